@@ -1,0 +1,322 @@
+// Package audit owns the record of who changed what, why: a transparency log (RFC 6962 hashes through
+// golang.org/x/mod/sumdb/tlog) written in the transaction of the change itself.
+// It guarantees that no record can be altered, dropped or put in later without Verify seeing it, and that
+// personal payloads can be erased without breaking the chain. It never holds secrets or message bodies.
+package audit
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+	"gorm.io/gorm"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrate brings the audit tables up to date.
+func Migrate(ctx context.Context, d *db.DB) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return d.Migrate(ctx, "audit", files)
+}
+
+// Record is one line of the log. Everything but Personal is part of the hashed leaf and stays for ever; of
+// Personal the leaf holds a salted hash, so that its payload can be erased.
+type Record struct {
+	Seq       int64          `json:"seq"`
+	At        time.Time      `json:"at"`
+	Actor     string         `json:"actor"`   // id of a person, a source or a token; "system"
+	Action    string         `json:"action"`  // "person.frozen", "policy.applied" …
+	Subject   string         `json:"subject"` // id of what was changed
+	Cause     string         `json:"cause,omitempty"`
+	RequestID string         `json:"request_id,omitempty"`
+	Public    map[string]any `json:"public,omitempty"`
+	Personal  map[string]any `json:"personal,omitempty"`
+	Erased    bool           `json:"erased,omitempty"` // the personal payload existed and was erased
+}
+
+// leaf is what is hashed. Its fields are never renamed or reordered once released.
+type leaf struct {
+	Seq          int64          `json:"seq"`
+	At           int64          `json:"at"`
+	Actor        string         `json:"actor"`
+	Action       string         `json:"action"`
+	Subject      string         `json:"subject"`
+	Cause        string         `json:"cause,omitempty"`
+	RequestID    string         `json:"request_id,omitempty"`
+	Public       map[string]any `json:"public,omitempty"`
+	PersonalHash string         `json:"personal_hash,omitempty"`
+}
+
+type overlay struct {
+	tx    *db.Tx
+	fresh map[int64]tlog.Hash
+}
+
+func (o overlay) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, index := range indexes {
+		if h, ok := o.fresh[index]; ok {
+			out[i] = h
+			continue
+		}
+		h, err := readHash(o.tx.DB, index)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = h
+	}
+	return out, nil
+}
+
+func readHash(handle *gorm.DB, index int64) (tlog.Hash, error) {
+	var text string
+	if err := handle.Raw("select hash from audit_hashes where idx = ?", index).Scan(&text).Error; err != nil {
+		return tlog.Hash{}, err
+	}
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != tlog.HashSize {
+		return tlog.Hash{}, fmt.Errorf("audit: hash %d is missing or damaged", index)
+	}
+	return tlog.Hash(raw), nil
+}
+
+// Append writes records in tx. The tree's row stays locked until the end of tx, so this is the last write of
+// a transaction. Seq and, where zero, At are filled in.
+func Append(tx *db.Tx, records ...Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	var size int64
+	if err := tx.Raw("update audit_tree set size = size + ? where id = 1 returning size", len(records)).Scan(&size).Error; err != nil {
+		return fmt.Errorf("append to audit log: %w", err)
+	}
+	reader := overlay{tx: tx, fresh: map[int64]tlog.Hash{}}
+	var rows, personal, hashes []map[string]any
+	for i, r := range records {
+		r.Seq = size - int64(len(records)) + int64(i)
+		if r.At.IsZero() {
+			r.At = time.Now()
+		}
+		l := leaf{Seq: r.Seq, At: r.At.UnixMicro(), Actor: r.Actor, Action: r.Action, Subject: r.Subject, Cause: r.Cause, RequestID: r.RequestID, Public: r.Public}
+		if len(r.Personal) > 0 {
+			payload, err := json.Marshal(r.Personal)
+			if err != nil {
+				return fmt.Errorf("append to audit log: %w", err)
+			}
+			var salt [16]byte
+			rand.Read(salt[:])
+			text := hex.EncodeToString(salt[:])
+			l.PersonalHash = personalHash(text, payload)
+			personal = append(personal, map[string]any{"seq": r.Seq, "salt": text, "payload": string(payload)})
+		}
+		data, err := json.Marshal(l)
+		if err != nil {
+			return fmt.Errorf("append to audit log: %w", err)
+		}
+		rows = append(rows, map[string]any{"seq": r.Seq, "at": l.At, "actor": r.Actor, "action": r.Action, "subject": r.Subject, "leaf": string(data)})
+		stored, err := tlog.StoredHashes(r.Seq, data, reader)
+		if err != nil {
+			return fmt.Errorf("append to audit log: %w", err)
+		}
+		first := tlog.StoredHashIndex(0, r.Seq)
+		for j, h := range stored {
+			reader.fresh[first+int64(j)] = h
+			hashes = append(hashes, map[string]any{"idx": first + int64(j), "hash": hex.EncodeToString(h[:])})
+		}
+	}
+	for table, values := range map[string][]map[string]any{"audit_records": rows, "audit_personal": personal, "audit_hashes": hashes} {
+		if len(values) == 0 {
+			continue
+		}
+		if err := tx.Table(table).CreateInBatches(values, 200).Error; err != nil {
+			return fmt.Errorf("append to audit log: %w", err)
+		}
+	}
+	return nil
+}
+
+func personalHash(salt string, payload []byte) string {
+	sum := sha256.Sum256(append([]byte(salt+"\n"), payload...))
+	return hex.EncodeToString(sum[:])
+}
+
+// Filter chooses records; zero fields choose all. Before is exclusive; 0 means from the newest.
+type Filter struct {
+	Actor, Action, Subject string
+	Before                 int64
+	Limit                  int
+}
+
+// List answers records, newest first, at most 200.
+func List(ctx context.Context, d *db.DB, f Filter) ([]Record, error) {
+	q := d.Read(ctx).Table("audit_records").Select("audit_records.seq, audit_records.leaf, audit_personal.payload").
+		Joins("left join audit_personal on audit_personal.seq = audit_records.seq").Order("audit_records.seq desc")
+	for column, value := range map[string]string{"actor": f.Actor, "action": f.Action, "subject": f.Subject} {
+		if value != "" {
+			q = q.Where("audit_records."+column+" = ?", value)
+		}
+	}
+	if f.Before > 0 {
+		q = q.Where("audit_records.seq < ?", f.Before)
+	}
+	if f.Limit <= 0 || f.Limit > 200 {
+		f.Limit = 200
+	}
+	var rows []struct {
+		Seq     int64
+		Leaf    string
+		Payload *string
+	}
+	if err := q.Limit(f.Limit).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list audit log: %w", err)
+	}
+	out := make([]Record, len(rows))
+	for i, row := range rows {
+		var l leaf
+		if err := json.Unmarshal([]byte(row.Leaf), &l); err != nil {
+			return nil, fmt.Errorf("list audit log: record %d: %w", row.Seq, err)
+		}
+		out[i] = Record{Seq: l.Seq, At: time.UnixMicro(l.At).UTC(), Actor: l.Actor, Action: l.Action, Subject: l.Subject, Cause: l.Cause,
+			RequestID: l.RequestID, Public: l.Public, Erased: l.PersonalHash != "" && row.Payload == nil}
+		if row.Payload != nil {
+			if err := json.Unmarshal([]byte(*row.Payload), &out[i].Personal); err != nil {
+				return nil, fmt.Errorf("list audit log: record %d: %w", row.Seq, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Report is what Verify found.
+type Report struct {
+	Size   int64  `json:"size"`   // records in the tree
+	Root   string `json:"root"`   // RFC 6962 root hash over all of them, hex
+	Erased int64  `json:"erased"` // records whose personal payload was erased
+}
+
+// ErrBroken says that the log does not agree with its hashes; the wrapping text names the first record.
+var ErrBroken = errors.New("audit log is broken")
+
+// Verify re-hashes every record as it stands now and compares it with the stored tree. A record altered,
+// missing, added or reordered, or a personal payload changed, is ErrBroken with its number.
+func Verify(ctx context.Context, d *db.DB) (Report, error) {
+	var report Report
+	err := d.Snapshot(ctx, func(handle *gorm.DB) error {
+		if err := handle.Raw("select size from audit_tree where id = 1").Scan(&report.Size).Error; err != nil {
+			return err
+		}
+		fresh := memory{}
+		for seq := int64(0); seq < report.Size; {
+			first := seq
+			var rows []struct {
+				Seq                    int64
+				At                     int64
+				Actor, Action, Subject string
+				Leaf                   string
+				Salt, Payload          *string
+			}
+			if err := handle.Table("audit_records").Select("audit_records.*, audit_personal.salt, audit_personal.payload").
+				Joins("left join audit_personal on audit_personal.seq = audit_records.seq").
+				Where("audit_records.seq >= ?", seq).Order("audit_records.seq").Limit(1000).Find(&rows).Error; err != nil {
+				return err
+			}
+			if len(rows) == 0 {
+				return fmt.Errorf("%w: record %d is missing", ErrBroken, seq)
+			}
+			for _, row := range rows {
+				if row.Seq != seq {
+					return fmt.Errorf("%w: record %d is missing", ErrBroken, seq)
+				}
+				var l leaf
+				if err := json.Unmarshal([]byte(row.Leaf), &l); err != nil {
+					return fmt.Errorf("%w: record %d cannot be read", ErrBroken, seq)
+				}
+				if l.Seq != row.Seq || l.At != row.At || l.Actor != row.Actor || l.Action != row.Action || l.Subject != row.Subject {
+					return fmt.Errorf("%w: record %d does not match its columns", ErrBroken, seq)
+				}
+				switch {
+				case row.Payload != nil && (row.Salt == nil || personalHash(*row.Salt, []byte(*row.Payload)) != l.PersonalHash):
+					return fmt.Errorf("%w: record %d has another personal payload than it was written with", ErrBroken, seq)
+				case row.Payload == nil && l.PersonalHash != "":
+					report.Erased++
+				}
+				hashes, err := tlog.StoredHashes(seq, []byte(row.Leaf), fresh)
+				if err != nil {
+					return err
+				}
+				at := tlog.StoredHashIndex(0, seq)
+				for j, h := range hashes {
+					fresh[at+int64(j)] = h
+				}
+				seq++
+			}
+			if err := compare(handle, fresh, first, seq); err != nil {
+				return err
+			}
+		}
+		var beyond int64
+		if err := handle.Table("audit_records").Where("seq >= ? or seq < 0", report.Size).Count(&beyond).Error; err != nil {
+			return err
+		}
+		if beyond > 0 {
+			return fmt.Errorf("%w: %d records stand beyond the end of the tree", ErrBroken, beyond)
+		}
+		if report.Size == 0 {
+			report.Root = hex.EncodeToString(sha256.New().Sum(nil)) // RFC 6962 section 2.1: the empty tree
+			return nil
+		}
+		root, err := tlog.TreeHash(report.Size, fresh)
+		report.Root = hex.EncodeToString(root[:])
+		return err
+	})
+	return report, err
+}
+
+type memory map[int64]tlog.Hash
+
+func (m memory) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, index := range indexes {
+		out[i] = m[index]
+	}
+	return out, nil
+}
+
+// compare holds the recomputed hashes of the records from first up to, not including, next against the stored ones.
+func compare(handle *gorm.DB, fresh memory, first, next int64) error {
+	start, end := tlog.StoredHashCount(first), tlog.StoredHashCount(next)
+	var rows []struct {
+		Idx  int64
+		Hash string
+	}
+	if err := handle.Table("audit_hashes").Where("idx >= ? and idx < ?", start, end).Order("idx").Find(&rows).Error; err != nil {
+		return err
+	}
+	stored := make(map[int64]string, len(rows))
+	for _, row := range rows {
+		stored[row.Idx] = row.Hash
+	}
+	for index := start; index < end; index++ {
+		h := fresh[index]
+		if stored[index] != hex.EncodeToString(h[:]) {
+			level, n := tlog.SplitStoredHashIndex(index)
+			return fmt.Errorf("%w: record %d is not the one that was written", ErrBroken, n<<level)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+// Package db opens the database, SQLite or PostgreSQL, behind one DSN, and owns transactions and migrations.
+// It guarantees that a transaction is all or nothing, that what runs AfterCommit runs only then, and that
+// one process writes to a SQLite file. It knows no table but its migration versions.
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
+	"golang.org/x/sys/unix"
+	"gorm.io/driver/postgres"
+	gormlite "gorm.io/driver/sqlite"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+	"gorm.io/gorm/logger"
+	"modernc.org/sqlite"
+)
+
+// Engine names the database behind a DB.
+type Engine string
+
+// The engines.
+const (
+	SQLite   Engine = "sqlite"
+	Postgres Engine = "postgres"
+)
+
+// ErrInUse says that another process writes to this SQLite file.
+var ErrInUse = errors.New("database is in use by another process")
+
+// DB is an open database.
+type DB struct {
+	Engine      Engine
+	read, write *gorm.DB
+	lock        *os.File
+}
+
+// Open opens dsn: "sqlite:PATH" (created where missing, an exclusive lock file beside it) or "postgres://…".
+// The error never holds the DSN's password.
+func Open(ctx context.Context, dsn string) (*DB, error) {
+	switch scheme, rest, _ := strings.Cut(dsn, ":"); scheme {
+	case "sqlite":
+		return openSQLite(ctx, strings.TrimPrefix(rest, "//"))
+	case "postgres", "postgresql":
+		return openPostgres(ctx, dsn)
+	default:
+		return nil, fmt.Errorf("database address must begin with sqlite: or postgres://, not %q", scheme+":")
+	}
+}
+
+func openSQLite(ctx context.Context, path string) (*DB, error) {
+	if path == "" || strings.Contains(path, ":memory:") {
+		return nil, errors.New("sqlite: wants the path of a file")
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, fmt.Errorf("open sqlite database: %w", err)
+	}
+	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open sqlite database: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		lock.Close()
+		return nil, fmt.Errorf("open sqlite database %s: %w", path, ErrInUse)
+	}
+	d := &DB{Engine: SQLite, lock: lock}
+	// synchronous(FULL): what was acknowledged survives a power loss.
+	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(MEMORY)"
+	file := "file:" + (&url.URL{Path: path}).EscapedPath()
+	if d.write, err = openGorm(ctx, "sqlite", file+common+"&_txlock=immediate", 1, func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} }); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
+	}
+	if d.read, err = openGorm(ctx, "sqlite", file+common+"&_pragma=query_only(1)", 8, func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} }); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
+	}
+	return d, nil
+}
+
+func openPostgres(ctx context.Context, dsn string) (*DB, error) {
+	handle, err := openGorm(ctx, "pgx", dsn, 24, func(c *sql.DB) gorm.Dialector { return postgres.New(postgres.Config{Conn: c}) })
+	if err != nil {
+		return nil, fmt.Errorf("open postgres database: %w", redact(err, dsn))
+	}
+	return &DB{Engine: Postgres, read: handle, write: handle}, nil
+}
+
+// redact takes a password that a driver repeated out of an error's text.
+func redact(err error, dsn string) error {
+	u, perr := url.Parse(dsn)
+	if perr != nil {
+		return errors.New("the address cannot be parsed")
+	}
+	if secret, ok := u.User.Password(); ok && secret != "" && strings.Contains(err.Error(), secret) {
+		return errors.New(strings.ReplaceAll(err.Error(), secret, "***"))
+	}
+	return err
+}
+
+func openGorm(ctx context.Context, driver, dsn string, conns int, dialector func(*sql.DB) gorm.Dialector) (*gorm.DB, error) {
+	pool, err := sql.Open(driver, dsn)
+	if err != nil {
+		return nil, err
+	}
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := pool.PingContext(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	handle, err := gorm.Open(dialector(pool), &gorm.Config{
+		SkipDefaultTransaction: true, // a write door opens its own
+		TranslateError:         true,
+		Logger:                 logger.Discard, // statements carry personal data
+	})
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return handle, nil
+}
+
+// Close closes every connection and releases the lock file.
+func (d *DB) Close() error {
+	var errs []error
+	for _, handle := range []*gorm.DB{d.read, d.write} {
+		if handle == nil {
+			continue
+		}
+		if pool, err := handle.DB(); err == nil {
+			errs = append(errs, pool.Close())
+		}
+	}
+	if d.lock != nil {
+		errs = append(errs, d.lock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Read answers a handle for queries outside a transaction. On SQLite it cannot write and never waits for the writer.
+func (d *DB) Read(ctx context.Context) *gorm.DB { return d.read.WithContext(ctx) }
+
+// Pool is the pool writes go through, for code that needs database/sql itself.
+func (d *DB) Pool() (*sql.DB, error) { return d.write.DB() }
+
+// Snapshot runs fn on one consistent state of the database, for reading only.
+func (d *DB) Snapshot(ctx context.Context, fn func(*gorm.DB) error) error {
+	opts := &sql.TxOptions{ReadOnly: true}
+	if d.Engine == Postgres {
+		opts.Isolation = sql.LevelRepeatableRead
+	}
+	return d.read.WithContext(ctx).Transaction(fn, opts)
+}
+
+// Tx is one writing transaction.
+type Tx struct {
+	*gorm.DB
+	engine Engine
+	after  []func()
+}
+
+// AfterCommit runs fn once the transaction is durable, in the order of the calls; never where it was rolled back.
+func (t *Tx) AfterCommit(fn func()) { t.after = append(t.after, fn) }
+
+// Engine tells which database this transaction is on.
+func (t *Tx) Engine() Engine { return t.engine }
+
+// ForUpdate answers a handle whose select locks the rows it reads until the end of the transaction. On
+// SQLite the transaction is the only writer already.
+func (t *Tx) ForUpdate() *gorm.DB {
+	if t.engine == Postgres {
+		return t.Clauses(clause.Locking{Strength: "UPDATE"})
+	}
+	return t.DB
+}
+
+const attempts = 5
+
+// Tx runs fn in one transaction. An error of fn rolls back and is returned as it is. A deadlock or a
+// serialization failure of the engine runs fn again, so fn must have no effect outside the transaction
+// but through AfterCommit.
+func (d *DB) Tx(ctx context.Context, fn func(*Tx) error) error {
+	for try := 1; ; try++ {
+		tx := &Tx{engine: d.Engine}
+		err := d.write.WithContext(ctx).Transaction(func(handle *gorm.DB) error {
+			tx.DB = handle
+			return fn(tx)
+		})
+		if err == nil {
+			for _, after := range tx.after {
+				after()
+			}
+			return nil
+		}
+		var pg *pgconn.PgError
+		if try == attempts || !errors.As(err, &pg) || pg.Code != "40001" && pg.Code != "40P01" {
+			return err
+		}
+		time.Sleep(time.Duration(try) * 5 * time.Millisecond)
+	}
+}
+
+// IsDuplicate tells whether err is the violation of a unique constraint, on either engine.
+func IsDuplicate(err error) bool {
+	var lite *sqlite.Error
+	var pg *pgconn.PgError
+	switch {
+	case errors.Is(err, gorm.ErrDuplicatedKey):
+		return true
+	case errors.As(err, &lite): // gorm does not know this driver's codes: SQLITE_CONSTRAINT_UNIQUE, _PRIMARYKEY
+		return lite.Code() == 2067 || lite.Code() == 1555
+	case errors.As(err, &pg):
+		return pg.Code == "23505"
+	}
+	return false
+}

@@ -1,0 +1,63 @@
+package db_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/db/dbtest"
+)
+
+var files = fstest.MapFS{"00001_first.sql": {Data: []byte("-- +goose Up\ncreate table things (name text not null, at bigint, constraint things_pk primary key (name));\n-- +goose Down\ndrop table things;\n")}}
+
+func TestTransaction(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		ctx := context.Background()
+		for range 2 { // the second run finds nothing to do
+			if err := d.Migrate(ctx, "things", files); err != nil {
+				t.Fatal(err)
+			}
+		}
+		boom, ran := errors.New("boom"), false
+		insert := func(tx *db.Tx) error {
+			tx.AfterCommit(func() { ran = true })
+			return tx.Exec("insert into things (name, at) values (?, ?)", "a", db.At(time.UnixMicro(7))).Error
+		}
+		if err := d.Tx(ctx, func(tx *db.Tx) error { return errors.Join(insert(tx), boom) }); !errors.Is(err, boom) || ran {
+			t.Fatalf("rolled back: error %v, after-commit ran: %v", err, ran)
+		}
+		if err := d.Tx(ctx, insert); err != nil || !ran {
+			t.Fatalf("committed: error %v, after-commit ran: %v", err, ran)
+		}
+		if err := d.Tx(ctx, insert); !db.IsDuplicate(err) {
+			t.Fatalf("a second row of the same key: %v", err)
+		}
+		var at db.Instant
+		if err := d.Read(ctx).Raw("select at from things").Scan(&at).Error; err != nil || !at.Equal(time.UnixMicro(7)) {
+			t.Fatalf("read %v, %v", at, err)
+		}
+	})
+}
+
+func TestOpenRefusesClearly(t *testing.T) {
+	dsn := dbtest.DSN(t, db.SQLite)
+	dbtest.Open(t, dsn)
+	if _, err := db.Open(context.Background(), dsn); !errors.Is(err, db.ErrInUse) {
+		t.Errorf("second process: %v", err)
+	}
+	for dsn, want := range map[string]string{
+		"mysql://x":                 "must begin with sqlite: or postgres://",
+		"sqlite:":                   "wants the path of a file",
+		"sqlite:/proc/nowhere/x.db": "open sqlite database",
+		"postgres://u:s3cret@127.0.0.1:1/x?connect_timeout=1": "open postgres database",
+	} {
+		_, err := db.Open(context.Background(), dsn)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v", dsn, err)
+		}
+	}
+}

@@ -1,0 +1,180 @@
+// Package dbtest runs one test on both database engines: SQLite in a temporary folder, and a PostgreSQL
+// server that it starts on loopback, once per test binary, in a scratch folder, as an unprivileged user.
+// Where PostgreSQL is not installed the test says that it was skipped; with CI=true that is a failure.
+package dbtest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+)
+
+// Run runs fn as subtests "sqlite" and "postgres", each on an empty database of its own.
+func Run(t *testing.T, fn func(t *testing.T, d *db.DB)) {
+	t.Helper()
+	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
+		t.Run(string(engine), func(t *testing.T) { fn(t, Open(t, DSN(t, engine))) })
+	}
+}
+
+// DSN answers the address of an empty database on engine, which goes with the test.
+func DSN(t testing.TB, engine db.Engine) string {
+	t.Helper()
+	if engine == db.SQLite {
+		return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+	}
+	return Postgres(t)
+}
+
+// SQLite opens an empty SQLite database that goes with the test.
+func SQLite(t testing.TB) *db.DB { return Open(t, DSN(t, db.SQLite)) }
+
+// Open opens dsn and closes it with the test.
+func Open(t testing.TB, dsn string) *db.DB {
+	t.Helper()
+	d, err := db.Open(context.Background(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+var (
+	start  = sync.OnceValues(startPostgres)
+	number atomic.Int64
+)
+
+type server struct{ port int }
+
+// Postgres answers the address of an empty PostgreSQL database of its own.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped: PostgreSQL is left out by -short")
+	}
+	s, err := start()
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("PostgreSQL is needed in CI: %v", err)
+		}
+		t.Skipf("skipped: PostgreSQL cannot be started (make deps installs it): %v", err)
+	}
+	admin, err := db.Open(context.Background(), s.dsn("postgres"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	name := fmt.Sprintf("t%d", number.Add(1))
+	pool, err := admin.Pool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pool.Exec("create database " + name); err != nil {
+		t.Fatal(err)
+	}
+	return s.dsn(name)
+}
+
+func (s server) dsn(name string) string {
+	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, name)
+}
+
+func find(name string) (string, error) {
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/" + name, "/usr/local/bin/" + name} {
+		if found, _ := filepath.Glob(pattern); len(found) > 0 {
+			return found[len(found)-1], nil
+		}
+	}
+	return exec.LookPath(name)
+}
+
+// startPostgres starts a server that ends with this process (it is told to by the kernel).
+func startPostgres() (server, error) {
+	initdb, err := find("initdb")
+	if err != nil {
+		return server{}, err
+	}
+	postgres, err := find("postgres")
+	if err != nil {
+		return server{}, err
+	}
+	dir, err := os.MkdirTemp("", "rollcall-pg-")
+	if err != nil {
+		return server{}, err
+	}
+	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
+	if os.Getuid() == 0 { // PostgreSQL refuses to run as root
+		attr.Credential, err = unprivileged()
+		if err != nil {
+			return server{}, err
+		}
+		if err := os.Chown(dir, int(attr.Credential.Uid), int(attr.Credential.Gid)); err != nil {
+			return server{}, err
+		}
+	}
+	data := filepath.Join(dir, "data")
+	setup := exec.Command(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
+	setup.SysProcAttr, setup.Dir = attr, dir
+	if out, err := setup.CombinedOutput(); err != nil {
+		return server{}, fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return server{}, err
+	}
+	s := server{port: l.Addr().(*net.TCPAddr).Port}
+	l.Close()
+	run := exec.Command(postgres, "-D", data, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", dir, "-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal")
+	run.SysProcAttr, run.Dir = attr, dir
+	started := make(chan error, 1)
+	go func() { // Pdeathsig follows the thread that started the child: keep that thread
+		runtime.LockOSThread()
+		started <- run.Start()
+		run.Wait()
+		os.RemoveAll(dir)
+	}()
+	if err := <-started; err != nil {
+		return server{}, err
+	}
+	for range 200 {
+		d, err := db.Open(context.Background(), s.dsn("postgres"))
+		if err == nil {
+			return s, d.Close()
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return server{}, fmt.Errorf("postgres did not answer on port %d within 10 s", s.port)
+}
+
+func unprivileged() (*syscall.Credential, error) {
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err := strconv.Atoi(u.Uid)
+		if err != nil {
+			return nil, err
+		}
+		gid, err := strconv.Atoi(u.Gid)
+		if err != nil {
+			return nil, err
+		}
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, fmt.Errorf("no unprivileged user to run PostgreSQL as")
+}

@@ -1,0 +1,238 @@
+// Package feed owns the outbox: an ordered log of what happened, written in the transaction in which it
+// happened, and the durable cursors of those who follow it.
+//
+// The invariant: seq comes from one counter row that is locked until the commit, so the order of seq is the
+// order of commits and there is no gap. Therefore "seq > cursor" never skips an event that commits late.
+// Events are delivered at least once: a follower's effect is idempotent or re-reads state. The feed never
+// carries personal data beyond ids.
+package feed
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrate brings the feed's tables up to date.
+func Migrate(ctx context.Context, d *db.DB) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return d.Migrate(ctx, "feed", files)
+}
+
+// Event is one thing that happened. Kind is "<noun>.<verb in the past>", Subject the id it happened to.
+type Event struct {
+	Seq     int64
+	At      time.Time
+	Kind    string
+	Subject string
+	Data    json.RawMessage
+}
+
+// Feed appends events and runs followers.
+type Feed struct {
+	db     *db.DB
+	log    *slog.Logger
+	holder string
+
+	mu   sync.Mutex
+	wake chan struct{} // closed and replaced at each nudge
+
+	// Notify, where set before use, is called after each commit that appended, to nudge other nodes.
+	Notify func()
+}
+
+// New makes the feed of one node; holder names the node and is unique among those that run.
+func New(d *db.DB, holder string, log *slog.Logger) *Feed {
+	return &Feed{db: d, log: log, holder: holder, wake: make(chan struct{})}
+}
+
+// Append writes events in tx and returns the seq of the last. The counter stays locked until the end of tx:
+// append after every domain row, before the authz log and the audit log.
+func (f *Feed) Append(tx *db.Tx, events ...Event) (int64, error) {
+	if len(events) == 0 {
+		return 0, nil
+	}
+	var last int64
+	if err := tx.Raw("update feed_counter set seq = seq + ? where id = 1 returning seq", len(events)).Scan(&last).Error; err != nil {
+		return 0, fmt.Errorf("append to feed: %w", err)
+	}
+	rows := make([]map[string]any, len(events))
+	for i, e := range events {
+		if e.At.IsZero() {
+			e.At = time.Now()
+		}
+		data := "{}"
+		if len(e.Data) > 0 {
+			data = string(e.Data)
+		}
+		rows[i] = map[string]any{"seq": last - int64(len(events)-1-i), "at": e.At.UnixMicro(), "kind": e.Kind, "subject": e.Subject, "data": data}
+	}
+	if err := tx.Table("feed_events").CreateInBatches(rows, 200).Error; err != nil {
+		return 0, fmt.Errorf("append to feed: %w", err)
+	}
+	tx.AfterCommit(func() {
+		f.Wake()
+		if f.Notify != nil {
+			f.Notify()
+		}
+	})
+	return last, nil
+}
+
+// Wake makes every follower of this node look now.
+func (f *Feed) Wake() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.wake)
+	f.wake = make(chan struct{})
+}
+
+func (f *Feed) woken() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.wake
+}
+
+// Head answers the seq of the newest event.
+func (f *Feed) Head(ctx context.Context) (int64, error) {
+	var seq int64
+	err := f.db.Read(ctx).Raw("select seq from feed_counter where id = 1").Scan(&seq).Error
+	return seq, err
+}
+
+// Position answers how far the follower name has come; 0 where it never ran.
+func (f *Feed) Position(ctx context.Context, name string) (int64, error) {
+	var seq int64
+	err := f.db.Read(ctx).Raw("select seq from feed_cursors where name = ?", name).Scan(&seq).Error
+	return seq, err
+}
+
+// Follower is a named reader of the feed.
+type Follower struct {
+	Name string
+	// Handle is given up to 200 events in order. An error makes the same events come again.
+	Handle func(ctx context.Context, events []Event) error
+}
+
+const (
+	batch    = 200
+	poll     = 250 * time.Millisecond // the safety net under lost nudges
+	lease    = 10 * time.Second
+	maxPause = 5 * time.Second
+)
+
+// Run follows until ctx ends. On one node at a time: the cursor row carries a lease.
+func (f *Feed) Run(ctx context.Context, follower Follower) error {
+	pause := poll
+	for {
+		wake := f.woken()
+		n, err := f.step(ctx, follower)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			f.log.Error("follower failed, will retry", "follower", follower.Name, "pause", pause, "error", err)
+			pause = min(2*pause, maxPause)
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(pause):
+			}
+			continue
+		case n == batch:
+			continue
+		}
+		pause = poll
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wake:
+		case <-time.After(poll):
+		}
+	}
+}
+
+func (f *Feed) step(ctx context.Context, follower Follower) (int, error) {
+	cursor, mine, err := f.acquire(ctx, follower.Name)
+	if err != nil || !mine {
+		return 0, err
+	}
+	events, err := f.After(ctx, cursor, batch)
+	if err != nil || len(events) == 0 {
+		return 0, err
+	}
+	if err := follower.Handle(ctx, events); err != nil {
+		return 0, err
+	}
+	return len(events), f.db.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("update feed_cursors set seq = ? where name = ? and holder = ? and seq < ?",
+			events[len(events)-1].Seq, follower.Name, f.holder, events[len(events)-1].Seq).Error
+	})
+}
+
+// acquire takes or renews the lease on a cursor. It writes only where less than half of the lease is left.
+func (f *Feed) acquire(ctx context.Context, name string) (cursor int64, mine bool, err error) {
+	var row struct {
+		Seq        int64
+		Holder     string
+		LeaseUntil int64
+	}
+	now := time.Now()
+	err = f.db.Read(ctx).Table("feed_cursors").Where("name = ?", name).Take(&row).Error
+	if err != nil && !errors.Is(err, gorm.ErrRecordNotFound) {
+		return 0, false, err
+	}
+	if err == nil {
+		if row.Holder == f.holder && row.LeaseUntil > now.Add(lease/2).UnixMicro() {
+			return row.Seq, true, nil
+		}
+		if row.Holder != f.holder && row.LeaseUntil > now.UnixMicro() {
+			return 0, false, nil
+		}
+	}
+	err = f.db.Tx(ctx, func(tx *db.Tx) error {
+		if err := tx.Exec(`insert into feed_cursors (name, seq, holder, lease_until) values (?, 0, '', 0) on conflict (name) do nothing`, name).Error; err != nil {
+			return err
+		}
+		done := tx.Exec("update feed_cursors set holder = ?, lease_until = ? where name = ? and (holder = ? or lease_until <= ?)",
+			f.holder, now.Add(lease).UnixMicro(), name, f.holder, now.UnixMicro())
+		if done.Error != nil || done.RowsAffected == 0 {
+			return done.Error
+		}
+		mine = true
+		return tx.Raw("select seq from feed_cursors where name = ?", name).Scan(&cursor).Error
+	})
+	return cursor, mine, err
+}
+
+// After reads up to limit events with seq > after, in order.
+func (f *Feed) After(ctx context.Context, after int64, limit int) ([]Event, error) {
+	var rows []struct {
+		Seq, At             int64
+		Kind, Subject, Data string
+	}
+	if err := f.db.Read(ctx).Table("feed_events").Where("seq > ?", after).Order("seq").Limit(limit).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read feed: %w", err)
+	}
+	events := make([]Event, len(rows))
+	for i, r := range rows {
+		events[i] = Event{Seq: r.Seq, At: time.UnixMicro(r.At).UTC(), Kind: r.Kind, Subject: r.Subject, Data: json.RawMessage(r.Data)}
+	}
+	return events, nil
+}

@@ -1,0 +1,88 @@
+// Package id owns the identifiers of Rollcall: opaque, immutable, sortable by time of making, safe as
+// OpenFGA object ids (no blank, ':' or '#'), as URL path segments and as SCIM ids.
+// It guarantees that an id never carries meaning: no name, e-mail or foreign key of a source is ever part of it.
+package id
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
+	"time"
+)
+
+type (
+	// Person is one human being, for ever: it survives renames, re-hires and changes of source.
+	Person string
+	// Link ties one record of one source to a person; it is the SCIM `id` of that record.
+	Link string
+	// Source is a system that says who works here.
+	Source string
+	// Unit is a node of the organisation tree.
+	Unit string
+	// Affiliation is one employment or contract of a person at a unit.
+	Affiliation string
+	// Freeze is one reason why a person has no access at all.
+	Freeze string
+	// DirectoryGroup is a group as a source knows it.
+	DirectoryGroup string
+	// Group is a project group.
+	Group string
+	// Channel is a place for messages.
+	Channel string
+	// Message is one message in a channel.
+	Message string
+	// Membership is a person's place in a project group.
+	Membership string
+	// Reason is one ground on which a membership stands.
+	Reason string
+	// Plan is a computed, not yet applied change.
+	Plan string
+	// Hold is a batch of removals the guard stopped.
+	Hold string
+	// Token is a bearer secret's public name.
+	Token string
+	// Session is a browser session's public name.
+	Session string
+	// Request is one call from outside.
+	Request string
+	// Run is one synchronisation of one source.
+	Run string
+)
+
+func (Person) prefix() string         { return "per_" }
+func (Link) prefix() string           { return "lnk_" }
+func (Source) prefix() string         { return "src_" }
+func (Unit) prefix() string           { return "unt_" }
+func (Affiliation) prefix() string    { return "aff_" }
+func (Freeze) prefix() string         { return "frz_" }
+func (DirectoryGroup) prefix() string { return "dgr_" }
+func (Group) prefix() string          { return "grp_" }
+func (Channel) prefix() string        { return "chn_" }
+func (Message) prefix() string        { return "msg_" }
+func (Membership) prefix() string     { return "mem_" }
+func (Reason) prefix() string         { return "rsn_" }
+func (Plan) prefix() string           { return "pln_" }
+func (Hold) prefix() string           { return "hld_" }
+func (Token) prefix() string          { return "tok_" }
+func (Session) prefix() string        { return "ses_" }
+func (Request) prefix() string        { return "req_" }
+func (Run) prefix() string            { return "run_" }
+
+// Typed is any id of this package.
+type Typed interface {
+	~string
+	prefix() string
+}
+
+var alphabet = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// New makes a fresh id: a prefix that names the type, 48 bits of milliseconds and 80 random bits.
+func New[T Typed]() T {
+	var raw [16]byte
+	var stamp [8]byte
+	binary.BigEndian.PutUint64(stamp[:], uint64(time.Now().UnixMilli()))
+	copy(raw[:6], stamp[2:])
+	rand.Read(raw[6:]) // never fails: crypto/rand ends the process instead
+	var none T
+	return T(none.prefix() + alphabet.EncodeToString(raw[:]))
+}
