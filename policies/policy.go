@@ -1,0 +1,161 @@
+package policies
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+)
+
+// Role is what a person is in a project group.
+type Role string
+
+// The roles, from the strongest.
+const (
+	Owner        Role = "owner"
+	Participant  Role = "participant"
+	Collaborator Role = "collaborator"
+	Vendor       Role = "vendor" // everybody from outside
+)
+
+// Roles lists the roles from the strongest to the weakest.
+func Roles() []Role { return []Role{Owner, Participant, Collaborator, Vendor} }
+
+// Strength orders roles: the larger is the stronger; 0 is no role.
+func (r Role) Strength() int {
+	for i, role := range Roles() {
+		if r == role {
+			return len(Roles()) - i
+		}
+	}
+	return 0
+}
+
+// Access is what a role may do in a channel; each includes the ones before it.
+type Access string
+
+// The kinds of access.
+const (
+	None   Access = "none"
+	Read   Access = "read"
+	Post   Access = "post"
+	Manage Access = "manage"
+)
+
+// History is how far back a newcomer may read.
+type History string
+
+// The kinds of history.
+const (
+	FullHistory    History = "full"
+	JoiningHistory History = "joining"
+)
+
+// Policy is a parsed policy set.
+type Policy struct {
+	Groups []Group `json:"groups"`
+	Guard  Guard   `json:"guard"`
+}
+
+// Group is a project group: its key is immutable and is its identity.
+type Group struct {
+	Key      string            `json:"key"`
+	Names    map[string]string `json:"names"` // by language tag, at least one of en, zh
+	Channels []Channel         `json:"channels"`
+	Rules    []Rule            `json:"rules"`
+}
+
+// Channel is a channel of a project group; its key is immutable within the group.
+type Channel struct {
+	Key     string            `json:"key"`
+	Names   map[string]string `json:"names"`
+	Labels  []string          `json:"labels,omitempty"`
+	Access  map[Role]Access   `json:"access"`
+	History History           `json:"history"`
+}
+
+// Rule gives Role to every person for whom When is true. Its key is immutable within the group.
+type Rule struct {
+	Key  string `json:"key"`
+	Role Role   `json:"role"`
+	When string `json:"when"`
+
+	program cel.Program
+}
+
+// Guard holds the limits over which bulk removals are held, over a rolling window of 24 hours.
+type Guard struct {
+	Absence Limit `json:"absence"` // people who are missing from a source
+	Cleanup Limit `json:"cleanup"` // people who left or moved
+}
+
+// Limit is exceeded by more than max(People, Percent of the population).
+type Limit struct {
+	People  int     `json:"people"`
+	Percent float64 `json:"percent"`
+}
+
+// DefaultGuard is in force where a policy says nothing.
+func DefaultGuard() Guard {
+	return Guard{Absence: Limit{People: 10, Percent: 2}, Cleanup: Limit{People: 10, Percent: 5}}
+}
+
+// DefaultAccess is what each role may do in a channel that says nothing of it.
+func DefaultAccess() map[Role]Access {
+	return map[Role]Access{Owner: Manage, Participant: Post, Collaborator: Post, Vendor: None}
+}
+
+// Hash is the SHA-256, in hex, of what the policy means: formatting and comments do not change it.
+func (p *Policy) Hash() string {
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // plain data: cannot fail
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// Merge makes one policy of several files. A group key in two files, or two guards, is an error.
+func Merge(parts ...*Policy) (*Policy, error) {
+	out := &Policy{Guard: DefaultGuard()}
+	seen := map[string]bool{}
+	guarded := false
+	for _, p := range parts {
+		for _, g := range p.Groups {
+			if seen[g.Key] {
+				return nil, fmt.Errorf("group %q is declared in two files", g.Key)
+			}
+			seen[g.Key] = true
+			out.Groups = append(out.Groups, g)
+		}
+		if p.Guard != DefaultGuard() {
+			if guarded {
+				return nil, errors.New("guard limits are declared in two files")
+			}
+			out.Guard, guarded = p.Guard, true
+		}
+	}
+	return out, nil
+}
+
+// SyntaxError says where a policy file is wrong. Line and Column count from 1.
+type SyntaxError struct {
+	File         string
+	Line, Column int
+	Message      string
+	Hint         string // what to do, where that can be told
+}
+
+// Error implements error: "file:line:column: message (hint)".
+func (e *SyntaxError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s:%d:%d: %s", e.File, e.Line, e.Column, e.Message)
+	if e.Hint != "" {
+		fmt.Fprintf(&b, " (%s)", e.Hint)
+	}
+	return b.String()
+}

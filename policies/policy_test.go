@@ -1,0 +1,170 @@
+package policies
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const apollo = `apiVersion: rollcall/v1
+groups:
+  - key: apollo
+    name: {en: Apollo, zh: 阿波罗}
+    channels:
+      - key: general
+        name: {en: General, zh: 综合}
+        labels: [internal]
+        access: {vendor: read}
+    rules:
+      - key: rnd
+        role: participant
+        when: person.department == "R&D" && within("rnd")
+      - key: leads
+        role: owner
+        when: |
+          person.title.startsWith("Director")
+            && "hr/leads" in person.groups
+      - key: site
+        role: collaborator
+        when: person.labels["site"] == "shanghai"
+guard: {absence: {people: 3}}
+`
+
+func TestEvaluate(t *testing.T) {
+	p, err := Parse("apollo.yaml", []byte(apollo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Guard.Absence != (Limit{People: 3, Percent: 2}) || p.Guard.Cleanup != (Limit{People: 10, Percent: 5}) {
+		t.Errorf("guard %+v", p.Guard)
+	}
+	want := map[Role]Access{Owner: Manage, Participant: Post, Collaborator: Post, Vendor: Read}
+	if diff := cmp.Diff(want, p.Groups[0].Channels[0].Access); diff != "" {
+		t.Error(diff)
+	}
+	for name, c := range map[string]struct {
+		subject Subject
+		want    []Wanted
+	}{
+		"nobody":      {Subject{}, nil},
+		"in the unit": {Subject{Department: "R&D", UnitPath: []string{"u7", "rnd", "root"}}, []Wanted{{"apollo", Participant, "rnd"}}},
+		"other unit":  {Subject{Department: "R&D", UnitPath: []string{"sales"}}, nil},
+		"two reasons": {Subject{Department: "R&D", UnitPath: []string{"rnd"}, Title: "Director, R&D", Groups: []string{"hr/leads"}},
+			[]Wanted{{"apollo", Participant, "rnd"}, {"apollo", Owner, "leads"}}},
+		"label": {Subject{Labels: map[string]string{"site": "shanghai"}}, []Wanted{{"apollo", Collaborator, "site"}}},
+	} {
+		got, err := p.Evaluate(c.subject)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// Every mistake is answered with its place and, where it can be told, what to do.
+func TestSyntaxErrors(t *testing.T) {
+	in := func(old, new string) string { return strings.Replace(apollo, old, new, 1) }
+	for name, c := range map[string]struct{ src, want string }{
+		"empty":            {"", "p.yaml:1:1: file is empty (begin with apiVersion: rollcall/v1)"},
+		"broken yaml":      {"apiVersion: rollcall/v1\n  groups: [", "p.yaml:2:3: mapping values are not allowed in this context"},
+		"version":          {in("rollcall/v1", "rollcall/v2"), `p.yaml:1:13: "rollcall/v2" is not one of rollcall/v1 (did you mean "rollcall/v1"?)`},
+		"no version":       {in("apiVersion: rollcall/v1\n", ""), `p.yaml:1:1: apiVersion is missing (begin with apiVersion: rollcall/v1)`},
+		"unknown key":      {in("channels:", "chanels:"), `p.yaml:5:5: unknown key "chanels" (did you mean "channels"?)`},
+		"twice":            {in("    rules:", "    key: b\n    rules:"), `p.yaml:10:5: key "key" stands twice`},
+		"bad key":          {in("key: apollo", "key: Apollo 1"), `p.yaml:3:10: key "Apollo 1" is not valid (a key is a-z, 0-9 and '-', at most 63, and never changes)`},
+		"bad role":         {in("role: participant", "role: member"), `p.yaml:12:15: "member" is not one of owner, participant, collaborator, vendor (known: owner, participant, collaborator, vendor)`},
+		"unknown field":    {in("person.department", "person.departmnt"), `p.yaml:13:21: undefined field 'departmnt' (did you mean "department"?)`},
+		"unknown variable": {in("person.department", "user.department"), `p.yaml:13:15: undeclared reference to 'user' (in container '') (a rule knows person, unit and within(…))`},
+		"not a condition":  {in(`person.department == "R&D" && within("rnd")`, "person.department"), `p.yaml:13:15: rule must be true or false, this one is string`},
+		"block text":       {in(`"hr/leads" in person.groups`, `"hr/leads" in person.grups`), `p.yaml:18:36: undefined field 'grups' (did you mean "groups"?)`},
+		"negative limit":   {in("people: 3", "people: -3"), `p.yaml:22:27: wants a whole number from 0`},
+		"alias":            {"apiVersion: rollcall/v1\ngroups: &a []\nguard: *a\n", `p.yaml:3:8: aliases are not part of the language (write the value out)`},
+	} {
+		_, err := Parse("p.yaml", []byte(c.src))
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s:\n got %v\nwant %s", name, err, c.want)
+		}
+		if AsSyntaxError(err) == nil {
+			t.Errorf("%s: not a SyntaxError", name)
+		}
+	}
+}
+
+// A comprehension nested over a list is stopped by its cost, not by patience.
+//
+// holds: attack console-02
+func TestCostBomb(t *testing.T) {
+	bomb := "person.groups.all(a, person.groups.all(b, person.groups.all(c, person.groups.all(d, a + b + c + d != 'x'))))"
+	p, err := Parse("p.yaml", []byte(strings.Replace(apollo, `person.department == "R&D" && within("rnd")`, bomb, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups := make([]string, 200)
+	for i := range groups {
+		groups[i] = "hr/g"
+	}
+	begin := time.Now()
+	if _, err = p.Evaluate(Subject{Groups: groups}); !errors.Is(err, ErrCost) || !strings.Contains(err.Error(), "apollo/rnd") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("took %s", took)
+	}
+}
+
+func TestMergeAndHash(t *testing.T) {
+	a, err := Parse("a.yaml", []byte(apollo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := Parse("b.yaml", []byte(strings.Replace(strings.Replace(apollo, "key: apollo", "key: zeus", 1), "guard: {absence: {people: 3}}", "", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	merged, err := Merge(a, b)
+	if err != nil || len(merged.Groups) != 2 || merged.Guard != a.Guard {
+		t.Fatalf("%+v, %v", merged, err)
+	}
+	if _, err := Merge(a, a); err == nil || !strings.Contains(err.Error(), `"apollo" is declared in two files`) {
+		t.Errorf("same group twice: %v", err)
+	}
+	commented, err := Parse("a.yaml", []byte("# a comment\n"+strings.Replace(apollo, "{en: Apollo, zh: 阿波罗}", "{zh: 阿波罗, en: Apollo}", 1)))
+	if err != nil || commented.Hash() != a.Hash() {
+		t.Errorf("formatting changed the hash: %v", err)
+	}
+	if a.Hash() == b.Hash() {
+		t.Error("two policies with one hash")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(apollo))
+	f.Add([]byte("apiVersion: rollcall/v1\ngroups: [{key: a, name: b, rules: [{key: c, role: owner, when: \"1 == 1\"}]}]"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		p, err := Parse("f.yaml", src)
+		if (p == nil) == (err == nil) {
+			t.Fatalf("policy %v, error %v", p, err)
+		}
+		if p != nil {
+			p.Hash()
+		}
+	})
+}
+
+func BenchmarkEvaluate(b *testing.B) {
+	p, err := Parse("apollo.yaml", []byte(apollo))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := Subject{Department: "R&D", UnitPath: []string{"rnd"}, Title: "Director", Groups: []string{"hr/leads"}}
+	for b.Loop() {
+		if _, err := p.Evaluate(s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
