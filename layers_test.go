@@ -4,6 +4,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -186,5 +187,34 @@ func TestOnePackageComment(t *testing.T) {
 		if len(docs[dir]) != 1 {
 			t.Errorf("%s: wants exactly one package comment, has %d %v", dir, len(docs[dir]), docs[dir])
 		}
+	}
+}
+
+// The project speaks of itself alone: no path of a machine, no address of a package registry.
+func TestNoForeignWords(t *testing.T) {
+	foreign := []string{"/wo" + "rk/", "registry.npm" + "js.org", "proxy.go" + "lang.org", "deb.deb" + "ian.org"}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if name := d.Name(); name == ".git" || name == "node_modules" || name == "dist" || name == "bin" {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || len(text) > 4<<20 {
+			return err
+		}
+		for _, word := range foreign {
+			if strings.Contains(string(text), word) {
+				t.Errorf("%s holds %q", path, word)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

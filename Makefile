@@ -1,0 +1,62 @@
+# What a person or CI runs. CGO is off once and everywhere, so one build cache serves all of it.
+export CGO_ENABLED := 0
+GO ?= go
+BIN := bin/rollcall
+
+.PHONY: all build deps console demo test test-fast test-go test-console bench lint fmt fuzz scenarios screenshots clean
+
+all: build
+
+build: console ## the binary with the web app in it
+	$(GO) build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/rollcall
+
+deps: ## install what the tests run against: slapd, PostgreSQL, Chromium, fonts
+	./deploy/deps.sh
+
+console: console/dist/index.html ## build the web app
+
+console/dist/index.html: console/package-lock.json $(shell find console/src console/index.html console/vite.config.ts -type f 2>/dev/null)
+	cd console && npm ci --no-audit --no-fund && npm run build
+
+demo: build ## the demo company on 127.0.0.1:8480
+	$(BIN) demo
+
+test: deps console lint test-console test-go scenarios ## everything, on both databases and real servers
+
+test-fast: ## unit tests and stories on SQLite, under five minutes
+	$(GO) test -short ./...
+
+test-go:
+	$(GO) test -timeout 30m ./...
+
+test-console: console
+	cd console && npm run check && npm test
+
+bench: build ## the figures of docs/performance.md
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/... ./policies/... ./directory/... ./authz/... ./chat/... ./provisioning/... ./cmd/...
+
+lint: ## formatting, vet, staticcheck and the project's own rules
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not formatted: make fmt'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+	$(GO) test -run 'TestLayers|TestBorders|TestOnePackageComment|TestNoForeignWords' .
+
+fmt:
+	gofmt -w .
+
+FUZZTIME ?= 10m
+fuzz: ## each fuzz target for FUZZTIME
+	@for package in $$($(GO) list ./...); do \
+	  for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+	  done; \
+	done
+
+scenarios: ## every number of the specification with the test that holds it
+	$(GO) test -count=1 -run TestScenarios -v . | grep -v '^=== RUN'
+
+screenshots: build ## pictures of every page in both languages
+	./console/screenshots.sh
+
+clean:
+	rm -rf bin console/dist/* console/node_modules
