@@ -57,6 +57,30 @@ func Open(ctx context.Context, dsn string) (*DB, error) {
 	}
 }
 
+// OpenRead opens dsn for reading only, beside a server that may be running on it. Tx and Migrate cannot be used.
+func OpenRead(ctx context.Context, dsn string) (*DB, error) {
+	path, lite := strings.CutPrefix(dsn, "sqlite:")
+	if !lite {
+		return Open(ctx, dsn)
+	}
+	path = strings.TrimPrefix(path, "//")
+	if _, err := os.Stat(path); err != nil {
+		return nil, fmt.Errorf("open sqlite database: %w", err)
+	}
+	handle, err := openLite(ctx, path, "&_pragma=query_only(1)", 4)
+	if err != nil {
+		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
+	}
+	return &DB{Engine: SQLite, read: handle, write: handle}, nil
+}
+
+// openLite opens path. synchronous(FULL): what was acknowledged survives a power loss.
+func openLite(ctx context.Context, path, more string, conns int) (*gorm.DB, error) {
+	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(MEMORY)"
+	return openGorm(ctx, "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+common+more, conns,
+		func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} })
+}
+
 func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if path == "" || strings.Contains(path, ":memory:") {
 		return nil, errors.New("sqlite: wants the path of a file")
@@ -73,14 +97,11 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, ErrInUse)
 	}
 	d := &DB{Engine: SQLite, lock: lock}
-	// synchronous(FULL): what was acknowledged survives a power loss.
-	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(MEMORY)"
-	file := "file:" + (&url.URL{Path: path}).EscapedPath()
-	if d.write, err = openGorm(ctx, "sqlite", file+common+"&_txlock=immediate", 1, func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} }); err != nil {
+	if d.write, err = openLite(ctx, path, "&_txlock=immediate", 1); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
 	}
-	if d.read, err = openGorm(ctx, "sqlite", file+common+"&_pragma=query_only(1)", 8, func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} }); err != nil {
+	if d.read, err = openLite(ctx, path, "&_pragma=query_only(1)", 8); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
 	}
