@@ -6,8 +6,8 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -42,6 +42,7 @@ const (
 	callerKey contextKey = iota
 	requestKey
 	errorsKey
+	urlKey
 )
 
 // WithCaller answers a context that carries c.
@@ -95,82 +96,61 @@ type Route struct {
 	Method, Path string // Path as of net/http: "/api/v1/people/{id}"
 	Who          Who
 	Summary      string
-	typed        func(huma.API)
+	typed        func(huma.API, Route)
 	plain        http.Handler
+	limit        int64
+	unrepeatable bool
+}
+
+// Limit answers the route with another limit on the request's body than 1 MiB; a negative number means none.
+func (r Route) Limit(bytes int64) Route {
+	r.limit = bytes
+	return r
+}
+
+// Unrepeatable answers the route without replay of its answer by Idempotency-Key: for answers that hold a secret, which
+// must not be kept, and for handlers that know repetitions by themselves.
+func (r Route) Unrepeatable() Route {
+	r.unrepeatable = true
+	return r
+}
+
+// Typed tells whether the route stands in the OpenAPI document.
+func (r Route) Typed() bool { return r.typed != nil }
+
+func (r Route) pattern() string { return strings.TrimSpace(r.Method + " " + r.Path) }
+
+// maxBody is the limit on a request's body where the route names none.
+const maxBody = 1 << 20
+
+func (r Route) bodyLimit() int64 {
+	if r.limit == 0 {
+		return maxBody
+	}
+	return r.limit
 }
 
 // Op makes a route of a typed handler; its input and output are described in the OpenAPI document.
 // The error fn returns is answered by the table of errors.
 func Op[I, O any](method, path string, who Who, summary string, fn func(context.Context, *I) (*O, error)) Route {
-	return Route{Method: method, Path: path, Who: who, Summary: summary, typed: func(api huma.API) {
-		huma.Register(api, huma.Operation{Method: method, Path: path, Summary: summary, OperationID: operationID(method, path), Tags: []string{string(who)}},
-			func(ctx context.Context, in *I) (*O, error) {
-				out, err := fn(ctx, in)
-				if err != nil {
-					return nil, problemOf(ctx, err)
-				}
-				return out, nil
-			})
+	return Route{Method: method, Path: path, Who: who, Summary: summary, typed: func(api huma.API, r Route) {
+		op := huma.Operation{Method: method, Path: path, Summary: summary, OperationID: operationID(method, path), Tags: []string{tag(path)},
+			Security: security(who), Extensions: map[string]any{"x-who": string(who)},
+			MaxBodyBytes: -1, BodyReadTimeout: -1} // both held by the guard, for plain routes too
+		if limit := r.bodyLimit(); limit > 0 {
+			op.MaxBodyBytes = limit + 1 // huma refuses a body that reaches its limit
+		}
+		huma.Register(api, op, func(ctx context.Context, in *I) (*O, error) {
+			out, err := fn(ctx, in)
+			if err != nil {
+				return nil, problemOf(ctx, err)
+			}
+			return out, nil
+		})
 	}}
 }
 
 // Plain makes a route of an http.Handler: SCIM, the stream, sign-in, files. An empty method means every method.
 func Plain(method, path string, who Who, summary string, h http.Handler) Route {
 	return Route{Method: method, Path: path, Who: who, Summary: summary, plain: h}
-}
-
-// Case is one line of the table of errors: what errors.Is finds Err is answered with Status and the stable Code.
-// The answer's detail is the error's own text.
-type Case struct {
-	Err    error
-	Status int
-	Code   string
-}
-
-// Problem is an RFC 9457 answer. It is an error, so that handlers can return one for what has no sentinel.
-type Problem struct {
-	Type     string     `json:"type,omitempty"`
-	Title    string     `json:"title"`
-	Status   int        `json:"status"`
-	Code     string     `json:"code" doc:"stable, machine-readable"`
-	Detail   string     `json:"detail,omitempty"`
-	Request  id.Request `json:"request_id,omitempty"`
-	Problems []string   `json:"problems,omitempty" doc:"one line per invalid field"`
-}
-
-// NewProblem makes a problem; detail is shown to the caller.
-func NewProblem(status int, code, detail string) *Problem {
-	return &Problem{Title: http.StatusText(status), Status: status, Code: code, Detail: detail}
-}
-
-// Error implements error.
-func (p *Problem) Error() string { return p.Code + ": " + p.Detail }
-
-// GetStatus implements huma.StatusError.
-func (p *Problem) GetStatus() int { return p.Status }
-
-// ContentType implements huma.ContentTypeFilter.
-func (p *Problem) ContentType(string) string { return "application/problem+json" }
-
-func problemOf(ctx context.Context, err error) *Problem {
-	var p *Problem
-	if errors.As(err, &p) {
-		copied := *p
-		copied.Request = RequestFrom(ctx)
-		return &copied
-	}
-	s, _ := ctx.Value(errorsKey).(*Server)
-	if s != nil {
-		for _, c := range s.Errors {
-			if errors.Is(err, c.Err) {
-				p = NewProblem(c.Status, c.Code, err.Error())
-				p.Request = RequestFrom(ctx)
-				return p
-			}
-		}
-		s.Log.ErrorContext(ctx, "request failed", "request", RequestFrom(ctx), "error", err)
-	}
-	p = NewProblem(http.StatusInternalServerError, "internal", "the server could not complete the request")
-	p.Request = RequestFrom(ctx)
-	return p
 }
