@@ -1,0 +1,91 @@
+package demo
+
+import (
+	"encoding/hex"
+	"strings"
+)
+
+// splitDN cuts a name at the commas that are not escaped; nil where a part has no "=".
+func splitDN(dn string) []string {
+	if strings.TrimSpace(dn) == "" {
+		return nil
+	}
+	var parts []string
+	start := 0
+	for i := 0; i <= len(dn); i++ {
+		if i < len(dn) && dn[i] == '\\' {
+			i++
+			continue
+		}
+		if i >= len(dn) || dn[i] == ',' {
+			part := strings.TrimSpace(dn[start:min(i, len(dn))])
+			if name, _, ok := strings.Cut(part, "="); !ok || strings.TrimSpace(name) == "" {
+				return nil
+			}
+			parts = append(parts, part)
+			start = i + 1
+		}
+	}
+	return parts
+}
+
+// fold makes names comparable: without case, without blanks around commas and "=".
+func fold(dn string) string {
+	parts := splitDN(dn)
+	for i, p := range parts {
+		name, value, _ := strings.Cut(p, "=")
+		parts[i] = strings.ToLower(strings.TrimSpace(name)) + "=" + escape(strings.ToLower(unescape(strings.TrimSpace(value))))
+	}
+	return strings.Join(parts, ",")
+}
+
+// within tells whether the folded name is base or beneath it.
+func within(name, base string) bool {
+	return base == "" || name == base || strings.HasSuffix(name, ","+base)
+}
+
+// unescape undoes RFC 4514 section 2.4.
+func unescape(value string) string {
+	if !strings.Contains(value, `\`) {
+		return value
+	}
+	var b strings.Builder
+	for i := 0; i < len(value); i++ {
+		if value[i] != '\\' || i+1 == len(value) {
+			b.WriteByte(value[i])
+			continue
+		}
+		if i+2 < len(value) {
+			if raw, err := hex.DecodeString(value[i+1 : i+3]); err == nil {
+				b.Write(raw)
+				i += 2
+				continue
+			}
+		}
+		i++
+		b.WriteByte(value[i])
+	}
+	return b.String()
+}
+
+func escape(value string) string {
+	if !strings.ContainsAny(value, `,\+"<>;=`) {
+		return value
+	}
+	var b strings.Builder
+	for i := 0; i < len(value); i++ {
+		if strings.IndexByte(`,\+"<>;=`, value[i]) >= 0 {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(value[i])
+	}
+	return b.String()
+}
+
+// same compares values as caseIgnoreMatch does, and as distinguishedNameMatch where both are names.
+func same(a, b string) bool {
+	if strings.EqualFold(strings.Join(strings.Fields(a), " "), strings.Join(strings.Fields(b), " ")) {
+		return true
+	}
+	return strings.Contains(a, "=") && strings.Contains(b, "=") && fold(a) != "" && fold(a) == fold(b)
+}
