@@ -3,9 +3,16 @@ package authz
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	openfgav1 "github.com/openfga/api/proto/openfga/v1"
+	"github.com/openfga/language/pkg/go/transformer"
 
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -84,4 +91,70 @@ type Report struct {
 // Sweep reads all of OpenFGA, removes foreign tuples and writes missing ones.
 func (e *Engine) Sweep(ctx context.Context) (Report, error) {
 	return Report{}, errors.New("not built yet")
+}
+
+// parseModel reads a model in OpenFGA's language into the tree that Index evaluates.
+func parseModel(text string) (*model, error) {
+	parsed, err := transformer.TransformDSLToProto(text)
+	if err != nil {
+		return nil, fmt.Errorf("model.fga: %w", err)
+	}
+	for name, c := range parsed.GetConditions() {
+		if name != condition || strings.Join(strings.Fields(c.GetExpression()), " ") != conditionText {
+			return nil, fmt.Errorf("model.fga: condition %s is not the one the index evaluates", name)
+		}
+	}
+	m := &model{types: map[string]*typeDef{}}
+	for _, def := range parsed.GetTypeDefinitions() {
+		t := &typeDef{name: def.GetType(), number: map[string]int{}}
+		for _, name := range slices.Sorted(maps.Keys(def.GetRelations())) {
+			w, err := rewriteOf(def.GetRelations()[name])
+			if err != nil {
+				return nil, fmt.Errorf("model.fga: %s#%s: %w", t.name, name, err)
+			}
+			r := &relation{name: name, rewrite: w}
+			for _, user := range def.GetMetadata().GetRelations()[name].GetDirectlyRelatedUserTypes() {
+				if user.GetWildcard() != nil {
+					return nil, fmt.Errorf("model.fga: %s#%s: no wildcards beside exclusions", t.name, name)
+				}
+				r.direct = append(r.direct, restriction{typ: user.GetType(), relation: user.GetRelation(), windowed: user.GetCondition() != ""})
+			}
+			t.number[name] = len(t.relations)
+			t.relations = append(t.relations, r)
+		}
+		m.types[t.name] = t
+	}
+	if err := m.link(); err != nil {
+		return nil, fmt.Errorf("model.fga: %w", err)
+	}
+	return m, nil
+}
+
+func rewriteOf(u *openfgav1.Userset) (*rewrite, error) {
+	several := func(kind rewriteKind, children ...*openfgav1.Userset) (*rewrite, error) {
+		w := &rewrite{kind: kind}
+		for _, child := range children {
+			operand, err := rewriteOf(child)
+			if err != nil {
+				return nil, err
+			}
+			w.operands = append(w.operands, operand)
+		}
+		return w, nil
+	}
+	switch u := u.GetUserset().(type) {
+	case *openfgav1.Userset_This:
+		return &rewrite{kind: direct}, nil
+	case *openfgav1.Userset_ComputedUserset:
+		return &rewrite{kind: computed, relation: u.ComputedUserset.GetRelation()}, nil
+	case *openfgav1.Userset_TupleToUserset:
+		return &rewrite{kind: fromTupleset, relation: u.TupleToUserset.GetComputedUserset().GetRelation(), tupleset: u.TupleToUserset.GetTupleset().GetRelation()}, nil
+	case *openfgav1.Userset_Union:
+		return several(union, u.Union.GetChild()...)
+	case *openfgav1.Userset_Intersection:
+		return several(intersection, u.Intersection.GetChild()...)
+	case *openfgav1.Userset_Difference:
+		return several(exclusion, u.Difference.GetBase(), u.Difference.GetSubtract())
+	}
+	return nil, fmt.Errorf("no rewrite of kind %T", u.GetUserset())
 }

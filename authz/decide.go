@@ -1,0 +1,195 @@
+package authz
+
+import (
+	"iter"
+	"time"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Allow tells whether person may do action ("view", "post", "manage") in channel now, and from when on the
+// person may see its history (zero: all of it). What is unknown is denied.
+func (x *Index) Allow(person id.Person, channel id.Channel, action string) (ok bool, historyFrom time.Time) {
+	a := actionNumber(action)
+	n, known := x.people.get(string(person))
+	c, exists := x.channels.get(string(channel))
+	if a == noAction || !known || !exists {
+		return false, time.Time{}
+	}
+	ok, s := x.may(c, n, a)
+	if !ok {
+		return false, time.Time{}
+	}
+	if w, ok := s.newcomers[n]; ok && w.from != always && x.at() < w.until {
+		historyFrom = time.UnixMicro(w.from).UTC()
+	}
+	return true, historyFrom
+}
+
+// may decides, and answers the snapshot it decided by.
+//
+// The fence is read before the snapshot and must be the same after it: publish sets fences first and lifts
+// them last, so whoever sees one fence on both sides has not mixed two revisions to the person's favour.
+func (x *Index) may(c *channel, n uint32, a int) (bool, *snapshot) {
+	for {
+		f := x.fence.Load()
+		s := c.current.Load()
+		if s == nil {
+			return false, nil
+		}
+		ok := s.base[a].has(n) && (x.ignoreFreezes || !f.bits.has(n))
+		stale := f.stale(n, x.at) || s.base[a].stale(n, x.at)
+		for _, shared := range s.fences[a] {
+			set := shared.current.Load()
+			ok = ok && (x.ignoreFreezes || !set.has(n))
+			stale = stale || set.stale(n, x.at)
+		}
+		if x.fence.Load() != f {
+			continue
+		}
+		if stale {
+			ok = x.exact(c, n, a)
+		}
+		if ok && x.doubts(n, c) {
+			ok = false
+		}
+		return ok, s
+	}
+}
+
+// exact decides from the tuples, for somebody one of whose boundaries has passed since the sets were made.
+func (x *Index) exact(c *channel, n uint32, a int) bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	o := x.g.objects[typeChannel+":"+string(c.id)]
+	if o == nil {
+		return false
+	}
+	at, d := x.at(), x.g.model.decisions[a]
+	if !x.g.decide(o, d.base, d.relation, n, at) {
+		return false
+	}
+	if x.ignoreFreezes {
+		return true
+	}
+	for _, w := range d.fences {
+		if x.g.decide(o, w, d.relation, n, at) {
+			return false
+		}
+	}
+	return !x.g.frozen(n, at)
+}
+
+// View answers a function that tells whether a person may see channel at the moment of the call. It is Allow for
+// a hub that asks often about one channel; the function may be kept and called from anywhere.
+func (x *Index) View(channel id.Channel) func(id.Person) bool {
+	c, ok := x.channels.get(string(channel))
+	if !ok {
+		return func(person id.Person) bool { // it may be made later
+			ok, _ := x.Allow(person, channel, View)
+			return ok
+		}
+	}
+	return func(person id.Person) bool {
+		n, known := x.people.get(string(person))
+		if !known {
+			return false
+		}
+		ok, _ := x.may(c, n, view)
+		return ok
+	}
+}
+
+// Audience yields everybody who may see channel now, in no order. Each person is decided at the moment of the yield.
+func (x *Index) Audience(channel id.Channel) iter.Seq[id.Person] {
+	return func(yield func(id.Person) bool) {
+		c, ok := x.channels.get(string(channel))
+		if !ok {
+			return
+		}
+		s := c.current.Load()
+		if s == nil || s.base[view] == nil {
+			return
+		}
+		candidates := s.base[view].members
+		if pending := s.base[view].pending; pending != nil {
+			candidates = roaring.Or(candidates, pending)
+		}
+		names := *x.named.Load()
+		var buffer [256]uint32
+		for it := candidates.ManyIterator(); ; {
+			count := it.NextMany(buffer[:])
+			if count == 0 {
+				return
+			}
+			for _, n := range buffer[:count] {
+				if ok, _ := x.may(c, n, view); ok && !yield(names[n]) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Channels answers the channels that person may see now, in no order.
+func (x *Index) Channels(person id.Person) []id.Channel {
+	n, ok := x.people.get(string(person))
+	if !ok {
+		return nil
+	}
+	var found []id.Channel
+	for _, c := range x.candidates(n) {
+		if ok, _ := x.may(c, n, view); ok {
+			found = append(found, c.id)
+		}
+	}
+	return found
+}
+
+// candidates answers the channels that some tuple of n leads to.
+func (x *Index) candidates(n uint32) []*channel {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if x.g == nil {
+		return nil
+	}
+	var found []*channel
+	for _, o := range x.g.channelsOf(n) {
+		if c, ok := x.channels.get(o.id); ok {
+			found = append(found, c)
+		}
+	}
+	return found
+}
+
+// Frozen tells whether a freeze of person is open now.
+func (x *Index) Frozen(person id.Person) bool {
+	n, ok := x.people.get(string(person))
+	if !ok {
+		return false
+	}
+	f := x.fence.Load()
+	if !f.stale(n, x.at) {
+		return f.bits.has(n)
+	}
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.g.frozen(n, x.at())
+}
+
+// doubt is a decision on which Index and OpenFGA differ.
+type doubt struct {
+	person  uint32
+	channel *channel
+}
+
+func (x *Index) doubts(n uint32, c *channel) bool {
+	doubted := x.doubted.Load()
+	if doubted == nil {
+		return false
+	}
+	_, ok := (*doubted)[doubt{n, c}]
+	return ok
+}
