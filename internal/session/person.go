@@ -1,0 +1,156 @@
+package session
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Session is a browser session as it can be listed.
+type Session struct {
+	ID         id.Session
+	Person     id.Person
+	UserAgent  string
+	CreatedAt  time.Time
+	LastSeenAt time.Time // coarse
+	ExpiresAt  time.Time
+}
+
+// Sessions lists the live sessions of person, newest first.
+func (d *Door) Sessions(ctx context.Context, person id.Person) ([]Session, error) {
+	now := d.Now()
+	var rows []sessionRow
+	err := d.DB.Read(ctx).Raw(`select s.* from sessions s left join session_epochs e on e.person = s.person
+		where s.person = ? and s.ended_at is null and s.expires_at > ? and s.last_seen_at > ? and s.epoch = coalesce(e.epoch, 0)
+		order by s.created_at desc, s.id desc limit 200`, person, db.At(now), db.At(now.Add(-d.Idle))).Scan(&rows).Error
+	out := make([]Session, len(rows))
+	for i, r := range rows {
+		out[i] = Session{ID: r.ID, Person: r.Person, UserAgent: r.UserAgent, CreatedAt: r.CreatedAt.Time, LastSeenAt: r.LastSeenAt.Time, ExpiresAt: r.ExpiresAt.Time}
+	}
+	return out, err
+}
+
+// EndSession ends one session of person. ErrNotFound where there is no such live session.
+func (d *Door) EndSession(ctx context.Context, by httpapi.Caller, person id.Person, session id.Session) error {
+	return d.DB.Tx(ctx, func(tx *db.Tx) error {
+		ended, err := d.endSessions(tx, "ended", "id = ? and person = ?", session, person)
+		if err != nil {
+			return err
+		}
+		if len(ended) == 0 {
+			return ErrNotFound
+		}
+		return d.auditEnd(tx, by.Actor(), "ended", ended)
+	})
+}
+
+// Identity is a subject of an identity provider that is a person here.
+type Identity struct {
+	Issuer    string
+	Subject   string
+	CreatedAt time.Time
+}
+
+// Identities lists the subjects of person.
+func (d *Door) Identities(ctx context.Context, person id.Person) ([]Identity, error) {
+	var rows []struct {
+		Issuer, Subject string
+		CreatedAt       db.Instant
+	}
+	err := d.DB.Read(ctx).Raw("select issuer, subject, created_at from session_identities where person = ?", person).Scan(&rows).Error
+	out := make([]Identity, len(rows))
+	for i, r := range rows {
+		out[i] = Identity{Issuer: r.Issuer, Subject: r.Subject, CreatedAt: r.CreatedAt.Time}
+	}
+	return out, err
+}
+
+// Unlink forgets which subject person is and ends what person has: the next sign-in resolves anew. It is how an
+// administrator lets a person whose account was made again at the identity provider come back.
+func (d *Door) Unlink(ctx context.Context, by httpapi.Caller, person id.Person) error {
+	return d.DB.Tx(ctx, func(tx *db.Tx) error {
+		done := tx.Exec("delete from session_identities where person = ?", person)
+		if done.Error != nil {
+			return done.Error
+		}
+		if done.RowsAffected == 0 {
+			return ErrNoIdentity
+		}
+		if err := d.EndPersonTx(tx, person, by.Actor(), "identity unlinked"); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Record{At: d.Now(), Actor: by.Actor(), Action: "identity.unlinked", Subject: string(person), RequestID: string(httpapi.RequestFrom(ctx))})
+	})
+}
+
+// Admin is a person with the administrator role.
+type Admin struct {
+	Person    id.Person
+	GrantedBy string
+	GrantedAt time.Time
+}
+
+// Admins lists who has the administrator role.
+func (d *Door) Admins(ctx context.Context) ([]Admin, error) {
+	var rows []struct {
+		Person    id.Person
+		GrantedBy string
+		GrantedAt db.Instant
+	}
+	err := d.DB.Read(ctx).Raw("select person, granted_by, granted_at from session_admins order by granted_at, person limit 200").Scan(&rows).Error
+	out := make([]Admin, len(rows))
+	for i, r := range rows {
+		out[i] = Admin{Person: r.Person, GrantedBy: r.GrantedBy, GrantedAt: r.GrantedAt.Time}
+	}
+	return out, err
+}
+
+// GrantAdmin gives person the administrator role; a person who has it keeps it as it is.
+func (d *Door) GrantAdmin(ctx context.Context, by httpapi.Caller, person id.Person) error {
+	if d.Standing.Frozen(person) {
+		return ErrFrozen
+	}
+	return d.DB.Tx(ctx, func(tx *db.Tx) error {
+		done := tx.Exec("insert into session_admins (person, granted_by, granted_at) values (?, ?, ?) on conflict (person) do nothing", person, by.Actor(), db.At(d.Now()))
+		if done.Error != nil || done.RowsAffected == 0 {
+			return done.Error
+		}
+		return audit.Append(tx, audit.Record{At: d.Now(), Actor: by.Actor(), Action: "admin.granted", Subject: string(person), RequestID: string(httpapi.RequestFrom(ctx))})
+	})
+}
+
+// RevokeAdmin takes the role away, and ends the administrators' tokens that person made. The last one stays:
+// ErrLastAdmin. ErrNotFound where person has no such role.
+func (d *Door) RevokeAdmin(ctx context.Context, by httpapi.Caller, person id.Person) error {
+	return d.DB.Tx(ctx, func(tx *db.Tx) error {
+		var people []id.Person // locked in one order, so that two who go at once cannot both be the last but one
+		if err := tx.Raw("update session_admins set granted_at = granted_at returning person").Scan(&people).Error; err != nil {
+			return err
+		}
+		var others, has bool
+		for _, p := range people {
+			if p == person {
+				has = true
+			} else {
+				others = true
+			}
+		}
+		switch {
+		case !has:
+			return ErrNotFound
+		case !others:
+			return ErrLastAdmin
+		}
+		if err := tx.Exec("delete from session_admins where person = ?", person).Error; err != nil {
+			return err
+		}
+		if _, err := d.endTokens(tx, "role revoked", "admin and (person = ? or created_by = ?)", person, person); err != nil {
+			return err
+		}
+		return audit.Append(tx, audit.Record{At: d.Now(), Actor: by.Actor(), Action: "admin.revoked", Subject: string(person), RequestID: string(httpapi.RequestFrom(ctx))})
+	})
+}

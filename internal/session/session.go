@@ -1,0 +1,161 @@
+// Package session owns who is signed in: OIDC sign-in and back-channel logout, browser sessions, API tokens,
+// which subject of an identity provider is which person, and the administrator role.
+//
+// It guarantees that a frozen person is nobody from the first request on, whatever proof is shown, that what was
+// begun before a person's access ended cannot bring a session or token to life afterwards (an epoch per person,
+// compared at each use), that secrets are kept as SHA-256 only, and that two subjects are never taken for one person
+// because of an e-mail address. It keeps no cache of proofs. It never decides what a person may see.
+package session
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrate brings the tables of sessions up to date.
+func Migrate(ctx context.Context, d *db.DB) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return d.Migrate(ctx, "session", files)
+}
+
+// Why somebody is not who they say, or not now. The first four wrap httpapi.ErrUnauthenticated.
+var (
+	ErrBadProof    = fmt.Errorf("the token is not one of ours, or has ended: %w", httpapi.ErrUnauthenticated)
+	ErrEnded       = fmt.Errorf("the session has ended: %w", httpapi.ErrUnauthenticated)
+	ErrFrozen      = fmt.Errorf("this person has no access now: %w", httpapi.ErrUnauthenticated)
+	ErrNoPerson    = errors.New("the directory knows nobody for this")
+	ErrNoIdentity  = errors.New("there is no such identity")
+	ErrOtherPerson = errors.New("this person signs in as another subject already")
+	ErrLastAdmin   = errors.New("the last administrator stays one")
+	ErrNotFound    = errors.New("there is no such session or token")
+	ErrTooMany     = errors.New("this person has too many tokens; revoke one first")
+	ErrBadRequest  = errors.New("the request is not valid")
+)
+
+// Cases is this package's part of the table of errors.
+func Cases() []httpapi.Case {
+	return []httpapi.Case{
+		{Err: ErrFrozen, Status: http.StatusUnauthorized, Code: "person_frozen"},
+		{Err: ErrEnded, Status: http.StatusUnauthorized, Code: "session_ended"},
+		{Err: ErrBadProof, Status: http.StatusUnauthorized, Code: "token_invalid"},
+		{Err: ErrNoPerson, Status: http.StatusNotFound, Code: "person_not_found"},
+		{Err: ErrNoIdentity, Status: http.StatusNotFound, Code: "identity_not_found"},
+		{Err: ErrOtherPerson, Status: http.StatusConflict, Code: "identity_conflict"},
+		{Err: ErrLastAdmin, Status: http.StatusConflict, Code: "last_admin"},
+		{Err: ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
+		{Err: ErrTooMany, Status: http.StatusConflict, Code: "too_many_tokens"},
+		{Err: ErrBadRequest, Status: http.StatusBadRequest, Code: "invalid_request"},
+	}
+}
+
+// Standing tells whether a person is frozen, as of now and by the node's own index. It may lag behind the database;
+// the epoch covers that.
+type Standing interface {
+	Frozen(id.Person) bool
+}
+
+// Claims is what an identity provider proved about a subject that is not known yet.
+type Claims struct {
+	Issuer, Subject   string
+	SID               string // the session at the identity provider, where it says one
+	Name, Email       string
+	EmailVerified     bool
+	PreferredUsername string
+	All               map[string]any // every claim of the ID token
+}
+
+// Options says how to build a Door. DB and Standing are needed; without Issuer nobody can sign in by browser.
+type Options struct {
+	DB        *db.DB
+	Log       *slog.Logger
+	Standing  Standing
+	PublicURL string // what browsers see: "https://chat.example.com"; cookies are Secure where it is https
+
+	Issuer, ClientID, ClientSecret string
+	Scopes                         []string     // nil: openid profile email
+	HTTPClient                     *http.Client // towards the identity provider; nil: one with a timeout of 10 s
+	// AnyLogoutType takes logout tokens whose header does not say "logout+jwt", for identity providers that
+	// follow the first edition of OpenID Connect Back-Channel Logout.
+	AnyLogoutType bool
+
+	// Resolve finds the person of a subject that signs in for the first time, by a claim that the deployment trusts
+	// to be unique and never re-used. It answers ErrNoPerson where there is none. It runs outside transactions.
+	Resolve func(context.Context, Claims) (id.Person, error)
+	// BootstrapToken is an administrator's token that needs no database row; empty: none.
+	BootstrapToken string
+	// OnEnd and OnEndToken are called after a session or token ended, so that its sockets end too.
+	OnEnd      func(session id.Session, person id.Person)
+	OnEndToken func(token id.Token, person id.Person)
+
+	Absolute time.Duration // how long a session lives at most; 0: 12 h
+	Idle     time.Duration // how long it lives without a request; 0: 2 h
+	Now      func() time.Time
+}
+
+// Door is where callers prove who they are. It is safe for concurrent use.
+type Door struct {
+	Options
+	bootstrap string // SHA-256
+	secure    bool
+	provider  provider
+	refusals  *rate.Limiter // refused sign-ins that are audited; a flood must not fill the log
+}
+
+// New makes a door; it does not touch the network.
+func New(o Options) (*Door, error) {
+	public, err := url.Parse(o.PublicURL)
+	if err != nil || public.Host == "" || public.Scheme != "https" && public.Scheme != "http" {
+		return nil, fmt.Errorf("session: public url must be http:// or https:// and a host, not %q", o.PublicURL)
+	}
+	if o.BootstrapToken != "" && len(o.BootstrapToken) < 16 {
+		return nil, errors.New("session: the bootstrap token must have 16 characters at least")
+	}
+	if o.Issuer != "" && (o.ClientID == "" || o.Resolve == nil) {
+		return nil, errors.New("session: an issuer needs a client id and a way to find people")
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = &http.Client{Timeout: 10 * time.Second}
+	}
+	if o.Absolute == 0 {
+		o.Absolute = 12 * time.Hour
+	}
+	if o.Idle == 0 {
+		o.Idle = 2 * time.Hour
+	}
+	if len(o.Scopes) == 0 {
+		o.Scopes = []string{"openid", "profile", "email"}
+	}
+	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
+	d := &Door{Options: o, secure: public.Scheme == "https", refusals: rate.NewLimiter(5, 100)}
+	if o.BootstrapToken != "" {
+		d.bootstrap = hashed(o.BootstrapToken)
+		d.BootstrapToken = "" // only its hash is kept
+	}
+	return d, nil
+}
