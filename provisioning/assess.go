@@ -1,0 +1,216 @@
+package provisioning
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// place names a membership before it has an id, and after.
+type place struct {
+	person id.Person
+	group  id.Group
+}
+
+// run is what one reconciliation carries from its beginning to its last chunk.
+type run struct {
+	cause    directory.Cause
+	approved map[place]bool         // removals that an applied plan contains
+	released map[id.Membership]bool // removals that a released hold contains
+	closing  id.Hold                // the hold that is being released
+	verdict  Verdict                // of everything together; the zero Verdict where there is one chunk
+	added    map[id.Group]int       // members the whole run will add
+}
+
+// step is one change with why it comes.
+type step struct {
+	Change
+	cause   Cause
+	source  id.Source // for CauseAbsence
+	freeze  id.Freeze // for CauseCleanup: the freeze it follows
+	guarded bool      // nobody has decided it: the guard must
+}
+
+func (s step) removal(person id.Person) Removal {
+	return Removal{Membership: s.Before.ID, Person: person, Group: s.Group, Cause: s.cause, Source: s.source}
+}
+
+// assessment is what is to be done about one person.
+type assessment struct {
+	person   id.Person
+	steps    []step
+	vanished []heldRow          // held removals that nothing asks for any more, or that go through now
+	lift     []fenceRow         // freezes that stand as tuples and no longer as rows
+	raise    []directory.Freeze // the other way round
+	healed   bool               // the person failed last time
+	err      error              // the person cannot be judged: nothing is done
+}
+
+func (a assessment) idle() bool {
+	return a.err == nil && len(a.steps)+len(a.vanished)+len(a.lift)+len(a.raise) == 0 && !a.healed
+}
+
+// gather assesses people on the state that tx sees, in order of id; with lock their rows are locked first.
+func (r *Reactor) gather(tx *db.Tx, run *run, c *catalog, people []id.Person, lock bool) ([]assessment, error) {
+	facts, err := r.directory.In(tx).Facts(tx, people, lock)
+	if err != nil {
+		return nil, fmt.Errorf("read facts: %w", err)
+	}
+	known := make(map[id.Person]directory.Fact, len(facts))
+	for _, f := range facts {
+		known[f.Person.ID] = f
+	}
+	have, err := loadMemberships(tx.DB, people)
+	if err != nil {
+		return nil, err
+	}
+	held, err := loadHeld(tx.DB, people)
+	if err != nil {
+		return nil, err
+	}
+	fences, err := loadFences(tx.DB, people)
+	if err != nil {
+		return nil, err
+	}
+	failed, err := loadFailures(tx.DB, people)
+	if err != nil {
+		return nil, err
+	}
+	now := r.clock()
+	out := make([]assessment, 0, len(people))
+	for _, p := range people {
+		fact, ok := known[p]
+		if !ok { // nobody the directory knows: nothing may stand
+			fact.Person = directory.Person{ID: p, Status: directory.StatusTerminated}
+		}
+		a := run.assess(c, fact, have[p], held, now)
+		a.fence(fact.Freezes, fences[p])
+		a.healed = failed[p] && a.err == nil
+		out = append(out, a)
+	}
+	return out, nil
+}
+
+// assess compares what a person has with what the person ought to have. It is pure.
+func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map[id.Membership]heldRow, now time.Time) assessment {
+	a := assessment{person: f.Person.ID}
+	standing := Standing{Terminated: f.Person.Status == directory.StatusTerminated, Absent: f.Person.Absent, Version: c.version, Live: c.live}
+	var matches []Match
+	if !standing.Terminated && !standing.Absent {
+		var err error
+		if matches, err = c.matches(subjectOf(f)); err != nil {
+			a.err = fmt.Errorf("evaluate policy %d: %w", c.version, err)
+			return a
+		}
+	}
+	going := map[id.Membership]bool{}
+	for _, change := range Diff(have, Desired(have, matches, standing, now)) {
+		s := step{Change: change, cause: causeOf(change, standing, now)}
+		if change.Op != OpRemove {
+			a.steps = append(a.steps, s)
+			continue
+		}
+		_, stopped := held[change.Before.ID]
+		switch {
+		case run.released[change.Before.ID]:
+			s.cause = CauseRelease
+		case run.approved[place{a.person, change.Group}] && s.cause == CauseMove:
+			s.cause = CausePolicy
+		case stopped && s.cause != CausePolicy:
+			going[change.Before.ID] = true
+			continue // held already, and held it stays
+		case s.cause == CauseMove || s.cause == CauseCleanup || s.cause == CauseAbsence:
+			s.guarded = true
+		}
+		s.source, s.freeze = blame(f, s.cause, now)
+		a.steps = append(a.steps, s)
+	}
+	for _, m := range have {
+		if row, stopped := held[m.ID]; stopped && !going[m.ID] {
+			a.vanished = append(a.vanished, row)
+		}
+	}
+	return a
+}
+
+// fence compares the freezes that are rows of the directory with those that stand as tuples.
+func (a *assessment) fence(rows []directory.Freeze, standing []fenceRow) {
+	open := make(map[string]directory.Freeze, len(rows))
+	for _, f := range rows {
+		open[f.Slot] = f
+	}
+	for _, row := range standing {
+		f, stays := open[row.Slot]
+		if !stays {
+			a.lift = append(a.lift, row)
+		} else if f.ID == row.FreezeID {
+			delete(open, row.Slot)
+		}
+	}
+	for _, f := range open {
+		a.raise = append(a.raise, f)
+	}
+	slices.SortFunc(a.raise, func(x, y directory.Freeze) int { return cmp.Compare(x.Slot, y.Slot) })
+}
+
+// blame answers the source that misses a person, or the freeze that their clean-up follows.
+func blame(f directory.Fact, cause Cause, now time.Time) (id.Source, id.Freeze) {
+	switch cause {
+	case CauseAbsence:
+		for _, record := range f.Records {
+			if !record.AbsentSince.IsZero() && record.DeletedAt.IsZero() {
+				return record.Source, ""
+			}
+		}
+	case CauseCleanup:
+		for _, freeze := range f.Freezes {
+			if (freeze.Cause == directory.CauseDeleted || freeze.Cause == directory.CauseEnded) && freeze.OpenAt(now) {
+				return "", freeze.ID
+			}
+		}
+	}
+	return "", ""
+}
+
+// subjectOf makes the subject that rules see. A person with several employments is within the units of all.
+func subjectOf(f directory.Fact) policies.Subject {
+	p := f.Person
+	s := policies.Subject{ID: string(p.ID), DisplayName: p.DisplayName, UserName: p.UserName, Email: p.Email, Title: p.Title, Department: p.Department,
+		Division: p.Division, Organization: p.Organization, Company: p.Company, EmployeeNumber: p.EmployeeNumber, EmployeeType: p.EmployeeType,
+		CostCenter: p.CostCenter, Locale: p.Locale, TimeZone: p.TimeZone, Manager: string(p.Manager), Groups: p.Groups, Labels: p.Labels}
+	if len(f.UnitPath) > 0 {
+		s.UnitKey, s.UnitName = f.UnitPath[0].Key, f.UnitPath[0].Name
+	}
+	seen := map[string]bool{}
+	for _, path := range append([][]directory.UnitKey{f.UnitPath}, f.UnitPaths...) {
+		for _, u := range path {
+			for _, name := range unitNames(u) {
+				if name != "" && !seen[name] {
+					seen[name] = true
+					s.UnitPath = append(s.UnitPath, name)
+				}
+			}
+		}
+	}
+	return s
+}
+
+// unitNames answers everything a rule may call a unit by: its key and its names, in a stable order.
+func unitNames(u directory.UnitKey) []string {
+	out := []string{u.Key, u.Name}
+	languages := make([]string, 0, len(u.Names))
+	for language := range u.Names {
+		languages = append(languages, language)
+	}
+	slices.Sort(languages)
+	for _, language := range languages {
+		out = append(out, u.Names[language])
+	}
+	return out
+}

@@ -1,0 +1,209 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// Group is a project group.
+type Group struct {
+	ID         id.Group
+	Key        string
+	Names      map[string]string // by language tag
+	CreatedAt  time.Time
+	ArchivedAt time.Time // zero while the policy has it
+}
+
+// ChannelKind says what a channel belongs to.
+type ChannelKind string
+
+// The kinds of channels.
+const (
+	KindProject ChannelKind = "project" // to a project group
+	KindDirect  ChannelKind = "direct"  // to two people
+	KindAdhoc   ChannelKind = "adhoc"   // to the people who made it
+)
+
+// Channel is a place for messages. Group, Access and History are set for project channels, People for the others.
+type Channel struct {
+	ID         id.Channel
+	Kind       ChannelKind
+	Group      id.Group
+	Key        string
+	Names      map[string]string
+	Labels     []string
+	Access     map[policies.Role]policies.Access
+	History    policies.History
+	People     []id.Person
+	CreatedAt  time.Time
+	ArchivedAt time.Time
+}
+
+// catalog is one version of the policy with the groups and channels that belong to it, compiled once. It is
+// never changed once made: groups and channels change only together with the version.
+type catalog struct {
+	version  int64
+	policy   *policies.Policy
+	groups   map[id.Group]Group
+	byKey    map[string]id.Group
+	channels map[id.Group][]Channel // not archived, in the order of the policy
+}
+
+// live tells whether the policy has g.
+func (c *catalog) live(g id.Group) bool {
+	group, ok := c.groups[g]
+	return ok && group.ArchivedAt.IsZero()
+}
+
+// key answers the key of g.
+func (c *catalog) key(g id.Group) string { return c.groups[g].Key }
+
+// visible answers the channels of g that role may see.
+func (c *catalog) visible(g id.Group, role policies.Role) []id.Channel {
+	out := []id.Channel{}
+	for _, channel := range c.channels[g] {
+		if relationOf(channel.Access[role]) != "" {
+			out = append(out, channel.ID)
+		}
+	}
+	return out
+}
+
+// matches evaluates every rule for one subject.
+func (c *catalog) matches(s policies.Subject) ([]Match, error) {
+	if c.policy == nil {
+		return nil, nil
+	}
+	wanted, err := c.policy.Evaluate(s)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Match, len(wanted))
+	for i, w := range wanted {
+		out[i] = Match{Group: c.byKey[w.Group], Role: w.Role, Ref: ruleRef(w.Group, w.Rule)}
+	}
+	return out, nil
+}
+
+func ruleRef(group, rule string) string { return group + "/" + rule }
+
+// parse reads policy files into one policy.
+func parse(files []File) (*policies.Policy, error) {
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%w: no file", ErrPolicy)
+	}
+	parts := make([]*policies.Policy, 0, len(files))
+	for _, f := range files {
+		p, err := policies.Parse(f.Name, []byte(f.Source))
+		if err != nil {
+			return nil, errors.Join(ErrPolicy, err)
+		}
+		parts = append(parts, p)
+	}
+	merged, err := policies.Merge(parts...)
+	if err != nil {
+		return nil, errors.Join(ErrPolicy, err)
+	}
+	return merged, nil
+}
+
+// lockState reads which policy is in force and, on PostgreSQL, keeps it in force until the end of tx.
+func lockState(tx *db.Tx, exclusive bool) (stateRow, error) {
+	var s stateRow
+	query := "select id, version, settled from policy_state where id = 1"
+	switch {
+	case tx.Engine() != db.Postgres:
+	case exclusive:
+		query += " for update"
+	default:
+		query += " for share"
+	}
+	if err := tx.Raw(query).Scan(&s).Error; err != nil {
+		return s, fmt.Errorf("read policy state: %w", err)
+	}
+	return s, nil
+}
+
+// catalogAt answers the catalog of version, from memory where it was compiled before. q sees that version.
+func (r *Reactor) catalogAt(q reader, version int64) (*catalog, error) {
+	r.mu.Lock()
+	known := r.compiled
+	r.mu.Unlock()
+	if known != nil && known.version == version {
+		return known, nil
+	}
+	c, err := loadCatalog(q, version)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.compiled == nil || r.compiled.version < version {
+		r.compiled = c
+	}
+	return c, nil
+}
+
+func loadCatalog(q reader, version int64) (*catalog, error) {
+	c := &catalog{version: version, groups: map[id.Group]Group{}, byKey: map[string]id.Group{}, channels: map[id.Group][]Channel{}}
+	if version > 0 {
+		var row versionRow
+		if err := q.Raw("select * from policy_versions where version = ?", version).Scan(&row).Error; err != nil {
+			return nil, fmt.Errorf("read policy %d: %w", version, err)
+		}
+		policy, err := parse(row.Files.V)
+		if err != nil {
+			return nil, fmt.Errorf("read policy %d: %w", version, err)
+		}
+		c.policy = policy
+	}
+	var groups []groupRow
+	if err := q.Raw("select * from project_groups").Scan(&groups).Error; err != nil {
+		return nil, fmt.Errorf("read groups: %w", err)
+	}
+	for _, g := range groups {
+		c.groups[g.ID] = g.group()
+		c.byKey[g.Key] = g.ID
+	}
+	var channels []channelRow
+	if err := q.Raw("select * from channels where kind = 'project' and archived_at is null").Scan(&channels).Error; err != nil {
+		return nil, fmt.Errorf("read channels: %w", err)
+	}
+	for _, row := range channels {
+		channel := row.channel()
+		c.channels[channel.Group] = append(c.channels[channel.Group], channel)
+	}
+	c.sort()
+	return c, nil
+}
+
+// sort brings channels into the order of the policy.
+func (c *catalog) sort() {
+	if c.policy == nil {
+		return
+	}
+	for _, g := range c.policy.Groups {
+		place := make(map[string]int, len(g.Channels))
+		for i, channel := range g.Channels {
+			place[channel.Key] = i
+		}
+		slices.SortFunc(c.channels[c.byKey[g.Key]], func(a, b Channel) int { return place[a.Key] - place[b.Key] })
+	}
+}
+
+// current answers the catalog in force, for reading.
+func (r *Reactor) current(ctx context.Context) (*catalog, error) {
+	q := r.db.Read(ctx)
+	var s stateRow
+	if err := q.Raw("select id, version, settled from policy_state where id = 1").Scan(&s).Error; err != nil {
+		return nil, fmt.Errorf("read policy state: %w", err)
+	}
+	return r.catalogAt(q, s.Version)
+}

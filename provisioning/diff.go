@@ -1,0 +1,161 @@
+package provisioning
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// Op is what a change does to a membership.
+type Op string
+
+// The operations.
+const (
+	OpAdd     Op = "add"     // a membership begins
+	OpRemove  Op = "remove"  // it ends
+	OpRole    Op = "role"    // its role changes
+	OpReasons Op = "reasons" // only its reasons change
+)
+
+// Change is one step from the memberships a person has to those the person ought to have.
+type Change struct {
+	Op     Op
+	Group  id.Group
+	Before Membership // zero for OpAdd
+	Role   policies.Role
+	Add    []Reason // reasons that begin; they have no id yet
+	End    []Reason // reasons that end
+}
+
+// Diff answers the changes that turn have into want, both of one person, in the order of the groups. It is
+// pure; Diff of what stands against itself is empty. have holds at most one membership per group, want at
+// most one seat per group. A seat without a reason is no seat.
+func Diff(have []Membership, want []Seat) []Change {
+	seats := make(map[id.Group]Seat, len(want))
+	for _, s := range want {
+		if len(s.Reasons) > 0 {
+			seats[s.Group] = s
+		}
+	}
+	var out []Change
+	for _, m := range have {
+		seat, stays := seats[m.Group]
+		delete(seats, m.Group)
+		if !stays {
+			out = append(out, Change{Op: OpRemove, Group: m.Group, Before: m, End: m.Reasons})
+			continue
+		}
+		c := Change{Op: OpReasons, Group: m.Group, Before: m, Role: seat.Role()}
+		c.Add, c.End = diffReasons(m.Reasons, seat.Reasons)
+		switch {
+		case c.Role != m.Role:
+			c.Op = OpRole
+		case len(c.Add)+len(c.End) == 0:
+			continue
+		}
+		out = append(out, c)
+	}
+	for _, s := range seats {
+		out = append(out, Change{Op: OpAdd, Group: s.Group, Role: s.Role(), Add: s.Reasons})
+	}
+	slices.SortFunc(out, func(a, b Change) int { return cmp.Compare(a.Group, b.Group) })
+	return out
+}
+
+// diffReasons compares by ground and by window: a ground whose window moved ends and begins anew.
+func diffReasons(have, want []Reason) (add, end []Reason) {
+	standing := make(map[ground]Reason, len(have))
+	for _, r := range have {
+		standing[r.ground()] = r
+	}
+	for _, r := range want {
+		old, ok := standing[r.ground()]
+		if ok && old.From.Equal(r.From) && old.Until.Equal(r.Until) {
+			delete(standing, r.ground())
+			continue
+		}
+		add = append(add, r)
+	}
+	for _, r := range have {
+		if _, left := standing[r.ground()]; left {
+			end = append(end, r)
+		}
+	}
+	return add, end
+}
+
+// Match is a rule that gives a person a role in a group.
+type Match struct {
+	Group id.Group
+	Role  policies.Role
+	Ref   string // "<group key>/<rule key>"
+}
+
+// Standing is what about a person, apart from rules, decides which reasons may live on.
+type Standing struct {
+	Terminated bool // every record ended: nothing but a keep survives
+	Absent     bool // every source misses the person: rules give nothing
+	Version    int64
+	Live       func(id.Group) bool // whether the policy still has the group
+}
+
+// Desired answers the seats a person ought to have: what the rules give, and of the reasons that no rule
+// gave those that are still valid at now. It is pure.
+func Desired(have []Membership, matches []Match, s Standing, now time.Time) []Seat {
+	seats := map[id.Group]*Seat{}
+	put := func(g id.Group, r Reason) {
+		seat := seats[g]
+		if seat == nil {
+			seat = &Seat{Group: g}
+			seats[g] = seat
+		}
+		if !slices.ContainsFunc(seat.Reasons, func(o Reason) bool { return o.ground() == r.ground() }) {
+			seat.Reasons = append(seat.Reasons, r)
+		}
+	}
+	if !s.Terminated && !s.Absent {
+		for _, m := range matches {
+			put(m.Group, Reason{Kind: KindRule, Ref: m.Ref, Role: m.Role, Version: s.Version})
+		}
+	}
+	for _, m := range have {
+		if !s.Live(m.Group) {
+			continue
+		}
+		for _, r := range m.Reasons {
+			if r.Kind == KindRule || s.Terminated && r.Kind != KindKeep || !r.Until.IsZero() && !now.Before(r.Until) {
+				continue
+			}
+			put(m.Group, r)
+		}
+	}
+	out := make([]Seat, 0, len(seats))
+	for _, seat := range seats {
+		out = append(out, *seat)
+	}
+	slices.SortFunc(out, func(a, b Seat) int { return cmp.Compare(a.Group, b.Group) })
+	return out
+}
+
+// causeOf says why a removal comes.
+func causeOf(c Change, s Standing, now time.Time) Cause {
+	expired := slices.ContainsFunc(c.Before.Reasons, func(r Reason) bool {
+		return r.Kind != KindRule && r.Kind != KindKeep && !r.Until.IsZero() && !now.Before(r.Until)
+	})
+	switch {
+	case c.Op != OpRemove:
+		return CauseJoin
+	case !s.Live(c.Group):
+		return CausePolicy
+	case s.Terminated:
+		return CauseCleanup
+	case s.Absent:
+		return CauseAbsence
+	case expired:
+		return CauseExpiry
+	}
+	return CauseMove
+}

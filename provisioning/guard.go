@@ -1,0 +1,188 @@
+package provisioning
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// Window is how far back removals count together.
+const Window = 24 * time.Hour
+
+// smallGroup is the size from which emptying a group always holds.
+const smallGroup = 3
+
+// Removal is one membership that is about to end, or ended within the window.
+type Removal struct {
+	Membership id.Membership
+	Person     id.Person
+	Group      id.Group
+	Cause      Cause
+	Source     id.Source // for CauseAbsence: the source that misses the person
+	Held       bool      // stopped by an open hold: the membership still stands
+}
+
+// class is what is counted together: absence per source, the rest of the clean-up in one.
+type class struct {
+	cause  Cause // CauseAbsence, CauseCleanup (also movers) or CausePolicy
+	source id.Source
+}
+
+func (r Removal) class() class {
+	switch r.Cause {
+	case CauseAbsence:
+		return class{CauseAbsence, r.Source}
+	case CauseCleanup, CauseMove:
+		return class{CauseCleanup, ""}
+	case CausePolicy:
+		return class{CausePolicy, ""}
+	}
+	return class{} // expiry and released holds were decided by somebody: never held
+}
+
+// Batch is what the guard judges.
+type Batch struct {
+	Removals []Removal // about to happen
+	Recent   []Removal // happened, or were held, within the window and were confirmed by nobody
+	// Population answers how many people a class of removals is measured against; the zero source means
+	// everybody who has a place. It is asked only where the plain number of people is exceeded.
+	Population func(Cause, id.Source) (int, error)
+	Members    map[id.Group]int // current members of each group that loses some
+	Added      map[id.Group]int // members each group gains in the same batch
+}
+
+// Breach is one limit that a batch exceeds.
+type Breach struct {
+	Cause  Cause     `json:"cause"`
+	Source id.Source `json:"source,omitempty"`
+	Group  id.Group  `json:"group,omitempty"` // set where the batch would empty this group
+	People int       `json:"people"`          // in the batch and the window
+	Limit  int       `json:"limit"`
+}
+
+// String says the breach in one line.
+func (b Breach) String() string {
+	if b.Group != "" {
+		return fmt.Sprintf("would empty group %s, which had %d members", b.Group, b.People)
+	}
+	return fmt.Sprintf("%s would reach %d people within 24 hours, the limit is %d", b.Cause, b.People, b.Limit)
+}
+
+// Verdict is what the guard says of a batch. The zero Verdict holds nothing.
+type Verdict struct {
+	Breaches []Breach `json:"breaches,omitempty"`
+}
+
+// Held tells whether the verdict holds anything.
+func (v Verdict) Held() bool { return len(v.Breaches) > 0 }
+
+// Holds tells whether the verdict holds r: the whole class over its limit, and every removal from a group
+// that would be emptied. An absence that would empty a group holds everybody that source misses: it is the
+// sign of a truncated answer.
+func (v Verdict) Holds(r Removal) bool {
+	_, held := v.breach(r)
+	return held
+}
+
+// breach answers what holds r.
+func (v Verdict) breach(r Removal) (Breach, bool) {
+	c := r.class()
+	if c == (class{}) {
+		return Breach{}, false
+	}
+	for _, b := range v.Breaches {
+		same := b.Cause == c.cause && b.Source == c.source
+		if same && (b.Group == "" || b.Cause == CauseAbsence) || b.Group != "" && b.Group == r.Group {
+			return b, true
+		}
+	}
+	return Breach{}, false
+}
+
+// Guard holds bulk removals.
+type Guard struct{ Limits policies.Guard }
+
+// Check judges a batch. It is pure but for Population; its answer does not depend on any order.
+func (g Guard) Check(b Batch) (Verdict, error) {
+	people, fresh := map[class]map[id.Person]bool{}, map[class]bool{}
+	count := func(r Removal) {
+		if people[r.class()] == nil {
+			people[r.class()] = map[id.Person]bool{}
+		}
+		people[r.class()][r.Person] = true
+	}
+	for _, r := range b.Removals {
+		count(r)
+		fresh[r.class()] = true
+	}
+	for _, r := range b.Recent {
+		count(r)
+	}
+	var v Verdict
+	for c := range fresh {
+		if c == (class{}) {
+			continue
+		}
+		limit := g.Limits.Cleanup
+		if c.cause == CauseAbsence {
+			limit = g.Limits.Absence
+		}
+		n := len(people[c])
+		if n <= limit.People {
+			continue
+		}
+		population, err := b.Population(c.cause, c.source)
+		if err != nil {
+			return Verdict{}, err
+		}
+		if most := max(limit.People, int(limit.Percent*float64(population)/100)); n > most {
+			v.Breaches = append(v.Breaches, Breach{Cause: c.cause, Source: c.source, People: n, Limit: most})
+		}
+	}
+	v.Breaches = append(v.Breaches, emptied(b)...)
+	slices.SortFunc(v.Breaches, func(a, b Breach) int {
+		return cmp.Or(cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Group, b.Group))
+	})
+	return v, nil
+}
+
+// emptied finds the groups that had three members or more within the window and would have none.
+func emptied(b Batch) []Breach {
+	going, gone := map[id.Group][]Removal{}, map[id.Group]map[id.Membership]bool{}
+	for _, r := range b.Removals {
+		if r.class() != (class{}) {
+			going[r.Group] = append(going[r.Group], r)
+		}
+	}
+	for _, r := range b.Recent {
+		if r.Held {
+			continue
+		}
+		if gone[r.Group] == nil {
+			gone[r.Group] = map[id.Membership]bool{}
+		}
+		gone[r.Group][r.Membership] = true
+	}
+	var out []Breach
+	for group, removals := range going {
+		for _, r := range removals {
+			delete(gone[group], r.Membership) // counted among the members still
+		}
+		had := b.Members[group] + len(gone[group])
+		if had < smallGroup || b.Members[group]+b.Added[group] > len(removals) {
+			continue
+		}
+		seen := map[class]bool{}
+		for _, r := range removals {
+			if !seen[r.class()] {
+				seen[r.class()] = true
+				out = append(out, Breach{Cause: r.class().cause, Source: r.class().source, Group: group, People: had})
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,301 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// KeepFor is how long a rejected hold keeps its memberships before they are looked at again.
+const KeepFor = 14 * 24 * time.Hour
+
+// The states of a hold.
+const (
+	HoldOpen     = "open"     // somebody must decide
+	HoldReleased = "released" // the removals were let through
+	HoldRejected = "rejected" // the memberships were kept
+	HoldVanished = "vanished" // the facts came back
+)
+
+// Hold is a batch of removals that the guard stopped. Whatever is held stays in force.
+type Hold struct {
+	ID        id.Hold
+	Breach    Breach // the limit that was exceeded when it opened
+	State     string
+	CreatedAt time.Time
+	ClosedAt  time.Time
+	ClosedBy  string
+	Removals  []HeldRemoval // those still held; of a closed hold those it held last
+}
+
+// HeldRemoval is one membership that a hold keeps.
+type HeldRemoval struct {
+	Membership id.Membership
+	Person     id.Person
+	Group      id.Group
+	Cause      Cause
+	Since      time.Time
+}
+
+type stoppedRemoval struct {
+	heldRow
+	source id.Source
+	breach Breach
+}
+
+// hold notes a removal that the guard stops.
+func (s *sheet) hold(person id.Person, step step, breach Breach) {
+	s.held = append(s.held, stoppedRemoval{source: step.source, breach: breach,
+		heldRow: heldRow{Membership: step.Before.ID, Person: person, GroupID: step.Group, Cause: step.cause, CreatedAt: db.At(s.now)}})
+}
+
+// flushHolds ends what is no longer held, closes holds that are empty by that, and writes what is held from now on.
+func (s *sheet) flushHolds(tx *db.Tx) error {
+	if err := s.unhold(tx); err != nil {
+		return err
+	}
+	if len(s.held) == 0 {
+		return nil
+	}
+	var open []holdRow
+	if err := tx.Raw("select * from holds where state = 'open'").Scan(&open).Error; err != nil {
+		return fmt.Errorf("read holds: %w", err)
+	}
+	type key struct {
+		cause  Cause
+		source id.Source
+		group  id.Group
+	}
+	known := map[key]id.Hold{}
+	for _, h := range open {
+		known[key{h.Cause, h.Source, h.GroupID}] = h.ID
+	}
+	rows := make([]heldRow, 0, len(s.held))
+	for _, stopped := range s.held {
+		b := stopped.breach
+		k := key{b.Cause, b.Source, b.Group}
+		if known[k] == "" {
+			h := holdRow{ID: id.New[id.Hold](), Cause: b.Cause, Source: b.Source, GroupID: b.Group, Breach: db.JSON[Breach]{V: b}, State: HoldOpen, CreatedAt: db.At(s.now)}
+			if err := tx.Create(&h).Error; err != nil {
+				return fmt.Errorf("open hold: %w", err)
+			}
+			known[k] = h.ID
+			s.events = append(s.events, feed.Event{At: s.now, Kind: EventHoldOpened, Subject: string(h.ID), Data: mustJSON(b)})
+			s.record(EventHoldOpened, string(h.ID), map[string]any{"cause": string(b.Cause), "source": string(b.Source), "people": b.People, "limit": b.Limit, "group": string(b.Group)})
+		}
+		row := stopped.heldRow
+		row.Hold = known[k]
+		rows = append(rows, row)
+		s.record("membership.held", string(row.Membership), map[string]any{"person": string(row.Person), "hold": string(row.Hold), "cause": string(row.Cause)})
+	}
+	if err := insert(tx, rows); err != nil {
+		return fmt.Errorf("hold removals: %w", err)
+	}
+	return nil
+}
+
+// unhold ends the held removals that nothing asks for any more, and closes the holds that have none left.
+func (s *sheet) unhold(tx *db.Tx) error {
+	if len(s.vanished) == 0 {
+		return nil
+	}
+	var holds []id.Hold
+	var members []id.Membership
+	for _, row := range s.vanished {
+		holds, members = append(holds, row.Hold), append(members, row.Membership)
+	}
+	for part := range slices.Chunk(members, chunkMost) {
+		if err := tx.Exec("update held_removals set ended_at = ? where membership in ? and ended_at is null", db.At(s.now), part).Error; err != nil {
+			return fmt.Errorf("end held removals: %w", err)
+		}
+	}
+	slices.Sort(holds)
+	for _, hold := range slices.Compact(holds) {
+		state := HoldVanished
+		if hold == s.run.closing {
+			state = HoldReleased
+		}
+		if err := s.closeHold(tx, hold, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// closeHold closes an open hold that holds nothing any more.
+func (s *sheet) closeHold(tx *db.Tx, hold id.Hold, state string) error {
+	actor := "system"
+	if state != HoldVanished {
+		actor = actorOf(s.run.cause)
+	}
+	done := tx.Exec(`update holds set state = ?, closed_at = ?, closed_by = ? where id = ? and state = 'open'
+		and not exists (select 1 from held_removals r where r.hold = holds.id and r.ended_at is null)`, state, db.At(s.now), actor, hold)
+	if done.Error != nil {
+		return fmt.Errorf("close hold: %w", done.Error)
+	}
+	if done.RowsAffected == 0 {
+		return nil
+	}
+	s.events = append(s.events, feed.Event{At: s.now, Kind: EventHoldClosed, Subject: string(hold), Data: mustJSON(map[string]string{"state": state})})
+	s.record("hold."+state, string(hold), nil)
+	return nil
+}
+
+// Holds answers holds, newest first, at most 200; an empty state chooses all.
+func (r *Reactor) Holds(ctx context.Context, state string) ([]Hold, error) {
+	q := r.db.Read(ctx)
+	var rows []holdRow
+	if err := q.Raw("select * from holds where ? = '' or state = ? order by created_at desc, id desc limit 200", state, state).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list holds: %w", err)
+	}
+	out := make([]Hold, len(rows))
+	for i, row := range rows {
+		h, err := loadHold(q, row)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = h
+	}
+	return out, nil
+}
+
+// Hold answers one hold.
+func (r *Reactor) Hold(ctx context.Context, hold id.Hold) (Hold, error) {
+	q := r.db.Read(ctx)
+	var rows []holdRow
+	if err := q.Raw("select * from holds where id = ?", hold).Scan(&rows).Error; err != nil {
+		return Hold{}, fmt.Errorf("read hold: %w", err)
+	}
+	if len(rows) == 0 {
+		return Hold{}, fmt.Errorf("hold %s: %w", hold, ErrNotFound)
+	}
+	return loadHold(q, rows[0])
+}
+
+func loadHold(q reader, row holdRow) (Hold, error) {
+	h := Hold{ID: row.ID, Breach: row.Breach.V, State: row.State, CreatedAt: row.CreatedAt.Time, ClosedAt: row.ClosedAt.Time, ClosedBy: row.ClosedBy}
+	var held []heldRow
+	query, args := "select * from held_removals where hold = ? and ended_at is null order by person, group_id", []any{row.ID}
+	if row.State != HoldOpen {
+		query, args = "select * from held_removals where hold = ? and ended_at = ? order by person, group_id", []any{row.ID, row.ClosedAt}
+	}
+	if err := q.Raw(query, args...).Scan(&held).Error; err != nil {
+		return Hold{}, fmt.Errorf("read hold: %w", err)
+	}
+	for _, one := range held {
+		h.Removals = append(h.Removals, HeldRemoval{Membership: one.Membership, Person: one.Person, Group: one.GroupID, Cause: one.Cause, Since: one.CreatedAt.Time})
+	}
+	return h, nil
+}
+
+// open answers a hold that somebody may still decide.
+func (r *Reactor) open(ctx context.Context, hold id.Hold) (Hold, error) {
+	h, err := r.Hold(ctx, hold)
+	if err == nil && h.State != HoldOpen {
+		err = fmt.Errorf("hold %s is %s: %w", hold, h.State, ErrClosed)
+	}
+	return h, err
+}
+
+// Release lets the removals of a hold through, as far as facts still ask for them, and returns when they are
+// in force. It may be called again where it was interrupted. They do not count against the guard.
+func (r *Reactor) Release(ctx context.Context, cause directory.Cause, hold id.Hold) (Result, error) {
+	h, err := r.open(ctx, hold)
+	if err != nil {
+		return Result{}, err
+	}
+	run := &run{cause: cause, released: map[id.Membership]bool{}, closing: hold}
+	var people []id.Person
+	for _, removal := range h.Removals {
+		run.released[removal.Membership] = true
+		people = append(people, removal.Person)
+	}
+	result, err := r.reconcile(ctx, run, people)
+	if err != nil {
+		return result, fmt.Errorf("release hold %s: %w", hold, err)
+	}
+	if err := r.wait(ctx, result.Rev); err != nil {
+		return result, err
+	}
+	return result, result.Err()
+}
+
+// Reject keeps the memberships of a hold: each gets a reason of its own that ends after KeepFor. When that
+// has passed, and the facts still ask for the removal, the guard judges it anew.
+func (r *Reactor) Reject(ctx context.Context, cause directory.Cause, hold id.Hold) (Result, error) {
+	h, err := r.open(ctx, hold)
+	if err != nil {
+		return Result{}, err
+	}
+	var result Result
+	for part := range slices.Chunk(h.Removals, chunkMost) {
+		var people []id.Person
+		for _, removal := range part {
+			people = append(people, removal.Person)
+		}
+		people = distinct(people)
+		if err := r.db.Tx(ctx, func(tx *db.Tx) error { return r.keep(tx, cause, hold, people) }); err != nil {
+			return result, fmt.Errorf("reject hold %s: %w", hold, err)
+		}
+		done, err := r.reconcile(ctx, &run{cause: cause}, people) // ends the reasons that no longer match
+		if err != nil {
+			return result, fmt.Errorf("reject hold %s: %w", hold, err)
+		}
+		result.add(done)
+	}
+	if err := r.wait(ctx, result.Rev); err != nil {
+		return result, err
+	}
+	return result, result.Err()
+}
+
+// keep gives what hold holds of these people a reason to stay, in one transaction.
+func (r *Reactor) keep(tx *db.Tx, cause directory.Cause, hold id.Hold, people []id.Person) error {
+	if _, err := r.directory.In(tx).Facts(tx, people, true); err != nil { // the lock only
+		return fmt.Errorf("lock people: %w", err)
+	}
+	if err := tx.ForUpdate().Table("guard_state").Where("id = 1").Take(&guardRow{}).Error; err != nil {
+		return fmt.Errorf("lock guard: %w", err)
+	}
+	var held []heldRow
+	if err := tx.Raw("select * from held_removals where hold = ? and ended_at is null and person in ?", hold, people).Scan(&held).Error; err != nil {
+		return fmt.Errorf("read hold: %w", err)
+	}
+	have, err := loadMemberships(tx.DB, people)
+	if err != nil {
+		return err
+	}
+	roles := map[id.Membership]Membership{}
+	for _, list := range have {
+		for _, m := range list {
+			roles[m.ID] = m
+		}
+	}
+	s := &sheet{run: &run{cause: cause}, now: r.clock()}
+	for _, row := range held {
+		until := s.now.Add(KeepFor)
+		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: row.Membership, Kind: KindKeep, Ref: string(hold), Role: roles[row.Membership].Role,
+			Until: db.At(until), CreatedAt: db.At(s.now)})
+		s.record("membership.kept", string(row.Membership), map[string]any{"person": string(row.Person), "hold": string(hold), "until": until.Format(time.RFC3339)})
+	}
+	if err := insert(tx, s.grounds); err != nil {
+		return fmt.Errorf("keep memberships: %w", err)
+	}
+	if err := tx.Exec("update held_removals set ended_at = ? where hold = ? and ended_at is null and person in ?", db.At(s.now), hold, people).Error; err != nil {
+		return fmt.Errorf("end held removals: %w", err)
+	}
+	if err := s.closeHold(tx, hold, HoldRejected); err != nil {
+		return err
+	}
+	if _, err := r.feed.Append(tx, s.events...); err != nil {
+		return err
+	}
+	return audit.Append(tx, s.records...)
+}

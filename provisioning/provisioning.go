@@ -1,0 +1,135 @@
+// Package provisioning decides who belongs where: project groups and their channels, memberships and the
+// reasons they stand on, plans, holds, and the tuples that follow from them. It owns every channel and every
+// membership, also of direct channels.
+//
+// It guarantees that a membership exists exactly as long as one of its reasons does; that desired state is a
+// function of directory facts, the policy and the time, so that events only wake it and a second run writes
+// nothing; that memberships, reasons, feed, tuples and audit are one transaction; that a removal in bulk goes
+// through the guard and is held, never half-done; and that Settle returns only when what it wrote is in force.
+//
+// Locks in a transaction, in this order: policy_state (shared; exclusive when a policy is applied), the
+// directory's persons rows by id, guard_state, rows of this package, feed, authz, audit.
+//
+// It never decides a single access (package authz does), never writes a directory row and knows no message.
+package provisioning
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// The errors of this package.
+var (
+	// ErrNotFound says that there is no such thing, or that it is no longer current.
+	ErrNotFound = errors.New("not found")
+	// ErrDrift says that a plan no longer describes what applying it would do.
+	ErrDrift = errors.New("plan is out of date")
+	// ErrHash says that a plan was named with another hash than its own.
+	ErrHash = errors.New("plan has another hash")
+	// ErrClosed says that a plan was applied, or a hold was closed, before.
+	ErrClosed = errors.New("closed already")
+	// ErrHeld says that the guard holds what was asked for until somebody confirms it.
+	ErrHeld = errors.New("held by the guard")
+	// ErrPolicy says that policy files cannot be accepted; the wrapping text says where.
+	ErrPolicy = errors.New("policy is not valid")
+	// ErrPeople says that a direct channel was asked for between people who cannot have one.
+	ErrPeople = errors.New("no direct channel between these people")
+)
+
+// HeldError is the answer to applying a plan that the guard holds. errors.Is finds ErrHeld.
+type HeldError struct {
+	Plan    id.Plan
+	Verdict Verdict
+}
+
+// Error implements error.
+func (e *HeldError) Error() string {
+	text := fmt.Sprintf("plan %s is held by the guard", e.Plan)
+	for _, b := range e.Verdict.Breaches {
+		text += "; " + b.String()
+	}
+	return text
+}
+
+// Unwrap answers ErrHeld.
+func (e *HeldError) Unwrap() error { return ErrHeld }
+
+// Kind says what sort of ground a reason is.
+type Kind string
+
+// The kinds of reasons.
+const (
+	KindRule     Kind = "rule"     // a rule of the policy matches
+	KindGrant    Kind = "grant"    // somebody with the right gave it
+	KindApproval Kind = "approval" // a request was approved
+	KindJoin     Kind = "join"     // the person joined an open channel
+	KindKeep     Kind = "keep"     // a removal was refused or undone; ends by itself
+)
+
+// Reason is one ground on which a membership stands.
+type Reason struct {
+	ID        id.Reason
+	Kind      Kind
+	Ref       string // for a rule "<group key>/<rule key>", for a keep the hold
+	Role      policies.Role
+	Version   int64     // version of the policy that first gave it; 0 where no policy did
+	From      time.Time // zero: open
+	Until     time.Time // zero: open; exclusive
+	CreatedAt time.Time
+}
+
+// ground is what makes two reasons the same.
+type ground struct {
+	kind Kind
+	ref  string
+	role policies.Role
+}
+
+func (r Reason) ground() ground { return ground{r.Kind, r.Ref, r.Role} }
+
+// Membership is a person's place in a project group. Its id stays while the place lasts, whatever its role.
+type Membership struct {
+	ID      id.Membership
+	Person  id.Person
+	Group   id.Group
+	Role    policies.Role
+	Since   time.Time
+	Reasons []Reason
+}
+
+// Seat is a place that a person ought to have: the group and every reason for it, at least one.
+type Seat struct {
+	Group   id.Group
+	Reasons []Reason
+}
+
+// Role is the strongest role of the seat's reasons.
+func (s Seat) Role() policies.Role { return strongest(s.Reasons) }
+
+func strongest(reasons []Reason) policies.Role {
+	var role policies.Role
+	for _, r := range reasons {
+		if r.Role.Strength() > role.Strength() {
+			role = r.Role
+		}
+	}
+	return role
+}
+
+// Cause says why a membership comes or goes.
+type Cause string
+
+// The causes.
+const (
+	CauseJoin    Cause = "join"    // a reason appeared
+	CauseMove    Cause = "move"    // the person's facts no longer give a reason
+	CauseCleanup Cause = "cleanup" // the person has left
+	CauseAbsence Cause = "absence" // every source misses the person
+	CausePolicy  Cause = "policy"  // another version of the policy says so
+	CauseExpiry  Cause = "expiry"  // the last reason reached its end
+	CauseRelease Cause = "release" // somebody released a hold
+)

@@ -1,0 +1,139 @@
+package provisioning
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rollcall-im/rollcall/authz"
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Barrier waits until a revision of the authorization log is in force on every node.
+type Barrier interface {
+	Settled(ctx context.Context, rev int64) error
+}
+
+// Reactor turns facts into memberships and tuples. It satisfies directory.Access and may be used by many at once.
+type Reactor struct {
+	db        *db.DB
+	feed      *feed.Feed
+	directory *directory.Store
+	authz     *authz.Store
+	barrier   Barrier
+	log       *slog.Logger
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	mu       sync.Mutex
+	compiled *catalog // the newest one seen
+}
+
+// New makes a reactor whose tables are migrated. The caller sets people.Access to it.
+func New(d *db.DB, f *feed.Feed, people *directory.Store, tuples *authz.Store, barrier Barrier, log *slog.Logger) *Reactor {
+	return &Reactor{db: d, feed: f, directory: people, authz: tuples, barrier: barrier, log: log}
+}
+
+func (r *Reactor) clock() time.Time {
+	if r.Now != nil {
+		return r.Now().UTC().Truncate(time.Microsecond)
+	}
+	return time.Now().UTC().Truncate(time.Microsecond)
+}
+
+// Revoke appends to the authorization log, in tx, what these freezes need to deny everything, and answers the
+// revision, 0 where that stood already. It implements directory.Access.
+func (r *Reactor) Revoke(tx *db.Tx, freezes []directory.FreezeChange) (int64, error) {
+	now := r.clock()
+	var changes []authz.Change
+	for _, f := range freezes {
+		if err := raiseFence(tx, f.Freeze, now); err != nil {
+			return 0, err
+		}
+		for _, t := range freezeTuples(f.Freeze, now) {
+			changes = append(changes, authz.Put(t))
+		}
+	}
+	if len(changes) == 0 {
+		return 0, nil
+	}
+	rev, err := r.authz.Append(tx, changes...)
+	if err != nil {
+		return 0, fmt.Errorf("revoke: %w", err)
+	}
+	return rev, nil
+}
+
+func raiseFence(tx *db.Tx, f directory.Freeze, now time.Time) error {
+	err := tx.Exec(`insert into fences (person, slot, freeze_id, at) values (?, ?, ?, ?)
+		on conflict (person, slot) do update set freeze_id = excluded.freeze_id, at = excluded.at where fences.freeze_id <> excluded.freeze_id`,
+		f.Person, f.Slot, f.ID, db.At(now)).Error
+	if err != nil {
+		return fmt.Errorf("raise fence: %w", err)
+	}
+	return nil
+}
+
+// Settle reconciles these people now, lifts the freezes whose rows are lifted after their memberships are
+// right, and returns when rev and everything written, by this call or before it, is in force. It returns an error
+// where a person could not be reconciled; what the guard holds is no error. It implements directory.Access.
+func (r *Reactor) Settle(ctx context.Context, cause directory.Cause, people []id.Person, rev int64) error {
+	result, err := r.Reconcile(ctx, cause, people)
+	if err != nil {
+		// What Apply itself revoked is in force all the same before the error is told.
+		return errors.Join(err, r.wait(ctx, rev))
+	}
+	return errors.Join(r.wait(ctx, max(rev, result.Rev)), result.Err())
+}
+
+func (r *Reactor) wait(ctx context.Context, rev int64) error {
+	if rev == 0 {
+		return nil
+	}
+	if err := r.barrier.Settled(ctx, rev); err != nil {
+		return fmt.Errorf("wait for revision %d: %w", rev, err)
+	}
+	return nil
+}
+
+// Result is what a reconciliation did.
+type Result struct {
+	Rev     int64               // the newest revision of the authorization log that the run saw or wrote
+	Written int                 // changes of memberships
+	Held    int                 // removals the guard stopped in this run
+	Failed  map[id.Person]error // people who could not be reconciled; nothing of theirs was changed
+}
+
+// Err joins the failures, in order of the people; nil where there are none.
+func (r Result) Err() error {
+	people := make([]id.Person, 0, len(r.Failed))
+	for p := range r.Failed {
+		people = append(people, p)
+	}
+	slices.Sort(people)
+	errs := make([]error, 0, len(people))
+	for _, p := range people {
+		errs = append(errs, fmt.Errorf("reconcile %s: %w", p, r.Failed[p]))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Result) add(other Result) {
+	r.Rev = max(r.Rev, other.Rev)
+	r.Written += other.Written
+	r.Held += other.Held
+	for p, err := range other.Failed {
+		if r.Failed == nil {
+			r.Failed = map[id.Person]error{}
+		}
+		r.Failed[p] = err
+	}
+}

@@ -1,0 +1,189 @@
+package provisioning
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrate brings the tables of provisioning up to date.
+func Migrate(ctx context.Context, d *db.DB) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return d.Migrate(ctx, "provisioning", files)
+}
+
+// reader is anything that can be queried: a transaction or the read pool.
+type reader = *gorm.DB
+
+type versionRow struct {
+	Version   int64
+	Hash      string
+	Files     db.JSON[[]File]
+	Author    string
+	Plan      id.Plan
+	AppliedAt db.Instant
+}
+
+func (versionRow) TableName() string { return "policy_versions" }
+
+type stateRow struct {
+	ID               int
+	Version, Settled int64
+}
+
+func (stateRow) TableName() string { return "policy_state" }
+
+type planRow struct {
+	ID        id.Plan
+	Hash      string
+	Basis     db.JSON[Basis]
+	Body      db.JSON[planBody]
+	Files     db.JSON[[]File]
+	Author    string
+	State     string
+	CreatedAt db.Instant
+	AppliedAt db.Instant
+}
+
+func (planRow) TableName() string { return "plans" }
+
+type groupRow struct {
+	ID         id.Group
+	Key        string
+	Names      db.JSON[map[string]string]
+	CreatedAt  db.Instant
+	ArchivedAt db.Instant
+}
+
+func (groupRow) TableName() string { return "project_groups" }
+
+type channelRow struct {
+	ID         id.Channel
+	Kind       string
+	GroupID    *id.Group
+	Key        string
+	Names      db.JSON[map[string]string]
+	Labels     db.JSON[[]string]
+	Access     db.JSON[map[policies.Role]policies.Access]
+	History    string
+	CreatedAt  db.Instant
+	ArchivedAt db.Instant
+}
+
+func (channelRow) TableName() string { return "channels" }
+
+type channelPersonRow struct {
+	Channel  id.Channel
+	Person   id.Person
+	JoinedAt db.Instant
+}
+
+func (channelPersonRow) TableName() string { return "channel_people" }
+
+type membershipRow struct {
+	ID       id.Membership
+	Person   id.Person
+	GroupID  id.Group
+	Role     policies.Role
+	Since    db.Instant
+	EndedAt  db.Instant
+	EndCause string
+}
+
+func (membershipRow) TableName() string { return "memberships" }
+
+type reasonRow struct {
+	ID            id.Reason
+	Membership    id.Membership
+	Kind          Kind
+	Ref           string
+	Role          policies.Role
+	PolicyVersion int64
+	StartsAt      db.Instant
+	Until         db.Instant
+	CreatedAt     db.Instant
+	EndedAt       db.Instant
+}
+
+func (reasonRow) TableName() string { return "reasons" }
+
+func (r reasonRow) reason() Reason {
+	return Reason{ID: r.ID, Kind: r.Kind, Ref: r.Ref, Role: r.Role, Version: r.PolicyVersion, From: r.StartsAt.Time, Until: r.Until.Time, CreatedAt: r.CreatedAt.Time}
+}
+
+type holdRow struct {
+	ID        id.Hold
+	Cause     Cause
+	Source    id.Source
+	GroupID   id.Group
+	Breach    db.JSON[Breach]
+	State     string
+	CreatedAt db.Instant
+	ClosedAt  db.Instant
+	ClosedBy  string
+}
+
+func (holdRow) TableName() string { return "holds" }
+
+type heldRow struct {
+	Hold       id.Hold
+	Membership id.Membership
+	Person     id.Person
+	GroupID    id.Group
+	Cause      Cause
+	CreatedAt  db.Instant
+	EndedAt    db.Instant
+}
+
+func (heldRow) TableName() string { return "held_removals" }
+
+type removalRow struct {
+	Membership id.Membership
+	Person     id.Person
+	GroupID    id.Group
+	Cause      Cause
+	Source     id.Source
+	At         db.Instant
+}
+
+func (removalRow) TableName() string { return "removals" }
+
+type guardRow struct{ ID int }
+
+func (guardRow) TableName() string { return "guard_state" }
+
+type fenceRow struct {
+	Person   id.Person
+	Slot     string
+	FreezeID id.Freeze
+	At       db.Instant
+}
+
+func (fenceRow) TableName() string { return "fences" }
+
+type failureRow struct {
+	Person   id.Person
+	Error    string
+	Since    db.Instant
+	Attempts int
+}
+
+func (failureRow) TableName() string { return "failures" }
+
+// tables lists one row of every table, for the test that holds them against the migrations.
+func tables() []any {
+	return []any{versionRow{}, stateRow{}, planRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
+		holdRow{}, heldRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}}
+}

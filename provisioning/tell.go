@@ -1,0 +1,118 @@
+package provisioning
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strconv"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// The kinds of this package's feed events. The subject of a membership event is the membership's id.
+const (
+	EventMembershipAdded   = "membership.added"
+	EventMembershipRemoved = "membership.removed"
+	EventMembershipChanged = "membership.changed" // another role
+	EventHoldOpened        = "hold.opened"
+	EventHoldClosed        = "hold.closed"
+	EventPolicyApplied     = "policy.applied"
+	EventChannelCreated    = "channel.created"
+	EventChannelChanged    = "channel.changed"
+	EventChannelArchived   = "channel.archived"
+)
+
+// MembershipEvent is the data of a membership event.
+type MembershipEvent struct {
+	Person   id.Person     `json:"person"`
+	Group    id.Group      `json:"group"`
+	Role     policies.Role `json:"role"`              // after; for a removal the last one
+	Before   policies.Role `json:"before,omitempty"`  // the role before, where it changed
+	Channels []id.Channel  `json:"channels"`          // those the role may see
+	Lost     []id.Channel  `json:"lost,omitempty"`    // of a change: those it may no longer see
+	Gained   []id.Channel  `json:"gained,omitempty"`  // of a change: those it may see now
+	Cause    Cause         `json:"cause,omitempty"`   //
+	Frozen   id.Freeze     `json:"freeze,omitempty"`  // of a clean-up: the freeze it follows
+	Reasons  []string      `json:"reasons,omitempty"` // "rule apollo/rnd@3"
+}
+
+// actorOf names in the audit log who is behind a call.
+func actorOf(c directory.Cause) string {
+	return cmp.Or(c.Actor, string(c.Token), string(c.Source), "system")
+}
+
+// String names a reason: "rule apollo/rnd@3".
+func (r Reason) String() string {
+	text := string(r.Kind) + " " + r.Ref
+	if r.Version > 0 {
+		text += "@" + strconv.FormatInt(r.Version, 10)
+	}
+	return text
+}
+
+func reasonTexts(reasons []Reason) []string {
+	out := make([]string, len(reasons))
+	for i, r := range reasons {
+		out[i] = r.String()
+	}
+	slices.Sort(out)
+	return out
+}
+
+// tell notes the event and the audit record of a step.
+func (s *sheet) tell(step step, after Membership) {
+	e := MembershipEvent{Person: after.Person, Group: step.Group, Role: after.Role, Cause: step.cause, Frozen: step.freeze,
+		Channels: s.catalog.visible(step.Group, after.Role), Reasons: reasonTexts(after.Reasons)}
+	kind := EventMembershipAdded
+	switch step.Op {
+	case OpRemove:
+		kind = EventMembershipRemoved
+		e.Role, e.Channels, e.Reasons = step.Before.Role, s.catalog.visible(step.Group, step.Before.Role), reasonTexts(step.Before.Reasons)
+	case OpRole:
+		kind, e.Before = EventMembershipChanged, step.Before.Role
+		was := s.catalog.visible(step.Group, step.Before.Role)
+		e.Lost, e.Gained = without(was, e.Channels), without(e.Channels, was)
+	case OpReasons:
+		kind = "" // nobody but the audit log needs to know
+	}
+	if kind != "" {
+		s.events = append(s.events, feed.Event{At: s.now, Kind: kind, Subject: string(after.ID), Data: mustJSON(e)})
+	}
+	public := map[string]any{"person": string(e.Person), "group": s.catalog.key(e.Group), "role": string(e.Role), "reasons": e.Reasons, "cause": string(step.cause)}
+	if e.Before != "" {
+		public["before"] = string(e.Before)
+	}
+	if step.freeze != "" {
+		public["freeze"] = string(step.freeze)
+	}
+	s.record(cmp.Or(kind, "membership.reasons"), string(after.ID), public)
+}
+
+// record notes one line of the audit log on behalf of the run's cause.
+func (s *sheet) record(action, subject string, public map[string]any) {
+	s.records = append(s.records, audit.Record{At: s.now, Actor: actorOf(s.run.cause), Action: action, Subject: subject,
+		RequestID: string(s.run.cause.Request), Public: public})
+}
+
+func without(all, these []id.Channel) []id.Channel {
+	var out []id.Channel
+	for _, c := range all {
+		if !slices.Contains(these, c) {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// mustJSON marshals plain data of this package, which cannot fail.
+func mustJSON(v any) json.RawMessage {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}

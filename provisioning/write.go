@@ -1,0 +1,261 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/authz"
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// write makes one transaction of what was assessed. The people are locked.
+func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, list []assessment) (Result, error) {
+	var result Result
+	s := &sheet{run: run, catalog: c, now: r.clock(), batch: Batch{Added: map[id.Group]int{}}}
+	for _, a := range list {
+		s.batch.collect(a)
+		s.vanished = append(s.vanished, a.vanished...)
+	}
+	stopped, err := r.judge(ctx, tx, run, s)
+	if err != nil {
+		return result, err
+	}
+	for _, a := range list {
+		if a.err != nil {
+			result.add(Result{Failed: map[id.Person]error{a.person: a.err}})
+			if err := r.remember(tx, a.person, a.err); err != nil {
+				return result, err
+			}
+			continue
+		}
+		for _, step := range a.steps {
+			if breach, ok := stopped[step.Before.ID]; ok && step.guarded {
+				s.hold(a.person, step, breach)
+				result.Held++
+				continue
+			}
+			s.put(a.person, step)
+			result.Written++
+		}
+		s.fences(a)
+	}
+	if err := s.flush(tx); err != nil {
+		return result, err
+	}
+	if _, err := r.feed.Append(tx, s.events...); err != nil {
+		return result, err
+	}
+	if result.Rev, err = r.authz.Append(tx, s.tuples...); err != nil {
+		return result, fmt.Errorf("append tuples: %w", err)
+	}
+	if result.Rev == 0 {
+		// Somebody else may have written what this call would have: then that is what must be in force.
+		if result.Rev, err = r.authz.Revision(tx); err != nil {
+			return result, fmt.Errorf("read revision: %w", err)
+		}
+	}
+	return result, audit.Append(tx, s.records...)
+}
+
+// judge has the guard say which of the batch's removals are held, by which breach.
+func (r *Reactor) judge(ctx context.Context, tx *db.Tx, run *run, s *sheet) (map[id.Membership]Breach, error) {
+	if len(s.batch.Removals)+len(s.vanished) == 0 {
+		return nil, nil
+	}
+	if err := tx.ForUpdate().Table("guard_state").Where("id = 1").Take(&guardRow{}).Error; err != nil {
+		return nil, fmt.Errorf("lock guard: %w", err)
+	}
+	if len(s.batch.Removals) == 0 {
+		return nil, nil
+	}
+	if err := r.complete(ctx, tx, &s.batch); err != nil {
+		return nil, err
+	}
+	for g, n := range run.added { // also those that other chunks add
+		s.batch.Added[g] = max(n, s.batch.Added[g])
+	}
+	verdict, err := Guard{guardOf(s.catalog)}.Check(s.batch)
+	if err != nil {
+		return nil, err
+	}
+	stopped := map[id.Membership]Breach{}
+	for _, removal := range s.batch.Removals {
+		if breach, held := run.verdict.breach(removal); held {
+			stopped[removal.Membership] = breach
+		} else if breach, held := verdict.breach(removal); held {
+			stopped[removal.Membership] = breach
+		}
+	}
+	return stopped, nil
+}
+
+// sheet collects the rows of one transaction.
+type sheet struct {
+	run      *run
+	catalog  *catalog
+	now      time.Time
+	batch    Batch
+	vanished []heldRow
+
+	begin    []membershipRow
+	end      map[Cause][]id.Membership
+	roles    []membershipRow
+	grounds  []reasonRow
+	lapsed   []id.Reason
+	removals []removalRow
+	held     []stoppedRemoval
+	lift     []fenceRow
+	raise    []fenceRow
+	healed   []id.Person
+
+	events  []feed.Event
+	tuples  []authz.Change
+	records []audit.Record
+}
+
+// put notes one change of one person.
+func (s *sheet) put(person id.Person, step step) {
+	m := step.Before
+	switch step.Op {
+	case OpAdd:
+		m = Membership{ID: id.New[id.Membership](), Person: person, Group: step.Group, Since: s.now}
+		s.begin = append(s.begin, membershipRow{ID: m.ID, Person: person, GroupID: step.Group, Role: step.Role, Since: db.At(s.now)})
+	case OpRole:
+		s.roles = append(s.roles, membershipRow{ID: m.ID, Role: step.Role})
+	case OpRemove:
+		if s.end == nil {
+			s.end = map[Cause][]id.Membership{}
+		}
+		s.end[step.cause] = append(s.end[step.cause], m.ID)
+		if step.guarded {
+			s.removals = append(s.removals, removalRow{Membership: m.ID, Person: person, GroupID: step.Group, Cause: step.cause, Source: step.source, At: db.At(s.now)})
+		}
+	}
+	for _, g := range step.End {
+		s.lapsed = append(s.lapsed, g.ID)
+	}
+	for _, g := range step.Add {
+		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: m.ID, Kind: g.Kind, Ref: g.Ref, Role: g.Role, PolicyVersion: g.Version,
+			StartsAt: db.At(g.From), Until: db.At(g.Until), CreatedAt: db.At(s.now)})
+	}
+	after := m
+	after.Role, after.Reasons = step.Role, standing(step)
+	s.retuple(step, after)
+	s.tell(step, after)
+}
+
+// standing answers the reasons that a membership has after a step.
+func standing(step step) []Reason {
+	ended := map[id.Reason]bool{}
+	for _, r := range step.End {
+		ended[r.ID] = true
+	}
+	out := slices.Clone(step.Add)
+	for _, r := range step.Before.Reasons {
+		if !ended[r.ID] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func (s *sheet) retuple(step step, after Membership) {
+	channels := s.catalog.channels[step.Group]
+	var before, now []authz.Tuple
+	if step.Op != OpAdd {
+		before = seatTuples(step.Before, channels)
+	}
+	if step.Op != OpRemove {
+		now = seatTuples(after, channels)
+	}
+	if step.Op != OpReasons || slices.Compare(windows(before), windows(now)) != 0 {
+		s.tuples = append(s.tuples, turn(before, now)...)
+	}
+}
+
+// windows answers the instants of tuples, to see whether a change of reasons moved one.
+func windows(tuples []authz.Tuple) []int64 {
+	var out []int64
+	for _, t := range tuples {
+		out = append(out, t.From.UnixMicro(), t.Until.UnixMicro())
+	}
+	return out
+}
+
+// fences notes the freezes of one person that begin and end. Its tuples come after those of the memberships.
+func (s *sheet) fences(a assessment) {
+	for _, f := range a.raise {
+		s.raise = append(s.raise, fenceRow{Person: a.person, Slot: f.Slot, FreezeID: f.ID, At: db.At(s.now)})
+		for _, t := range freezeTuples(f, s.now) {
+			s.tuples = append(s.tuples, authz.Put(t))
+		}
+	}
+	for _, f := range a.lift {
+		s.lift = append(s.lift, f)
+		s.tuples = append(s.tuples, authz.Remove(authz.Tuple{User: userRef(a.person), Relation: "subject", Object: freezeRef(f.Slot)}))
+	}
+	if a.healed {
+		s.healed = append(s.healed, a.person)
+	}
+}
+
+// flush writes the rows of this package.
+func (s *sheet) flush(tx *db.Tx) error {
+	now := db.At(s.now)
+	for part := range slices.Chunk(s.lapsed, chunkMost) {
+		if err := tx.Exec("update reasons set ended_at = ? where id in ? and ended_at is null", now, part).Error; err != nil {
+			return fmt.Errorf("end reasons: %w", err)
+		}
+	}
+	for cause, members := range s.end {
+		for part := range slices.Chunk(members, chunkMost) {
+			if err := tx.Exec("update memberships set ended_at = ?, end_cause = ? where id in ? and ended_at is null", now, cause, part).Error; err != nil {
+				return fmt.Errorf("end memberships: %w", err)
+			}
+		}
+	}
+	for _, row := range s.roles {
+		if err := tx.Exec("update memberships set role = ? where id = ?", row.Role, row.ID).Error; err != nil {
+			return fmt.Errorf("change role: %w", err)
+		}
+	}
+	for _, row := range s.lift {
+		if err := tx.Exec("delete from fences where person = ? and slot = ?", row.Person, row.Slot).Error; err != nil {
+			return fmt.Errorf("lift fence: %w", err)
+		}
+	}
+	for _, row := range s.raise {
+		if err := tx.Exec(`insert into fences (person, slot, freeze_id, at) values (?, ?, ?, ?)
+			on conflict (person, slot) do update set freeze_id = excluded.freeze_id, at = excluded.at`, row.Person, row.Slot, row.FreezeID, row.At).Error; err != nil {
+			return fmt.Errorf("raise fence: %w", err)
+		}
+	}
+	for part := range slices.Chunk(s.healed, chunkMost) {
+		if err := tx.Exec("delete from failures where person in ?", part).Error; err != nil {
+			return fmt.Errorf("forget failures: %w", err)
+		}
+	}
+	if err := insert(tx, s.begin); err != nil {
+		return fmt.Errorf("add memberships: %w", err)
+	}
+	if err := insert(tx, s.grounds); err != nil {
+		return fmt.Errorf("add reasons: %w", err)
+	}
+	if err := insert(tx, s.removals); err != nil {
+		return fmt.Errorf("note removals: %w", err)
+	}
+	return s.flushHolds(tx)
+}
+
+// insert writes rows of one table, a few statements for many.
+func insert[T any](tx *db.Tx, rows []T) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.CreateInBatches(&rows, 200).Error
+}
