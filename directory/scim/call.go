@@ -1,0 +1,171 @@
+package scim
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+)
+
+// call is what the stages of one request tell each other around the library.
+type call struct {
+	h      *Handler
+	source directory.Source
+	cause  directory.Cause
+	base   string
+	kind   *kind // nil for discovery
+
+	query      query
+	projection projection
+	where      directory.Where
+	sort       directory.Column
+	ifMatch    []int64
+
+	foreign    resource    // of a POST or PUT: what no schema knows
+	foreignOps []operation // of a PATCH
+	idle       bool        // a PATCH that asks for nothing the schemas know
+
+	stamps map[string]stamp // by resource id: what the library writes too coarsely or not at all
+}
+
+type stamp struct {
+	created, modified time.Time
+	version           int64
+}
+
+type callKey struct{}
+
+func callOf(r *http.Request) *call { return r.Context().Value(callKey{}).(*call) }
+
+// descending tells the order that sortOrder asks for.
+func (c *call) descending() bool { return strings.EqualFold(c.query.sortOrder, "descending") }
+
+// serve runs an admitted request through the stages.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {
+	at, err := h.route(r)
+	if err != nil {
+		return err
+	}
+	if err := at.check(w, r); err != nil {
+		return err
+	}
+	if c.query, err = parseQuery(r.URL.RawQuery); err != nil {
+		return err
+	}
+	c.kind = at.kind
+	switch {
+	case at.discovery && c.query.filter != "": // RFC 7644 section 4
+		return answer(http.StatusForbidden, "Discovery cannot be filtered.")
+	case at.search:
+		return answer(http.StatusNotImplemented, "/.search is not supported: send the query as a GET.")
+	case at.kind != nil:
+		c.projection = at.kind.projection(c.query)
+	}
+	var body []byte
+	if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
+		if body, err = readBody(w, r); err != nil {
+			return err
+		}
+		if body, err = c.prepareBody(r.Method, body); err != nil {
+			return err
+		}
+	}
+	if at.kind != nil && at.id == "" && r.Method == http.MethodGet {
+		if err := c.prepareQuery(); err != nil {
+			return err
+		}
+	}
+	if tags, anyVersion := entityTags(r.Header.Values("If-Match")); !anyVersion {
+		c.ifMatch = tags
+	}
+	inner := at.request(context.WithValue(r.Context(), callKey{}, c), r.Method, c.query, body)
+	recorder := httptest.NewRecorder()
+	h.library.ServeHTTP(recorder, inner)
+	return h.finish(w, r, c, at, recorder)
+}
+
+// prepareBody normalises the body of a POST or PUT and canonicalises that of a PATCH.
+func (c *call) prepareBody(method string, body []byte) ([]byte, error) {
+	object, err := decode(body)
+	if err != nil {
+		return nil, err
+	}
+	if method != http.MethodPatch {
+		n, err := c.kind.normalise(object)
+		if err != nil {
+			return nil, err
+		}
+		c.foreign = n.unknown
+		c.cause.Ignored = sortedKeys(n.unknown)
+		return json.Marshal(n.known)
+	}
+	schemas, operations, err := patchBody(object)
+	if err != nil {
+		return nil, err
+	}
+	canonical, err := c.kind.canonicalise(operations)
+	if err != nil {
+		return nil, err
+	}
+	c.foreignOps = canonical.foreign
+	for _, o := range canonical.foreign {
+		c.cause.Ignored = append(c.cause.Ignored, o.Path)
+	}
+	slices.Sort(c.cause.Ignored)
+	if len(canonical.known) == 0 && len(operations) > 0 {
+		// The library wants at least one operation: this one is typed by it and then left out.
+		c.idle = true
+		canonical.known = []operation{{Op: "remove", Path: "externalId"}}
+	}
+	return json.Marshal(map[string]any{"schemas": schemas, "Operations": canonical.known})
+}
+
+// prepareQuery compiles filter and sortBy.
+func (c *call) prepareQuery() error {
+	if c.query.filter != "" {
+		e, err := c.kind.parseFilter(c.query.filter)
+		if err != nil {
+			return err
+		}
+		if c.where, err = c.kind.compile(e); err != nil {
+			return err
+		}
+	}
+	if c.query.sortBy != "" {
+		column, err := c.kind.sortColumn(c.query.sortBy)
+		if err != nil {
+			return err
+		}
+		c.sort = column
+	}
+	return nil
+}
+
+// request makes the request that the library sees: a strict path, the parameters it reads, the prepared body.
+func (at route) request(ctx context.Context, method string, q query, body []byte) *http.Request {
+	path := at.endpoint
+	if at.id != "" {
+		segment := at.id
+		if at.kind != nil {
+			segment = url.PathEscape(segment) // the library unescapes it once more
+		}
+		path += "/" + segment
+	}
+	params := url.Values{}
+	if q.startIndex != "" {
+		params.Set("startIndex", q.startIndex)
+	}
+	if q.count != "" {
+		params.Set("count", q.count)
+	}
+	inner := &http.Request{Method: method, URL: &url.URL{Path: path, RawQuery: params.Encode()}, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}
+	return inner.WithContext(ctx)
+}

@@ -1,0 +1,325 @@
+package scim
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+
+	engine "github.com/elimity-com/scim"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// groups is the library's handler of /Groups.
+type groups struct {
+	h    *Handler
+	kind *kind
+}
+
+// assertGroup makes record say what the resource says. Members are rows of their own and not kept in Raw.
+func assertGroup(record *directory.GroupRecord, r resource) error {
+	delete(r, "schemas")
+	delete(r, "members")
+	record.DisplayName, record.ExternalID = text(r, "displayName"), text(r, "externalId")
+	if record.DisplayName == "" {
+		return invalidValue("displayName is required.")
+	}
+	for name, value := range map[string]string{"displayName": record.DisplayName, "externalId": record.ExternalID} {
+		if len(value) > maxKeyBytes {
+			return invalidValue("%s is longer than %d bytes.", name, maxKeyBytes)
+		}
+	}
+	raw, err := json.Marshal(r)
+	record.Raw = raw
+	return err
+}
+
+// memberValues reads the values of a list of members, each once.
+func memberValues(v any) ([]string, error) {
+	list, _ := v.([]any)
+	out := make([]string, 0, len(list))
+	seen := map[string]bool{}
+	for _, e := range list {
+		element, _ := e.(map[string]any)
+		value := text(element, "value")
+		switch {
+		case value == "":
+			return nil, invalidValue("A member has no value.")
+		case len(value) > maxKeyBytes:
+			return nil, invalidValue("The value of a member is longer than %d bytes.", maxKeyBytes)
+		case !seen[value]:
+			seen[value] = true
+			out = append(out, value)
+		}
+	}
+	return out, nil
+}
+
+// Create implements engine.ResourceHandler. Members that are not known yet stay as pending references.
+func (g groups) Create(r *http.Request, attributes engine.ResourceAttributes) (engine.Resource, error) {
+	c := callOf(r)
+	members, err := memberValues(attributes["members"])
+	if err != nil {
+		return engine.Resource{}, err
+	}
+	body := resource(attributes)
+	maps.Copy(body, c.foreign)
+	record := directory.GroupRecord{Source: c.source.ID}
+	if err := assertGroup(&record, body); err != nil {
+		return engine.Resource{}, err
+	}
+	return g.write(r, "", directory.CreateGroup{Group: record, Members: members})
+}
+
+// Replace implements engine.ResourceHandler. A PUT without members leaves them as they are; an empty list
+// removes all.
+func (g groups) Replace(r *http.Request, group string, attributes engine.ResourceAttributes) (engine.Resource, error) {
+	c := callOf(r)
+	change := directory.EditGroup{Source: c.source.ID, Group: id.DirectoryGroup(group), IfVersion: c.ifMatch,
+		Edit: func(record *directory.GroupRecord) error {
+			body := clone(resource(attributes)).(map[string]any)
+			maps.Copy(body, clone(c.foreign).(map[string]any))
+			if _, given := body["externalId"]; !given && record.ExternalID != "" {
+				body["externalId"] = record.ExternalID
+			}
+			return assertGroup(record, body)
+		}}
+	if list, given := attributes["members"]; given {
+		members, err := memberValues(list)
+		if err != nil {
+			return engine.Resource{}, err
+		}
+		change.Replace = &members
+	}
+	return g.write(r, group, change)
+}
+
+// Patch implements engine.ResourceHandler. It answers nothing (204) unless the client asked for attributes: the
+// answer to a change of one member must not grow with the group.
+func (g groups) Patch(r *http.Request, group string, operations []engine.PatchOperation) (engine.Resource, error) {
+	c := callOf(r)
+	if c.idle {
+		operations = nil
+	}
+	var m memberEdit
+	var rest []engine.PatchOperation
+	for _, o := range operations {
+		p, err := g.kind.fromLibrary(o)
+		if err != nil {
+			return engine.Resource{}, err
+		}
+		if p.urn != "" || p.attr.Name() != "members" {
+			rest = append(rest, o)
+			continue
+		}
+		if err := m.take(o.Op, p, o.Value); err != nil {
+			return engine.Resource{}, err
+		}
+	}
+	change := directory.EditGroup{Source: c.source.ID, Group: id.DirectoryGroup(group), IfVersion: c.ifMatch,
+		Add: m.add, Remove: m.remove, Replace: m.replace,
+		Edit: func(record *directory.GroupRecord) error {
+			body, err := parseRaw(record.Raw)
+			if err != nil {
+				return err
+			}
+			if err := g.kind.apply(body, rest); err != nil {
+				return err
+			}
+			applyForeign(body, c.foreignOps)
+			return assertGroup(record, body)
+		}}
+	if len(c.query.attributes) > 0 { // RFC 7644 section 3.5.2
+		return g.write(r, group, change)
+	}
+	applied, err := g.h.store.Apply(r.Context(), c.cause, change)
+	if err != nil {
+		return engine.Resource{}, c.refused(r, group, err)
+	}
+	record := applied.Groups[0]
+	c.stamps[group] = stamp{record.CreatedAt, record.UpdatedAt, record.Version}
+	return engine.Resource{}, nil
+}
+
+// memberEdit is what the operations of one PATCH, in their order, do to the members.
+type memberEdit struct {
+	add, remove []string
+	replace     *[]string
+}
+
+func (m *memberEdit) take(op string, p patchPath, value any) error {
+	if p.sub != nil {
+		return mutability("A member is added or removed as a whole.")
+	}
+	if p.where != nil {
+		values, ok := filteredValues(*p.where)
+		switch {
+		case !ok:
+			return invalidPath("Members are chosen by value eq only.")
+		case op == engine.PatchOperationRemove:
+			m.drop(values)
+		default:
+			return mutability("A member is added or removed as a whole.")
+		}
+		return nil
+	}
+	values, err := memberValues(value)
+	if err != nil {
+		return err
+	}
+	switch op {
+	case engine.PatchOperationAdd:
+		m.put(values)
+	case engine.PatchOperationReplace:
+		*m = memberEdit{replace: &values}
+	case engine.PatchOperationRemove:
+		*m = memberEdit{replace: &[]string{}}
+	}
+	return nil
+}
+
+// put and drop keep add and remove apart: of two operations on one member the later counts.
+func (m *memberEdit) put(values []string) {
+	if m.replace != nil {
+		*m.replace = append(without(*m.replace, values), values...)
+		return
+	}
+	m.remove = without(m.remove, values)
+	m.add = append(without(m.add, values), values...)
+}
+
+func (m *memberEdit) drop(values []string) {
+	if m.replace != nil {
+		*m.replace = without(*m.replace, values)
+		return
+	}
+	m.add = without(m.add, values)
+	m.remove = append(without(m.remove, values), values...)
+}
+
+func without(list, values []string) []string {
+	if len(list) == 0 {
+		return list
+	}
+	drop := make(map[string]bool, len(values))
+	for _, v := range values {
+		drop[v] = true
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(v string) bool { return drop[v] })
+}
+
+// filteredValues reads value eq "…", or any of several.
+func filteredValues(e expr) ([]string, bool) {
+	if e.op == "or" {
+		var out []string
+		for _, kid := range e.kids {
+			values, ok := filteredValues(kid)
+			if !ok {
+				return nil, false
+			}
+			out = append(out, values...)
+		}
+		return out, true
+	}
+	value, ok := e.value.(string)
+	return []string{value}, ok && e.op == "eq" && e.at.attr.Name() == "value"
+}
+
+func (g groups) write(r *http.Request, group string, change directory.Change) (engine.Resource, error) {
+	c := callOf(r)
+	applied, err := g.h.store.Apply(r.Context(), c.cause, change)
+	if err != nil {
+		return engine.Resource{}, c.refused(r, group, err)
+	}
+	return g.resource(r, applied.Groups[0])
+}
+
+// Get implements engine.ResourceHandler.
+func (g groups) Get(r *http.Request, group string) (engine.Resource, error) {
+	c := callOf(r)
+	record, err := g.h.store.Group(r.Context(), c.source.ID, id.DirectoryGroup(group))
+	if err != nil {
+		return engine.Resource{}, c.refused(r, group, err)
+	}
+	return g.resource(r, record)
+}
+
+// GetAll implements engine.ResourceHandler.
+func (g groups) GetAll(r *http.Request, params engine.ListRequestParams) (engine.Page, error) {
+	c := callOf(r)
+	page, err := g.h.store.FindGroups(r.Context(), directory.GroupQuery{Source: c.source.ID, Where: c.where, Sort: c.sort,
+		Descending: c.descending(), Offset: params.StartIndex - 1, Limit: min(params.Count, maxResults)})
+	if err != nil {
+		return engine.Page{}, g.h.outside(r, "", err)
+	}
+	out := make([]engine.Resource, len(page.Groups))
+	for i, record := range page.Groups {
+		if out[i], err = g.resource(r, record); err != nil {
+			return engine.Page{}, err
+		}
+	}
+	return engine.Page{TotalResults: page.Total, Resources: out}, nil
+}
+
+// Delete implements engine.ResourceHandler.
+func (g groups) Delete(r *http.Request, group string) error {
+	c := callOf(r)
+	_, err := g.h.store.Apply(r.Context(), c.cause, directory.DeleteGroup{Source: c.source.ID, Group: id.DirectoryGroup(group), IfVersion: c.ifMatch})
+	if err != nil {
+		return c.refused(r, group, err)
+	}
+	return nil
+}
+
+// resource writes a group; a client that does not want the members causes no reading of them.
+func (g groups) resource(r *http.Request, record directory.GroupRecord) (engine.Resource, error) {
+	c := callOf(r)
+	body, err := parseRaw(record.Raw)
+	if err != nil {
+		return engine.Resource{}, g.h.outside(r, string(record.ID), err)
+	}
+	body = g.kind.described(body)
+	if c.projection.wants("members") {
+		members, err := g.members(r.Context(), c, record.ID)
+		if err != nil {
+			return engine.Resource{}, g.h.outside(r, string(record.ID), err)
+		}
+		if len(members) > 0 {
+			body["members"] = members
+		}
+	}
+	c.stamps[string(record.ID)] = stamp{record.CreatedAt, record.UpdatedAt, record.Version}
+	return engine.Resource{ID: string(record.ID), Attributes: body, Meta: engine.Meta{Version: entityTag(record.Version)}}, nil
+}
+
+// members reads all members; a pending one is a value and nothing else.
+func (g groups) members(ctx context.Context, c *call, group id.DirectoryGroup) ([]any, error) {
+	var out []any
+	for {
+		page, err := g.h.store.Members(ctx, group, directory.MemberQuery{Offset: len(out), Limit: membersBatch})
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page.Members {
+			member := resource{"value": m.Value}
+			switch {
+			case m.Link != "":
+				member["type"] = "User"
+				c.reference(member)
+			case m.Group != "":
+				member["type"] = "Group"
+				c.reference(member)
+			}
+			if m.Display != "" {
+				member["display"] = m.Display
+			}
+			out = append(out, member)
+		}
+		if len(page.Members) == 0 || len(out) >= page.Total {
+			return out, nil
+		}
+	}
+}

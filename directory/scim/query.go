@@ -1,0 +1,229 @@
+package scim
+
+import (
+	"strings"
+
+	"github.com/rollcall-im/rollcall/directory"
+)
+
+// column answers the column of the store that holds an attribute; ok is false for what cannot be queried.
+func (k *kind) column(t target) (directory.Column, bool) {
+	path := strings.ToLower(t.path())
+	if k.name == "Group" {
+		switch path {
+		case "members.value":
+			return directory.ColMember, true
+		case "id", "externalid", "displayname", "meta.created", "meta.lastmodified":
+		default:
+			return "", false
+		}
+	}
+	switch path {
+	case "id":
+		return directory.ColID, true
+	case "externalid":
+		return directory.ColExternalID, true
+	case "username":
+		return directory.ColUserName, true
+	case "displayname":
+		return directory.ColDisplayName, true
+	case "name.givenname":
+		return directory.ColGivenName, true
+	case "name.familyname":
+		return directory.ColFamilyName, true
+	case "title":
+		return directory.ColTitle, true
+	case "usertype":
+		return directory.ColEmployeeType, true
+	case "timezone":
+		return directory.ColTimeZone, true
+	case "active":
+		return directory.ColActive, true
+	case "meta.created":
+		return directory.ColCreated, true
+	case "meta.lastmodified":
+		return directory.ColModified, true
+	case "emails.value":
+		return directory.ColEmail, true
+	case "emails.type":
+		return directory.ColEmailType, true
+	case "emails.primary":
+		return directory.ColEmailPrimary, true
+	case "phonenumbers.value":
+		return directory.ColPhone, true
+	case "phonenumbers.type":
+		return directory.ColPhoneType, true
+	case "phonenumbers.primary":
+		return directory.ColPhonePrimary, true
+	case "groups.value":
+		return directory.ColGroup, true
+	}
+	return extensionColumn(t)
+}
+
+func extensionColumn(t target) (directory.Column, bool) {
+	name := t.attr.Name()
+	if t.sub != nil {
+		name += "." + t.sub.Name()
+	}
+	switch t.urn + ":" + name {
+	case enterpriseURN + ":employeeNumber":
+		return directory.ColEmployeeNumber, true
+	case enterpriseURN + ":costCenter":
+		return directory.ColCostCenter, true
+	case enterpriseURN + ":organization":
+		return directory.ColOrganization, true
+	case enterpriseURN + ":division":
+		return directory.ColDivision, true
+	case enterpriseURN + ":department":
+		return directory.ColDepartment, true
+	case enterpriseURN + ":manager.value":
+		return directory.ColManager, true
+	case EmploymentURN + ":company":
+		return directory.ColCompany, true
+	}
+	return "", false
+}
+
+// compile turns a checked filter into the store's closed language, which becomes SQL there. What the store has
+// no column for is refused: nothing is ever filtered in memory.
+func (k *kind) compile(e expr) (directory.Where, error) {
+	switch e.op {
+	case "and", "or":
+		kids := make([]directory.Where, len(e.kids))
+		for i, kid := range e.kids {
+			w, err := k.compile(kid)
+			if err != nil {
+				return nil, err
+			}
+			kids[i] = w
+		}
+		if e.op == "and" {
+			return directory.And(kids), nil
+		}
+		return directory.Or(kids), nil
+	case "not":
+		w, err := k.compile(e.kids[0])
+		if err != nil {
+			return nil, err
+		}
+		return directory.Not{Of: w}, nil
+	case "has":
+		return k.compileHas(e)
+	}
+	return k.compileComparison(e)
+}
+
+func (k *kind) compileComparison(e expr) (directory.Where, error) {
+	path := strings.ToLower(e.at.path())
+	switch path {
+	case "meta.resourcetype":
+		return constant(e, k.name)
+	case "schemas":
+		return constant(e, k.core.ID)
+	}
+	t := e.at
+	if e.op == "pr" && t.sub == nil && t.attr.HasSubAttributes() {
+		if path == "name" {
+			return directory.Or{directory.Compare{Column: directory.ColGivenName, Op: directory.Pr}, directory.Compare{Column: directory.ColFamilyName, Op: directory.Pr}}, nil
+		}
+		if path == "meta" {
+			return directory.Always{}, nil
+		}
+		if value, ok := t.attr.SubAttributes().ContainsAttribute("value"); ok {
+			t.sub = &value
+		}
+	}
+	column, ok := k.column(t)
+	if !ok {
+		return nil, invalidFilter("%s cannot be filtered by.", t.path())
+	}
+	return directory.Compare{Column: column, Op: directory.Op(e.op), Value: e.value}, nil
+}
+
+// constant answers a comparison with what is the same for all resources of a type.
+func constant(e expr, is string) (directory.Where, error) {
+	want, _ := e.value.(string)
+	if e.op == "pr" || compareText(e.at.leaf(), e.op, is, want) {
+		return directory.Always{}, nil
+	}
+	if strings.HasPrefix(is, "urn:") && e.op != "eq" {
+		return nil, invalidFilter("schemas takes eq only.")
+	}
+	if strings.EqualFold(want, enterpriseURN) || strings.EqualFold(want, EmploymentURN) {
+		return nil, invalidFilter("schemas can be compared with the core schema only.")
+	}
+	return directory.Never{}, nil
+}
+
+// compileHas takes a value filter: on e-mails and phones all of it must hold for one of them; members, groups and
+// manager have one thing to ask for, their value.
+func (k *kind) compileHas(e expr) (directory.Where, error) {
+	inner, err := k.compile(lift(e.kids[0], e.at))
+	if err != nil {
+		return nil, err
+	}
+	switch strings.ToLower(e.at.path()) {
+	case "emails":
+		return directory.Element{Kind: directory.ColEmail, Of: inner}, nil
+	case "phonenumbers":
+		return directory.Element{Kind: directory.ColPhone, Of: inner}, nil
+	}
+	if e.at.attr.MultiValued() && !plainValues(e.kids[0]) {
+		return nil, invalidFilter("%s can be asked for values only.", e.at.path())
+	}
+	return inner, nil
+}
+
+// plainValues tells whether a value filter means the same asked of one element and of the list: one comparison of
+// value, or any of several.
+func plainValues(e expr) bool {
+	if e.op == "or" {
+		for _, kid := range e.kids {
+			if !plainValues(kid) {
+				return false
+			}
+		}
+		return true
+	}
+	return e.op == "eq" || e.op == "pr"
+}
+
+// lift makes the sub-attributes of a value filter sub-attributes of what it filters.
+func lift(e expr, t target) expr {
+	if len(e.kids) > 0 {
+		kids := make([]expr, len(e.kids))
+		for i, kid := range e.kids {
+			kids[i] = lift(kid, t)
+		}
+		e.kids = kids
+		return e
+	}
+	sub := e.at.attr
+	e.at = target{urn: t.urn, attr: t.attr, sub: &sub}
+	return e
+}
+
+// sortColumn answers the column that sortBy names (RFC 7644 section 3.4.2.3).
+func (k *kind) sortColumn(by string) (directory.Column, error) {
+	p, err := k.parsePath(by)
+	if err != nil {
+		return "", err
+	}
+	if p.foreign == "" && p.container == "" && p.where == nil {
+		t := p.target
+		if value, ok := t.attr.SubAttributes().ContainsAttribute("value"); ok && t.sub == nil {
+			t.sub = &value
+		}
+		column, ok := k.column(t)
+		switch column {
+		case directory.ColEmail, directory.ColEmailType, directory.ColEmailPrimary, directory.ColPhone, directory.ColPhoneType,
+			directory.ColPhonePrimary, directory.ColGroup, directory.ColMember:
+			ok = false
+		}
+		if ok {
+			return column, nil
+		}
+	}
+	return "", invalidValue("Resources cannot be sorted by %s.", by)
+}

@@ -1,0 +1,209 @@
+package scim
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+	_ "time/tzdata" // dates are days in a person's zone, also where the machine has no zone database
+	"unicode"
+
+	"golang.org/x/text/cases"
+
+	"github.com/rollcall-im/rollcall/directory"
+)
+
+// maxKeyBytes bounds what is looked up by: PostgreSQL refuses index entries of more than a third of a page.
+const maxKeyBytes = 768
+
+func fold(s string) string { return cases.Fold().String(s) }
+
+// text reads the string at a path of member names; empty where there is none.
+func text(r resource, names ...string) string {
+	var v any = r
+	for _, name := range names {
+		object, _ := v.(map[string]any)
+		v = object[name]
+	}
+	s, _ := v.(string)
+	return s
+}
+
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// parseRaw reads back what assert stored.
+func parseRaw(raw json.RawMessage) (resource, error) {
+	if len(raw) == 0 {
+		return resource{}, nil
+	}
+	return decode(raw)
+}
+
+// assert makes record say what the resource says; zone is where dates are days for who has no time zone. The
+// resource itself is kept whole in Raw, apart from the password, which is kept nowhere.
+func assert(record *directory.Record, r resource, zone *time.Location) error {
+	delete(r, "password")
+	delete(r, "schemas")
+	if active, ok := r["active"].(bool); ok {
+		record.Active = active
+	}
+	r["active"] = record.Active
+	if err := checkUser(r); err != nil {
+		return err
+	}
+	record.UserName = text(r, "userName")
+	record.ExternalID = text(r, "externalId")
+	record.ManagerKey = text(r, enterpriseURN, "manager", "value")
+	record.Attributes = attributes(r)
+	if err := assertDates(record, r, zone); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	record.Raw = raw
+	return nil
+}
+
+// checkUser holds what the schemas cannot say.
+func checkUser(r resource) error {
+	if strings.TrimSpace(text(r, "userName")) == "" {
+		return invalidValue("userName is required.")
+	}
+	for _, name := range []string{"userName", "externalId"} {
+		if len(text(r, name)) > maxKeyBytes {
+			return invalidValue("%s is longer than %d bytes.", name, maxKeyBytes)
+		}
+	}
+	if len(text(r, enterpriseURN, "manager", "value")) > maxKeyBytes {
+		return invalidValue("manager is longer than %d bytes.", maxKeyBytes)
+	}
+	for name, v := range r {
+		list, _ := v.([]any)
+		primaries := 0
+		for _, e := range list {
+			element, _ := e.(map[string]any)
+			if element["primary"] == true {
+				primaries++
+			}
+			if (name == "emails" || name == "phoneNumbers") && len(text(element, "value")) > maxKeyBytes {
+				return invalidValue("A value of %s is longer than %d bytes.", name, maxKeyBytes)
+			}
+		}
+		if primaries > 1 { // RFC 7643 section 2.4
+			return invalidValue("More than one value of %s is primary.", name)
+		}
+	}
+	return nil
+}
+
+func attributes(r resource) directory.Attributes {
+	given, family := text(r, "name", "givenName"), text(r, "name", "familyName")
+	a := directory.Attributes{
+		DisplayName:    first(text(r, "displayName"), text(r, "name", "formatted"), fullName(given, family)),
+		GivenName:      given,
+		FamilyName:     family,
+		Title:          text(r, "title"),
+		Department:     text(r, enterpriseURN, "department"),
+		Division:       text(r, enterpriseURN, "division"),
+		Organization:   text(r, enterpriseURN, "organization"),
+		EmployeeNumber: text(r, enterpriseURN, "employeeNumber"),
+		CostCenter:     first(text(r, enterpriseURN, "costCenter"), text(r, EmploymentURN, "costCenter")),
+		Company:        text(r, EmploymentURN, "company"),
+		EmployeeType:   first(text(r, "userType"), text(r, EmploymentURN, "employmentType")),
+		Locale:         first(text(r, "preferredLanguage"), text(r, "locale")),
+		TimeZone:       text(r, "timezone"),
+	}
+	for _, e := range elements(r, "emails") {
+		a.Emails = append(a.Emails, directory.Email{Value: text(e, "value"), Type: text(e, "type"), Display: text(e, "display"), Primary: e["primary"] == true})
+	}
+	for _, e := range elements(r, "phoneNumbers") {
+		a.Phones = append(a.Phones, directory.Phone{Value: text(e, "value"), Type: text(e, "type"), Primary: e["primary"] == true})
+	}
+	return a
+}
+
+func elements(r resource, name string) []resource {
+	list, _ := r[name].([]any)
+	var out []resource
+	for _, e := range list {
+		if element, ok := e.(map[string]any); ok {
+			out = append(out, element)
+		}
+	}
+	return out
+}
+
+// fullName joins the parts of a name as its script does: 张 and 伟 are 张伟.
+func fullName(given, family string) string {
+	if given == "" || family == "" {
+		return given + family
+	}
+	for _, r := range given + family {
+		if unicode.Is(unicode.Han, r) || unicode.Is(unicode.Hangul, r) {
+			return family + given
+		}
+	}
+	return given + " " + family
+}
+
+func assertDates(record *directory.Record, r resource, zone *time.Location) error {
+	if own, err := time.LoadLocation(record.TimeZone); err == nil && record.TimeZone != "" && record.TimeZone != "Local" {
+		zone = own
+	}
+	for _, d := range []struct {
+		name string
+		end  bool
+		into *time.Time
+	}{
+		{"startDate", false, &record.StartAt},
+		{"endDate", true, &record.EndAt},
+		{"leaveFrom", false, &record.LeaveFrom},
+		{"leaveUntil", true, &record.LeaveUntil},
+	} {
+		at, err := instant(text(r, EmploymentURN, d.name), zone, d.end)
+		if err != nil {
+			return invalidValue("%s is neither a date nor an RFC 3339 time.", d.name)
+		}
+		*d.into = at
+	}
+	return nil
+}
+
+// instant reads a date or a time. A date is the first instant of that day in zone or, for an end, the first
+// instant after it.
+func instant(s string, zone *time.Location, end bool) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if day, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
+		if end {
+			day = time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, zone)
+		}
+		return inRange(day)
+	}
+	if at, err := time.ParseInLocation("2006-01-02T15:04:05", s, zone); err == nil { // no offset: the clock on the wall
+		return inRange(at)
+	}
+	at, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return inRange(at)
+}
+
+// inRange keeps to years that every engine and the authorization model can hold.
+func inRange(at time.Time) (time.Time, error) {
+	at = at.UTC()
+	if at.Year() < 1900 || at.Year() > 9998 {
+		return time.Time{}, invalidValue("The year %d is out of range.", at.Year())
+	}
+	return at, nil
+}

@@ -1,0 +1,181 @@
+package scim
+
+import (
+	"slices"
+	"strings"
+
+	engine "github.com/elimity-com/scim"
+	"github.com/elimity-com/scim/optional"
+	"github.com/elimity-com/scim/schema"
+)
+
+// The schemas of this service provider.
+const (
+	userURN       = schema.UserSchema
+	groupURN      = schema.GroupSchema
+	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	// EmploymentURN names our extension of HR dates: startDate, endDate, leaveFrom, leaveUntil,
+	// employmentType, company, costCenter.
+	EmploymentURN = "urn:ietf:params:scim:schemas:extension:rollcall:employment:1.0:User"
+
+	patchURN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+)
+
+// kind is one resource type as every stage of the pipeline sees it.
+type kind struct {
+	name       string // "User": meta.resourceType
+	endpoint   string // "/Users"
+	core       schema.Schema
+	extensions []schema.Schema
+	common     schema.Attributes // id, externalId, meta, schemas
+}
+
+func userKind() *kind {
+	return &kind{name: "User", endpoint: "/Users", core: schema.CoreUserSchema(),
+		extensions: []schema.Schema{schema.ExtensionEnterpriseUser(), employmentSchema()}, common: schema.CommonAttributes()}
+}
+
+func groupKind() *kind {
+	return &kind{name: "Group", endpoint: "/Groups", core: schema.CoreGroupSchema(), common: schema.CommonAttributes()}
+}
+
+// resourceType is the library's view of k.
+func (k *kind) resourceType(handler engine.ResourceHandler) engine.ResourceType {
+	t := engine.ResourceType{ID: optional.NewString(k.name), Name: k.name, Endpoint: k.endpoint, Schema: k.core, Handler: handler}
+	for _, extension := range k.extensions {
+		t.SchemaExtensions = append(t.SchemaExtensions, engine.SchemaExtension{Schema: extension})
+	}
+	return t
+}
+
+// employmentSchema is our extension. Its dates are strings, not of type dateTime, because a source may send a
+// plain date: the start of that day, or for an end its end, in the person's time zone.
+func employmentSchema() schema.Schema {
+	text := func(name, description string) schema.CoreAttribute {
+		return schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{Name: name, Description: optional.NewString(description)}))
+	}
+	return schema.Schema{
+		ID:          EmploymentURN,
+		Name:        optional.NewString("Employment"),
+		Description: optional.NewString("The dates and terms of an employment or contract."),
+		Attributes: schema.Attributes{
+			text("startDate", "First day of work, as a date or an RFC 3339 time."),
+			text("endDate", "Last day of work: a date is its end in the person's time zone, an RFC 3339 time is that instant."),
+			text("leaveFrom", "First day of a leave of absence, as a date or an RFC 3339 time."),
+			text("leaveUntil", "Last day of a leave of absence: a date is its end, an RFC 3339 time is that instant."),
+			text("employmentType", "employee, contractor, intern or another word of the source."),
+			text("company", "The employing company."),
+			text("costCenter", "The cost centre of the employment."),
+		},
+	}
+}
+
+// target is an attribute of a resource, found in a schema: attr, or its sub-attribute sub.
+type target struct {
+	urn  string // of the extension; empty for the core schema and the common attributes
+	attr schema.CoreAttribute
+	sub  *schema.CoreAttribute
+}
+
+// path writes t in its one canonical form.
+func (t target) path() string {
+	p := t.attr.Name()
+	if t.urn != "" {
+		p = t.urn + ":" + p
+	}
+	if t.sub != nil {
+		p += "." + t.sub.Name()
+	}
+	return p
+}
+
+// leaf is the attribute that holds the value: the sub-attribute where there is one.
+func (t target) leaf() schema.CoreAttribute {
+	if t.sub != nil {
+		return *t.sub
+	}
+	return t.attr
+}
+
+func (t target) readOnly() bool {
+	return t.attr.Mutability() == "readOnly" || t.sub != nil && t.sub.Mutability() == "readOnly"
+}
+
+// find looks an attribute up, whatever its letter case (RFC 7643 section 2.1). Without a URN it looks in the
+// core schema, the common attributes and then the extensions, for clients leave the URN out.
+func (k *kind) find(urn, name, sub string) (target, bool) {
+	t, ok := k.findAttribute(urn, name)
+	if !ok || sub == "" {
+		return t, ok
+	}
+	found, ok := t.attr.SubAttributes().ContainsAttribute(sub)
+	if !ok {
+		return target{}, false
+	}
+	t.sub = &found
+	return t, true
+}
+
+func (k *kind) findAttribute(urn, name string) (target, bool) {
+	if urn == "" || urn == k.core.ID {
+		if a, ok := k.core.Attributes.ContainsAttribute(name); ok {
+			return target{attr: a}, true
+		}
+		if a, ok := k.common.ContainsAttribute(name); ok {
+			return target{attr: a}, true
+		}
+	}
+	for _, extension := range k.extensions {
+		if urn != "" && urn != extension.ID {
+			continue
+		}
+		if a, ok := extension.Attributes.ContainsAttribute(name); ok {
+			return target{urn: extension.ID, attr: a}, true
+		}
+	}
+	return target{}, false
+}
+
+// extension answers the extension schema named urn.
+func (k *kind) extension(urn string) (schema.Schema, bool) {
+	i := slices.IndexFunc(k.extensions, func(s schema.Schema) bool { return s.ID == urn })
+	if i < 0 {
+		return schema.Schema{}, false
+	}
+	return k.extensions[i], true
+}
+
+// splitURN parts a qualified name: the schema it names, in its canonical spelling, and what follows. A URN we
+// do not know is answered as it stands with known false; a plain name has no URN and is known.
+func (k *kind) splitURN(name string) (urn, rest string, known bool) {
+	if !strings.Contains(name, ":") {
+		return "", name, true
+	}
+	name = repairURN(name)
+	for _, s := range append([]schema.Schema{k.core}, k.extensions...) {
+		if strings.EqualFold(name, s.ID) {
+			return s.ID, "", true
+		}
+		if len(name) > len(s.ID) && name[len(s.ID)] == ':' && strings.EqualFold(name[:len(s.ID)], s.ID) {
+			return s.ID, name[len(s.ID)+1:], true
+		}
+	}
+	return name, "", false
+}
+
+// repairURN undoes what clients do to URNs: blanks inside, and "2.0User" for "2.0:User" (Entra's own template
+// of the enterprise extension).
+func repairURN(name string) string {
+	name = strings.Join(strings.Fields(name), "")
+	const broken, right = "extension:enterprise:2.0User", "extension:enterprise:2.0:User"
+	if i := strings.Index(strings.ToLower(name), strings.ToLower(broken)); i >= 0 {
+		return name[:i] + right + name[i+len(broken):]
+	}
+	return name
+}
+
+// legacyCore are the schema URNs under which older clients (OneLogin) send core resources.
+func (k *kind) legacyCore(urn string) bool {
+	return strings.EqualFold(urn, "urn:scim:schemas:core:1.0") || strings.EqualFold(urn, "urn:scim:schemas:core:2.0:"+k.name) ||
+		strings.EqualFold(urn, "urn:ietf:params:scim:schemas:core:1.0:"+k.name)
+}

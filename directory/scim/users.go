@@ -1,0 +1,232 @@
+package scim
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+
+	engine "github.com/elimity-com/scim"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// users is the library's handler of /Users.
+type users struct {
+	h    *Handler
+	kind *kind
+}
+
+// Create implements engine.ResourceHandler. A POST without active creates an active user.
+func (u users) Create(r *http.Request, attributes engine.ResourceAttributes) (engine.Resource, error) {
+	c := callOf(r)
+	body := resource(attributes)
+	maps.Copy(body, c.foreign)
+	record := directory.Record{Source: c.source.ID, Active: true}
+	if err := assert(&record, body, u.h.zone); err != nil {
+		return engine.Resource{}, err
+	}
+	return u.write(r, "", directory.CreateRecord{Record: record})
+}
+
+// Replace implements engine.ResourceHandler. What a PUT leaves out is cleared (RFC 7644 section 3.5.1), except
+// for active and externalId: nobody is activated, deactivated or cut off from their past by what is not said.
+func (u users) Replace(r *http.Request, link string, attributes engine.ResourceAttributes) (engine.Resource, error) {
+	c := callOf(r)
+	return u.edit(r, link, func(record *directory.Record) error {
+		body := clone(resource(attributes)).(map[string]any)
+		maps.Copy(body, clone(c.foreign).(map[string]any))
+		if _, given := body["externalId"]; !given && record.ExternalID != "" {
+			body["externalId"] = record.ExternalID
+		}
+		return assert(record, body, u.h.zone)
+	})
+}
+
+// Patch implements engine.ResourceHandler.
+func (u users) Patch(r *http.Request, link string, operations []engine.PatchOperation) (engine.Resource, error) {
+	c := callOf(r)
+	if c.idle {
+		operations = nil
+	}
+	return u.edit(r, link, func(record *directory.Record) error {
+		body, err := parseRaw(record.Raw)
+		if err != nil {
+			return err
+		}
+		if err := u.kind.apply(body, operations); err != nil {
+			return err
+		}
+		applyForeign(body, c.foreignOps)
+		return assert(record, body, u.h.zone)
+	})
+}
+
+// applyForeign keeps what no schema knows, where the source put it.
+func applyForeign(r resource, operations []operation) {
+	for _, o := range operations {
+		holder, name := r, o.Path
+		for key, v := range r {
+			inner, ok := v.(map[string]any)
+			if rest, below := strings.CutPrefix(o.Path, key+":"); ok && below {
+				holder, name = inner, rest
+			}
+		}
+		if o.Op == "remove" {
+			delete(holder, name)
+		} else {
+			holder[name] = clone(o.Value)
+		}
+	}
+}
+
+func (u users) edit(r *http.Request, link string, edit func(*directory.Record) error) (engine.Resource, error) {
+	c := callOf(r)
+	return u.write(r, link, directory.EditRecord{Source: c.source.ID, Link: id.Link(link), IfVersion: c.ifMatch, Edit: edit})
+}
+
+func (u users) write(r *http.Request, link string, change directory.Change) (engine.Resource, error) {
+	c := callOf(r)
+	applied, err := u.h.store.Apply(r.Context(), c.cause, change)
+	if err != nil {
+		return engine.Resource{}, c.refused(r, link, err)
+	}
+	out, err := u.resources(r, applied.Records[:1])
+	if err != nil {
+		return engine.Resource{}, u.h.outside(r, link, err)
+	}
+	return out[0], nil
+}
+
+// refused answers an error of the store on one resource.
+func (c *call) refused(r *http.Request, resource string, err error) error {
+	out := c.h.outside(r, resource, err)
+	if resource != "" && c.h.missing != nil && isNotFound(out) && (strings.HasPrefix(resource, "lnk_") || strings.HasPrefix(resource, "dgr_")) {
+		c.h.missing(r.Context(), c.cause, resource)
+	}
+	return out
+}
+
+// Get implements engine.ResourceHandler.
+func (u users) Get(r *http.Request, link string) (engine.Resource, error) {
+	c := callOf(r)
+	record, err := u.h.store.Record(r.Context(), c.source.ID, id.Link(link))
+	if err != nil {
+		return engine.Resource{}, c.refused(r, link, err)
+	}
+	out, err := u.resources(r, []directory.Record{record})
+	if err != nil {
+		return engine.Resource{}, u.h.outside(r, link, err)
+	}
+	return out[0], nil
+}
+
+// GetAll implements engine.ResourceHandler.
+func (u users) GetAll(r *http.Request, params engine.ListRequestParams) (engine.Page, error) {
+	c := callOf(r)
+	page, err := u.h.store.FindRecords(r.Context(), directory.RecordQuery{Source: c.source.ID, Where: c.where, Sort: c.sort,
+		Descending: c.descending(), Offset: params.StartIndex - 1, Limit: min(params.Count, maxResults)})
+	if err != nil {
+		return engine.Page{}, u.h.outside(r, "", err)
+	}
+	out, err := u.resources(r, page.Records)
+	if err != nil {
+		return engine.Page{}, u.h.outside(r, "", err)
+	}
+	return engine.Page{TotalResults: page.Total, Resources: out}, nil
+}
+
+// Delete implements engine.ResourceHandler.
+func (u users) Delete(r *http.Request, link string) error {
+	c := callOf(r)
+	_, err := u.h.store.Apply(r.Context(), c.cause, directory.DeleteRecord{Source: c.source.ID, Link: id.Link(link), IfVersion: c.ifMatch})
+	if err != nil {
+		return c.refused(r, link, err)
+	}
+	return nil
+}
+
+// resources writes records as the source asserted them: active is what this source said, whatever others say.
+func (u users) resources(r *http.Request, records []directory.Record) ([]engine.Resource, error) {
+	c := callOf(r)
+	var memberships map[id.Link][]directory.GroupRef
+	if len(records) > 0 && c.projection.wants("groups") {
+		links := make([]id.Link, len(records))
+		for i, record := range records {
+			links[i] = record.Link
+		}
+		var err error
+		if memberships, err = u.h.store.GroupsOf(r.Context(), c.source.ID, links); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]engine.Resource, len(records))
+	for i, record := range records {
+		body, err := parseRaw(record.Raw)
+		if err != nil {
+			return nil, err
+		}
+		body = u.kind.described(body)
+		body["active"] = record.Active
+		if enterprise, ok := body[enterpriseURN].(map[string]any); ok {
+			if manager, ok := enterprise["manager"].(map[string]any); ok {
+				c.reference(manager)
+			}
+		}
+		if groups := memberships[record.Link]; len(groups) > 0 {
+			body["groups"] = c.groupRefs(groups)
+		}
+		c.stamps[string(record.Link)] = stamp{record.CreatedAt, record.UpdatedAt, record.Version}
+		out[i] = engine.Resource{ID: string(record.Link), Attributes: body, Meta: engine.Meta{Version: entityTag(record.Version)}}
+	}
+	return out, nil
+}
+
+// reference gives a reference to a resource of ours its address.
+func (c *call) reference(object resource) {
+	value := text(object, "value")
+	delete(object, "$ref")
+	switch {
+	case strings.HasPrefix(value, "lnk_"):
+		object["$ref"] = c.base + "/Users/" + value
+	case strings.HasPrefix(value, "dgr_"):
+		object["$ref"] = c.base + "/Groups/" + value
+	}
+}
+
+func (c *call) groupRefs(groups []directory.GroupRef) []any {
+	out := make([]any, len(groups))
+	for i, g := range groups {
+		ref := resource{"value": string(g.ID), "display": g.DisplayName, "type": "indirect"}
+		if g.Direct {
+			ref["type"] = "direct"
+		}
+		c.reference(ref)
+		out[i] = ref
+	}
+	return out
+}
+
+// described keeps of a resource what its schemas describe: what no schema knows is kept in the database only.
+func (k *kind) described(r resource) resource {
+	out := resource{}
+	for key, v := range r {
+		if extension, ok := k.extension(key); ok {
+			inner, _ := v.(map[string]any)
+			kept := resource{}
+			for name, e := range inner {
+				if _, known := extension.Attributes.ContainsAttribute(name); known {
+					kept[name] = e
+				}
+			}
+			if len(kept) > 0 {
+				out[key] = kept
+			}
+			continue
+		}
+		if a, ok := k.core.Attributes.ContainsAttribute(key); ok && a.Returned() != "never" || key == "externalId" {
+			out[key] = v
+		}
+	}
+	return out
+}
