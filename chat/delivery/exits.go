@@ -1,0 +1,313 @@
+package delivery
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Exits holds the requests under way whose answers carry what a person may lose: history, lists, a message.
+// Such an answer is written in pieces, each in a section that asks the Gate, as on a stream.
+type Exits struct {
+	hub *Hub
+
+	mu      sync.Mutex
+	running map[*exit]struct{}
+}
+
+func newExits(h *Hub) *Exits { return &Exits{hub: h, running: map[*exit]struct{}{}} }
+
+// Exits answers the hub's registry of answers under way.
+func (h *Hub) Exits() *Exits { return h.exits }
+
+type exitKey struct{}
+
+type connKey struct{}
+
+// ConnContext is for http.Server.ConnContext: it keeps the kernel's send buffer small and lets a revocation
+// reset a connection whose answer a slow client has not taken yet.
+func ConnContext(ctx context.Context, c net.Conn) context.Context {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		tcp.SetWriteBuffer(64 << 10)
+	}
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+const (
+	exitPiece  = 32 << 10
+	lingerTime = 15 * time.Second
+	// NotFound is the text for what does not exist and for what the caller may not see, alike.
+	NotFound = "no such channel or message"
+)
+
+// exit is one request under way. It is the http.ResponseWriter of its handler.
+type exit struct {
+	http.ResponseWriter
+	exits   *Exits
+	control *http.ResponseController
+	conn    net.Conn // nil where the server does not use ConnContext
+
+	who      httpapi.Caller // this and the next three: written with gate and Exits.mu held, read with either
+	channels []id.Channel
+	request  id.Request
+	cancel   context.CancelFunc
+	ended    atomic.Bool
+	writing  atomic.Bool // bytes of the answer may be on their way
+
+	// gate is held by each check and the write that follows. It is taken before Exits.mu.
+	gate    sync.Mutex
+	guarded bool
+	status  int
+	sent    bool // the header is out
+	refused bool
+}
+
+// Handler lets the handlers below next use Enter. It stands outside of everything that writes answers.
+func (e *Exits) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exit{ResponseWriter: w, exits: e, control: http.NewResponseController(w)}
+		x.conn, _ = r.Context().Value(connKey{}).(net.Conn)
+		defer x.leave()
+		next.ServeHTTP(x, r.WithContext(context.WithValue(r.Context(), exitKey{}, x)))
+		x.finish()
+	})
+}
+
+// Enter makes the answer of ctx's request conditional: each piece of it is written only while who may view
+// every one of channels. The context it returns is cancelled when that ends. It answers ErrGone where it
+// has ended already, and ErrNoExit where Handler does not stand above.
+func (e *Exits) Enter(ctx context.Context, who httpapi.Caller, channels ...id.Channel) (context.Context, error) {
+	x, _ := ctx.Value(exitKey{}).(*exit)
+	if x == nil {
+		return nil, ErrNoExit
+	}
+	x.gate.Lock()
+	defer x.gate.Unlock()
+	e.mu.Lock() // register, then judge
+	x.who, x.guarded, x.request = who, true, httpapi.RequestFrom(ctx)
+	x.channels = append(x.channels[:len(x.channels):len(x.channels)], channels...)
+	if x.cancel == nil {
+		ctx, x.cancel = context.WithCancel(ctx)
+	}
+	e.running[x] = struct{}{}
+	e.mu.Unlock()
+	if !x.allowed() {
+		return nil, ErrGone
+	}
+	return ctx, nil
+}
+
+// leave ends the request. While the client has not taken all of the answer it stays within reach of a
+// revocation, which then resets the connection.
+func (x *exit) leave() {
+	if x.cancel == nil {
+		return
+	}
+	x.cancel()
+	forget := func() {
+		x.exits.mu.Lock()
+		delete(x.exits.running, x)
+		x.exits.mu.Unlock()
+	}
+	if !x.writing.Load() || x.unsent() == 0 || !x.exits.hub.spawn(func() {
+		defer forget()
+		for waited, pause := time.Duration(0), time.Millisecond; x.unsent() > 0 && waited < lingerTime && !x.ended.Load(); waited, pause = waited+pause, min(2*pause, 50*time.Millisecond) {
+			time.Sleep(pause)
+		}
+	}) {
+		forget()
+	}
+}
+
+// unsent answers how many bytes the kernel holds that the client has not acknowledged.
+func (x *exit) unsent() (n int) {
+	tcp, ok := x.conn.(*net.TCPConn)
+	if !ok {
+		return 0
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	if err := raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }); err != nil {
+		return 0
+	}
+	return n
+}
+
+// allowed asks for every channel. The gate is held.
+func (x *exit) allowed() bool {
+	h := x.exits.hub
+	if h.fault&faultOpenExit != 0 {
+		return true
+	}
+	if x.ended.Load() || h.o.Frozen != nil && h.o.Frozen(x.who.Person) {
+		return false
+	}
+	for _, channel := range x.channels {
+		if ok, _ := h.o.Gate.Allow(x.who.Person, channel, View); !ok {
+			return false
+		}
+	}
+	return true
+}
+
+// Unwrap lets http.ResponseController reach the server's writer, for Hijack.
+func (x *exit) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// WriteHeader keeps a guarded answer's status until its first section.
+func (x *exit) WriteHeader(status int) {
+	x.gate.Lock()
+	defer x.gate.Unlock()
+	if x.guarded && status >= 200 && !x.sent {
+		x.status = status
+		return
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write writes p in pieces. An answer whose ground is gone becomes a 404 where nothing is out yet; else the
+// connection is broken off, so that the client cannot take what it has for the whole.
+func (x *exit) Write(p []byte) (int, error) {
+	written := 0
+	for first := true; first || written < len(p); first = false {
+		piece := p[written:min(len(p), written+exitPiece)]
+		n, err := x.section(piece)
+		if written += n; err != nil {
+			return written, err
+		}
+	}
+	return written, nil
+}
+
+func (x *exit) section(piece []byte) (int, error) {
+	x.gate.Lock()
+	defer x.gate.Unlock()
+	if !x.guarded {
+		return x.ResponseWriter.Write(piece)
+	}
+	if x.refused {
+		return len(piece), nil
+	}
+	if !x.allowed() {
+		if x.sent {
+			panic(http.ErrAbortHandler)
+		}
+		x.refuse()
+		return len(piece), nil
+	}
+	x.writing.Store(true)
+	x.header()
+	n, err := x.ResponseWriter.Write(piece)
+	if err == nil {
+		if err = x.control.Flush(); err == http.ErrNotSupported { // what is buffered would leave after the section
+			err = nil
+		}
+	}
+	return n, err
+}
+
+func (x *exit) header() {
+	if !x.sent {
+		x.sent = true
+		x.ResponseWriter.WriteHeader(max(x.status, http.StatusOK)) // 0: never set
+	}
+}
+
+// refuse answers as for a thing that does not exist.
+func (x *exit) refuse() {
+	x.refused, x.sent = true, true
+	h := x.ResponseWriter.Header()
+	h.Del("Content-Length")
+	h.Del("ETag")
+	p := httpapi.NewProblem(http.StatusNotFound, "not_found", NotFound)
+	p.Request = x.request
+	problem(x.ResponseWriter, p)
+}
+
+// finish sends the header of an answer without a body.
+func (x *exit) finish() {
+	x.gate.Lock()
+	defer x.gate.Unlock()
+	if !x.guarded || x.sent || x.status == 0 {
+		return
+	}
+	if !x.allowed() {
+		x.refuse()
+		return
+	}
+	x.header()
+}
+
+// problem writes an RFC 9457 answer.
+func problem(w http.ResponseWriter, p *httpapi.Problem) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	json.NewEncoder(w).Encode(p)
+}
+
+// judge ends the answers whose ground is gone. It returns when no section begun before is left.
+func (e *Exits) judge(people []id.Person, everybody bool) {
+	named := make(map[id.Person]bool, len(people))
+	for _, person := range people {
+		named[person] = true
+	}
+	for _, x := range e.list(func(x *exit) bool { return everybody || named[x.who.Person] }) {
+		x.stop(func() bool {
+			e.mu.Lock()
+			channels := x.channels
+			e.mu.Unlock()
+			for _, channel := range channels {
+				if ok, _ := e.hub.o.Gate.Allow(x.who.Person, channel, View); !ok {
+					return true
+				}
+			}
+			return e.hub.o.Frozen != nil && e.hub.o.Frozen(x.who.Person)
+		})
+	}
+}
+
+// end ends the answers that match.
+func (e *Exits) end(match func(*exit) bool) {
+	for _, x := range e.list(match) {
+		x.stop(func() bool { return true })
+	}
+}
+
+func (e *Exits) list(match func(*exit) bool) []*exit {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []*exit
+	for x := range e.running {
+		if match(x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// stop ends x where gone says so: it frees a section that a slow client holds up, then waits for it.
+func (x *exit) stop(gone func() bool) {
+	if gone() {
+		x.ended.Store(true)
+		x.cancel()
+		if x.writing.Load() {
+			x.control.SetWriteDeadline(time.Now())
+			if tcp, ok := x.conn.(*net.TCPConn); ok {
+				tcp.SetLinger(0)
+				tcp.Close()
+			}
+		}
+	}
+	x.gate.Lock()
+	x.gate.Unlock() //lint:ignore SA2001 taken once so that the section under way has ended
+}
