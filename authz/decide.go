@@ -29,10 +29,16 @@ func (x *Index) Allow(person id.Person, channel id.Channel, action string) (ok b
 }
 
 // may decides, and answers the snapshot it decided by.
+func (x *Index) may(c *channel, n uint32, a int) (bool, *snapshot) {
+	ok, s := x.undoubted(c, n, a)
+	return ok && !x.doubts(n, c), s
+}
+
+// undoubted decides by the tuples alone.
 //
 // The fence is read before the snapshot and must be the same after it: publish sets fences first and lifts
 // them last, so whoever sees one fence on both sides has not mixed two revisions to the person's favour.
-func (x *Index) may(c *channel, n uint32, a int) (bool, *snapshot) {
+func (x *Index) undoubted(c *channel, n uint32, a int) (bool, *snapshot) {
 	for {
 		f := x.fence.Load()
 		s := c.current.Load()
@@ -51,9 +57,6 @@ func (x *Index) may(c *channel, n uint32, a int) (bool, *snapshot) {
 		}
 		if stale {
 			ok = x.exact(c, n, a)
-		}
-		if ok && x.doubts(n, c) {
-			ok = false
 		}
 		return ok, s
 	}
