@@ -106,10 +106,13 @@ func (x *Index) load(ctx context.Context) error {
 		return err
 	}
 	x.channels.each(func(key string, _ *channel) { g.mark(g.object(typeChannel + ":" + key)) })
+	first := x.g == nil
 	x.mu.Lock()
 	x.g = g
 	x.mu.Unlock()
-	x.publish(x.plan(x.at(), true), rev)
+	p := x.plan(x.at(), true)
+	p.quiet = first // nobody had anything to lose
+	x.publish(p, rev)
 	return nil
 }
 

@@ -29,6 +29,7 @@ type plan struct {
 	fence    *fence // nil: as before
 	cells    []cellChange
 	channels []channelChange
+	quiet    bool // nobody is told
 }
 
 type cellChange struct {
@@ -141,7 +142,7 @@ func (x *Index) publish(p plan, rev int64) {
 	if p.fence != nil {
 		x.fence.Store(p.fence)
 	}
-	if attached := *x.attached.Load(); len(attached) > 0 {
+	if attached := *x.attached.Load(); len(attached) > 0 && !p.quiet {
 		if people, channels := x.losses(p, before); len(people) > 0 {
 			for _, fn := range attached {
 				fn(rev, people, channels)

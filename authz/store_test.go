@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"sync"
 	"testing"
@@ -20,7 +19,7 @@ func newStore(t testing.TB, d *db.DB) *Store {
 	if err := Migrate(context.Background(), d); err != nil {
 		t.Fatal(err)
 	}
-	return New(d, slog.New(slog.DiscardHandler))
+	return New(d, discard())
 }
 
 func add(t testing.TB, s *Store, changes ...Change) int64 {
