@@ -240,10 +240,10 @@ func (r *Reactor) finish(ctx context.Context) (result Result, done bool, err err
 	if err != nil {
 		return result, false, err
 	}
-	run := &run{cause: directory.Cause{Actor: row.Author}, approved: map[place]bool{}}
+	run := &run{cause: directory.Cause{Actor: row.Author}, approved: map[position]bool{}}
 	for _, change := range plan.Changes {
 		if change.Op == OpRemove {
-			run.approved[place{change.Person, c.byKey[change.Group]}] = true
+			run.approved[position{change.Person, c.byKey[change.Group]}] = true
 		}
 	}
 	people, err := r.everybody(ctx)

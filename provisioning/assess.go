@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-im/rollcall/policies"
 )
 
-// place names a membership before it has an id, and after.
-type place struct {
+// position names a membership before it has an id, and after.
+type position struct {
 	person id.Person
 	group  id.Group
 }
@@ -21,7 +21,7 @@ type place struct {
 // run is what one reconciliation carries from its beginning to its last chunk.
 type run struct {
 	cause    directory.Cause
-	approved map[place]bool         // removals that an applied plan contains
+	approved map[position]bool      // removals that an applied plan contains
 	released map[id.Membership]bool // removals that a released hold contains
 	closing  id.Hold                // the hold that is being released
 	verdict  Verdict                // of everything together; the zero Verdict where there is one chunk
@@ -120,7 +120,7 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 		switch {
 		case run.released[change.Before.ID]:
 			s.cause = CauseRelease
-		case run.approved[place{a.person, change.Group}] && s.cause == CauseMove:
+		case run.approved[position{a.person, change.Group}] && s.cause == CauseMove:
 			s.cause = CausePolicy
 		case stopped && s.cause != CausePolicy:
 			going[change.Before.ID] = true

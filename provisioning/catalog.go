@@ -2,7 +2,6 @@ package provisioning
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -103,13 +102,13 @@ func parse(files []File) (*policies.Policy, error) {
 	for _, f := range files {
 		p, err := policies.Parse(f.Name, []byte(f.Source))
 		if err != nil {
-			return nil, errors.Join(ErrPolicy, err)
+			return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
 		}
 		parts = append(parts, p)
 	}
 	merged, err := policies.Merge(parts...)
 	if err != nil {
-		return nil, errors.Join(ErrPolicy, err)
+		return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
 	}
 	return merged, nil
 }

@@ -1,0 +1,112 @@
+package provisioning
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// HoldsInput chooses holds.
+type HoldsInput struct {
+	State string `query:"state" enum:"open,released,rejected,vanished" doc:"absent: all"`
+}
+
+// HoldItem is a hold in an answer.
+type HoldItem struct {
+	ID        id.Hold     `json:"id"`
+	Cause     Cause       `json:"cause"`
+	Source    id.Source   `json:"source,omitempty"`
+	State     string      `json:"state"`
+	Text      string      `json:"text" doc:"the limit that was exceeded when it opened"`
+	Breach    Breach      `json:"breach"`
+	People    int         `json:"people"`
+	CreatedAt time.Time   `json:"created_at"`
+	ClosedAt  time.Time   `json:"closed_at,omitzero"`
+	ClosedBy  string      `json:"closed_by,omitempty"`
+	Removals  []HeldEntry `json:"removals" nullable:"false" doc:"the first 500"`
+}
+
+// HeldEntry is one membership that a hold keeps.
+type HeldEntry struct {
+	Membership id.Membership `json:"membership"`
+	Person     PersonRef     `json:"person"`
+	Group      GroupRef      `json:"group"`
+	Cause      Cause         `json:"cause"`
+	Since      time.Time     `json:"since"`
+}
+
+// ListHolds answers holds, newest first, at most 200.
+func (a *API) ListHolds(ctx context.Context, in *HoldsInput) (*httpapi.Page[HoldItem], error) {
+	list, err := a.Reactor.Holds(ctx, in.State)
+	if err != nil {
+		return nil, err
+	}
+	items := make([]HoldItem, len(list))
+	for i, h := range list {
+		if items[i], err = a.holdItem(ctx, h); err != nil {
+			return nil, err
+		}
+	}
+	return httpapi.NewPage(ctx, items, ""), nil
+}
+
+func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
+	out := HoldItem{ID: h.ID, Cause: h.Breach.Cause, Source: h.Breach.Source, State: h.State, Text: h.Breach.String(), Breach: h.Breach, CreatedAt: h.CreatedAt,
+		ClosedAt: h.ClosedAt, ClosedBy: h.ClosedBy, Removals: []HeldEntry{}}
+	var people []id.Person
+	for _, r := range h.Removals {
+		people = append(people, r.Person)
+	}
+	out.People = len(distinct(people))
+	shown := h.Removals[:min(len(h.Removals), chunkMost)]
+	names, err := a.names(ctx, people[:len(shown)])
+	if err != nil {
+		return out, err
+	}
+	c, err := a.Reactor.current(ctx)
+	if err != nil {
+		return out, err
+	}
+	for _, r := range shown {
+		out.Removals = append(out.Removals, HeldEntry{Membership: r.Membership, Person: PersonRef{r.Person, names[r.Person]}, Group: groupRefOf(c.groups[r.Group]), Cause: r.Cause, Since: r.Since})
+	}
+	return out, nil
+}
+
+// HoldInput names a hold.
+type HoldInput struct {
+	ID id.Hold `path:"id"`
+}
+
+// HoldOutput is one hold.
+type HoldOutput struct{ Body HoldItem }
+
+// GetHold answers one hold.
+func (a *API) GetHold(ctx context.Context, in *HoldInput) (*HoldOutput, error) {
+	h, err := a.Reactor.Hold(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	item, err := a.holdItem(ctx, h)
+	return &HoldOutput{Body: item}, err
+}
+
+// ReleaseHold lets the removals of a hold through and answers when that is in force.
+func (a *API) ReleaseHold(ctx context.Context, in *HoldInput) (*ApplyOutput, error) {
+	result, err := a.Reactor.Release(ctx, causeFrom(ctx), in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &ApplyOutput{Body: resultView(result)}, nil
+}
+
+// RejectHold keeps the memberships of a hold for 14 days.
+func (a *API) RejectHold(ctx context.Context, in *HoldInput) (*ApplyOutput, error) {
+	result, err := a.Reactor.Reject(ctx, causeFrom(ctx), in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &ApplyOutput{Body: resultView(result)}, nil
+}

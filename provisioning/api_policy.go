@@ -1,0 +1,247 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// PolicyItem is one version of the policy.
+type PolicyItem struct {
+	Version   int64     `json:"version"`
+	Hash      string    `json:"hash"`
+	Author    string    `json:"author"`
+	Plan      id.Plan   `json:"plan"`
+	AppliedAt time.Time `json:"applied_at"`
+	InForce   bool      `json:"in_force"`
+	Files     []File    `json:"files,omitempty" doc:"only in the answer about one version"`
+}
+
+// Policies answers versions of the policy, newest first, those before before (0: from the newest).
+func (r *Reactor) Policies(ctx context.Context, before int64, limit int) ([]PolicyItem, error) {
+	q := r.db.Read(ctx)
+	var state stateRow
+	if err := q.Raw("select id, version, settled from policy_state where id = 1").Scan(&state).Error; err != nil {
+		return nil, fmt.Errorf("read policy state: %w", err)
+	}
+	var rows []versionRow
+	if err := q.Raw("select version, hash, author, plan, applied_at from policy_versions where ? = 0 or version < ? order by version desc limit ?", before, before, limit).
+		Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("list policies: %w", err)
+	}
+	out := make([]PolicyItem, len(rows))
+	for i, row := range rows {
+		out[i] = row.item(state.Version)
+	}
+	return out, nil
+}
+
+func (r versionRow) item(inForce int64) PolicyItem {
+	return PolicyItem{Version: r.Version, Hash: r.Hash, Author: r.Author, Plan: r.Plan, AppliedAt: r.AppliedAt.Time, InForce: r.Version == inForce, Files: r.Files.V}
+}
+
+// Policy answers one version with its files.
+func (r *Reactor) Policy(ctx context.Context, version int64) (PolicyItem, error) {
+	var rows []struct {
+		versionRow
+		InForce int64
+	}
+	if err := r.db.Read(ctx).Raw("select v.*, s.version as in_force from policy_versions v, policy_state s where v.version = ?", version).Scan(&rows).Error; err != nil {
+		return PolicyItem{}, fmt.Errorf("read policy: %w", err)
+	}
+	if len(rows) == 0 {
+		return PolicyItem{}, fmt.Errorf("policy %d: %w", version, ErrNotFound)
+	}
+	return rows[0].item(rows[0].InForce), nil
+}
+
+// ListPolicies answers the versions of the policy, newest first.
+func (a *API) ListPolicies(ctx context.Context, in *httpapi.Paging) (*httpapi.Page[PolicyItem], error) {
+	var before int64
+	if _, err := httpapi.DecodeCursor(in.Cursor, &before); err != nil {
+		return nil, err
+	}
+	items, err := a.Reactor.Policies(ctx, before, in.Limit+1)
+	if err != nil {
+		return nil, err
+	}
+	next := ""
+	if len(items) > in.Limit {
+		items = items[:in.Limit]
+		next = httpapi.Cursor(items[in.Limit-1].Version)
+	}
+	return httpapi.NewPage(ctx, items, next), nil
+}
+
+// PolicyInput names a version.
+type PolicyInput struct {
+	Version int64 `path:"version" minimum:"1"`
+}
+
+// PolicyOutput is one version with its files.
+type PolicyOutput struct{ Body PolicyItem }
+
+// GetPolicy answers one version with its files.
+func (a *API) GetPolicy(ctx context.Context, in *PolicyInput) (*PolicyOutput, error) {
+	item, err := a.Reactor.Policy(ctx, in.Version)
+	return &PolicyOutput{Body: item}, err
+}
+
+// PlanInput holds policy files.
+type PlanInput struct {
+	Body struct {
+		Files []File `json:"files" minItems:"1" maxItems:"200"`
+	}
+}
+
+// VerdictView is what the guard says.
+type VerdictView struct {
+	Held     bool     `json:"held"`
+	Breaches []Breach `json:"breaches" nullable:"false"`
+	Text     []string `json:"text" nullable:"false"`
+}
+
+func verdictView(v Verdict) VerdictView {
+	out := VerdictView{Held: v.Held(), Breaches: orEmpty(v.Breaches), Text: []string{}}
+	for _, b := range v.Breaches {
+		out.Text = append(out.Text, b.String())
+	}
+	return out
+}
+
+// PlanChange is a change of a membership in an answer.
+type PlanChange struct {
+	PlannedChange
+	Name string `json:"name" doc:"the person's display name"`
+}
+
+// PlanView is a plan in an answer: its changes come in pages.
+type PlanView struct {
+	ID        id.Plan       `json:"id"`
+	Hash      string        `json:"hash"`
+	State     string        `json:"state" enum:"open,applied"`
+	Author    string        `json:"author"`
+	CreatedAt time.Time     `json:"created_at"`
+	AppliedAt time.Time     `json:"applied_at,omitzero"`
+	Basis     Basis         `json:"basis"`
+	Empty     bool          `json:"empty" doc:"applying it changes nothing"`
+	Summary   Summary       `json:"summary"`
+	Shapes    []ShapeChange `json:"shapes" nullable:"false" doc:"groups and channels"`
+	Changes   []PlanChange  `json:"changes" nullable:"false" doc:"memberships, one page of them"`
+	Next      string        `json:"next,omitempty" doc:"cursor of the next page of changes, for GET"`
+	Verdict   VerdictView   `json:"verdict"`
+}
+
+// PlanOutput is a plan.
+type PlanOutput struct{ Body PlanView }
+
+// planPage is how many changes the answer to a new plan holds.
+const planPage = 200
+
+// CreatePlan computes what policy files would change and stores it; nothing else is changed.
+func (a *API) CreatePlan(ctx context.Context, in *PlanInput) (*PlanOutput, error) {
+	p, err := a.Reactor.PlanPolicy(ctx, in.Body.Files, httpapi.CallerFrom(ctx).Actor())
+	if err != nil {
+		return nil, problem(err)
+	}
+	return a.planOutput(ctx, p, 0, planPage)
+}
+
+// PlanPageInput names a plan and a page of its changes.
+type PlanPageInput struct {
+	ID id.Plan `path:"id"`
+	httpapi.Paging
+}
+
+// GetPlan answers a plan with one page of its changes.
+func (a *API) GetPlan(ctx context.Context, in *PlanPageInput) (*PlanOutput, error) {
+	first := 0
+	if _, err := httpapi.DecodeCursor(in.Cursor, &first); err != nil {
+		return nil, err
+	}
+	p, err := a.Reactor.Plan(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return a.planOutput(ctx, p, first, in.Limit)
+}
+
+func (a *API) planOutput(ctx context.Context, p *Plan, first, limit int) (*PlanOutput, error) {
+	first = max(0, min(first, len(p.Changes)))
+	page := p.Changes[first:min(first+limit, len(p.Changes))]
+	var people []id.Person
+	for _, c := range page {
+		people = append(people, c.Person)
+	}
+	names, err := a.names(ctx, people)
+	if err != nil {
+		return nil, err
+	}
+	v := PlanView{ID: p.ID, Hash: p.Hash, State: "open", Author: p.Author, CreatedAt: p.CreatedAt, AppliedAt: p.AppliedAt, Basis: p.Basis, Empty: p.Empty(),
+		Summary: p.Summary(), Shapes: orEmpty(p.Shapes), Changes: []PlanChange{}, Verdict: verdictView(p.Verdict)}
+	if p.Applied {
+		v.State = "applied"
+	}
+	for _, c := range page {
+		v.Changes = append(v.Changes, PlanChange{PlannedChange: c, Name: names[c.Person]})
+	}
+	if first+limit < len(p.Changes) {
+		v.Next = httpapi.Cursor(first + limit)
+	}
+	return &PlanOutput{Body: v}, nil
+}
+
+// ApplyInput names a plan, what was looked at, and whether the guard's hold is confirmed.
+type ApplyInput struct {
+	ID   id.Plan `path:"id"`
+	Body struct {
+		Hash    string `json:"hash" minLength:"1"`
+		Confirm bool   `json:"confirm,omitempty"`
+	}
+}
+
+// ApplyOutput says what applying did.
+type ApplyOutput struct{ Body ResultView }
+
+// ResultView is the result of a reconciliation.
+type ResultView struct {
+	Written int               `json:"written" doc:"changes of memberships"`
+	Held    int               `json:"held" doc:"removals the guard stopped"`
+	Failed  map[string]string `json:"failed,omitempty" doc:"people who could not be reconciled yet"`
+}
+
+func resultView(r Result) ResultView {
+	v := ResultView{Written: r.Written, Held: r.Held}
+	for p := range r.Failed {
+		if v.Failed == nil {
+			v.Failed = map[string]string{}
+		}
+		v.Failed[string(p)] = "could not be reconciled; it is tried again"
+	}
+	return v
+}
+
+// ApplyPlan puts a plan into force and answers when it is.
+func (a *API) ApplyPlan(ctx context.Context, in *ApplyInput) (*ApplyOutput, error) {
+	result, err := a.Reactor.ApplyPlan(ctx, causeFrom(ctx), in.ID, in.Body.Hash, in.Body.Confirm)
+	if err != nil {
+		return nil, problem(err)
+	}
+	return &ApplyOutput{Body: resultView(result)}, nil
+}
+
+// Cases answers the lines that this package adds to the table of errors.
+func Cases() []httpapi.Case {
+	return []httpapi.Case{
+		{Err: ErrNotFound, Status: 404, Code: "not_found"},
+		{Err: ErrDrift, Status: 409, Code: "drift"},
+		{Err: ErrHash, Status: 409, Code: "plan_hash"},
+		{Err: ErrClosed, Status: 409, Code: "closed"},
+		{Err: ErrHeld, Status: 409, Code: "held"},
+		{Err: ErrPolicy, Status: 422, Code: "policy_invalid"},
+		{Err: ErrPeople, Status: 422, Code: "people"},
+	}
+}

@@ -1,0 +1,207 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// Place is a channel as one person has it.
+type Place struct {
+	Channel Channel
+	Group   Group         // zero where the channel belongs to none
+	Role    policies.Role // participant in direct channels
+	Since   time.Time
+}
+
+// Channel answers one channel of any kind, an archived one too.
+func (r *Reactor) Channel(ctx context.Context, channel id.Channel) (Channel, error) {
+	q := r.db.Read(ctx)
+	var rows []channelRow
+	if err := q.Raw("select * from channels where id = ?", channel).Scan(&rows).Error; err != nil {
+		return Channel{}, fmt.Errorf("read channel: %w", err)
+	}
+	if len(rows) == 0 {
+		return Channel{}, fmt.Errorf("channel %s: %w", channel, ErrNotFound)
+	}
+	c := rows[0].channel()
+	if c.Kind != KindProject {
+		if err := q.Raw("select person from channel_people where channel = ? order by person", channel).Scan(&c.People).Error; err != nil {
+			return Channel{}, fmt.Errorf("read channel: %w", err)
+		}
+	}
+	return c, nil
+}
+
+// Group answers one project group, an archived one too.
+func (r *Reactor) Group(ctx context.Context, group id.Group) (Group, error) {
+	c, err := r.current(ctx)
+	if err != nil {
+		return Group{}, err
+	}
+	g, ok := c.groups[group]
+	if !ok {
+		return Group{}, fmt.Errorf("group %s: %w", group, ErrNotFound)
+	}
+	return g, nil
+}
+
+// GroupView is a project group of the policy in force with its channels and how many members it has.
+type GroupView struct {
+	Group
+	Channels []Channel
+	Members  int
+}
+
+// Groups answers the groups of the policy in force, in its order.
+func (r *Reactor) Groups(ctx context.Context) ([]GroupView, error) {
+	c, err := r.current(ctx)
+	if err != nil || c.policy == nil {
+		return nil, err
+	}
+	out := make([]GroupView, len(c.policy.Groups))
+	ids := make([]id.Group, len(out))
+	for i, g := range c.policy.Groups {
+		ids[i] = c.byKey[g.Key]
+		out[i] = GroupView{Group: c.groups[ids[i]], Channels: c.channels[ids[i]]}
+	}
+	members, err := countMembers(r.db.Read(ctx), ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range out {
+		out[i].Members = members[out[i].ID]
+	}
+	return out, nil
+}
+
+// ChannelsOf answers the channels in which person has a place, by group and channel key, direct ones last.
+// Whether the person may use a place right now is for package authz to say: a frozen person keeps every place.
+func (r *Reactor) ChannelsOf(ctx context.Context, person id.Person) ([]Place, error) {
+	c, err := r.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := r.db.Read(ctx)
+	var rows []membershipRow
+	if err := q.Raw("select * from memberships where person = ? and ended_at is null", person).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read memberships: %w", err)
+	}
+	slices.SortFunc(rows, func(a, b membershipRow) int { return strings.Compare(c.key(a.GroupID), c.key(b.GroupID)) })
+	var out []Place
+	for _, m := range rows {
+		for _, channel := range c.channels[m.GroupID] {
+			if relationOf(channel.Access[m.Role]) != "" {
+				out = append(out, Place{Channel: channel, Group: c.groups[m.GroupID], Role: m.Role, Since: m.Since.Time})
+			}
+		}
+	}
+	direct, err := directOf(q, person)
+	return append(out, direct...), err
+}
+
+func directOf(q reader, person id.Person) ([]Place, error) {
+	var rows []struct {
+		channelRow
+		Member   id.Person
+		JoinedAt db.Instant
+	}
+	if err := q.Raw(`select c.*, p.person as member, mine.joined_at from channel_people mine join channels c on c.id = mine.channel
+		join channel_people p on p.channel = c.id where mine.person = ? and c.archived_at is null order by c.id, p.person`, person).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read direct channels: %w", err)
+	}
+	var out []Place
+	for _, row := range rows {
+		if n := len(out); n > 0 && out[n-1].Channel.ID == row.ID {
+			out[n-1].Channel.People = append(out[n-1].Channel.People, row.Member)
+			continue
+		}
+		channel := row.channel()
+		channel.People = []id.Person{row.Member}
+		out = append(out, Place{Channel: channel, Role: policies.Participant, Since: row.JoinedAt.Time})
+	}
+	return out, nil
+}
+
+// DirectChannel answers the direct channel of two people, which it makes where there is none; then it returns
+// when both may use it. People the directory does not know, one person twice, or a new channel with somebody who has
+// left, is ErrPeople.
+func (r *Reactor) DirectChannel(ctx context.Context, cause directory.Cause, a, b id.Person) (Channel, error) {
+	pair := []id.Person{min(a, b), max(a, b)}
+	if a == b {
+		return Channel{}, fmt.Errorf("%s with themselves: %w", a, ErrPeople)
+	}
+	key := string(pair[0]) + "|" + string(pair[1])
+	if c, found, err := r.findDirect(ctx, key); err != nil || found {
+		return c, err
+	}
+	known, err := r.directory.PeopleByID(ctx, pair)
+	if err != nil {
+		return Channel{}, fmt.Errorf("read people: %w", err)
+	}
+	if len(known) != 2 || slices.ContainsFunc(known, func(p directory.Person) bool { return p.Status == directory.StatusTerminated }) {
+		return Channel{}, fmt.Errorf("%s and %s: %w", a, b, ErrPeople)
+	}
+	c := Channel{ID: id.New[id.Channel](), Kind: KindDirect, Key: key, Names: map[string]string{}, Labels: []string{}, History: policies.FullHistory,
+		People: pair, CreatedAt: r.clock()}
+	rev, err := r.createDirect(ctx, cause, c)
+	if db.IsDuplicate(err) { // somebody else made it meanwhile
+		c, _, err = r.findDirect(ctx, key)
+		return c, err
+	}
+	if err != nil {
+		return Channel{}, fmt.Errorf("make direct channel: %w", err)
+	}
+	return c, r.wait(ctx, rev)
+}
+
+func (r *Reactor) findDirect(ctx context.Context, key string) (Channel, bool, error) {
+	var found []id.Channel
+	if err := r.db.Read(ctx).Raw("select id from channels where kind = 'direct' and key = ?", key).Scan(&found).Error; err != nil {
+		return Channel{}, false, fmt.Errorf("find direct channel: %w", err)
+	}
+	if len(found) == 0 {
+		return Channel{}, false, nil
+	}
+	c, err := r.Channel(ctx, found[0])
+	return c, true, err
+}
+
+func (r *Reactor) createDirect(ctx context.Context, cause directory.Cause, c Channel) (int64, error) {
+	var rev int64
+	err := r.db.Tx(ctx, func(tx *db.Tx) error {
+		row := channelRow{ID: c.ID, Kind: string(c.Kind), Key: c.Key, Names: db.JSON[map[string]string]{V: c.Names}, Labels: db.JSON[[]string]{V: c.Labels},
+			Access: db.JSON[map[policies.Role]policies.Access]{V: map[policies.Role]policies.Access{}}, History: string(c.History), CreatedAt: db.At(c.CreatedAt)}
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		var people []channelPersonRow
+		for _, p := range c.People {
+			people = append(people, channelPersonRow{Channel: c.ID, Person: p, JoinedAt: db.At(c.CreatedAt)})
+		}
+		if err := insert(tx, people); err != nil {
+			return err
+		}
+		s := &sheet{run: &run{cause: cause}, now: c.CreatedAt}
+		s.events = append(s.events, feed.Event{At: s.now, Kind: EventChannelCreated, Subject: string(c.ID), Data: mustJSON(map[string]any{"kind": c.Kind, "people": c.People})})
+		s.record(EventChannelCreated, string(c.ID), map[string]any{"kind": string(c.Kind), "people": []string{string(c.People[0]), string(c.People[1])}})
+		if _, err := r.feed.Append(tx, s.events...); err != nil {
+			return err
+		}
+		var err error
+		if rev, err = r.authz.Append(tx, turn(nil, directTuples(c.ID, c.People...))...); err != nil {
+			return err
+		}
+		return audit.Append(tx, s.records...)
+	})
+	return rev, err
+}

@@ -1,0 +1,266 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/authz"
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// Line is one step of an explanation. Kind is "rule", "fact", "reason", "tuple", "freeze", "hold", "person",
+// "channel" or "role".
+type Line struct {
+	Kind string    `json:"kind"`
+	Text Text      `json:"text"`
+	Ref  string    `json:"ref,omitempty"` // what it names: rule, tuple, freeze, hold
+	At   time.Time `json:"at,omitzero"`   // since when
+	By   string    `json:"by,omitempty"`  // who did it: author of a policy, source, actor
+}
+
+// Explanation says why a person sees a channel, or what is missing. It is made of rows, and says what they give;
+// whether access stands this instant is for package authz to decide, which holds the same tuples.
+type Explanation struct {
+	Allowed bool // what the rows give now
+	Role    policies.Role
+	Since   time.Time // of the place
+	Path    []Line    // rule, its facts, the reason, the tuples: for each reason
+	Missing []Line    // what stands against it; empty where allowed
+}
+
+// Explain answers why person may or may not view channel. A person or channel that does not exist is
+// ErrNotFound or directory.ErrNotFound.
+func (r *Reactor) Explain(ctx context.Context, person id.Person, channel id.Channel) (Explanation, error) {
+	target, err := r.Channel(ctx, channel)
+	if err != nil {
+		return Explanation{}, err
+	}
+	var e Explanation
+	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {
+		facts, err := r.directory.In(tx).Facts(tx, []id.Person{person}, false)
+		if err != nil {
+			return fmt.Errorf("read facts: %w", err)
+		}
+		if len(facts) == 0 {
+			return fmt.Errorf("person %s: %w", person, directory.ErrNotFound)
+		}
+		x := explainer{tx: tx, catalog: c, fact: facts[0], channel: target, now: r.clock(), sources: r.directory.In(tx), ctx: ctx}
+		if target.Kind == KindProject {
+			err = x.project()
+		} else {
+			x.direct()
+		}
+		if err != nil {
+			return err
+		}
+		x.obstacles()
+		e = x.Explanation
+		e.Allowed = e.Role != "" && len(e.Missing) == 0
+		return nil
+	})
+	return e, err
+}
+
+// explainer works on one state of the database, for one call only: hence the ctx in it.
+type explainer struct {
+	Explanation
+	ctx     context.Context
+	tx      *db.Tx
+	catalog *catalog
+	fact    directory.Fact
+	channel Channel
+	now     time.Time
+	sources directory.Reader
+}
+
+func (x *explainer) project() error {
+	person := x.fact.Person.ID
+	have, err := queryMemberships(x.tx.DB, "m.person = ? and m.group_id = ?", person, x.channel.Group)
+	if err != nil {
+		return err
+	}
+	if len(have[person]) == 0 {
+		x.unmatched()
+		return nil
+	}
+	m := have[person][0]
+	x.Since = m.Since
+	for _, reason := range m.Reasons {
+		if err := x.reason(reason); err != nil {
+			return err
+		}
+	}
+	var stopped []heldRow
+	if err := x.tx.Raw("select * from held_removals where membership = ? and ended_at is null", m.ID).Scan(&stopped).Error; err != nil {
+		return fmt.Errorf("read holds: %w", err)
+	}
+	for _, h := range stopped {
+		x.Path = append(x.Path, Line{Kind: "hold", Ref: string(h.Hold), At: h.CreatedAt.Time,
+			Text: Text{"No reason is left; the guard holds the removal (" + string(h.Cause) + ")", "已无理由；移除被保护机制暂停（" + string(h.Cause) + "）"}})
+	}
+	relation := relationOf(x.channel.Access[m.Role])
+	if relation == "" {
+		t := roleText(m.Role)
+		x.Missing = append(x.Missing, Line{Kind: "role", Text: Text{"A " + t.EN + " has no access to this channel", t.ZH + "在此频道没有访问权限"}})
+		return nil
+	}
+	x.Role = m.Role
+	for _, t := range seatTuples(m, []Channel{x.channel}) {
+		x.tuple(t, m.Since)
+	}
+	x.tuple(authz.Tuple{User: groupRef(m.Group) + "#" + string(m.Role), Relation: relation, Object: channelRef(x.channel.ID)}, x.channel.CreatedAt)
+	return nil
+}
+
+func (x *explainer) tuple(t authz.Tuple, since time.Time) {
+	text := t.User + " " + t.Relation + " " + t.Object
+	x.Path = append(x.Path, Line{Kind: "tuple", Ref: text, At: since, Text: Text{text, text}})
+}
+
+// reason writes the rule, its facts and the reason itself.
+func (x *explainer) reason(reason Reason) error {
+	by := ""
+	if reason.Kind == KindRule {
+		var rows []versionRow
+		if err := x.tx.Raw("select version, author, hash, plan, applied_at from policy_versions where version = ?", reason.Version).Scan(&rows).Error; err != nil {
+			return fmt.Errorf("read policy %d: %w", reason.Version, err)
+		}
+		if len(rows) > 0 {
+			by = rows[0].Author
+		}
+		if rule, ok := x.catalog.rule(reason.Ref); ok {
+			x.Path = append(x.Path, Line{Kind: "rule", Ref: reason.Ref, By: by, Text: ruleText(reason.Ref, reason.Version, rule.Role, rule.When)})
+			x.Path = append(x.Path, x.facts(rule.When)...)
+		}
+	}
+	x.Path = append(x.Path, Line{Kind: "reason", Ref: reason.String(), At: reason.CreatedAt, By: by, Text: reasonText(reason, by)})
+	return nil
+}
+
+// unmatched says which rules would have given access, with the facts they look at.
+func (x *explainer) unmatched() {
+	if x.catalog.policy == nil {
+		return
+	}
+	key := x.catalog.key(x.channel.Group)
+	for _, g := range x.catalog.policy.Groups {
+		if g.Key != key {
+			continue
+		}
+		for _, rule := range g.Rules {
+			if relationOf(x.channel.Access[rule.Role]) != "" {
+				x.Missing = append(x.Missing, Line{Kind: "rule", Ref: ruleRef(key, rule.Key), Text: missText(ruleRef(key, rule.Key), rule.Role, rule.When)})
+				x.Missing = append(x.Missing, x.facts(rule.When)...)
+			}
+		}
+	}
+	if len(x.Missing) == 0 {
+		x.Missing = append(x.Missing, Line{Kind: "rule", Text: Text{"No rule gives access to this channel", "没有规则授予此频道的访问权限"}})
+	}
+}
+
+func (x *explainer) direct() {
+	person := x.fact.Person.ID
+	for _, p := range x.channel.People {
+		if p == person {
+			x.Role, x.Since = policies.Participant, x.channel.CreatedAt
+			x.tuple(authz.Tuple{User: userRef(person), Relation: "writer", Object: channelRef(x.channel.ID)}, x.channel.CreatedAt)
+			return
+		}
+	}
+	x.Missing = append(x.Missing, Line{Kind: "channel", Text: Text{"This is a direct channel between other people", "这是其他人之间的私聊"}})
+}
+
+// obstacles says what stands against access whatever the reasons: freezes, departure, absence, the archive.
+func (x *explainer) obstacles() {
+	for _, f := range x.fact.Freezes {
+		if !f.OpenAt(x.now) {
+			continue
+		}
+		by := ""
+		if f.Source != "" {
+			by = string(f.Source)
+			if source, err := x.sources.SourceByID(x.ctx, f.Source); err == nil {
+				by = source.Name
+			}
+		}
+		x.Missing = append(x.Missing, Line{Kind: "freeze", Ref: string(f.ID), At: f.CreatedAt, By: by, Text: freezeText(f, by)})
+		t := freezeTuples(f, x.now)[1]
+		text := t.User + " " + t.Relation + " " + t.Object
+		x.Missing = append(x.Missing, Line{Kind: "tuple", Ref: text, At: f.CreatedAt, Text: Text{text, text}})
+	}
+	switch p := x.fact.Person; {
+	case p.Status == directory.StatusTerminated && x.Role == "":
+		x.Missing = append(x.Missing, Line{Kind: "person", Text: Text{"The person has left: every record is deleted or ended", "此人已离职：所有记录均已删除或结束"}})
+	case p.Absent && x.Role == "":
+		x.Missing = append(x.Missing, Line{Kind: "person", Text: Text{"No source knows the person any more", "所有来源都已不再包含此人"}})
+	}
+	if !x.channel.ArchivedAt.IsZero() {
+		x.Missing = append(x.Missing, Line{Kind: "channel", At: x.channel.ArchivedAt, Text: Text{"The channel is archived", "频道已归档"}})
+	}
+}
+
+// rule finds a rule by its reference in the policy in force.
+func (c *catalog) rule(ref string) (policies.Rule, bool) {
+	if c.policy == nil {
+		return policies.Rule{}, false
+	}
+	group, key, _ := strings.Cut(ref, "/")
+	for _, g := range c.policy.Groups {
+		for _, rule := range g.Rules {
+			if g.Key == group && rule.Key == key {
+				return rule, true
+			}
+		}
+	}
+	return policies.Rule{}, false
+}
+
+// factWord finds the words of the vocabulary in a rule, and the texts in quotes, so that those can be passed over.
+const factWord = `"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\b(?:person\.labels|person\.[a-z_]+|unit\.[a-z]+|within)\b`
+
+// facts answers what the person is by every word of the vocabulary that a rule uses, each once.
+func (x *explainer) facts(when string) []Line {
+	s := subjectOf(x.fact)
+	var out []Line
+	seen := map[string]bool{}
+	for _, word := range regexp.MustCompile(factWord).FindAllString(when, -1) {
+		if strings.HasPrefix(word, `"`) || strings.HasPrefix(word, "'") {
+			continue // a text of the rule, not a word of the language
+		}
+		if word == "within" {
+			word = "unit.path"
+		}
+		if seen[word] {
+			continue
+		}
+		seen[word] = true
+		if value, ok := vocabulary(s)[word]; ok {
+			out = append(out, Line{Kind: "fact", Ref: word, Text: factText(word, value)})
+		}
+	}
+	return out
+}
+
+// vocabulary answers the facts of a subject by the names that rules use.
+func vocabulary(s policies.Subject) map[string]string {
+	labels := make([]string, 0, len(s.Labels))
+	for k, v := range s.Labels {
+		labels = append(labels, k+"="+v)
+	}
+	slices.Sort(labels)
+	return map[string]string{
+		"person.id": s.ID, "person.display_name": s.DisplayName, "person.user_name": s.UserName, "person.email": s.Email, "person.title": s.Title,
+		"person.department": s.Department, "person.division": s.Division, "person.organization": s.Organization, "person.company": s.Company,
+		"person.employee_number": s.EmployeeNumber, "person.employee_type": s.EmployeeType, "person.cost_center": s.CostCenter, "person.locale": s.Locale,
+		"person.time_zone": s.TimeZone, "person.manager": s.Manager, "person.groups": strings.Join(s.Groups, ", "), "person.labels": strings.Join(labels, ", "),
+		"unit.key": s.UnitKey, "unit.name": s.UnitName, "unit.path": strings.Join(s.UnitPath, " / "),
+	}
+}

@@ -1,0 +1,80 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// tendEvery is how often Run looks for reasons that ended and people to try again. It is a broom, not a clock:
+// what ends at an instant ends by the window of its tuple.
+const tendEvery = 30 * time.Second
+
+// Follower answers the follower "reconcile". It looks at everybody the directory changed and at policies that were
+// applied; where the call that changed them has settled them, which is the rule, it writes nothing. A person who fails
+// is remembered and does not stop it.
+func (r *Reactor) Follower() feed.Follower {
+	return feed.Follower{Name: "reconcile", Handle: func(ctx context.Context, events []feed.Event) error {
+		var people []id.Person
+		applied := false
+		for _, e := range events {
+			if strings.HasPrefix(e.Kind, "person.") {
+				people = append(people, id.Person(e.Subject))
+			}
+			applied = applied || e.Kind == EventPolicyApplied
+		}
+		if applied {
+			if _, _, err := r.finish(ctx); err != nil {
+				return err
+			}
+		}
+		return r.sweep(ctx, people)
+	}}
+}
+
+// Tend finishes a policy whose application was interrupted, and reconciles people whose reasons have ended or
+// who failed last time.
+func (r *Reactor) Tend(ctx context.Context) error {
+	if _, _, err := r.finish(ctx); err != nil {
+		return err
+	}
+	people, err := duePeople(r.db.Read(ctx), r.clock(), 10*chunkMost)
+	if err != nil {
+		return err
+	}
+	return r.sweep(ctx, people)
+}
+
+// Run tends until ctx ends. Call it on every node: what another node does at the same time is done once.
+func (r *Reactor) Run(ctx context.Context) error {
+	ticker := time.NewTicker(tendEvery)
+	defer ticker.Stop()
+	for {
+		if err := r.Tend(ctx); err != nil && ctx.Err() == nil {
+			r.log.ErrorContext(ctx, "tending memberships", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+func (r *Reactor) sweep(ctx context.Context, people []id.Person) error {
+	if len(people) == 0 {
+		return nil
+	}
+	result, err := r.bulk(ctx, &run{}, people)
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	if result.Written+result.Held+len(result.Failed) > 0 {
+		r.log.InfoContext(ctx, "reconciled behind a change", "people", len(people), "written", result.Written, "held", result.Held, "failed", len(result.Failed))
+	}
+	return nil
+}

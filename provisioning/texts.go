@@ -1,0 +1,93 @@
+package provisioning
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// Text is one sentence in the languages of the console.
+type Text struct {
+	EN string `json:"en"`
+	ZH string `json:"zh"`
+}
+
+func roleText(r policies.Role) Text {
+	switch r {
+	case policies.Owner:
+		return Text{"owner", "负责人"}
+	case policies.Participant:
+		return Text{"participant", "参与者"}
+	case policies.Collaborator:
+		return Text{"collaborator", "协作者"}
+	case policies.Vendor:
+		return Text{"vendor", "供应商"}
+	}
+	return Text{string(r), string(r)}
+}
+
+func dayText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
+func ruleText(ref string, version int64, role policies.Role, when string) Text {
+	t := roleText(role)
+	return Text{fmt.Sprintf("Rule %s@%d makes everybody %s for whom: %s", ref, version, t.EN, when),
+		fmt.Sprintf("规则 %s@%d 让满足以下条件的人成为%s：%s", ref, version, t.ZH, when)}
+}
+
+func missText(ref string, role policies.Role, when string) Text {
+	t := roleText(role)
+	return Text{fmt.Sprintf("Rule %s would make this person %s, but is not met: %s", ref, t.EN, when),
+		fmt.Sprintf("规则 %s 可使此人成为%s，但条件不满足：%s", ref, t.ZH, when)}
+}
+
+func factText(name, value string) Text {
+	if value == "" {
+		return Text{name + " is empty", name + " 为空"}
+	}
+	return Text{fmt.Sprintf("%s is %q", name, value), fmt.Sprintf("%s 为“%s”", name, value)}
+}
+
+func reasonText(r Reason, author string) Text {
+	since := dayText(r.CreatedAt)
+	switch r.Kind {
+	case KindRule:
+		if author == "" {
+			return Text{fmt.Sprintf("By rule %s@%d since %s", r.Ref, r.Version, since), fmt.Sprintf("依据规则 %s@%d，自 %s", r.Ref, r.Version, since)}
+		}
+		return Text{fmt.Sprintf("By rule %s@%d since %s; version %d was applied by %s", r.Ref, r.Version, since, r.Version, author),
+			fmt.Sprintf("依据规则 %s@%d，自 %s；版本 %d 由 %s 应用", r.Ref, r.Version, since, r.Version, author)}
+	case KindKeep:
+		return Text{fmt.Sprintf("Kept until %s: the removal was refused (%s)", dayText(r.Until), r.Ref), fmt.Sprintf("保留至 %s：移除已被驳回（%s）", dayText(r.Until), r.Ref)}
+	}
+	t := Text{fmt.Sprintf("By %s %s since %s", r.Kind, r.Ref, since), fmt.Sprintf("依据 %s %s，自 %s", r.Kind, r.Ref, since)}
+	if !r.Until.IsZero() {
+		t = Text{t.EN + ", until " + dayText(r.Until), t.ZH + "，至 " + dayText(r.Until)}
+	}
+	return t
+}
+
+func freezeText(f directory.Freeze, by string) Text {
+	causes := map[directory.FreezeCause]Text{
+		directory.CauseDisabled: {"the account was disabled", "账号已停用"},
+		directory.CauseDeleted:  {"the account was deleted", "账号已删除"},
+		directory.CausePending:  {"the person has not started yet", "尚未入职"},
+		directory.CauseEnded:    {"the employment has ended", "雇佣已结束"},
+		directory.CauseLeave:    {"the person is on leave", "正在休假"},
+		directory.CauseSecurity: {"it was frozen by an administrator", "已被管理员冻结"},
+	}
+	t := causes[f.Cause]
+	if by != "" {
+		t = Text{t.EN + " (" + by + ")", t.ZH + "（" + by + "）"}
+	}
+	since := f.From
+	if since.IsZero() {
+		since = f.CreatedAt
+	}
+	t = Text{"All access is frozen since " + dayText(since) + ": " + t.EN, "所有访问自 " + dayText(since) + " 起冻结：" + t.ZH}
+	if !f.Until.IsZero() {
+		t = Text{t.EN + ", until " + dayText(f.Until), t.ZH + "，至 " + dayText(f.Until)}
+	}
+	return t
+}
