@@ -1,0 +1,75 @@
+import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, TeamOutlined } from "@ant-design/icons";
+import { useQuery } from "@tanstack/react-query";
+import { lazy, Suspense, type ReactNode } from "react";
+import { Route, Switch, useLocation } from "wouter";
+import { holds, isOpen } from "../api/holds";
+import { useTexts } from "../i18n";
+import { useMe } from "../session/session";
+import { Frame, NavItem } from "../ui/Frame";
+import { Loading, NotFound } from "../ui/states";
+import { HomePage } from "./home/HomePage";
+
+const PeoplePage = lazy(() => import("./people/PeoplePage"));
+const PersonPage = lazy(() => import("./people/PersonPage"));
+const AccessPage = lazy(() => import("./access/AccessPage"));
+const GroupsPage = lazy(() => import("./groups/GroupsPage"));
+const GroupPage = lazy(() => import("./groups/GroupPage"));
+const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
+const HoldsPage = lazy(() => import("./holds/HoldsPage"));
+const SourcesPage = lazy(() => import("./sources/SourcesPage"));
+const AuditPage = lazy(() => import("./audit/AuditPage"));
+
+/** AdminPages is the console: everything below /admin. */
+export default function AdminPages() {
+  const { t } = useTexts();
+  return (
+    <Frame title={t.shell.admin} nav={<Navigation />}>
+      <Suspense fallback={<Loading full />}>
+        <Switch>
+          <Route path="/admin" component={HomePage} />
+          <Route path="/admin/people" component={PeoplePage} />
+          <Route path="/admin/people/:id">{({ id }) => <PersonPage key={id} id={id} />}</Route>
+          <Route path="/admin/access/:how?">{({ how }) => <AccessPage how={how ?? ""} />}</Route>
+          <Route path="/admin/groups" component={GroupsPage} />
+          <Route path="/admin/groups/:id">{({ id }) => <GroupPage key={id} id={id} />}</Route>
+          <Route path="/admin/policies" component={PoliciesPage} />
+          <Route path="/admin/holds" component={HoldsPage} />
+          <Route path="/admin/sources" component={SourcesPage} />
+          <Route path="/admin/audit" component={AuditPage} />
+          <Route>
+            <NotFound full />
+          </Route>
+        </Switch>
+      </Suspense>
+    </Frame>
+  );
+}
+
+function Navigation() {
+  const { t } = useTexts();
+  const me = useMe();
+  const [location] = useLocation();
+  const waiting = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal), refetchInterval: 60_000 });
+  const open = waiting.data?.items.filter(isOpen).length ?? 0;
+  const at = (path: string) => (path === "/admin" ? location === path : location === path || location.startsWith(`${path}/`));
+  const item = (path: string, icon: ReactNode, text: string, note?: ReactNode) => (
+    <li key={path}>
+      <NavItem href={path} current={at(path)} icon={icon} note={note}>
+        {text}
+      </NavItem>
+    </li>
+  );
+  return (
+    <ul>
+      {me.person && item("/chat", <CommentOutlined />, t.shell.backToChat)}
+      {item("/admin", <HomeOutlined />, t.shell.home)}
+      {item("/admin/people", <TeamOutlined />, t.shell.people)}
+      {item("/admin/access", <KeyOutlined />, t.shell.access)}
+      {item("/admin/groups", <ApartmentOutlined />, t.shell.groups)}
+      {item("/admin/policies", <FileProtectOutlined />, t.shell.policies)}
+      {item("/admin/holds", <PauseCircleOutlined />, t.shell.holds, open || undefined)}
+      {item("/admin/sources", <CloudServerOutlined />, t.shell.sources)}
+      {item("/admin/audit", <AuditOutlined />, t.shell.audit)}
+    </ul>
+  );
+}

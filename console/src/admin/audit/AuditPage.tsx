@@ -1,0 +1,37 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Button } from "antd";
+import { audit } from "../../api/audit";
+import { useTexts } from "../../i18n";
+import { Page } from "../../ui/page";
+import { Loaded } from "../../ui/states";
+import { AuditLines } from "./AuditLines";
+import styles from "../admin.module.css";
+
+/** AuditPage is the whole log, newest first. */
+export default function AuditPage() {
+  const { t } = useTexts();
+  const query = useInfiniteQuery({
+    queryKey: ["audit"],
+    queryFn: ({ pageParam, signal }) => audit({ limit: 50, cursor: pageParam }, signal),
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next,
+  });
+  return (
+    <Page title={t.audit.title} lead={t.audit.lead}>
+      <Loaded query={query}>
+        {(data) => (
+          <>
+            <AuditLines records={data.pages.flatMap((p) => p.items)} />
+            {query.hasNextPage && (
+              <div className={styles.pager}>
+                <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+                  {t.shell.more}
+                </Button>
+              </div>
+            )}
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}

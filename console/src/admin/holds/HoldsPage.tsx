@@ -1,0 +1,112 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { App as AntApp, Button } from "antd";
+import { useState } from "react";
+import { decide, holds, isOpen, size, type Hold } from "../../api/holds";
+import { useTexts, word } from "../../i18n";
+import { Card, Page, Section } from "../../ui/page";
+import { Tag, When, Who } from "../../ui/people";
+import { Empty, Loaded, useProblemText } from "../../ui/states";
+import styles from "../admin.module.css";
+
+/** HoldsPage shows the batches of removals that the guard stopped, and takes the decision. */
+export default function HoldsPage() {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal) });
+  return (
+    <Page title={t.holds.title} lead={t.holds.lead}>
+      <Loaded query={query}>
+        {(page) => {
+          const open = page.items.filter(isOpen);
+          const past = page.items.filter((h) => !isOpen(h));
+          return (
+            <>
+              {open.length === 0 ? (
+                <Card>
+                  <Empty title={t.holds.none} hint={t.holds.noneHint} />
+                </Card>
+              ) : (
+                <Card rows>
+                  {open.map((h) => (
+                    <Batch key={h.id} hold={h} />
+                  ))}
+                </Card>
+              )}
+              {past.length > 0 && (
+                <Section title={t.holds.past}>
+                  <Card rows>
+                    {past.map((h) => (
+                      <div key={h.id} className={styles.line}>
+                        <span className={styles.lineText}>
+                          {word(t.holds.cause, h.cause)} · {t.words.people(size(h))}
+                        </span>
+                        <Tag>{word(t.holds.state, h.state)}</Tag>
+                        <When at={h.decided_at ?? h.created_at} />
+                      </div>
+                    ))}
+                  </Card>
+                </Section>
+              )}
+            </>
+          );
+        }}
+      </Loaded>
+    </Page>
+  );
+}
+
+function Batch({ hold: h }: { hold: Hold }) {
+  const { t } = useTexts();
+  const { modal, message } = AntApp.useApp();
+  const textOf = useProblemText();
+  const queries = useQueryClient();
+  const [open, setOpen] = useState(false);
+  const source = typeof h.source === "string" ? h.source : h.source?.name;
+  const ask = (what: "release" | "reject") =>
+    modal.confirm({
+      title: what === "release" ? t.holds.releaseTitle : t.holds.rejectTitle,
+      content: what === "release" ? t.holds.releaseText(size(h)) : t.holds.rejectText,
+      okText: what === "release" ? t.holds.release : t.holds.reject,
+      okButtonProps: { danger: what === "release" },
+      cancelText: t.shell.cancel,
+      onOk: async () => {
+        try {
+          await decide(h.id, what);
+          void message.success(t.holds.done);
+        } catch (error) {
+          void message.error(textOf(error));
+        }
+        await queries.invalidateQueries();
+      },
+    });
+  return (
+    <div>
+      <div className={styles.line} style={{ flexWrap: "wrap" }}>
+        <span className={styles.lineText} style={{ minWidth: 220 }}>
+          <span className={styles.strong}>{word(t.holds.cause, h.cause)}</span>
+          {source && <span className={styles.muted}> · {source}</span>}
+          <div className={styles.small}>
+            {t.holds.people(size(h))} · <When at={h.created_at} />
+          </div>
+          {h.reason && <div className={styles.small}>{h.reason}</div>}
+        </span>
+        {(h.people ?? []).length > 0 && (
+          <Button type="text" aria-expanded={open} onClick={() => setOpen(!open)}>
+            {open ? t.holds.hide : t.holds.show}
+          </Button>
+        )}
+        <Button onClick={() => ask("reject")}>{t.holds.reject}</Button>
+        <Button danger onClick={() => ask("release")}>
+          {t.holds.release}
+        </Button>
+      </div>
+      {open && (
+        <div className={`${styles.grid} ${styles.gap}`}>
+          {(h.people ?? []).map((p) => {
+            const id = typeof p === "string" ? p : p.id;
+            return <Who key={id} id={id} name={typeof p === "string" ? undefined : p.display_name} link />;
+          })}
+        </div>
+      )}
+    </div>
+  );
+}

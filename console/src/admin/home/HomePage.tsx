@@ -1,0 +1,125 @@
+import { useQueries, useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import { audit } from "../../api/audit";
+import { holds, isOpen, size } from "../../api/holds";
+import { people, type Status } from "../../api/people";
+import { sources } from "../../api/sources";
+import { useTexts, word } from "../../i18n";
+import { Card, Page, Section } from "../../ui/page";
+import { StatusTags, Tag, When } from "../../ui/people";
+import { Loaded } from "../../ui/states";
+import { AuditLines } from "../audit/AuditLines";
+import styles from "../admin.module.css";
+
+const statuses: Status[] = ["active", "pending", "leave", "notice", "terminated"];
+
+/** HomePage answers one question: is everything right? */
+export function HomePage() {
+  const { t } = useTexts();
+  const last = useQuery({ queryKey: ["audit", "last"], queryFn: ({ signal }) => audit({ limit: 8 }, signal) });
+  return (
+    <Page title={t.home.title} lead={t.home.lead}>
+      <div className={styles.tiles}>
+        <PeopleTile />
+        <HoldsTile />
+        <SourcesTile />
+      </div>
+      <Section title={t.home.lastAudit} more={<Link href="/admin/audit">{t.home.all}</Link>}>
+        <Loaded query={last}>{(page) => <AuditLines records={page.items} />}</Loaded>
+      </Section>
+    </Page>
+  );
+}
+
+function Tile({ title, href, children }: { title: string; href: string; children: ReactNode }) {
+  const { t } = useTexts();
+  return (
+    <Card>
+      <div className={styles.tile}>
+        <div className={styles.tileHead}>
+          <h2 className={styles.tileTitle}>{title}</h2>
+          <Link className={styles.tileMore} href={href}>
+            {t.home.all}
+          </Link>
+        </div>
+        {children}
+      </div>
+    </Card>
+  );
+}
+
+/** PeopleTile counts people by status. Where the server sends no total, the first page counts, and says so with a plus. */
+function PeopleTile() {
+  const { t } = useTexts();
+  const counts = useQueries({
+    queries: statuses.map((status) => ({ queryKey: ["people", "count", status], queryFn: ({ signal }: { signal: AbortSignal }) => people({ status, limit: 200 }, signal) })),
+  });
+  return (
+    <Tile title={t.home.people} href="/admin/people">
+      <div className={styles.counts}>
+        {statuses.map((status, i) => {
+          const page = counts[i]?.data;
+          const n = page ? (page.total ?? page.items.length) : undefined;
+          return (
+            <Link key={status} className={styles.count} href={`/admin/people?status=${status}`}>
+              <StatusTags status={status} />
+              <span className={styles.countNumber}>{n === undefined ? "…" : page?.next && page.total === undefined ? t.home.atLeast(n) : n}</span>
+            </Link>
+          );
+        })}
+      </div>
+    </Tile>
+  );
+}
+
+function HoldsTile() {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal) });
+  return (
+    <Tile title={t.home.holds} href="/admin/holds">
+      <Loaded query={query}>
+        {(page) => {
+          const open = page.items.filter(isOpen);
+          if (open.length === 0) return <p className={styles.calm}>{t.home.noHolds}</p>;
+          return (
+            <>
+              <p className={styles.strong}>{t.home.holdsWait(open.length)}</p>
+              {open.slice(0, 3).map((h) => (
+                <div key={h.id} className={styles.line}>
+                  <Tag tone="warn">{t.words.people(size(h))}</Tag>
+                  <span className={styles.lineText}>{word(t.holds.cause, h.cause)}</span>
+                  <When at={h.created_at} />
+                </div>
+              ))}
+            </>
+          );
+        }}
+      </Loaded>
+    </Tile>
+  );
+}
+
+function SourcesTile() {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal) });
+  return (
+    <Tile title={t.home.sources} href="/admin/sources">
+      <Loaded query={query}>
+        {(page) =>
+          page.items.length === 0 ? (
+            <p className={styles.calm}>{t.home.noSources}</p>
+          ) : (
+            page.items.slice(0, 6).map((s) => (
+              <div key={s.id} className={styles.line}>
+                <span className={styles.lineText}>{s.name ?? s.id}</span>
+                {s.last_error ? <Tag tone="bad">{t.sources.state.failed}</Tag> : <span className={styles.small}>{word(t.words.source, s.kind)}</span>}
+                <When at={s.last_sync_at ?? s.created_at} />
+              </div>
+            ))
+          )
+        }
+      </Loaded>
+    </Tile>
+  );
+}

@@ -1,0 +1,122 @@
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { App as AntApp, Button, Checkbox, Input, Modal } from "antd";
+import { useState } from "react";
+import { freeze, unfreeze, type Freeze, type Person } from "../../api/people";
+import { useTexts, word } from "../../i18n";
+import { date, known } from "../../i18n/time";
+import { useProblemText } from "../../ui/states";
+import styles from "../admin.module.css";
+
+const isOpen = (f: Freeze) => !known(f.lifted_at);
+
+/** useRefresh asks again for everything that a stop changes. */
+function useRefresh(id: string) {
+  const queries = useQueryClient();
+  return () => Promise.all([["person", id], ["memberships", id], ["people"], ["audit"], ["audience"], ["explain"]].map((queryKey) => queries.invalidateQueries({ queryKey })));
+}
+
+/** FreezeButton stops a person's access at once, after a question. */
+export function FreezeButton({ person: p }: { person: Person }) {
+  const { t } = useTexts();
+  const { message } = AntApp.useApp();
+  const textOf = useProblemText();
+  const refresh = useRefresh(p.id);
+  const [open, setOpen] = useState(false);
+  const [reason, setReason] = useState("");
+  const [veto, setVeto] = useState(true);
+  const action = useMutation({
+    mutationFn: async () => {
+      const start = performance.now();
+      await freeze(p.id, reason.trim(), veto);
+      return Math.round(performance.now() - start);
+    },
+    onSuccess: async (ms) => {
+      setOpen(false);
+      setReason("");
+      void message.success(t.people.freezeDone(ms), 6);
+      await refresh();
+    },
+  });
+  const bySecurity = (p.freezes ?? []).some((f) => isOpen(f) && f.cause === "security");
+  return (
+    <>
+      <Button danger disabled={bySecurity} onClick={() => setOpen(true)}>
+        {t.people.freeze}
+      </Button>
+      <Modal
+        open={open}
+        title={t.people.freezeTitle(p.display_name || p.id)}
+        okText={t.people.freeze}
+        okButtonProps={{ danger: true, disabled: !reason.trim(), loading: action.isPending }}
+        cancelText={t.shell.cancel}
+        onOk={() => action.mutate()}
+        onCancel={() => {
+          setOpen(false);
+          action.reset();
+        }}
+      >
+        <p>{t.people.freezeText}</p>
+        <Input className={styles.gap} value={reason} onChange={(e) => setReason(e.target.value)} placeholder={t.people.freezeReason} aria-label={t.people.freezeReason} maxLength={500} onPressEnter={() => reason.trim() && action.mutate()} />
+        <Checkbox className={styles.gap} checked={veto} onChange={(e) => setVeto(e.target.checked)}>
+          {t.people.freezeVeto}
+        </Checkbox>
+        {action.error && (
+          <p className={styles.alertTitle} role="alert">
+            {textOf(action.error)}
+          </p>
+        )}
+      </Modal>
+    </>
+  );
+}
+
+/** Freezes shows each stop: why, since when, and who can lift it. */
+export function Freezes({ person: p }: { person: Person }) {
+  const { t } = useTexts();
+  const open = (p.freezes ?? []).filter(isOpen);
+  if (open.length === 0) return null;
+  return (
+    <section className={styles.alert}>
+      <h2 className={styles.alertTitle}>{t.people.freezes}</h2>
+      <p className={styles.small}>{t.people.freezesHint}</p>
+      {open.map((f) => (
+        <Stop key={f.id} freeze={f} person={p.id} />
+      ))}
+    </section>
+  );
+}
+
+function Stop({ freeze: f, person: id }: { freeze: Freeze; person: string }) {
+  const { t, locale } = useTexts();
+  const { modal, message } = AntApp.useApp();
+  const textOf = useProblemText();
+  const refresh = useRefresh(id);
+  const source = typeof f.source === "string" ? f.source : (f.source?.name ?? f.source?.id);
+  const window = [known(f.from) ? t.people.from(date(f.from, locale)) : "", known(f.until) ? t.words.until(date(f.until, locale)) : t.people.openEnd].filter(Boolean).join(", ");
+  const lift = () =>
+    modal.confirm({
+      title: t.people.unfreezeTitle,
+      content: t.people.unfreezeText,
+      okText: t.people.unfreeze,
+      cancelText: t.shell.cancel,
+      onOk: async () => {
+        try {
+          await unfreeze(id, f.id);
+          void message.success(t.people.unfreezeDone);
+          await refresh();
+        } catch (error) {
+          void message.error(textOf(error));
+        }
+      },
+    });
+  return (
+    <div className={styles.stop}>
+      <span className={styles.stopText}>
+        <span className={styles.strong}>{word(t.words.freeze, f.cause)}</span>
+        {f.reason && <span>: {f.reason}</span>}
+        <div className={styles.small}>{[source ? t.people.bySource(source) : "", window, f.veto ? t.people.veto : ""].filter(Boolean).join(" · ")}</div>
+      </span>
+      {f.cause === "security" ? <Button onClick={lift}>{t.people.unfreeze}</Button> : <span className={styles.small}>{t.people.liftedBySource}</span>}
+    </div>
+  );
+}

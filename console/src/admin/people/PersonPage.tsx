@@ -1,0 +1,191 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { Link } from "wouter";
+import { membershipsOf, person, type Affiliation, type Membership, type Person, type SourceRecord } from "../../api/people";
+import { nameIn, useTexts, word } from "../../i18n";
+import { date, known } from "../../i18n/time";
+import { Card, Code, Page, Section } from "../../ui/page";
+import { Avatar, Reasons, StatusTags, Tag, When } from "../../ui/people";
+import { Empty, Loaded } from "../../ui/states";
+import { FreezeButton, Freezes } from "./Freezes";
+import styles from "../admin.module.css";
+
+/** PersonPage is everything known of one person: status, stops, memberships and why, employment, records by source. */
+export default function PersonPage({ id }: { id: string }) {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["person", id], queryFn: ({ signal }) => person(id, signal) });
+  const p = query.data;
+  return (
+    <Page title={p?.display_name || t.people.title} tags={p && <StatusTags status={p.status} frozen={p.frozen} absent={p.absent} />} lead={p && <Lead person={p} />} actions={p && <FreezeButton person={p} />} above={<Above person={p} />}>
+      <Loaded query={query}>
+        {(found) => (
+          <>
+            <Freezes person={found} />
+            <Memberships id={id} />
+            <Affiliations items={found.affiliations ?? []} />
+            <Details person={found} />
+            <Records items={found.records ?? []} />
+          </>
+        )}
+      </Loaded>
+    </Page>
+  );
+}
+
+function Above({ person: p }: { person?: Person }) {
+  const { t } = useTexts();
+  return (
+    <div className={styles.person}>
+      <Link className={styles.small} href="/admin/people">
+        ‹ {t.people.title}
+      </Link>
+      {p && <span className={styles.personText} />}
+      {p && <Avatar id={p.id} name={p.display_name || p.id} size={44} />}
+    </div>
+  );
+}
+
+function Lead({ person: p }: { person: Person }) {
+  const { locale } = useTexts();
+  const unit = nameIn(locale, p.unit?.names, p.unit?.name ?? "");
+  return <>{[p.title, unit || p.department, p.email].filter(Boolean).join(" · ")}</>;
+}
+
+function Memberships({ id }: { id: string }) {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["memberships", id], queryFn: ({ signal }) => membershipsOf(id, signal) });
+  return (
+    <Section title={t.people.memberships} hint={t.people.membershipsHint} more={<Link href={`/admin/access/explain?person=${id}`}>{t.people.checkAccess}</Link>}>
+      <Loaded query={query}>
+        {(page) =>
+          page.items.length === 0 ? (
+            <Card>
+              <Empty title={t.people.noMemberships} />
+            </Card>
+          ) : (
+            <Card rows>
+              {page.items.map((m) => (
+                <MembershipRow key={m.id} membership={m} person={id} />
+              ))}
+            </Card>
+          )
+        }
+      </Loaded>
+    </Section>
+  );
+}
+
+function MembershipRow({ membership: m, person: id }: { membership: Membership; person: string }) {
+  const { t, locale } = useTexts();
+  return (
+    <div className={styles.membership}>
+      <div>
+        <div className={styles.strong}>{m.group ? <Link href={`/admin/groups/${m.group.id}`}>{nameIn(locale, m.group.name, m.group.key ?? m.group.id)}</Link> : m.id}</div>
+        <span className={styles.small}>{word(t.words.role, m.role)}</span>
+      </div>
+      <div>
+        <Reasons reasons={m.reasons} />
+        {(m.channels ?? []).length > 0 && (
+          <div className={styles.chips} style={{ marginTop: 6 }}>
+            {(m.channels ?? []).map((c) => (
+              <Link key={c.id} className={styles.chip} href={`/admin/access/explain?person=${id}&channel=${c.id}`}>
+                # {nameIn(locale, c.name, c.key ?? c.id)}
+              </Link>
+            ))}
+          </div>
+        )}
+      </div>
+      <div className={styles.membershipEnd}>
+        {known(m.since) && <span className={styles.small}>{t.words.since(date(m.since, locale))}</span>}
+        {m.suspended && (
+          <div>
+            <Tag tone="warn">{t.words.suspended}</Tag>
+          </div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Affiliations({ items }: { items: Affiliation[] }) {
+  const { t, locale } = useTexts();
+  if (items.length === 0) return null;
+  return (
+    <Section title={t.people.affiliations}>
+      <Card rows>
+        {items.map((a) => (
+          <div key={a.id} className={styles.line}>
+            <span className={styles.lineText}>
+              <span className={styles.strong}>{word(t.words.affiliation, a.kind) || t.words.affiliation.employee}</span>
+              {a.unit && <> · {nameIn(locale, a.unit.names, a.unit.name ?? a.unit.id)}</>}
+            </span>
+            {a.active === false && <Tag>{t.people.inactive}</Tag>}
+            <span className={styles.small}>
+              {known(a.start_at) && date(a.start_at, locale)}
+              {(known(a.start_at) || known(a.end_at)) && " – "}
+              {known(a.end_at) && date(a.end_at, locale)}
+            </span>
+          </div>
+        ))}
+      </Card>
+    </Section>
+  );
+}
+
+function Details({ person: p }: { person: Person }) {
+  const { t } = useTexts();
+  const facts: [string, ReactNode][] = [
+    [t.people.userName, p.user_name],
+    [t.people.email, p.email],
+    [t.people.employeeNumber, p.employee_number],
+    [t.people.employeeType, p.employee_type],
+    [t.people.department, p.department],
+    [t.people.manager, p.manager?.id ? <Link href={`/admin/people/${p.manager.id}`}>{p.manager.display_name || p.manager.id}</Link> : undefined],
+    [t.people.division, p.division],
+    [t.people.organization, p.organization],
+    [t.people.company, p.company],
+    [t.people.costCenter, p.cost_center],
+    [t.people.locale, p.locale],
+    [t.people.timeZone, p.time_zone],
+    ...Object.entries(p.labels ?? {}).map(([k, v]): [string, ReactNode] => [k, v]),
+  ];
+  return (
+    <Section title={t.people.details}>
+      <Card>
+        <dl className={styles.facts}>
+          {facts
+            .filter(([, value]) => value)
+            .map(([name, value]) => (
+              <div key={name}>
+                <dt>{name}</dt>
+                <dd>{value}</dd>
+              </div>
+            ))}
+        </dl>
+      </Card>
+    </Section>
+  );
+}
+
+function Records({ items }: { items: SourceRecord[] }) {
+  const { t, locale } = useTexts();
+  return (
+    <Section title={t.people.records} hint={t.people.recordsHint}>
+      <Card rows>
+        {items.length === 0 && <p className={styles.muted}>{t.people.noRecords}</p>}
+        {items.map((r) => (
+          <div key={r.link} className={styles.line}>
+            <span className={styles.lineText}>
+              <span className={styles.strong}>{r.source?.name ?? r.source?.id}</span> <span className={styles.small}>{word(t.words.source, r.source?.kind)}</span>
+              <div>
+                <Code>{[r.user_name, r.external_id, r.key].filter((v, i, all) => v && all.indexOf(v) === i).join(" · ")}</Code>
+              </div>
+            </span>
+            {known(r.deleted_at) ? <Tag tone="bad">{t.people.deleted}</Tag> : known(r.absent_since) ? <Tag tone="warn">{t.people.absentSince(date(r.absent_since, locale))}</Tag> : r.active === false ? <Tag tone="bad">{t.people.disabled}</Tag> : <Tag tone="good">{t.people.active}</Tag>}
+            <When at={r.updated_at} fallback="" />
+          </div>
+        ))}
+      </Card>
+    </Section>
+  );
+}

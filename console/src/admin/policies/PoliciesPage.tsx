@@ -1,0 +1,94 @@
+import { useQuery } from "@tanstack/react-query";
+import { Button } from "antd";
+import { useState } from "react";
+import { policies, policy, sourceText, type PolicyVersion } from "../../api/policies";
+import { useTexts } from "../../i18n";
+import { Card, Page } from "../../ui/page";
+import { Tag, When } from "../../ui/people";
+import { Empty, Failure, Loaded, Loading } from "../../ui/states";
+import { PlanEditor } from "./PlanEditor";
+import { Yaml } from "./Yaml";
+import styles from "../admin.module.css";
+
+/** PoliciesPage shows the policy in force and its versions, and makes plans of a new text. */
+export default function PoliciesPage() {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["policies"], queryFn: ({ signal }) => policies(signal) });
+  const [chosen, setChosen] = useState<number | null>(null);
+  const [editing, setEditing] = useState(false);
+  return (
+    <Page
+      title={t.policies.title}
+      lead={t.policies.lead}
+      actions={
+        !editing && (
+          <Button type="primary" onClick={() => setEditing(true)}>
+            {t.policies.plan}
+          </Button>
+        )
+      }
+    >
+      <Loaded query={query}>
+        {(page) => {
+          const versions = [...page.items].sort((a, b) => b.version - a.version);
+          const current = versions[0];
+          const shown = versions.find((v) => v.version === chosen) ?? current;
+          if (editing) return <Editing current={current} close={() => setEditing(false)} />;
+          if (!shown) return <Empty title={t.policies.none} hint={t.policies.noneHint} />;
+          return (
+            <div className={styles.split}>
+              <TextOf key={shown.version} version={shown} />
+              <Versions versions={versions} shown={shown.version} choose={setChosen} />
+            </div>
+          );
+        }}
+      </Loaded>
+    </Page>
+  );
+}
+
+/** useText answers the text of a version: as it came with the list, else asked for by itself. */
+function useText(version: PolicyVersion | undefined) {
+  const inList = version ? sourceText(version.source) : "";
+  const query = useQuery({ queryKey: ["policies", version?.version], queryFn: ({ signal }) => policy(version?.version ?? 0, signal), enabled: inList === undefined });
+  return { text: inList ?? sourceText(query.data?.source), loading: inList === undefined && query.isPending, error: query.error };
+}
+
+function TextOf({ version }: { version: PolicyVersion }) {
+  const { t } = useTexts();
+  const { text, loading, error } = useText(version);
+  if (loading) return <Loading />;
+  if (error) return <Failure error={error} />;
+  return <Card>{text === undefined ? <Empty title={t.policies.noText} /> : <Yaml text={text} />}</Card>;
+}
+
+function Editing({ current, close }: { current?: PolicyVersion; close: () => void }) {
+  const { text, loading } = useText(current);
+  return loading ? <Loading /> : <PlanEditor current={text ?? ""} close={close} />;
+}
+
+function Versions({ versions, shown, choose }: { versions: PolicyVersion[]; shown: number; choose: (v: number) => void }) {
+  const { t } = useTexts();
+  return (
+    <div>
+      <h2 className={styles.small}>{t.policies.versions}</h2>
+      <ul>
+        {versions.map((v, i) => (
+          <li key={v.version}>
+            <button type="button" className={styles.version} aria-current={v.version === shown} onClick={() => choose(v.version)}>
+              <span className={styles.line}>
+                <span className={styles.lineText}>{t.policies.version(v.version)}</span>
+                {i === 0 && <Tag tone="good">{t.policies.inForce}</Tag>}
+              </span>
+              <span className={styles.small}>
+                {(v.author_name || v.author) && <>{t.policies.by(v.author_name || v.author || "")} · </>}
+                <When at={v.at} />
+              </span>
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+

@@ -1,0 +1,42 @@
+import { useQuery } from "@tanstack/react-query";
+import { Table, type TableColumnsType } from "antd";
+import { sources, type Source } from "../../api/sources";
+import { useTexts, word } from "../../i18n";
+import { Page } from "../../ui/page";
+import { Tag, When } from "../../ui/people";
+import { Empty, Loaded } from "../../ui/states";
+import styles from "../admin.module.css";
+
+/** SourcesPage lists the systems that say who works here. */
+export default function SourcesPage() {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal) });
+  return (
+    <Page title={t.sources.title} lead={t.sources.lead}>
+      <Loaded query={query}>{(page) => (page.items.length === 0 ? <Empty title={t.sources.none} hint={t.sources.noneHint} /> : <List items={page.items} />)}</Loaded>
+    </Page>
+  );
+}
+
+function List({ items }: { items: Source[] }) {
+  const { t } = useTexts();
+  const has = (key: keyof Source) => items.some((s) => s[key] !== undefined && s[key] !== null);
+  const columns: TableColumnsType<Source> = [
+    {
+      title: t.sources.name,
+      key: "name",
+      render: (_, s) => (
+        <>
+          <span className={styles.strong}>{s.name ?? s.id}</span> {s.last_error && <Tag tone="bad">{t.sources.state.failed}</Tag>}
+          {s.last_error && <div className={styles.small}>{s.last_error}</div>}
+        </>
+      ),
+    },
+    { title: t.sources.kind, key: "kind", render: (_, s) => word(t.words.source, s.kind) },
+    { title: t.sources.priority, key: "priority", align: "right", render: (_, s) => s.priority ?? "–" },
+    ...(has("records") ? [{ title: t.sources.records, key: "records", align: "right" as const, render: (_: unknown, s: Source) => s.records ?? "–" }] : []),
+    ...(has("last_sync_at") ? [{ title: t.sources.lastSync, key: "sync", render: (_: unknown, s: Source) => <When at={s.last_sync_at} fallback={t.sources.state.never} /> }] : []),
+    { title: t.sources.created, key: "created", render: (_, s) => <When at={s.created_at} day />, responsive: ["sm"] },
+  ];
+  return <Table<Source> rowKey="id" columns={columns} dataSource={[...items].sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0))} pagination={false} />;
+}

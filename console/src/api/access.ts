@@ -1,0 +1,41 @@
+import type { Names } from "../i18n/types";
+import { call, everything, path } from "./client";
+import type { Reason } from "./people";
+
+export type Step = {
+  kind?: string;
+  text?: Names | string;
+  ref?: string;
+  rule?: string;
+  policy_version?: number;
+  expression?: string;
+  user?: string;
+  relation?: string;
+  object?: string;
+  since?: string;
+  from?: string;
+  until?: string;
+  source?: string;
+};
+
+export type Explanation = {
+  allowed?: boolean;
+  action?: string;
+  since?: string;
+  history_from?: string;
+  path?: Step[];
+  missing?: (Step | string)[];
+  index?: boolean;
+  openfga?: boolean | null;
+};
+
+export type AudienceEntry = {
+  person?: { id: string; display_name?: string } | null;
+  role?: string;
+  since?: string;
+  suspended?: boolean;
+  reasons?: Reason[];
+};
+
+export const explain = (person: string, channel: string, signal?: AbortSignal) => call<Explanation>("GET", "/access/explain", { query: { person, channel }, signal });
+export const audience = (channel: string, signal?: AbortSignal) => everything<AudienceEntry>(path`/access/channels/${channel}/audience`, { signal }, 5000);

@@ -1,0 +1,105 @@
+import type { Names } from "../i18n/types";
+import { call, everything, list, path } from "./client";
+
+export type Status = "pending" | "active" | "leave" | "notice" | "terminated";
+
+export type PersonRow = {
+  id: string;
+  display_name?: string;
+  user_name?: string;
+  email?: string;
+  title?: string;
+  department?: string;
+  unit?: { id: string; name?: string; names?: Names } | null;
+  status?: string;
+  frozen?: boolean;
+  absent?: boolean;
+  manager?: { id: string; display_name?: string } | null;
+};
+
+export type Affiliation = {
+  id: string;
+  kind?: string;
+  unit?: { id: string; name?: string; names?: Names } | null;
+  start_at?: string;
+  end_at?: string;
+  active?: boolean;
+};
+
+export type Freeze = {
+  id: string;
+  slot?: string;
+  cause?: string;
+  source?: { id: string; name?: string } | string | null;
+  from?: string;
+  until?: string;
+  veto?: boolean;
+  reason?: string;
+  created_at?: string;
+  lifted_at?: string;
+};
+
+export type SourceRecord = {
+  link: string;
+  source?: { id: string; name?: string; kind?: string } | null;
+  key?: string;
+  external_id?: string;
+  user_name?: string;
+  display_name?: string;
+  email?: string;
+  active?: boolean;
+  absent_since?: string;
+  deleted_at?: string;
+  updated_at?: string;
+};
+
+export type Person = PersonRow & {
+  given_name?: string;
+  family_name?: string;
+  employee_number?: string;
+  employee_type?: string;
+  cost_center?: string;
+  division?: string;
+  organization?: string;
+  company?: string;
+  locale?: string;
+  time_zone?: string;
+  labels?: Record<string, string>;
+  groups?: string[];
+  affiliations?: Affiliation[];
+  freezes?: Freeze[];
+  records?: SourceRecord[];
+  created_at?: string;
+  updated_at?: string;
+};
+
+export type Reason = {
+  kind?: string;
+  ref?: string;
+  policy_version?: number;
+  from?: string;
+  until?: string;
+  text?: Names | string;
+};
+
+export type Membership = {
+  id: string;
+  person?: { id: string; display_name?: string } | string;
+  group?: { id: string; key?: string; name?: Names | string } | null;
+  role?: string;
+  since?: string;
+  suspended?: boolean;
+  reasons?: Reason[];
+  channels?: { id: string; key?: string; name?: Names | string }[];
+};
+
+export type Unit = { id: string; key?: string; name?: string; names?: Names; parent?: string | null };
+
+export type PeopleQuery = { q?: string; status?: string; unit?: string; limit?: number; cursor?: string };
+
+export const people = (query: PeopleQuery, signal?: AbortSignal) => list<PersonRow>("/people", { query, signal });
+export const person = (id: string, signal?: AbortSignal) => call<Person>("GET", path`/people/${id}`, { signal });
+export const membershipsOf = (id: string, signal?: AbortSignal) => everything<Membership>(path`/people/${id}/memberships`, { signal });
+export const freeze = (id: string, reason: string, veto: boolean) => call<unknown>("POST", path`/people/${id}/freeze`, { body: { reason, veto } });
+export const unfreeze = (id: string, freezeID: string) => call<unknown>("POST", path`/people/${id}/unfreeze`, { body: { freeze: freezeID } });
+export const units = (signal?: AbortSignal) => everything<Unit>("/units", { signal }, 10_000);

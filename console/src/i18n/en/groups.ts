@@ -1,0 +1,15 @@
+export const groups = {
+  title: "Project groups",
+  lead: "Each has channels, and members who are there for a reason.",
+  none: "No project group yet",
+  noneHint: "Project groups come from the policy.",
+  channels: "Channels",
+  members: "Members",
+  noMembers: "Nobody is in this group.",
+  labels: "Labels",
+  whoSees: "Who sees it",
+  role: "Role",
+  name: "Name",
+  since: "Since",
+  why: "Why",
+};

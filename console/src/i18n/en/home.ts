@@ -1,0 +1,15 @@
+export const home = {
+  title: "Home",
+  lead: "Is everything right?",
+  allRight: "Nothing needs your attention.",
+  people: "People",
+  frozen: "Frozen",
+  holds: "Held batches",
+  noHolds: "Nothing is held.",
+  holdsWait: (n: number) => (n === 1 ? "1 batch waits for your decision" : `${n} batches wait for your decision`),
+  sources: "Sources",
+  noSources: "No source is connected yet.",
+  lastAudit: "Last changes",
+  all: "Show all",
+  atLeast: (n: number) => `${n}+`,
+};

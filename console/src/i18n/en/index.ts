@@ -1,0 +1,15 @@
+import { access } from "./access";
+import { audit } from "./audit";
+import { chat } from "./chat";
+import { groups } from "./groups";
+import { holds } from "./holds";
+import { home } from "./home";
+import { people } from "./people";
+import { policies } from "./policies";
+import { shell } from "./shell";
+import { signin } from "./signin";
+import { sources } from "./sources";
+import { words } from "./words";
+
+/** en is English: the shape that every other language must satisfy. */
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, sources, audit };

@@ -1,0 +1,33 @@
+// Words for the codes that the server sends. A code without a word is shown as it is.
+export const words = {
+  status: { pending: "Pending", active: "Active", leave: "On leave", notice: "In notice", terminated: "Left" },
+  frozen: "Frozen",
+  suspended: "Suspended",
+  absent: "Absent from its sources",
+  role: { owner: "Owner", participant: "Participant", collaborator: "Collaborator", vendor: "Vendor" },
+  access: { manage: "manages", post: "reads and writes", read: "reads", none: "no access" },
+  affiliation: { employee: "Employee", contractor: "Contractor", intern: "Intern", vendor: "Vendor" },
+  source: { scim: "SCIM", ldap: "LDAP", hrfeed: "HR feed", console: "Console" },
+  freeze: {
+    disabled: "A source says the account is disabled",
+    deleted: "A source deleted the record",
+    pending: "Has not started yet",
+    ended: "The planned end was reached",
+    leave: "On leave",
+    security: "Stopped by an administrator",
+  },
+  reason: {
+    rule: (ref: string, version?: number) => `Rule ${ref}${version ? ` (policy v${version})` : ""}`,
+    grant: (ref: string) => `Grant${ref ? ` ${ref}` : ""}`,
+    approval: (ref: string) => `Approval${ref ? ` ${ref}` : ""}`,
+    join: () => "Joined on their own",
+    keep: () => "Kept by a hold",
+  },
+  since: (when: string) => `since ${when}`,
+  until: (when: string) => `until ${when}`,
+  people: (n: number) => (n === 1 ? "1 person" : `${n} people`),
+  channels: (n: number) => (n === 1 ? "1 channel" : `${n} channels`),
+  none: "None",
+  yes: "Yes",
+  no: "No",
+};

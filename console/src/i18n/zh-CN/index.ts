@@ -1,0 +1,16 @@
+import type { Texts } from "../types";
+import { access } from "./access";
+import { audit } from "./audit";
+import { chat } from "./chat";
+import { groups } from "./groups";
+import { holds } from "./holds";
+import { home } from "./home";
+import { people } from "./people";
+import { policies } from "./policies";
+import { shell } from "./shell";
+import { signin } from "./signin";
+import { sources } from "./sources";
+import { words } from "./words";
+
+/** zhCN is Chinese. A text that English has and this lacks does not compile. */
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, sources, audit } satisfies Texts;

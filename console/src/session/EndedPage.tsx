@@ -1,0 +1,27 @@
+import { Button } from "antd";
+import { useEffect } from "react";
+import { useTexts } from "../i18n";
+import { Outside } from "./Outside";
+import type { Ending } from "./session";
+import { signInURL } from "./SignInPage";
+
+/** EndedPage says honestly that the session is over. Nothing that was loaded is left behind it. */
+export function EndedPage({ ending }: { ending: Ending }) {
+  const { t } = useTexts();
+  useEffect(() => {
+    document.title = t.shell.product;
+  }, [t]);
+  const back = window.location.pathname + window.location.search;
+  const texts = {
+    access: { title: t.signin.ended, lead: t.signin.endedLead, hint: t.signin.endedHint },
+    expired: { title: t.signin.expiredTitle, lead: t.signin.expiredLead, hint: "" },
+    left: { title: t.signin.signedOut, lead: t.signin.signedOutLead, hint: "" },
+  }[ending];
+  return (
+    <Outside title={texts.title} lead={texts.lead} tone={ending === "access" ? "bad" : undefined} hint={texts.hint}>
+      <Button size="large" block type={ending === "expired" ? "primary" : "default"} href={signInURL(ending === "expired" ? back : "/")}>
+        {t.signin.again}
+      </Button>
+    </Outside>
+  );
+}
