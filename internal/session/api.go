@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -172,7 +173,7 @@ func (a *API) RevokeAdmin(ctx context.Context, in *PersonInput) (*struct{}, erro
 
 // grantable answers 409 where it is not the caller but the subject of the request that is frozen.
 func (a *API) grantable(err error) error {
-	if err == ErrFrozen {
+	if errors.Is(err, ErrFrozen) {
 		return httpapi.NewProblem(http.StatusConflict, "person_frozen", "this person has no access now")
 	}
 	return err

@@ -110,7 +110,7 @@ func (d *Door) formOf(raw string, token *oidc.LogoutToken) error {
 	if event, ok := body.Events["http://schemas.openid.net/event/backchannel-logout"]; !ok || event == nil {
 		return errLogoutToken
 	}
-	signed, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.EdDSA})
+	signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.ES256, jose.ES384, jose.ES512, jose.PS256, jose.PS384, jose.PS512, jose.EdDSA})
 	if err != nil || len(signed.Signatures) != 1 {
 		return errLogoutToken
 	}

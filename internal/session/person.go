@@ -135,7 +135,7 @@ func (d *Door) RevokeAdmin(ctx context.Context, by httpapi.Caller, person id.Per
 		for _, p := range people {
 			if p == person {
 				has = true
-			} else {
+			} else if !d.Standing.Frozen(p) {
 				others = true
 			}
 		}

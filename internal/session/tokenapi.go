@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"time"
@@ -48,10 +49,13 @@ type CreateTokenInput struct {
 // CreatePersonTokenInput says what token to make for somebody else.
 type CreatePersonTokenInput struct {
 	ID   id.Person `path:"id"`
-	Body struct {
-		Name          string `json:"name,omitempty" maxLength:"100"`
-		ExpiresInDays int    `json:"expires_in_days,omitempty" minimum:"1" maximum:"366"`
-	} `required:"false"`
+	Body *PersonTokenBody
+}
+
+// PersonTokenBody may be left out.
+type PersonTokenBody struct {
+	Name          string `json:"name,omitempty" maxLength:"100"`
+	ExpiresInDays int    `json:"expires_in_days,omitempty" minimum:"1" maximum:"366"`
 }
 
 // CreateTokenOutput is a new token and its secret, which is never shown again.
@@ -130,9 +134,10 @@ func (a *API) CreatePersonToken(ctx context.Context, in *CreatePersonTokenInput)
 	if _, err := a.Profile(ctx, in.ID); err != nil {
 		return nil, err
 	}
-	if in.Body.Name == "" {
-		in.Body.Name = "impersonation"
+	token, days := NewToken{Person: in.ID, Name: "impersonation"}, 0
+	if in.Body != nil {
+		token.Name, days = cmp.Or(in.Body.Name, token.Name), in.Body.ExpiresInDays
 	}
-	out, err := a.create(ctx, NewToken{Person: in.ID, Name: in.Body.Name}, in.Body.ExpiresInDays)
+	out, err := a.create(ctx, token, days)
 	return out, a.grantable(err)
 }
