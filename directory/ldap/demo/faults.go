@@ -7,8 +7,8 @@ import (
 	ber "github.com/go-asn1-ber/asn1-ber"
 )
 
-// Faults are ways to be a broken server. But for Silent, they touch only searches beneath an entry (scope one
-// or sub), so that a client still connects, binds and reads the rootDSE.
+// Faults are ways to be a broken server. But for Silent and how attributes look, they touch only searches beneath an entry
+// (scope one or sub), so that a client still connects, binds and reads the rootDSE.
 type Faults struct {
 	Class       string // touch only searches whose filter names this object class; empty touches all
 	Empty       bool   // find nothing, with success
@@ -42,7 +42,7 @@ func (d *Directory) faultsFor(q *query) Faults {
 	if q == nil || q.scope != scopeBase && (f.Class == "" || q.names(f.Class)) {
 		return f
 	}
-	return Faults{Silent: f.Silent}
+	return Faults{Silent: f.Silent, NoIDs: f.NoIDs, SameIDs: f.SameIDs, MaxValues: f.MaxValues}
 }
 
 // names tells whether the filter asks for objectClass=class anywhere.

@@ -1,0 +1,236 @@
+package ldap
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+)
+
+// Secret is a text that no formatting, logging or encoding shows.
+type Secret string
+
+const hidden = "***"
+
+// String implements fmt.Stringer.
+func (Secret) String() string { return hidden }
+
+// GoString implements fmt.GoStringer.
+func (Secret) GoString() string { return hidden }
+
+// LogValue implements slog.LogValuer.
+func (Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// MarshalText implements encoding.TextMarshaler.
+func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
+
+// Config says where a directory is and how to read it. The zero value of everything but URL, BindDN, Password
+// and Base is a sensible default.
+type Config struct {
+	URL string `koanf:"url"` // ldaps://host[:port], or ldap://host[:port], which is secured with StartTLS
+	// InsecurePlain speaks ldap:// without TLS. It is refused for hosts other than this machine.
+	InsecurePlain bool   `koanf:"insecure_plain"`
+	CAFile        string `koanf:"ca_file"`     // PEM; the authorities to trust instead of the system's
+	ServerName    string `koanf:"server_name"` // the name in the certificate, where it is not the URL's host
+
+	BindDN   string `koanf:"bind_dn"`
+	Password Secret `koanf:"password"`
+
+	Base     string `koanf:"base"`      // where people, units and groups are
+	PageSize int    `koanf:"page_size"` // 1 to 10000; default 500
+
+	PersonClasses []string `koanf:"person_classes"` // default inetOrgPerson, on Active Directory user without computer
+	UnitClasses   []string `koanf:"unit_classes"`   // default organizationalUnit
+	GroupClasses  []string `koanf:"group_classes"`  // default groupOfNames, groupOfUniqueNames, groupOfMembers, posixGroup; on Active Directory group
+	IDAttribute   string   `koanf:"id_attribute"`   // default entryUUID, nsUniqueId on 389, objectGUID on Active Directory
+
+	// Mapping gives, for an attribute of a person (display_name, user_name, …), the LDAP attributes it is read from, separated
+	// by commas: the first that has a value. What is not named keeps its default; "-" reads it from nowhere.
+	Mapping map[string]string `koanf:"mapping"`
+	// Labels gives the LDAP attribute of each free label.
+	Labels map[string]string `koanf:"labels"`
+	// Sentinel is the DN of an entry that must be there; a directory without it is not believed. Optional.
+	Sentinel string `koanf:"sentinel"`
+	// IgnoreReferences believes a reading complete although the server pointed to other servers for a part of the tree.
+	IgnoreReferences bool `koanf:"ignore_references"`
+
+	Timeout      time.Duration `koanf:"timeout"`       // without a byte from the server; default 10 s
+	PageTimeout  time.Duration `koanf:"page_timeout"`  // for one whole page; default 2 min
+	PollInterval time.Duration `koanf:"poll_interval"` // of the freshness mark; default 250 ms
+}
+
+// ErrConfig says that a Config cannot be used; the text names the key.
+var ErrConfig = errors.New("ldap configuration")
+
+var attributeName = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)+)(;[A-Za-z0-9-]+)*$`) // RFC 4512 section 2.5
+
+// prepared is a Config that was checked and filled in.
+type prepared struct {
+	Config
+	host, address string
+	secure        bool // ldaps
+	tls           *tls.Config
+	base          *goldap.DN
+	fields        map[string][]string // attribute of a person → LDAP attributes, in lower case
+	labels        map[string]string
+}
+
+// Check answers an ErrConfig where c cannot be used. It reads CAFile, but does not connect.
+func (c Config) Check() error {
+	_, err := c.prepare()
+	return err
+}
+
+func (c Config) prepare() (*prepared, error) {
+	p := &prepared{Config: c}
+	bad := func(key, format string, args ...any) error {
+		return fmt.Errorf("%w: %s: %s", ErrConfig, key, fmt.Sprintf(format, args...))
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil || u.Hostname() == "" || u.Scheme != "ldap" && u.Scheme != "ldaps" {
+		return nil, bad("url", "wants ldaps://host or ldap://host")
+	}
+	if u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return nil, bad("url", "wants only a host and a port; the login stands in bind_dn and password, the base in base")
+	}
+	port := u.Port()
+	if p.host, p.secure = u.Hostname(), u.Scheme == "ldaps"; port == "" {
+		port = map[bool]string{true: "636", false: "389"}[p.secure]
+	}
+	p.address = net.JoinHostPort(p.host, port)
+	if c.InsecurePlain && p.secure {
+		return nil, bad("insecure_plain", "makes no sense with ldaps://")
+	}
+	if ip := net.ParseIP(p.host); c.InsecurePlain && p.host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, bad("insecure_plain", "is only for a server on this machine, not for %s: the password and all names would cross the network readable", p.host)
+	}
+	if p.tls, err = c.tlsConfig(p.host); err != nil {
+		return nil, bad("ca_file", "%v", err)
+	}
+	if p.base, err = goldap.ParseDN(c.Base); err != nil || len(p.base.RDNs) == 0 {
+		return nil, bad("base", "%q is not a distinguished name", c.Base)
+	}
+	for key, dn := range map[string]string{"bind_dn": c.BindDN, "sentinel": c.Sentinel} {
+		if _, err := goldap.ParseDN(dn); err != nil && !(key == "bind_dn" && strings.ContainsAny(dn, `@\`)) { // Active Directory also takes user@domain
+			return nil, bad(key, "%q is not a distinguished name", dn)
+		}
+	}
+	if c.BindDN == "" || c.Password == "" {
+		return nil, bad("bind_dn", "bind_dn and password are both needed: an anonymous reading may be cut short without a word")
+	}
+	if c.PageSize < 0 || c.PageSize > 10_000 {
+		return nil, bad("page_size", "wants 1 to 10000")
+	}
+	p.defaults()
+	return p, p.checkNames(bad)
+}
+
+func (p *prepared) defaults() {
+	orElse := func(d *time.Duration, value time.Duration) {
+		if *d <= 0 {
+			*d = value
+		}
+	}
+	orElse(&p.Timeout, 10*time.Second)
+	orElse(&p.PageTimeout, 2*time.Minute)
+	orElse(&p.PollInterval, 250*time.Millisecond)
+	if p.PageSize == 0 {
+		p.PageSize = 500
+	}
+	if len(p.UnitClasses) == 0 {
+		p.UnitClasses = []string{"organizationalUnit"}
+	}
+}
+
+// checkNames looks at everything of the configuration that enters a filter or a list of attributes.
+func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
+	for key, list := range map[string][]string{"person_classes": p.PersonClasses, "unit_classes": p.UnitClasses, "group_classes": p.GroupClasses, "id_attribute": {p.IDAttribute}} {
+		for _, name := range list {
+			if name != "" && !attributeName.MatchString(name) {
+				return bad(key, "%q is not a name", name)
+			}
+		}
+	}
+	p.fields = map[string][]string{}
+	for field, list := range defaultMapping {
+		if list != "" {
+			p.fields[field] = strings.Split(list, ",")
+		}
+	}
+	for field, list := range p.Mapping {
+		if _, ok := defaultMapping[field]; !ok {
+			return bad("mapping."+field, "is no attribute of a person")
+		}
+		p.fields[field] = nil
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.TrimSpace(name); name == "-" || name == "" {
+				continue
+			}
+			if !attributeName.MatchString(name) {
+				return bad("mapping."+field, "%q is not an attribute name", name)
+			}
+			p.fields[field] = append(p.fields[field], strings.ToLower(name))
+		}
+	}
+	p.labels = map[string]string{}
+	for label, name := range p.Labels {
+		if !attributeName.MatchString(name) {
+			return bad("labels."+label, "%q is not an attribute name", name)
+		}
+		p.labels[label] = strings.ToLower(name)
+	}
+	return nil
+}
+
+func (c Config) tlsConfig(host string) (*tls.Config, error) {
+	t := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if c.ServerName != "" {
+		t.ServerName = c.ServerName
+	}
+	if c.CAFile != "" {
+		pem, err := os.ReadFile(c.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s holds no certificate in PEM", c.CAFile)
+		}
+	}
+	return t, nil
+}
+
+// attributes lists what to ask for of a person, of a unit or of a group.
+func (p *prepared) attributes(class Class, idAttribute string) []string {
+	out := []string{"objectClass", idAttribute}
+	switch class {
+	case ClassUnit:
+		out = append(out, "ou", "cn", "description", "displayName")
+	case ClassGroup:
+		out = append(out, "cn", "displayName", "description", "member", "uniqueMember", "memberUid")
+	case ClassPerson:
+		for _, names := range p.fields {
+			out = append(out, names...)
+		}
+		for _, name := range p.labels {
+			out = append(out, name)
+		}
+		out = append(out, "manager", "uid", "telephoneNumber", "mobile")
+		out = append(out, statusAttributes...)
+	}
+	for i := range out {
+		out[i] = strings.ToLower(out[i])
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,290 @@
+package ldap
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	goldap "github.com/go-ldap/ldap/v3"
+)
+
+// conn is one connection with one request at a time. After any error but an answer of the server it is closed.
+type conn struct {
+	p    *prepared
+	raw  *patient
+	wire net.Conn // raw, or TLS over it
+	in   *bufio.Reader
+	id   int64
+	buf  []byte
+	seen names
+	root rootDSE
+	dead bool
+}
+
+// patient gives each read and each write a deadline: some byte must pass within idle, and all of it before until.
+type patient struct {
+	net.Conn
+	idle  time.Duration
+	until time.Time
+}
+
+func (p *patient) deadline() time.Time {
+	at := time.Now().Add(p.idle)
+	if !p.until.IsZero() && p.until.Before(at) {
+		return p.until
+	}
+	return at
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	if err := p.SetReadDeadline(p.deadline()); err != nil {
+		return 0, err
+	}
+	return p.Conn.Read(b)
+}
+
+func (p *patient) Write(b []byte) (int, error) {
+	if err := p.SetWriteDeadline(p.deadline()); err != nil {
+		return 0, err
+	}
+	return p.Conn.Write(b)
+}
+
+// dial connects, secures, logs in and reads the rootDSE.
+func dial(ctx context.Context, p *prepared) (*conn, error) {
+	dialer := &net.Dialer{Timeout: p.Timeout, KeepAlive: 15 * time.Second}
+	raw, err := dialer.DialContext(ctx, "tcp", p.address)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, explain("connect", ctx.Err(), p.Password)
+		}
+		return nil, explain("connect to "+p.address, err, p.Password)
+	}
+	c := &conn{p: p, raw: &patient{Conn: raw, idle: p.Timeout}, seen: names{}}
+	c.wire = c.raw
+	c.in = bufio.NewReaderSize(c.wire, 64<<10)
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{{"secure the connection to " + p.address, c.secure}, {"log in at " + p.address, c.bind}} {
+		if err := c.guard(ctx, p.Timeout, func() error { return step.do(ctx) }); err != nil {
+			c.close()
+			return nil, explain(step.name, err, p.Password)
+		}
+	}
+	if err := c.readRoot(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// guard runs fn with a deadline for the whole of it, and closes the connection where ctx ends meanwhile.
+func (c *conn) guard(ctx context.Context, limit time.Duration, fn func() error) error {
+	if c.dead {
+		return ErrClosed
+	}
+	c.raw.until = time.Now().Add(limit)
+	stop := context.AfterFunc(ctx, func() { c.raw.Conn.Close() })
+	err := fn()
+	stop()
+	var answer *goldap.Error
+	if err != nil && !errors.As(err, &answer) {
+		c.dead = true
+		c.raw.Conn.Close()
+	}
+	var slow net.Error
+	switch {
+	case err == nil, answer != nil:
+		return err
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &slow) && slow.Timeout():
+		if time.Now().Before(c.raw.until) {
+			return fmt.Errorf("%w: not a byte for %v", ErrTimeout, c.raw.idle)
+		}
+		return fmt.Errorf("%w: not done after %v", ErrTimeout, limit)
+	}
+	return err
+}
+
+// close ends the connection; a goodbye is not needed for a reader.
+func (c *conn) close() {
+	c.dead = true
+	c.raw.Conn.Close()
+}
+
+// secure sets up TLS, or makes sure that there may be none. There is no way back to plain from a failure.
+func (c *conn) secure(ctx context.Context) error {
+	if c.p.InsecurePlain {
+		if at, ok := c.raw.RemoteAddr().(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
+			return fmt.Errorf("%w: insecure_plain, but %s is another machine", ErrTLS, c.p.host)
+		}
+		return nil
+	}
+	if !c.p.secure {
+		op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationExtendedRequest, nil, "")
+		op.AppendChild(octets(0, ber.ClassContext, "1.3.6.1.4.1.1466.20037")) // RFC 4511 section 4.14
+		if err := c.exchange(op, tagExtAnswer); err != nil {
+			var answer *goldap.Error
+			if errors.As(err, &answer) {
+				return fmt.Errorf("%w: the server refuses StartTLS: use ldaps:// (%s)", ErrTLS, err)
+			}
+			return err
+		}
+		if c.in.Buffered() > 0 { // plain bytes behind the answer would be taken for the server's, secured
+			return fmt.Errorf("%w: the server sent plain bytes after StartTLS", ErrTLS)
+		}
+	}
+	t := tls.Client(c.raw, c.p.tls.Clone())
+	if err := t.HandshakeContext(ctx); err != nil {
+		var slow net.Error
+		if errors.As(err, &slow) && slow.Timeout() {
+			return err
+		}
+		if kind, hint := classify(err); hint != "" {
+			return fmt.Errorf("%w: %s (%s)", kind, hint, err)
+		}
+		return fmt.Errorf("%w: %s", ErrTLS, err)
+	}
+	c.wire = t
+	c.in.Reset(t)
+	return nil
+}
+
+func (c *conn) bind(context.Context) error {
+	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationBindRequest, nil, "")
+	op.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 3, ""))
+	op.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, c.p.BindDN))
+	op.AppendChild(octets(0, ber.ClassContext, string(c.p.Password)))
+	return c.exchange(op, tagBindAnswer)
+}
+
+// exchange sends a request that has one answer, and answers its result.
+func (c *conn) exchange(op *ber.Packet, tag byte) error {
+	if err := c.send(op, nil); err != nil {
+		return err
+	}
+	m, err := c.receive()
+	if err != nil {
+		return err
+	}
+	if m.tag != tag {
+		return fmt.Errorf("%w: operation %#x", errMalformed, m.tag)
+	}
+	return parseResult(m.op)
+}
+
+func (c *conn) send(op, control *ber.Packet) error {
+	c.id++
+	_, err := c.wire.Write(envelope(c.id, op, control))
+	return err
+}
+
+// receive reads the next message for the request under way.
+func (c *conn) receive() (message, error) {
+	for {
+		m, buf, err := readMessage(c.in, c.buf)
+		c.buf = buf
+		switch {
+		case err != nil:
+			return m, err
+		case m.id == c.id:
+			return m, nil
+		case m.id == 0: // RFC 4511 section 4.4.1: notice of disconnection
+			return m, fmt.Errorf("%w with a notice: %v", ErrClosed, parseResult(m.op))
+		}
+	}
+}
+
+// request is one search.
+type request struct {
+	base     string
+	scope    int
+	filter   string
+	attrs    []string
+	pageSize int // 0: without the paging control
+	cookie   string
+}
+
+// page is the answer to one search. Last says that the server confirmed there is no more.
+type page struct {
+	entries    []entry
+	cookie     string
+	paged      bool
+	references int
+}
+
+// search runs one search. With an error the page holds what came before it.
+func (c *conn) search(ctx context.Context, r request) (page, error) {
+	var p page
+	op, control, err := r.encode()
+	if err != nil {
+		return p, err
+	}
+	err = c.guard(ctx, c.p.PageTimeout, func() error {
+		if err := c.send(op, control); err != nil {
+			return err
+		}
+		for {
+			m, err := c.receive()
+			if err != nil {
+				return err
+			}
+			switch m.tag {
+			case tagEntry:
+				e, err := parseEntry(m.op, c.seen)
+				if err != nil {
+					return err
+				}
+				p.entries = append(p.entries, e)
+			case tagReference:
+				p.references++
+			case tagIntermediate:
+			case tagDone:
+				if err := parseResult(m.op); err != nil {
+					return err
+				}
+				p.cookie, p.paged, err = parsePaging(m.controls)
+				return err
+			default:
+				return fmt.Errorf("%w: operation %#x", errMalformed, m.tag)
+			}
+		}
+	})
+	return p, explain("search "+r.base, err, c.p.Password)
+}
+
+func (r request) encode() (op, control *ber.Packet, err error) {
+	filter, err := goldap.CompileFilter(r.filter)
+	if err != nil {
+		return nil, nil, err
+	}
+	op = ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationSearchRequest, nil, "")
+	op.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, r.base))
+	for i, n := range []int{r.scope, goldap.NeverDerefAliases, 0, 0} {
+		tag := ber.Tag(ber.TagEnumerated)
+		if i >= 2 { // size and time limit: the server's own
+			tag = ber.TagInteger
+		}
+		op.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, tag, n, ""))
+	}
+	op.AppendChild(ber.NewLDAPBoolean(ber.ClassUniversal, ber.TypePrimitive, ber.TagBoolean, false, ""))
+	op.AppendChild(filter)
+	list := ber.NewSequence("")
+	for _, name := range r.attrs {
+		list.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, name))
+	}
+	op.AppendChild(list)
+	if r.pageSize > 0 {
+		paging := goldap.NewControlPaging(uint32(r.pageSize))
+		paging.SetCookie([]byte(r.cookie))
+		control = paging.Encode()
+	}
+	return op, control, nil
+}

@@ -1,0 +1,222 @@
+// Package ldaptest starts a real OpenLDAP server for one test, on loopback, with TLS and a company in it.
+// It is for tests only. Where slapd or ldap-utils are not installed the test is skipped and says so; with
+// CI=true that is a failure.
+package ldaptest
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	_ "embed"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+)
+
+//go:embed slapd.conf
+var config string
+
+// Names in the directories that Start makes.
+const (
+	Base     = "dc=corp,dc=example"
+	AdminDN  = "cn=admin,dc=corp,dc=example"
+	AdminPW  = "slapd-admin-secret"
+	ReaderDN = "cn=sync,ou=services,dc=corp,dc=example" // may read all, without limits
+	ReaderPW = "slapd-sync-canary-7c1d"
+)
+
+// Server is a running slapd.
+type Server struct {
+	URL, URLS string // ldap:// (with StartTLS) and ldaps://
+	CAFile    string // what signed its certificate
+	OtherCA   string // an authority that did not
+	Dir       string
+	cmd       *exec.Cmd
+	log       *bytes.Buffer
+	args      []string
+}
+
+// Tool answers the path of a program of OpenLDAP, or skips the test.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		for _, dir := range []string{"/usr/sbin", "/usr/lib/openldap", "/usr/libexec"} {
+			if p := filepath.Join(dir, name); exec.Command(p, "-VV").Run() == nil {
+				return p
+			}
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is needed in CI (packages slapd and ldap-utils)", name)
+		}
+		t.Skipf("skipped: %s is not installed (packages slapd and ldap-utils)", name)
+	}
+	return path
+}
+
+// Start loads ldif into a fresh server. Extra lines go into its configuration; "sizelimit 50" is one.
+func Start(t testing.TB, ldif io.Reader, extra ...string) *Server {
+	t.Helper()
+	slapadd, slapd := Tool(t, "slapadd"), Tool(t, "slapd")
+	dir := t.TempDir()
+	s := &Server{Dir: dir, CAFile: filepath.Join(dir, "ca.pem"), OtherCA: filepath.Join(dir, "other.pem"), log: &bytes.Buffer{}}
+	certificates(t, dir)
+	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(dir, "slapd.conf")
+	text := strings.NewReplacer("@DIR@", dir, "@ADMINPW@", AdminPW, "@EXTRA@", strings.Join(extra, "\n")).Replace(config)
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	load := exec.Command(slapadd, "-q", "-w", "-S", "1", "-f", conf)
+	load.Stdin = ldif
+	if out, err := load.CombinedOutput(); err != nil {
+		t.Fatalf("slapadd: %v\n%s", err, out)
+	}
+	plain, secure := freePort(t), freePort(t)
+	s.URL, s.URLS = "ldap://127.0.0.1:"+plain, "ldaps://127.0.0.1:"+secure
+	s.args = []string{slapd, "-d", "0", "-f", conf, "-h", s.URL + " " + s.URLS}
+	s.Resume(t)
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Resume starts the server again after Stop.
+func (s *Server) Resume(t testing.TB) {
+	t.Helper()
+	s.cmd = exec.Command(s.args[0], s.args[1:]...)
+	s.cmd.Stderr = s.log
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	address := strings.TrimPrefix(s.URL, "ldap://")
+	for range 200 {
+		if c, err := net.Dial("tcp", address); err == nil {
+			c.Close()
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	s.Stop()
+	t.Fatalf("slapd did not start:\n%s", s.log)
+}
+
+// Stop ends the server in an orderly way and waits for its end.
+func (s *Server) Stop() { s.end(os.Interrupt) }
+
+// Kill ends the server at once, in the middle of whatever it does.
+func (s *Server) Kill() { s.end(os.Kill) }
+
+func (s *Server) end(how os.Signal) {
+	if s.cmd == nil {
+		return
+	}
+	late := time.AfterFunc(5*time.Second, func() { _ = s.cmd.Process.Kill() })
+	_ = s.cmd.Process.Signal(how)
+	_ = s.cmd.Wait()
+	late.Stop()
+	s.cmd = nil
+}
+
+// Admin answers a connection that may write everything.
+func (s *Server) Admin(t testing.TB) *goldap.Conn {
+	t.Helper()
+	pem, err := os.ReadFile(s.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	c, err := goldap.DialURL(s.URLS, goldap.DialWithTLSConfig(&tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetTimeout(20 * time.Second)
+	t.Cleanup(func() { c.Close() })
+	if err := c.Bind(AdminDN, AdminPW); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Modify runs changes through ldapmodify.
+func (s *Server) Modify(t testing.TB, ldif string) {
+	t.Helper()
+	cmd := exec.Command(Tool(t, "ldapmodify"), "-x", "-H", s.URLS, "-D", AdminDN, "-w", AdminPW)
+	cmd.Env = append(os.Environ(), "LDAPTLS_CACERT="+s.CAFile)
+	cmd.Stdin = strings.NewReader(ldif)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ldapmodify: %v\n%s", err, out)
+	}
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// Company is the size of a made-up company.
+type Company struct{ People, Units, Groups, Members int }
+
+// LDIF writes a company: people u000000… spread over a tree of units below ou=people, each but the first 21 with a
+// manager, bilingual names, and groups g00000… with up to Members members, some of them groups. The same Company gives the same bytes.
+func (c Company) LDIF() io.Reader {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "dn: %s\nobjectClass: top\nobjectClass: dcObject\nobjectClass: organization\no: Corp\ndc: corp\n\n", Base)
+	for _, o := range []string{"people", "groups", "services"} {
+		fmt.Fprintf(&b, "dn: ou=%s,%s\nobjectClass: organizationalUnit\nou: %s\n\n", o, Base, o)
+	}
+	fmt.Fprintf(&b, "dn: %s\nobjectClass: organizationalRole\nobjectClass: simpleSecurityObject\ncn: sync\nuserPassword: %s\n\n", ReaderDN, ReaderPW)
+	units := make([]string, max(c.Units, 1))
+	for i := range units {
+		parent := "ou=people," + Base
+		if i >= 10 {
+			parent = units[i%10]
+		}
+		units[i] = fmt.Sprintf("ou=dept%03d,%s", i, parent)
+		fmt.Fprintf(&b, "dn: %s\nobjectClass: organizationalUnit\nou: dept%03d\nou;lang-zh: 研发%d部\n\n", units[i], i, i)
+	}
+	people := make([]string, c.People)
+	for i := range people {
+		people[i] = fmt.Sprintf("uid=u%06d,%s", i, units[(i*7)%len(units)])
+		first, last := []string{"伟", "Olivia", "秀英", "Noah"}[i%4], []string{"王", "García", "张", "O'Brien", "Müller"}[i%5]
+		fmt.Fprintf(&b, "dn: %s\nobjectClass: top\nobjectClass: person\nobjectClass: organizationalPerson\nobjectClass: inetOrgPerson\nuid: u%06d\ncn: %s %s\ndisplayName: %s %s\ngivenName: %s\nsn: %s\n",
+			people[i], i, first, last, first, last, first, last)
+		fmt.Fprintf(&b, "mail: u%06d@corp.example\nemployeeNumber: E%06d\nemployeeType: %s\ntitle: %s\ndepartmentNumber: D%03d\ntelephoneNumber: +86 10 %08d\n",
+			i, i, []string{"employee", "employee", "contractor"}[i%3], []string{"Engineer", "Manager", "Buyer"}[i%3], i%len(units), 10000000+i)
+		if i > 20 {
+			fmt.Fprintf(&b, "manager: %s\n", people[i/20])
+		}
+		b.WriteByte('\n')
+	}
+	for i := range c.Groups {
+		fmt.Fprintf(&b, "dn: cn=g%05d,ou=groups,%s\nobjectClass: groupOfNames\ncn: g%05d\n", i, Base, i)
+		seen := map[int]bool{}
+		for j := range 1 + (i*13)%max(c.Members, 1) {
+			if k := (i*31 + j*17) % c.People; !seen[k] {
+				seen[k] = true
+				fmt.Fprintf(&b, "member: %s\n", people[k])
+			}
+		}
+		if i > 0 && i%10 == 0 {
+			fmt.Fprintf(&b, "member: cn=g%05d,ou=groups,%s\n", i-1, Base)
+		}
+		b.WriteByte('\n')
+	}
+	return &b
+}

@@ -1,0 +1,102 @@
+package ldap
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+)
+
+// Probe implements Reader.
+func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Finding, err error) {
+	find := func(severity Severity, code, format string, args ...any) {
+		findings = append(findings, Finding{Severity: severity, Code: code, Text: fmt.Sprintf(format, args...)})
+	}
+	defer func() {
+		if err != nil {
+			find(Error, codeOf(err), "%v", err)
+		}
+	}()
+	c, err := dial(ctx, cl.p)
+	if err != nil {
+		return caps, nil, err
+	}
+	defer c.close()
+	caps = Capabilities{Vendor: c.root.vendor, IDAttribute: c.idAttribute(), TLS: "none", Paging: c.root.paging, ContentSync: c.root.contentSync, Sample: map[Class]int{}}
+	if t, ok := c.wire.(*tls.Conn); ok {
+		caps.TLS = tls.VersionName(t.ConnectionState().Version)
+	} else {
+		find(Warning, "plain", "the connection is not encrypted; that is for trying out on one machine")
+	}
+	if !c.root.paging {
+		find(Error, "no_paging", "the server does not announce paging: no reading can be proved complete, so nobody would ever be found absent")
+	}
+	began := time.Now()
+	if caps.Position, err = c.position(ctx); err != nil {
+		return caps, findings, err
+	}
+	if caps.Latency = time.Since(began); caps.Position == "" {
+		find(Warning, "no_position", "the account reads no freshness mark (contextCSN, highestCommittedUSN, lastChangeNumber): changes are seen at the interval of full syncs only")
+	}
+	for _, class := range []Class{ClassUnit, ClassPerson, ClassGroup} {
+		req := request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(class), attrs: c.p.attributes(class, caps.IDAttribute), pageSize: c.p.PageSize}
+		page, err := c.search(ctx, req)
+		if err != nil {
+			return caps, findings, err
+		}
+		caps.Sample[class] = len(page.entries)
+		c.judge(class, page, find)
+	}
+	return caps, findings, nil
+}
+
+// judge looks at the first page of a class.
+func (c *conn) judge(class Class, p page, find func(Severity, string, string, ...any)) {
+	var noID, noLogin, noMember int
+	for _, e := range p.entries {
+		o := Object{Class: class, DN: e.dn, Attrs: e.attrs}
+		if key(e, c.idAttribute()) == "" {
+			noID++
+		}
+		if o.first(c.p.fields["user_name"]) == "" {
+			noLogin++
+		}
+		if len(e.attrs["member"])+len(e.attrs["uniquemember"])+len(e.attrs["memberuid"]) == 0 && e.attrs["member;range=0-1499"] == nil {
+			noMember++
+		}
+	}
+	switch n := len(p.entries); {
+	case noID > 0:
+		find(Error, "no_id", "%d of %d entries (%s) show no %s: the account may not read it, or id_attribute is wrong", noID, n, class, c.idAttribute())
+	case n == 0 && class == ClassPerson:
+		find(Error, "no_people", "no person was found with %s below %s", c.filter(class), c.p.Base)
+	case n == 0:
+		find(Info, "no_"+string(class), "no entry was found with %s", c.filter(class))
+	case class == ClassPerson && noLogin > 0:
+		find(Warning, "no_login", "%d of %d people have no login: look at mapping.user_name", noLogin, n)
+	case class == ClassGroup && noMember == n:
+		find(Warning, "members_hidden", "no group shows a member: may the account read them?")
+	}
+	if p.references > 0 {
+		find(Warning, "reference", "the server points to another server for a part of the tree; that part is not read")
+	}
+	if !p.paged {
+		find(Error, "no_paging", "the server ignored the paging control (%s)", class)
+	}
+}
+
+// codeOf names an error for machines.
+func codeOf(err error) string {
+	for _, row := range []struct {
+		err  error
+		code string
+	}{{ErrConfig, "config"}, {ErrUnreachable, "unreachable"}, {ErrTimeout, "timeout"}, {ErrTLS, "tls"}, {ErrLogin, "login"}, {ErrClosed, "closed"}} {
+		if errors.Is(err, row.err) {
+			return row.code
+		}
+	}
+	return "server"
+}
