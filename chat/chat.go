@@ -1,0 +1,377 @@
+package chat
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/chat/delivery"
+	"github.com/rollcall-im/rollcall/internal/bus"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Config is what a Chat stands on. Everything is required but where it says otherwise.
+type Config struct {
+	DB       *db.DB
+	Feed     *feed.Feed
+	Gate     Gate
+	Channels Channels
+	People   People
+	// Revision answers the newest authorization revision as the transaction sees it.
+	Revision func(tx *db.Tx) (int64, error)
+	Log      *slog.Logger
+
+	// Bus nudges the other nodes; nil: there are none.
+	Bus bus.Bus
+	// Frozen, Visible and Alive make revocation exact; see delivery.Options. nil: not asked.
+	Frozen  func(id.Person) bool
+	Visible func(id.Person) []id.Channel
+	Alive   func(ctx context.Context, who httpapi.Caller) error
+	// Origins are the web origins besides the request's own host that may open streams.
+	Origins []string
+	// Stream overrides limits of the hub; its other fields are set here.
+	Stream delivery.Options
+	// Now is the clock of what is written; nil: time.Now.
+	Now func() time.Time
+}
+
+// Chat is messages and their delivery on one node.
+type Chat struct {
+	c      Config
+	store  *store
+	hub    *delivery.Hub
+	render *renderer
+	stop   []func()
+}
+
+// New makes a Chat and attaches it to the Gate.
+func New(c Config) *Chat {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	chat := &Chat{c: c, store: &store{db: c.DB, feed: c.Feed, revision: c.Revision, now: c.Now}, render: newRenderer()}
+	o := c.Stream
+	o.Gate, o.Log, o.Inbox, o.Slog = c.Gate, source{chat}, inbox{chat}, c.Log
+	o.Frozen, o.Visible, o.Alive, o.Origins = c.Frozen, c.Visible, c.Alive, c.Origins
+	o.Ticket = chat.store.redeemTicket
+	chat.hub = delivery.New(o)
+	return chat
+}
+
+const nudges = "chat.channels"
+
+// Start must return before the node serves.
+func (c *Chat) Start(ctx context.Context) error {
+	if c.c.Bus != nil { // before the heads are read, so that nothing falls between
+		stop, err := c.c.Bus.Subscribe(nudges, c.nudged)
+		if err != nil {
+			return fmt.Errorf("start chat: %w", err)
+		}
+		c.stop = append(c.stop, stop)
+	}
+	return c.hub.Start(ctx)
+}
+
+// Close ends every stream.
+func (c *Chat) Close() {
+	for _, stop := range c.stop {
+		stop()
+	}
+	c.hub.Close()
+}
+
+// Hub is the delivery of this node: its Exits, its statistics, EndPerson.
+func (c *Chat) Hub() *delivery.Hub { return c.hub }
+
+// nudged takes "channel seq" or "person" from another node.
+func (c *Chat) nudged(data []byte) {
+	subject, text, channel := strings.Cut(string(data), " ")
+	if !channel {
+		c.hub.NudgePerson(id.Person(subject))
+		return
+	}
+	if seq, err := strconv.ParseInt(text, 10, 64); err == nil {
+		c.hub.Nudge(id.Channel(subject), seq)
+	}
+}
+
+func (c *Chat) tell(notice string) {
+	if c.c.Bus == nil {
+		return
+	}
+	if err := c.c.Bus.Publish(nudges, []byte(notice)); err != nil {
+		c.c.Log.Warn("other nodes could not be nudged", "error", err)
+	}
+}
+
+func (c *Chat) view(person id.Person, channel id.Channel) (time.Time, error) {
+	ok, from := c.c.Gate.Allow(person, channel, delivery.View)
+	if !ok {
+		return from, ErrNotFound
+	}
+	return from, nil
+}
+
+// behindError says that the gate has not reached the revision that a message would carry.
+type behindError struct{ rev int64 }
+
+func (e *behindError) Error() string {
+	return "authorization revision " + strconv.FormatInt(e.rev, 10) + " is not in force here yet"
+}
+
+// Post writes a message, once per author, channel and client_id: a repeated call answers the same message
+// with fresh false. ErrNotFound where who may not see the channel, ErrDenied where he may only read it.
+func (c *Chat) Post(ctx context.Context, who id.Person, d Draft) (m Message, fresh bool, err error) {
+	if d, err = d.check(); err != nil {
+		return Message{}, false, err
+	}
+	allowed := func(rev int64) error {
+		if c.c.Gate.Revision() < rev { // a removal that is already committed must count
+			return &behindError{rev}
+		}
+		if _, err := c.view(who, d.Channel); err != nil {
+			return err
+		}
+		if ok, _ := c.c.Gate.Allow(who, d.Channel, delivery.Post); !ok {
+			return ErrDenied
+		}
+		return nil
+	}
+	if err := allowed(0); err != nil { // before any work is done for a stranger
+		return Message{}, false, err
+	}
+	var html string
+	if html, d.Language = c.render.message(d); len(html) > maxHTML {
+		return Message{}, false, ErrTooLong
+	}
+	for {
+		m, fresh, err = c.store.post(ctx, who, d, html, allowed)
+		var behind *behindError
+		if !errors.As(err, &behind) {
+			break
+		}
+		if err := c.hub.Await(ctx, behind.rev); err != nil {
+			return Message{}, false, fmt.Errorf("post: %w", err)
+		}
+	}
+	if err != nil {
+		return Message{}, false, fmt.Errorf("post: %w", err)
+	}
+	if fresh {
+		// The author's request may end now; the message is there, and so is its event.
+		c.handOver(context.WithoutCancel(ctx), m)
+	}
+	named := []*Message{&m}
+	return m, fresh, c.name(ctx, named)
+}
+
+// handOver gives a committed message to the hub and nudges the other nodes.
+func (c *Chat) handOver(ctx context.Context, m Message) {
+	e := entry{seq: m.Seq, kind: messageCreated, rev: m.rev, at: m.At, message: &m}
+	events, err := c.encode(ctx, m.Channel, []entry{e})
+	if err != nil { // the hub reads it from the log instead
+		c.c.Log.Error("message could not be handed over", "message", m.ID, "error", err)
+		c.hub.Nudge(m.Channel, m.Seq)
+	} else {
+		c.hub.Publish(events[0])
+	}
+	c.tell(string(m.Channel) + " " + strconv.FormatInt(m.Seq, 10))
+}
+
+// name fills in how authors are called today.
+func (c *Chat) name(ctx context.Context, messages []*Message) error {
+	var authors []id.Person
+	for _, m := range messages {
+		if !slices.Contains(authors, m.Author.ID) {
+			authors = append(authors, m.Author.ID)
+		}
+	}
+	if len(authors) == 0 {
+		return nil
+	}
+	names, err := c.c.People.Names(ctx, authors)
+	if err != nil {
+		return fmt.Errorf("name authors: %w", err)
+	}
+	for _, m := range messages {
+		m.Author.Name = names[m.Author.ID].Name
+	}
+	return nil
+}
+
+// MarkRead moves who's read cursor to seq if it stands before it, and answers where it stands then.
+func (c *Chat) MarkRead(ctx context.Context, who id.Person, channel id.Channel, seq int64) (int64, error) {
+	if _, err := c.view(who, channel); err != nil {
+		return 0, err
+	}
+	stands, moved, err := c.store.read(ctx, who, channel, seq)
+	if err != nil {
+		return 0, fmt.Errorf("move read cursor: %w", err)
+	}
+	if moved {
+		c.hub.NudgePerson(who)
+		c.tell(string(who))
+	}
+	return stands, nil
+}
+
+// RecordMembership writes that person joined or left channel, at authorization revision rev, into the logs of
+// both. It decides no access. A repeated call with the same rev writes nothing.
+func (c *Chat) RecordMembership(ctx context.Context, channel id.Channel, person id.Person, joined bool, rev int64) error {
+	seq, fresh, err := c.store.membership(ctx, channel, person, joined, rev)
+	if err != nil {
+		return fmt.Errorf("record membership: %w", err)
+	}
+	if fresh {
+		c.hub.Nudge(channel, seq)
+		c.hub.NudgePerson(person)
+		c.tell(string(channel) + " " + strconv.FormatInt(seq, 10))
+		c.tell(string(person))
+	}
+	return nil
+}
+
+// EndSession ends the streams, answers and tickets of a session that has been ended.
+func (c *Chat) EndSession(ctx context.Context, session id.Session) error {
+	c.hub.EndSession(session)
+	return c.store.dropTickets(ctx, "", session, "")
+}
+
+// EndPerson ends all streams, answers and tickets of a person.
+func (c *Chat) EndPerson(ctx context.Context, person id.Person) error {
+	c.hub.EndPerson(person)
+	return c.store.dropTickets(ctx, person, "", "")
+}
+
+// inbox takes what clients ask for over the stream.
+type inbox struct{ chat *Chat }
+
+func (i inbox) Send(ctx context.Context, who httpapi.Caller, in delivery.Send) (delivery.Sent, error) {
+	m, _, err := i.chat.Post(ctx, who.Person, Draft{Channel: in.Channel, ClientID: in.ClientID, Kind: in.Kind, Text: in.Text, Language: in.Language})
+	return delivery.Sent{Message: m.ID, Seq: m.Seq}, err
+}
+
+func (i inbox) Read(ctx context.Context, who httpapi.Caller, channel id.Channel, seq int64) error {
+	_, err := i.chat.MarkRead(ctx, who.Person, channel, seq)
+	return err
+}
+
+func (i inbox) Problem(err error) (code, detail string) {
+	for _, known := range Cases() {
+		if errors.Is(err, known.Err) {
+			return known.Code, strings.TrimPrefix(err.Error(), "post: ")
+		}
+	}
+	if !errors.Is(err, context.Canceled) {
+		i.chat.c.Log.Error("request over a stream failed", "error", err)
+	}
+	return "internal", "the server could not complete the request"
+}
+
+// source is the log as the hub reads it.
+type source struct{ chat *Chat }
+
+func (s source) Heads(ctx context.Context) (map[id.Channel]int64, error) {
+	return s.chat.store.heads(ctx)
+}
+
+func (s source) After(ctx context.Context, channel id.Channel, after int64, limit int) ([]delivery.Event, int64, error) {
+	entries, head, err := s.chat.store.entries(ctx, channel, after, limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	events, err := s.chat.encode(ctx, channel, entries)
+	return events, head, err
+}
+
+func (s source) PersonAfter(ctx context.Context, person id.Person, after int64, limit int) ([]delivery.PersonEvent, int64, error) {
+	rows, head, err := s.chat.store.personEntries(ctx, person, after, limit)
+	if err != nil {
+		return nil, 0, err
+	}
+	out := make([]delivery.PersonEvent, len(rows))
+	for i, row := range rows {
+		if out[i], err = personEvent(row); err != nil {
+			return nil, 0, err
+		}
+	}
+	return out, head, nil
+}
+
+// frame is an event as clients get it.
+type frame struct {
+	Op        string      `json:"op"`
+	Channel   id.Channel  `json:"channel,omitempty"`
+	Seq       int64       `json:"seq,omitempty"`
+	PersonSeq int64       `json:"person_seq,omitempty"`
+	Type      string      `json:"type"`
+	At        time.Time   `json:"at"`
+	Message   *Message    `json:"message,omitempty"`
+	Person    *Author     `json:"person,omitempty"`
+	Read      *readCursor `json:"read,omitempty"`
+}
+
+type readCursor struct {
+	Seq int64 `json:"seq"`
+}
+
+// encode makes frames of entries, with today's names.
+func (c *Chat) encode(ctx context.Context, channel id.Channel, entries []entry) ([]delivery.Event, error) {
+	frames := make([]frame, len(entries))
+	var messages []*Message
+	for i, e := range entries {
+		frames[i] = frame{Op: "event", Channel: channel, Seq: e.seq, Type: e.kind, At: e.at, Message: e.message}
+		if e.message != nil {
+			messages = append(messages, e.message)
+			continue
+		}
+		member := Message{Author: Author{ID: id.Person(e.subject)}}
+		messages = append(messages, &member)
+		frames[i].Person = &member.Author
+	}
+	if err := c.name(ctx, messages); err != nil {
+		return nil, err
+	}
+	out := make([]delivery.Event, len(entries))
+	for i, e := range entries {
+		data, err := json.Marshal(frames[i])
+		if err != nil {
+			return nil, err
+		}
+		out[i] = delivery.Event{Channel: channel, Seq: e.seq, Rev: e.rev, At: e.at, Data: data}
+	}
+	return out, nil
+}
+
+// personEvent makes the frames of one entry of a person's log.
+func personEvent(row personEventRow) (delivery.PersonEvent, error) {
+	f := frame{Op: "event", PersonSeq: row.Seq, Type: row.Type, At: row.At.Time, Channel: row.Channel}
+	if row.Type == readMoved {
+		f.Read = &readCursor{Seq: row.Value}
+	}
+	data, err := json.Marshal(f)
+	if err != nil {
+		return delivery.PersonEvent{}, err
+	}
+	hidden, err := json.Marshal(frame{Op: "event", PersonSeq: row.Seq, Type: "hidden", At: row.At.Time})
+	if err != nil {
+		return delivery.PersonEvent{}, err
+	}
+	e := delivery.PersonEvent{Seq: row.Seq, Channel: row.Channel, Data: data, Hidden: hidden}
+	if row.Type == channelLeft { // names only what the person was told before
+		e.Channel = ""
+	}
+	return e, nil
+}
