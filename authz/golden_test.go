@@ -1,6 +1,7 @@
 package authz
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -158,3 +159,7 @@ func agree(t interface{ Errorf(string, ...any) }, x *Index, person id.Person, ch
 
 // discard is a log for tests.
 func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func contextFor() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), time.Minute)
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -235,6 +236,105 @@ func TestAttachBeforeRevision(t *testing.T) {
 		}
 		if got := fmt.Sprint(calls, " ", during); got != step.want {
 			t.Errorf("step %d: %s, want %s", i, got, step.want)
+		}
+	}
+}
+
+// A person is either a member and frozen, or neither: in no revision allowed, so no question may be answered yes,
+// however it falls between two publications.
+func TestNoQuestionMixesRevisions(t *testing.T) {
+	s := newStore(t, dbtest.SQLite(t))
+	add(t, s, house()...)
+	x := loaded(t, s)
+	member, frozen := put("project:p", "owner", "user:ann"), put("freeze:f", "subject", "user:ann")
+	stop := make(chan struct{})
+	var readers sync.WaitGroup
+	var asked [2]int
+	for r := range asked {
+		readers.Go(func() {
+			mayView := x.View("c")
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				asked[r]++
+				if ok, _ := x.Allow("ann", "c", View); ok || mayView("ann") {
+					t.Error("allowed between two revisions")
+					return
+				}
+				for range x.Audience("c") {
+					t.Error("in the audience between two revisions")
+					return
+				}
+			}
+		})
+	}
+	for range 150 {
+		add(t, s, frozen, member)
+		if err := x.CatchUp(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+		add(t, s, Remove(frozen.Tuple), Remove(member.Tuple))
+		if err := x.CatchUp(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	readers.Wait()
+	t.Log(asked, "questions")
+}
+
+// A freeze denies also in a channel that somebody forgot to tie to the organisation.
+func TestFenceNeedsNoOrganisation(t *testing.T) {
+	s := newStore(t, dbtest.SQLite(t))
+	add(t, s, put("channel:c", "writer", "user:ann"), put("channel:c", "writer", "user:bob"), put("freeze:f", "subject", "user:ann"))
+	x := loaded(t, s)
+	for person, want := range map[id.Person]bool{"ann": false, "bob": true} {
+		if ok, _ := x.Allow(person, "c", Post); ok != want {
+			t.Errorf("%s may post: %v", person, ok)
+		}
+	}
+}
+
+// Loading again brings what the log does not tell, and says who lost by it.
+func TestLoadAgain(t *testing.T) {
+	s := newStore(t, dbtest.SQLite(t))
+	add(t, s, append(house(), put("project:p", "owner", "user:ann"), put("channel:d", "writer", "user:ann"))...)
+	x := loaded(t, s)
+	var told []string
+	x.Attach(func(rev int64, people []id.Person, channels []id.Channel) {
+		told = append(told, fmt.Sprint(people, channels))
+	})
+	if err := s.db.Tx(t.Context(), func(tx *db.Tx) error { // as a restored backup would
+		return tx.Exec("delete from authz_tuples where object = 'channel:d'").Error
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(told, x.Channels("ann")); got != "[[ann] [d]] [c]" {
+		t.Error(got)
+	}
+}
+
+func TestModelIsChecked(t *testing.T) {
+	for what, edit := range map[string][2]string{
+		"another condition":   {"current_time < valid_until", "current_time <= valid_until"},
+		"a wildcard":          {"define blocked: [user,", "define blocked: [user:*, user,"},
+		"no can_post":         {"define can_post", "define can_write"},
+		"types in a circle":   {"define frozen: [freeze#subject]", "define frozen: [freeze#subject, channel#reader]"},
+		"a syntax error":      {"type grant", "typ grant"},
+		"an unknown tupleset": {"frozen from org", "frozen from house"},
+	} {
+		text := strings.Replace(modelText, edit[0], edit[1], 1)
+		if text == modelText {
+			t.Fatalf("%s: the edit finds nothing", what)
+		}
+		if _, err := parseModel(text); err == nil {
+			t.Errorf("%s passes", what)
 		}
 	}
 }
