@@ -56,7 +56,7 @@ func lex(s string) ([]token, error) {
 			i++
 		case '"':
 			end := closing(s, i)
-			if end < 0 || json.Unmarshal([]byte(s[i:end]), &t.text) != nil {
+			if end < 0 || json.Unmarshal([]byte(s[i:end]), &t.text) != nil || strings.IndexByte(t.text, 0) >= 0 {
 				return nil, invalidFilter("A text of the filter is not closed or not well formed.")
 			}
 			t.kind, i = 's', end
