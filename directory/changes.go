@@ -178,7 +178,7 @@ const (
 type Changed struct {
 	Person  id.Person
 	Created bool
-	Fields  []string // names of the person's fields that differ; "groups", "freezes", "unit_path" among them
+	Fields  []string // names of what differs, as DiffPerson; and "status", "freezes", "groups", "unit_path"
 }
 
 // Applied is what a call did. Outcomes, Records, Groups and Freezes have one entry per change, the zero value where it is of another kind.

@@ -42,7 +42,6 @@ create table persons (
     sort_key     text    not null,
     gone         boolean not null,
     absent       boolean not null,
-    ends_at      bigint,
     version      bigint  not null,
     created_at   bigint  not null,
     updated_at   bigint  not null,
@@ -114,14 +113,13 @@ create table record_contacts (
     link       text    not null,
     kind       text    not null,
     ord        integer not null,
-    source_id  text    not null,
     value_fold text    not null,
     type_fold  text    not null,
     is_primary boolean not null,
     constraint record_contacts_pk primary key (link, kind, ord),
     constraint record_contacts_record foreign key (link) references records (link)
 );
-create index record_contacts_value on record_contacts (source_id, kind, value_fold);
+create index record_contacts_value on record_contacts (value_fold, kind, link);
 
 create table units (
     id         text   not null,

@@ -1,0 +1,325 @@
+package directory
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// consoleOp is a freeze that a human being sets, moves or lifts.
+type consoleOp struct {
+	index  int
+	person id.Person
+	change Change
+}
+
+// consoleChange notes a change of a freeze; it is made when the person is locked.
+func (w *work) consoleChange(c Change) (Outcome, error) {
+	op := consoleOp{index: w.index, change: c}
+	switch c := c.(type) {
+	case FreezePerson:
+		if c.Cause != "" && c.Cause != CauseSecurity {
+			return "", fmt.Errorf("%w: the console freezes with cause %s only", ErrInvalid, CauseSecurity)
+		}
+		if !c.Until.IsZero() && !c.Until.After(w.now) {
+			return "", fmt.Errorf("%w: the freeze would be over already", ErrInvalid)
+		}
+		op.person = c.Person
+	case EndPerson:
+		op.person = c.Person
+	case LiftFreeze:
+		var row freezeRow
+		done := w.tx.Raw("select * from freezes where id = ?", c.Freeze).Scan(&row)
+		if done.Error != nil {
+			return "", fmt.Errorf("read freezes: %w", done.Error)
+		}
+		if done.RowsAffected == 0 {
+			return "", fmt.Errorf("freeze %s: %w", c.Freeze, ErrNotFound)
+		}
+		if !consoleSlot(row.Slot) {
+			return "", ErrSourceFreeze
+		}
+		op.person = row.PersonID
+		w.applied.Freezes[w.index] = row.freeze()
+	}
+	var n int64
+	if err := w.tx.Raw("select count(*) from persons where id = ?", op.person).Scan(&n).Error; err != nil {
+		return "", fmt.Errorf("read people: %w", err)
+	}
+	if n == 0 {
+		return "", fmt.Errorf("person %s: %w", op.person, ErrNotFound)
+	}
+	w.console = append(w.console, op)
+	w.touched[op.person] = true
+	return Unchanged, nil // people says better
+}
+
+func consoleSlot(slot string) bool { return slot == SlotSecurity || slot == SlotEnded }
+
+// follow finds whom the changed records and units concern besides their own people: those who named them before they were there.
+func (w *work) follow() error {
+	arrived := map[id.Source]map[string]bool{}
+	for _, e := range w.order {
+		if !e.dirty() {
+			continue
+		}
+		w.touched[e.after.Person] = true
+		if e.before.Link != "" {
+			w.touched[e.before.Person] = true
+		}
+		fresh := e.before.Link == "" && e.after.Key == string(e.after.Link) // nobody can have named a key that was made just now
+		if !fresh && (e.before.Link == "" || e.before.Person != e.after.Person || e.before.DeletedAt.IsZero() != e.after.DeletedAt.IsZero()) {
+			if arrived[e.after.Source] == nil {
+				arrived[e.after.Source] = map[string]bool{}
+			}
+			arrived[e.after.Source][e.after.Key] = true
+		}
+	}
+	for source, keys := range arrived {
+		if err := w.touchWhere("manager_key", source, keys); err != nil {
+			return err
+		}
+	}
+	return w.followUnits()
+}
+
+// touchWhere marks the people whose live records of a source have one of these values in column.
+func (w *work) touchWhere(column string, source id.Source, values map[string]bool) error {
+	people, err := w.peopleWhere(column, source, values)
+	for _, p := range people {
+		w.touched[p] = true
+	}
+	return err
+}
+
+func (w *work) peopleWhere(column string, source id.Source, values map[string]bool) ([]id.Person, error) {
+	var all []id.Person
+	for part := range slices.Chunk(sorted(values), chunk) {
+		var people []id.Person
+		if err := w.tx.Raw("select distinct person_id from records where source_id = ? and deleted_at is null and "+column+" in ?", source, part).Scan(&people).Error; err != nil {
+			return nil, fmt.Errorf("read records: %w", err)
+		}
+		all = append(all, people...)
+	}
+	return all, nil
+}
+
+// subject is one person on the way from what was to what will be.
+type subject struct {
+	id       id.Person
+	old      personRow
+	fresh    bool
+	records  []Record
+	standing []Freeze
+	now      Person
+	unit     reference
+	manager  reference
+}
+
+// people merges every touched person again, in order of id, and writes what differs: people, records, freezes.
+func (w *work) people() error {
+	if len(w.touched) == 0 {
+		return nil
+	}
+	subjects, err := w.subjects()
+	if err != nil {
+		return err
+	}
+	for _, s := range subjects {
+		s.now, s.unit, s.manager = merge(s.records, w.sources, w.now)
+	}
+	if err := w.resolve(subjects); err != nil {
+		return err
+	}
+	plan := writing{w: w}
+	for _, s := range subjects {
+		plan.person(s)
+	}
+	for _, e := range w.order {
+		plan.record(e)
+	}
+	return plan.flush()
+}
+
+// subjects locks and reads the touched people, their records and standing freezes. What this call changes replaces what is stored.
+func (w *work) subjects() ([]*subject, error) {
+	ids := sorted(w.touched)
+	byID := map[id.Person]*subject{}
+	var list []*subject
+	var stored []id.Person
+	for _, p := range ids {
+		s := &subject{id: p, fresh: w.fresh[p]}
+		byID[p], list = s, append(list, s)
+		if !s.fresh {
+			stored = append(stored, p)
+		}
+	}
+	for part := range slices.Chunk(stored, chunk) {
+		var rows []personRow
+		if err := w.tx.ForUpdate().Where("id in ?", part).Order("id").Find(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read people: %w", err)
+		}
+		var old []id.Person
+		for _, row := range rows {
+			byID[row.ID].old = row
+			old = append(old, row.ID)
+		}
+		if len(old) == 0 {
+			continue
+		}
+		records, err := w.r.recordsOf(w.ctx, old)
+		if err != nil {
+			return nil, err
+		}
+		for _, rec := range records {
+			if w.entries[rec.Link] == nil {
+				byID[rec.Person].records = append(byID[rec.Person].records, rec)
+			}
+		}
+		standing, err := w.r.standing(w.ctx, old)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range standing {
+			byID[f.Person].standing = append(byID[f.Person].standing, f)
+		}
+	}
+	for _, e := range w.order {
+		if s := byID[e.after.Person]; s != nil {
+			s.records = append(s.records, e.after)
+		}
+	}
+	return slices.DeleteFunc(list, func(s *subject) bool { return !s.fresh && s.old.ID == "" }), nil
+}
+
+// resolve turns the keys of managers and units into ids, where their owners are known.
+func (w *work) resolve(subjects []*subject) error {
+	managers, units := map[reference]bool{}, map[reference]bool{}
+	for _, s := range subjects {
+		if s.manager.key != "" {
+			managers[s.manager] = true
+		}
+		if s.unit.key != "" {
+			units[s.unit] = true
+		}
+	}
+	people, err := w.managers(managers)
+	if err != nil {
+		return err
+	}
+	ids, err := w.unitIDs(units)
+	if err != nil {
+		return err
+	}
+	for _, s := range subjects {
+		s.now.ID, s.now.Manager, s.now.Unit = s.id, people[s.manager], ids[s.unit]
+	}
+	return nil
+}
+
+func (w *work) managers(refs map[reference]bool) (map[reference]id.Person, error) {
+	found := map[reference]id.Person{}
+	missing := map[id.Source]map[string]bool{}
+	for ref := range refs {
+		if e := w.byKey[ref]; e != nil {
+			if e.after.DeletedAt.IsZero() {
+				found[ref] = e.after.Person
+			}
+			continue
+		}
+		if missing[ref.source] == nil {
+			missing[ref.source] = map[string]bool{}
+		}
+		missing[ref.source][ref.key] = true
+	}
+	for source, keys := range missing {
+		for part := range slices.Chunk(sorted(keys), chunk) {
+			var rows []lightRow
+			if err := w.tx.Raw("select record_key, person_id from records where source_id = ? and record_key in ? and deleted_at is null", source, part).Scan(&rows).Error; err != nil {
+				return nil, fmt.Errorf("resolve managers: %w", err)
+			}
+			for _, row := range rows {
+				found[reference{source, row.RecordKey}] = row.PersonID
+			}
+		}
+	}
+	return found, nil
+}
+
+// freezePlan compares the freezes that stand with those the records ask for and those the console sets.
+func (w *work) freezePlan(s *subject) (opened, changed, lifted []Freeze) {
+	want := freezesOf(s.records, w.sources)
+	for _, f := range s.standing {
+		if consoleSlot(f.Slot) {
+			continue
+		}
+		i := slices.IndexFunc(want, func(o Freeze) bool { return o.Slot == f.Slot })
+		if i < 0 {
+			f.LiftedAt = w.now
+			lifted = append(lifted, f)
+			continue
+		}
+		if !want[i].From.Equal(f.From) || !want[i].Until.Equal(f.Until) {
+			f.From, f.Until = want[i].From, want[i].Until
+			changed = append(changed, f)
+		}
+		want = slices.Delete(want, i, i+1)
+	}
+	opened = want
+	for i, op := range w.console {
+		if op.person != s.id {
+			continue
+		}
+		o, c, l := w.consoleFreeze(s, w.console[i])
+		opened, changed, lifted = append(opened, o...), append(changed, c...), append(lifted, l...)
+	}
+	for i := range opened {
+		opened[i].ID, opened[i].Person, opened[i].CreatedAt = id.New[id.Freeze](), s.id, w.now
+	}
+	return opened, changed, lifted
+}
+
+// consoleFreeze works out one change of the console against the person's standing freezes.
+func (w *work) consoleFreeze(s *subject, op consoleOp) (opened, changed, lifted []Freeze) {
+	slot, want := SlotSecurity, Freeze{Slot: SlotSecurity, Cause: CauseSecurity}
+	gone := false
+	switch c := op.change.(type) {
+	case FreezePerson:
+		want.Veto, want.Until = c.Veto, micro(c.Until)
+	case EndPerson:
+		slot, want, gone = SlotEnded, Freeze{Slot: SlotEnded, Cause: CauseEnded, From: micro(c.At)}, c.At.IsZero()
+	case LiftFreeze:
+		for _, f := range s.standing {
+			if f.ID == c.Freeze {
+				f.LiftedAt = w.now
+				return nil, nil, []Freeze{f}
+			}
+		}
+		return nil, nil, nil
+	}
+	at := slices.IndexFunc(s.standing, func(f Freeze) bool { return f.Slot == slot })
+	switch {
+	case at < 0 && gone:
+		return nil, nil, nil
+	case at < 0:
+		return []Freeze{want}, nil, nil
+	case gone:
+		f := s.standing[at]
+		f.LiftedAt = w.now
+		return nil, nil, []Freeze{f}
+	}
+	f := s.standing[at]
+	if slot == SlotSecurity && (f.Until.IsZero() || f.Until.After(w.now)) { // one that runs is only ever made stronger
+		want.Veto = want.Veto || f.Veto
+		if f.Until.IsZero() || !want.Until.IsZero() && want.Until.Before(f.Until) {
+			want.Until = f.Until
+		}
+	}
+	if want.From.Equal(f.From) && want.Until.Equal(f.Until) && want.Veto == f.Veto {
+		w.applied.Freezes[op.index] = f
+		return nil, nil, nil
+	}
+	f.From, f.Until, f.Veto = want.From, want.Until, want.Veto
+	return nil, []Freeze{f}, nil
+}

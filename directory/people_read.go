@@ -1,0 +1,252 @@
+package directory
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Person answers one person; ErrNotFound.
+func (r Reader) Person(ctx context.Context, person id.Person) (Person, error) {
+	people, err := r.PeopleByID(ctx, []id.Person{person})
+	if err != nil {
+		return Person{}, err
+	}
+	if len(people) == 0 {
+		return Person{}, fmt.Errorf("person %s: %w", person, ErrNotFound)
+	}
+	return people[0], nil
+}
+
+// PeopleByID answers the people of these ids, in no order; unknown ids are left out.
+func (r Reader) PeopleByID(ctx context.Context, people []id.Person) ([]Person, error) {
+	var out []Person
+	for part := range slices.Chunk(people, chunk) {
+		var rows []personRow
+		if err := r.from(ctx).Where("id in ?", part).Find(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read people: %w", err)
+		}
+		full, err := r.complete(ctx, rows)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, full...)
+	}
+	return out, nil
+}
+
+// complete adds to rows what follows from freezes and groups.
+func (r Reader) complete(ctx context.Context, rows []personRow) ([]Person, error) {
+	ids := make([]id.Person, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	freezes, err := r.standing(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	groups, err := r.groupNames(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	byPerson := map[id.Person][]Freeze{}
+	for _, f := range freezes {
+		byPerson[f.Person] = append(byPerson[f.Person], f)
+	}
+	now := r.now()
+	out := make([]Person, len(rows))
+	for i, row := range rows {
+		p := row.person()
+		p.Status, p.Frozen, p.EndsAt = statusOf(row.Gone, byPerson[row.ID], now)
+		p.Groups = groups[row.ID]
+		out[i] = p
+	}
+	return out, nil
+}
+
+// standing answers the freezes of these people that are not lifted, in order of creation.
+func (r Reader) standing(ctx context.Context, people []id.Person) ([]Freeze, error) {
+	if len(people) == 0 {
+		return nil, nil
+	}
+	var rows []freezeRow
+	if err := r.from(ctx).Where("person_id in ? and lifted_at is null", people).Order("id").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read freezes: %w", err)
+	}
+	out := make([]Freeze, len(rows))
+	for i, row := range rows {
+		out[i] = row.freeze()
+	}
+	return out, nil
+}
+
+// groupNames answers what Person.Groups holds; nested groups are followed up, a circle ends where it began.
+func (r Reader) groupNames(ctx context.Context, people []id.Person) (map[id.Person][]string, error) {
+	out := map[id.Person][]string{}
+	if len(people) == 0 {
+		return out, nil
+	}
+	var rows []struct {
+		PersonID                 id.Person
+		Source, Name, ExternalID string
+	}
+	if err := r.from(ctx).Raw(`with recursive inside (person_id, group_id) as (
+			select r.person_id, m.group_id from records r join group_members m on m.source_id = r.source_id and m.value = r.record_key
+				where r.person_id in ? and r.deleted_at is null
+			union
+			select i.person_id, m.group_id from inside i join directory_groups g on g.id = i.group_id
+				join group_members m on m.source_id = g.source_id and m.value = g.group_key)
+		select i.person_id, s.name as source, g.display_name as name, g.external_id from inside i
+			join directory_groups g on g.id = i.group_id join sources s on s.id = g.source_id`, people).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read groups of people: %w", err)
+	}
+	for _, row := range rows {
+		for _, key := range []string{row.Name, row.ExternalID} {
+			if key != "" {
+				out[row.PersonID] = append(out[row.PersonID], row.Source+"/"+key)
+			}
+		}
+	}
+	for p, keys := range out {
+		slices.Sort(keys)
+		out[p] = slices.Compact(keys)
+	}
+	return out, nil
+}
+
+type peopleCursor struct {
+	Key string    `json:"k"`
+	ID  id.Person `json:"i"`
+}
+
+// People answers one page of people by display name.
+func (r Reader) People(ctx context.Context, q Query) (PeoplePage, error) {
+	if q.Limit <= 0 {
+		q.Limit = 50
+	}
+	q.Limit = min(q.Limit, 200)
+	query := r.from(ctx).Model(&personRow{})
+	for _, word := range strings.Fields(fold(q.Text)) {
+		if storable("q", word) != nil {
+			return PeoplePage{}, nil
+		}
+		query = query.Where(`search like ? escape '\'`, "%"+likeText(word)+"%")
+	}
+	if q.Cursor != "" {
+		var c peopleCursor
+		text, err := base64.RawURLEncoding.DecodeString(q.Cursor)
+		if err != nil || json.Unmarshal(text, &c) != nil || storable("cursor", c.Key+string(c.ID)) != nil {
+			return PeoplePage{}, fmt.Errorf("%w: cursor", ErrInvalid)
+		}
+		query = query.Where("(sort_key > ? or sort_key = ? and id > ?)", c.Key, c.Key, c.ID)
+	}
+	if q.Status != "" {
+		sql, args, err := statusSQL(q.Status, r.now())
+		if err != nil {
+			return PeoplePage{}, err
+		}
+		query = query.Where(sql, args...)
+	}
+	if q.Frozen != nil {
+		sql, args := openFreeze("", r.now())
+		if !*q.Frozen {
+			sql = "not " + sql
+		}
+		query = query.Where(sql, args...)
+	}
+	if q.Unit != "" {
+		query = query.Where(`unit_id in (with recursive below (id, source_id, unit_key) as (
+			select id, source_id, unit_key from units where id = ?
+			union select u.id, u.source_id, u.unit_key from below b join units u on u.source_id = b.source_id and u.parent_key = b.unit_key)
+			select id from below)`, q.Unit)
+	}
+	if q.Group != "" {
+		query = query.Where(`id in (with recursive down (id, source_id) as (
+			select id, source_id from directory_groups where id = ?
+			union select g.id, g.source_id from down d join group_members m on m.group_id = d.id
+				join directory_groups g on g.source_id = m.source_id and g.group_key = m.value)
+			select r.person_id from down d join group_members m on m.group_id = d.id
+				join records r on r.source_id = m.source_id and r.record_key = m.value and r.deleted_at is null)`, q.Group)
+	}
+	var rows []personRow
+	if err := query.Order("sort_key, id").Limit(q.Limit + 1).Find(&rows).Error; err != nil {
+		return PeoplePage{}, fmt.Errorf("list people: %w", err)
+	}
+	var page PeoplePage
+	if len(rows) > q.Limit {
+		rows = rows[:q.Limit]
+		last := rows[q.Limit-1]
+		text, err := json.Marshal(peopleCursor{last.SortKey, last.ID})
+		if err != nil {
+			return PeoplePage{}, err
+		}
+		page.Next = base64.RawURLEncoding.EncodeToString(text)
+	}
+	var err error
+	page.People, err = r.complete(ctx, rows)
+	return page, err
+}
+
+// openFreeze is the condition that a freeze of cause (empty: any) is open at now.
+func openFreeze(cause FreezeCause, now time.Time) (string, []any) {
+	at := db.At(now)
+	sql := "exists (select 1 from freezes f where f.person_id = persons.id and f.lifted_at is null and (f.from_at is null or f.from_at <= ?) and (f.until_at is null or f.until_at > ?)"
+	args := []any{at, at}
+	if cause != "" {
+		sql += " and f.cause = ?"
+		args = append(args, cause)
+	}
+	return sql + ")", args
+}
+
+// statusSQL says in SQL what statusOf says in Go: the first of these that holds, else active.
+func statusSQL(status Status, now time.Time) (string, []any, error) {
+	ended, endedArgs := openFreeze(CauseEnded, now)
+	pending, pendingArgs := openFreeze(CausePending, now)
+	leave, leaveArgs := openFreeze(CauseLeave, now)
+	const notice = "exists (select 1 from freezes f where f.person_id = persons.id and f.lifted_at is null and f.cause = 'ended' and f.from_at > ?)"
+	var before []string
+	var args []any
+	for _, step := range []struct {
+		status Status
+		sql    string
+		args   []any
+	}{{StatusTerminated, "(gone or " + ended + ")", endedArgs}, {StatusPending, pending, pendingArgs}, {StatusLeave, leave, leaveArgs},
+		{StatusNotice, notice, []any{db.At(now)}}, {StatusActive, "1 = 1", nil}} {
+		args = append(args, step.args...)
+		if step.status == status {
+			return strings.Join(append(before, step.sql), " and "), args, nil
+		}
+		before = append(before, "not "+step.sql)
+	}
+	return "", nil, fmt.Errorf("%w: status %q", ErrInvalid, status)
+}
+
+// AllPeople answers the ids of everybody, in order.
+func (r Reader) AllPeople(ctx context.Context) ([]id.Person, error) {
+	var ids []id.Person
+	if err := r.from(ctx).Raw("select id from persons order by id").Scan(&ids).Error; err != nil {
+		return nil, fmt.Errorf("read people: %w", err)
+	}
+	return ids, nil
+}
+
+// Freezes answers a person's freezes, standing ones first, then lifted ones, newest first.
+func (r Reader) Freezes(ctx context.Context, person id.Person) ([]Freeze, error) {
+	var rows []freezeRow
+	if err := r.from(ctx).Where("person_id = ?", person).Order("case when lifted_at is null then 0 else 1 end, created_at desc, id desc").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read freezes: %w", err)
+	}
+	out := make([]Freeze, len(rows))
+	for i, row := range rows {
+		out[i] = row.freeze()
+	}
+	return out, nil
+}

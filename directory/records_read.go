@@ -1,0 +1,146 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Records answers all records of a person, tombstones too, leading first.
+func (r Reader) Records(ctx context.Context, person id.Person) ([]Record, error) {
+	var rows []recordRow
+	if err := r.from(ctx).Where("person_id = ?", person).Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	sources, err := r.sourceMap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]Record, len(rows))
+	for i, row := range rows {
+		records[i] = row.record()
+	}
+	return leading(records, sources, r.now()), nil
+}
+
+// recordsOf answers the records of these people without their raw forms.
+func (r Reader) recordsOf(ctx context.Context, people []id.Person) ([]Record, error) {
+	var rows []recordRow
+	if err := r.from(ctx).Select(recordColumns).Where("person_id in ?", people).Order("link").Find(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	out := make([]Record, len(rows))
+	for i, row := range rows {
+		out[i] = row.record()
+	}
+	return out, nil
+}
+
+// Record answers a live record of a source; ErrNotFound for others and other sources'.
+func (r Reader) Record(ctx context.Context, source id.Source, link id.Link) (Record, error) {
+	return r.oneRecord(ctx, "link = ? and source_id = ? and deleted_at is null", string(link), source)
+}
+
+// RecordByKey answers a record by its key in the source, a tombstone too.
+func (r Reader) RecordByKey(ctx context.Context, source id.Source, key string) (Record, error) {
+	return r.oneRecord(ctx, "record_key = ? and source_id = ?", key, source)
+}
+
+func (r Reader) oneRecord(ctx context.Context, where, value string, source id.Source) (Record, error) {
+	var rows []recordRow
+	if storable("key", value) == nil {
+		if err := r.from(ctx).Where(where, value, source).Find(&rows).Error; err != nil {
+			return Record{}, fmt.Errorf("read record: %w", err)
+		}
+	}
+	if len(rows) == 0 {
+		return Record{}, fmt.Errorf("record %q: %w", value, ErrNotFound)
+	}
+	return rows[0].record(), nil
+}
+
+// RecordKeys answers the keys of all records of a source, tombstones too, in order of key.
+func (r Reader) RecordKeys(ctx context.Context, source id.Source) ([]RecordKey, error) {
+	var rows []lightRow
+	if err := r.from(ctx).Raw("select record_key, link, person_id, absent_since, deleted_at from records where source_id = ? order by record_key", source).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read records: %w", err)
+	}
+	out := make([]RecordKey, len(rows))
+	for i, row := range rows {
+		out[i] = RecordKey{Key: row.RecordKey, Link: row.Link, Person: row.PersonID, AbsentSince: row.AbsentSince.Time, DeletedAt: row.DeletedAt.Time}
+	}
+	return out, nil
+}
+
+// FindRecords answers one page of live records of a source.
+func (r Reader) FindRecords(ctx context.Context, q RecordQuery) (RecordPage, error) {
+	c := compiler{table: recordTable()}
+	where, err := c.where(q.Where)
+	if err != nil {
+		return RecordPage{}, err
+	}
+	order, err := c.table.order(q.Sort, q.Descending)
+	if err != nil {
+		return RecordPage{}, err
+	}
+	where = "records.source_id = ? and records.deleted_at is null and " + where
+	args := append([]any{q.Source}, c.args...)
+	var page RecordPage
+	if !q.NoTotal {
+		if err := r.from(ctx).Raw("select count(*) from records where "+where, args...).Scan(&page.Total).Error; err != nil {
+			return RecordPage{}, fmt.Errorf("count records: %w", err)
+		}
+	}
+	if q.Limit <= 0 {
+		return page, nil
+	}
+	if q.After != "" {
+		where, args = where+" and records.link > ?", append(args, q.After)
+	}
+	columns := "records.*"
+	if q.NoRaw {
+		columns = recordColumns
+	}
+	// The inner query walks an index; only the page's own rows are read in full.
+	inner := "select records.link from records where " + where + " order by " + order + " limit ? offset ?"
+	var rows []recordRow
+	if err := r.from(ctx).Raw("select "+columns+" from records where link in ("+inner+") order by "+order, append(args, q.Limit, max(q.Offset, 0))...).Scan(&rows).Error; err != nil {
+		return RecordPage{}, fmt.Errorf("find records: %w", err)
+	}
+	page.Records = make([]Record, len(rows))
+	for i, row := range rows {
+		page.Records[i] = row.record()
+	}
+	return page, nil
+}
+
+// Affiliations answers a person's employments, the leading one first.
+func (r Reader) Affiliations(ctx context.Context, person id.Person) ([]Affiliation, error) {
+	records, err := r.recordsOf(ctx, []id.Person{person})
+	if err != nil {
+		return nil, err
+	}
+	sources, err := r.sourceMap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	paths, err := r.unitPaths(ctx, records)
+	if err != nil {
+		return nil, err
+	}
+	return affiliationsOf(person, records, sources, paths.ids), nil
+}
+
+// leading sorts all records: those that speak first, then tombstones.
+func leading(records []Record, sources map[id.Source]Source, now time.Time) []Record {
+	out := ranked(records, sources, now)
+	for _, rec := range records {
+		if !slices.ContainsFunc(out, func(o Record) bool { return o.Link == rec.Link }) {
+			out = append(out, rec)
+		}
+	}
+	return out
+}

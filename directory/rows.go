@@ -1,0 +1,319 @@
+package directory
+
+import (
+	"encoding/json"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// handle runs statements: outside a transaction or inside one.
+type handle = *gorm.DB
+
+type sourceRow struct {
+	ID        id.Source
+	Name      string
+	Kind      SourceKind
+	Priority  int
+	Correlate db.JSON[[]string]
+	Advisory  bool
+	Cursor    string
+	CreatedAt db.Instant
+	SyncedAt  db.Instant
+}
+
+func (sourceRow) TableName() string { return "sources" }
+
+func (r sourceRow) source() Source {
+	return Source{ID: r.ID, Name: r.Name, Kind: r.Kind, Priority: r.Priority, Correlate: r.Correlate.V, Advisory: r.Advisory,
+		CreatedAt: r.CreatedAt.Time, SyncedAt: r.SyncedAt.Time}
+}
+
+type tokenRow struct {
+	ID         id.Token
+	SourceID   id.Source
+	Name       string
+	Hash       string
+	CreatedAt  db.Instant
+	ExpiresAt  db.Instant
+	LastUsedAt db.Instant
+	RevokedAt  db.Instant
+}
+
+func (tokenRow) TableName() string { return "source_tokens" }
+
+func (r tokenRow) token() SourceToken {
+	return SourceToken{ID: r.ID, Source: r.SourceID, Name: r.Name, CreatedAt: r.CreatedAt.Time, ExpiresAt: r.ExpiresAt.Time,
+		LastUsedAt: r.LastUsedAt.Time, RevokedAt: r.RevokedAt.Time}
+}
+
+// personRow is a person as merged; attributes holds what no query looks at.
+type personRow struct {
+	ID          id.Person
+	DisplayName string
+	UserName    string
+	Email       string
+	UnitID      id.Unit
+	ManagerID   id.Person
+	Attributes  db.JSON[personAttributes]
+	Search      string
+	SortKey     string
+	Gone        bool
+	Absent      bool
+	Version     int64
+	CreatedAt   db.Instant
+	UpdatedAt   db.Instant
+}
+
+func (personRow) TableName() string { return "persons" }
+
+type personAttributes struct {
+	GivenName      string            `json:"given_name,omitempty"`
+	FamilyName     string            `json:"family_name,omitempty"`
+	Title          string            `json:"title,omitempty"`
+	Department     string            `json:"department,omitempty"`
+	EmployeeNumber string            `json:"employee_number,omitempty"`
+	EmployeeType   string            `json:"employee_type,omitempty"`
+	CostCenter     string            `json:"cost_center,omitempty"`
+	Division       string            `json:"division,omitempty"`
+	Organization   string            `json:"organization,omitempty"`
+	Company        string            `json:"company,omitempty"`
+	Locale         string            `json:"locale,omitempty"`
+	TimeZone       string            `json:"time_zone,omitempty"`
+	Labels         map[string]string `json:"labels,omitempty"`
+}
+
+// person answers the row without what depends on freezes and groups.
+func (r personRow) person() Person {
+	a := r.Attributes.V
+	return Person{ID: r.ID, DisplayName: r.DisplayName, GivenName: a.GivenName, FamilyName: a.FamilyName, UserName: r.UserName, Email: r.Email,
+		Title: a.Title, Department: a.Department, EmployeeNumber: a.EmployeeNumber, EmployeeType: a.EmployeeType, CostCenter: a.CostCenter,
+		Division: a.Division, Organization: a.Organization, Company: a.Company, Locale: a.Locale, TimeZone: a.TimeZone, Labels: a.Labels,
+		Unit: r.UnitID, Manager: r.ManagerID, Absent: r.Absent, Version: r.Version, CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time}
+}
+
+func personRowOf(p Person, gone bool) personRow {
+	return personRow{ID: p.ID, DisplayName: p.DisplayName, UserName: p.UserName, Email: p.Email, UnitID: p.Unit, ManagerID: p.Manager,
+		Attributes: db.JSON[personAttributes]{V: personAttributes{GivenName: p.GivenName, FamilyName: p.FamilyName, Title: p.Title, Department: p.Department,
+			EmployeeNumber: p.EmployeeNumber, EmployeeType: p.EmployeeType, CostCenter: p.CostCenter, Division: p.Division,
+			Organization: p.Organization, Company: p.Company, Locale: p.Locale, TimeZone: p.TimeZone, Labels: p.Labels}},
+		Search: searchText(p), SortKey: fold(p.DisplayName), Gone: gone, Absent: p.Absent, Version: p.Version,
+		CreatedAt: db.At(p.CreatedAt), UpdatedAt: db.At(p.UpdatedAt)}
+}
+
+type recordRow struct {
+	Link            id.Link
+	SourceID        id.Source
+	RecordKey       string
+	PersonID        id.Person
+	ExternalID      string
+	ExternalKey     *string
+	UserName        string
+	UserNameFold    string
+	UserNameKey     *string
+	Active          bool
+	DisplayName     string
+	DisplayNameFold string
+	GivenName       string
+	FamilyName      string
+	Title           string
+	Department      string
+	Division        string
+	Organization    string
+	Company         string
+	EmployeeNumber  string
+	EmployeeType    string
+	CostCenter      string
+	Locale          string
+	TimeZone        string
+	Emails          db.JSON[[]Email]
+	Phones          db.JSON[[]Phone]
+	Labels          db.JSON[map[string]string]
+	UnitKey         string
+	ManagerKey      string
+	StartAt         db.Instant
+	EndAt           db.Instant
+	LeaveFrom       db.Instant
+	LeaveUntil      db.Instant
+	Raw             string
+	Hash            string
+	Version         int64
+	CreatedAt       db.Instant
+	UpdatedAt       db.Instant
+	AbsentSince     db.Instant
+	DeletedAt       db.Instant
+}
+
+func (recordRow) TableName() string { return "records" }
+
+// recordColumns are those of a record without its raw form; recordContent those that a new content may change.
+const recordColumns = "link, source_id, record_key, person_id, external_id, external_key, user_name, user_name_fold, user_name_key, active, " +
+	"display_name, display_name_fold, given_name, family_name, title, department, division, organization, company, employee_number, " +
+	"employee_type, cost_center, locale, time_zone, emails, phones, labels, unit_key, manager_key, start_at, end_at, leave_from, leave_until, " +
+	"hash, version, created_at, updated_at, absent_since, deleted_at"
+
+func (r recordRow) record() Record {
+	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: r.PersonID, ExternalID: r.ExternalID, UserName: r.UserName,
+		Active: r.Active, Attributes: Attributes{DisplayName: r.DisplayName, GivenName: r.GivenName, FamilyName: r.FamilyName, Title: r.Title,
+			Department: r.Department, Division: r.Division, Organization: r.Organization, Company: r.Company, EmployeeNumber: r.EmployeeNumber,
+			EmployeeType: r.EmployeeType, CostCenter: r.CostCenter, Locale: r.Locale, TimeZone: r.TimeZone, Emails: r.Emails.V,
+			Phones: r.Phones.V, Labels: r.Labels.V},
+		UnitKey: r.UnitKey, ManagerKey: r.ManagerKey, StartAt: r.StartAt.Time, EndAt: r.EndAt.Time, LeaveFrom: r.LeaveFrom.Time,
+		LeaveUntil: r.LeaveUntil.Time, Version: r.Version, CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time,
+		AbsentSince: r.AbsentSince.Time, DeletedAt: r.DeletedAt.Time}
+	if r.Raw != "" {
+		rec.Raw = json.RawMessage(r.Raw)
+	}
+	return rec
+}
+
+// recordRowOf makes the row of rec. pushed records own their externalId: no other live one of the source may have it.
+func recordRowOf(rec Record, hash string, pushed bool) recordRow {
+	row := recordRow{Link: rec.Link, SourceID: rec.Source, RecordKey: rec.Key, PersonID: rec.Person, ExternalID: rec.ExternalID,
+		UserName: rec.UserName, UserNameFold: fold(rec.UserName), Active: rec.Active, DisplayName: rec.DisplayName,
+		DisplayNameFold: fold(rec.DisplayName), GivenName: rec.GivenName, FamilyName: rec.FamilyName, Title: rec.Title,
+		Department: rec.Department, Division: rec.Division, Organization: rec.Organization, Company: rec.Company,
+		EmployeeNumber: rec.EmployeeNumber, EmployeeType: rec.EmployeeType, CostCenter: rec.CostCenter, Locale: rec.Locale,
+		TimeZone: rec.TimeZone, Emails: db.JSON[[]Email]{V: rec.Emails}, Phones: db.JSON[[]Phone]{V: rec.Phones},
+		Labels: db.JSON[map[string]string]{V: rec.Labels}, UnitKey: rec.UnitKey, ManagerKey: rec.ManagerKey, StartAt: db.At(rec.StartAt),
+		EndAt: db.At(rec.EndAt), LeaveFrom: db.At(rec.LeaveFrom), LeaveUntil: db.At(rec.LeaveUntil), Raw: string(rec.Raw), Hash: hash,
+		Version: rec.Version, CreatedAt: db.At(rec.CreatedAt), UpdatedAt: db.At(rec.UpdatedAt), AbsentSince: db.At(rec.AbsentSince),
+		DeletedAt: db.At(rec.DeletedAt)}
+	if rec.DeletedAt.IsZero() {
+		row.UserNameKey = keyOf(row.UserNameFold)
+		if pushed {
+			row.ExternalKey = keyOf(rec.ExternalID)
+		}
+	}
+	return row
+}
+
+// keyOf answers what a unique column holds: nothing where there is no value.
+func keyOf(value string) *string {
+	if value == "" {
+		return nil
+	}
+	return &value
+}
+
+func keyText(key *string) string {
+	if key == nil {
+		return ""
+	}
+	return *key
+}
+
+// contactRow is one e-mail or phone of a record, for queries. Kind is ColEmail or ColPhone.
+type contactRow struct {
+	Link      id.Link
+	Kind      Column
+	Ord       int
+	ValueFold string
+	TypeFold  string
+	IsPrimary bool
+}
+
+func (contactRow) TableName() string { return "record_contacts" }
+
+func contactRowsOf(rec Record) []contactRow {
+	var rows []contactRow
+	for i, e := range rec.Emails {
+		rows = append(rows, contactRow{Link: rec.Link, Kind: ColEmail, Ord: i, ValueFold: fold(e.Value), TypeFold: fold(e.Type), IsPrimary: e.Primary})
+	}
+	for i, p := range rec.Phones {
+		rows = append(rows, contactRow{Link: rec.Link, Kind: ColPhone, Ord: i, ValueFold: fold(p.Value), TypeFold: fold(p.Type), IsPrimary: p.Primary})
+	}
+	return rows
+}
+
+type unitRow struct {
+	ID        id.Unit
+	SourceID  id.Source
+	UnitKey   string
+	ParentKey string
+	Name      string
+	Names     db.JSON[map[string]string]
+	CreatedAt db.Instant
+	UpdatedAt db.Instant
+}
+
+func (unitRow) TableName() string { return "units" }
+
+func (r unitRow) unit() Unit {
+	return Unit{ID: r.ID, Source: r.SourceID, Key: r.UnitKey, ParentKey: r.ParentKey, Name: r.Name, Names: r.Names.V,
+		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time}
+}
+
+type groupRow struct {
+	ID              id.DirectoryGroup
+	SourceID        id.Source
+	GroupKey        string
+	ExternalID      string
+	ExternalKey     *string
+	DisplayName     string
+	DisplayNameFold string
+	DisplayNameKey  *string
+	Raw             string
+	Version         int64
+	CreatedAt       db.Instant
+	UpdatedAt       db.Instant
+}
+
+func (groupRow) TableName() string { return "directory_groups" }
+
+const groupColumns = "id, source_id, group_key, external_id, external_key, display_name, display_name_fold, display_name_key, version, created_at, updated_at"
+
+func (r groupRow) group() GroupRecord {
+	g := GroupRecord{ID: r.ID, Source: r.SourceID, Key: r.GroupKey, ExternalID: r.ExternalID, DisplayName: r.DisplayName, Version: r.Version,
+		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time}
+	if r.Raw != "" {
+		g.Raw = json.RawMessage(r.Raw)
+	}
+	return g
+}
+
+// groupRowOf makes the row of g. pushed groups own their name and externalId in the source.
+func groupRowOf(g GroupRecord, pushed bool) groupRow {
+	row := groupRow{ID: g.ID, SourceID: g.Source, GroupKey: g.Key, ExternalID: g.ExternalID, DisplayName: g.DisplayName,
+		DisplayNameFold: fold(g.DisplayName), Raw: string(g.Raw), Version: g.Version, CreatedAt: db.At(g.CreatedAt), UpdatedAt: db.At(g.UpdatedAt)}
+	if pushed {
+		row.ExternalKey, row.DisplayNameKey = keyOf(g.ExternalID), keyOf(row.DisplayNameFold)
+	}
+	return row
+}
+
+type memberRow struct {
+	GroupID  id.DirectoryGroup
+	Value    string
+	SourceID id.Source
+}
+
+func (memberRow) TableName() string { return "group_members" }
+
+type freezeRow struct {
+	ID        id.Freeze
+	PersonID  id.Person
+	Slot      string
+	Cause     FreezeCause
+	SourceID  id.Source
+	FromAt    db.Instant
+	UntilAt   db.Instant
+	Veto      bool
+	Rev       int64
+	CreatedAt db.Instant
+	LiftedAt  db.Instant
+}
+
+func (freezeRow) TableName() string { return "freezes" }
+
+func (r freezeRow) freeze() Freeze {
+	return Freeze{ID: r.ID, Person: r.PersonID, Slot: r.Slot, Cause: r.Cause, Source: r.SourceID, From: r.FromAt.Time, Until: r.UntilAt.Time,
+		Veto: r.Veto, Rev: r.Rev, CreatedAt: r.CreatedAt.Time, LiftedAt: r.LiftedAt.Time}
+}
+
+func freezeRowOf(f Freeze) freezeRow {
+	return freezeRow{ID: f.ID, PersonID: f.Person, Slot: f.Slot, Cause: f.Cause, SourceID: f.Source, FromAt: db.At(f.From), UntilAt: db.At(f.Until),
+		Veto: f.Veto, Rev: f.Rev, CreatedAt: db.At(f.CreatedAt), LiftedAt: db.At(f.LiftedAt)}
+}

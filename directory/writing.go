@@ -1,0 +1,360 @@
+package directory
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+func micro(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+// writing collects the rows of one call, so that a bulk call writes few statements.
+type writing struct {
+	w              *work
+	newPeople      []personRow
+	people         []personRow
+	newRecords     []recordRow
+	records        []recordRow
+	renamed        []id.Link // whose unique names change
+	dropContacts   []id.Link
+	contacts       []contactRow
+	newFreezes     []freezeRow
+	freezes        []freezeRow
+	lostMembership []*entry
+}
+
+// person compares one person with what is stored, and their freezes.
+func (p *writing) person(s *subject) {
+	w := p.w
+	gone := len(living(s.records)) == 0
+	if len(s.records) == 0 { // all records were given away: who this was stays readable
+		s.now = s.old.person()
+		s.now.Absent = false
+	}
+	fields := DiffPerson(s.old.person(), s.now)
+	switch {
+	case s.fresh:
+		s.now.Version, s.now.CreatedAt, s.now.UpdatedAt = 1, w.now, w.now
+		p.newPeople = append(p.newPeople, personRowOf(s.now, gone))
+		w.differs(s.id, fieldNames(fields)...).Created = true
+		w.note("person.created", string(s.id), fields, nil)
+	case len(fields) > 0 || gone != s.old.Gone:
+		s.now.Version, s.now.CreatedAt, s.now.UpdatedAt = s.old.Version+1, s.old.CreatedAt.Time, w.now
+		p.people = append(p.people, personRowOf(s.now, gone))
+		w.differs(s.id, fieldNames(fields)...)
+		action := "person.changed"
+		if gone != s.old.Gone {
+			w.differs(s.id, "status")
+		}
+		if gone && !s.old.Gone {
+			action = "person.deleted"
+		}
+		w.note(action, string(s.id), fields, nil)
+	}
+	p.personFreezes(s)
+}
+
+func (p *writing) personFreezes(s *subject) {
+	w := p.w
+	opened, changed, lifted := w.freezePlan(s)
+	for _, f := range opened {
+		p.newFreezes = append(p.newFreezes, freezeRowOf(f))
+		w.freezes = append(w.freezes, FreezeChange{Freeze: f, Op: FreezeOpened})
+		w.note("person.frozen", string(s.id), nil, freezeNote(f))
+		w.settled(f)
+	}
+	for _, f := range changed {
+		before := s.standing[slices.IndexFunc(s.standing, func(o Freeze) bool { return o.ID == f.ID })]
+		p.freezes = append(p.freezes, freezeRowOf(f))
+		w.freezes = append(w.freezes, FreezeChange{Freeze: f, Op: FreezeChanged, Before: before})
+		w.note("person.frozen", string(s.id), nil, freezeNote(f))
+		w.settled(f)
+	}
+	for _, f := range lifted {
+		p.freezes = append(p.freezes, freezeRowOf(f))
+		w.note("person.unfrozen", string(s.id), nil, freezeNote(f))
+		w.settled(f)
+	}
+	if len(opened)+len(changed)+len(lifted) > 0 {
+		w.differs(s.id, "freezes")
+		return
+	}
+	for _, op := range w.console {
+		if op.person == s.id { // nothing to do: then what stands must be in force before the answer
+			w.wait(s.id, true)
+		}
+	}
+}
+
+// settled puts a freeze of the console into the answer of its change.
+func (w *work) settled(f Freeze) {
+	for _, op := range w.console {
+		slot := SlotSecurity
+		switch c := op.change.(type) {
+		case EndPerson:
+			slot = SlotEnded
+		case LiftFreeze:
+			if c.Freeze != f.ID {
+				continue
+			}
+			slot = f.Slot
+		}
+		if op.person == f.Person && slot == f.Slot {
+			w.applied.Freezes[op.index], w.applied.Outcomes[op.index] = f, Updated
+		}
+	}
+}
+
+func freezeNote(f Freeze) map[string]any {
+	note := map[string]any{"freeze": f.ID, "slot": f.Slot, "cause": f.Cause}
+	if f.Veto {
+		note["veto"] = true
+	}
+	if v := moment(f.From); v != nil {
+		note["from"] = v
+	}
+	if v := moment(f.Until); v != nil {
+		note["until"] = v
+	}
+	return note
+}
+
+// record compares one record with what is stored.
+func (p *writing) record(e *entry) {
+	if !e.dirty() {
+		return
+	}
+	w := p.w
+	row := w.row(e)
+	live := e.after.DeletedAt.IsZero()
+	note := map[string]any{"source": e.after.Source, "person": e.after.Person, "version": e.after.Version}
+	if e.before.Link == "" {
+		p.newRecords = append(p.newRecords, row)
+		p.contacts = append(p.contacts, contactRowsOf(e.after)...)
+		w.note("record.created", string(e.after.Link), Diff(Record{}, e.after), note)
+		return
+	}
+	p.records = append(p.records, row)
+	if nameKey(e.before) != nameKey(e.after) || w.externalKey(e.before) != w.externalKey(e.after) {
+		p.renamed = append(p.renamed, e.after.Link)
+	}
+	var before, now []contactRow
+	if e.before.DeletedAt.IsZero() {
+		before = contactRowsOf(e.before)
+	}
+	if live {
+		now = contactRowsOf(e.after)
+	}
+	if !slices.Equal(before, now) {
+		if len(before) > 0 {
+			p.dropContacts = append(p.dropContacts, e.after.Link)
+		}
+		p.contacts = append(p.contacts, now...)
+	}
+	fields := Diff(e.before, e.after)
+	if len(fields) > 0 {
+		w.note("record.changed", string(e.after.Link), fields, note)
+	}
+	if e.before.Person != e.after.Person {
+		w.note("record.linked", string(e.after.Link), nil, map[string]any{"source": e.after.Source, "person": e.after.Person, "before": e.before.Person})
+	}
+	switch was := e.before.DeletedAt.IsZero(); {
+	case was && !live:
+		w.note("record.deleted", string(e.after.Link), nil, note)
+		if e.after.Key == string(e.after.Link) { // such a key never comes back
+			p.lostMembership = append(p.lostMembership, e)
+		}
+	case !was && live:
+		w.note("record.restored", string(e.after.Link), nil, note)
+	}
+	switch was, is := e.before.AbsentSince.IsZero(), e.after.AbsentSince.IsZero(); {
+	case was && !is:
+		w.note("record.absent", string(e.after.Link), nil, note)
+	case !was && is && live:
+		w.note("record.present", string(e.after.Link), nil, note)
+	}
+}
+
+// flush writes what was collected. People come before the records that name them; both were locked before in their order.
+func (p *writing) flush() error {
+	tx := p.w.tx
+	if len(p.newPeople)+len(p.people)+len(p.newRecords)+len(p.records)+len(p.newFreezes)+len(p.freezes) > 0 {
+		p.w.wrote = true
+	}
+	if err := insert(tx, p.newPeople); err != nil {
+		return fmt.Errorf("write people: %w", err)
+	}
+	for _, row := range p.people {
+		if err := tx.Exec(`update persons set display_name = ?, user_name = ?, email = ?, unit_id = ?, manager_id = ?, attributes = ?, search = ?,
+			sort_key = ?, gone = ?, absent = ?, version = ?, updated_at = ? where id = ?`, row.DisplayName, row.UserName, row.Email, row.UnitID,
+			row.ManagerID, row.Attributes, row.Search, row.SortKey, row.Gone, row.Absent, row.Version, row.UpdatedAt, row.ID).Error; err != nil {
+			return fmt.Errorf("write people: %w", err)
+		}
+	}
+	if err := p.flushRecords(); err != nil {
+		return fmt.Errorf("write records: %w", duplicate(err))
+	}
+	for _, e := range p.lostMembership {
+		if err := p.w.dropMember(e.after.Source, e.after.Key); err != nil {
+			return err
+		}
+	}
+	for _, row := range p.freezes {
+		if err := tx.Exec("update freezes set from_at = ?, until_at = ?, veto = ?, lifted_at = ? where id = ?", row.FromAt, row.UntilAt, row.Veto, row.LiftedAt, row.ID).Error; err != nil {
+			return fmt.Errorf("write freezes: %w", err)
+		}
+	}
+	if err := insert(tx, p.newFreezes); err != nil {
+		return fmt.Errorf("write freezes: %w", err)
+	}
+	return nil
+}
+
+func (p *writing) flushRecords() error {
+	tx := p.w.tx
+	if len(p.renamed) > 1 || len(p.renamed) == 1 && len(p.newRecords) > 0 { // two may trade names: first all let go
+		for part := range slices.Chunk(p.renamed, chunk) {
+			if err := tx.Exec("update records set user_name_key = null, external_key = null where link in ?", part).Error; err != nil {
+				return err
+			}
+		}
+	}
+	for _, row := range p.records {
+		if err := tx.Table("records").Where("link = ?", row.Link).Updates(recordValues(row)).Error; err != nil {
+			return err
+		}
+	}
+	if err := insert(tx, p.newRecords); err != nil {
+		return err
+	}
+	for part := range slices.Chunk(p.dropContacts, chunk) {
+		if err := tx.Exec("delete from record_contacts where link in ?", part).Error; err != nil {
+			return err
+		}
+	}
+	return insert(tx, p.contacts)
+}
+
+func insert[R any](tx *db.Tx, rows []R) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	return tx.CreateInBatches(rows, 200).Error
+}
+
+// recordValues are the columns of a record that a change may write.
+func recordValues(r recordRow) map[string]any {
+	return map[string]any{"person_id": r.PersonID, "external_id": r.ExternalID, "external_key": r.ExternalKey, "user_name": r.UserName,
+		"user_name_fold": r.UserNameFold, "user_name_key": r.UserNameKey, "active": r.Active, "display_name": r.DisplayName,
+		"display_name_fold": r.DisplayNameFold, "given_name": r.GivenName, "family_name": r.FamilyName, "title": r.Title,
+		"department": r.Department, "division": r.Division, "organization": r.Organization, "company": r.Company,
+		"employee_number": r.EmployeeNumber, "employee_type": r.EmployeeType, "cost_center": r.CostCenter, "locale": r.Locale,
+		"time_zone": r.TimeZone, "emails": r.Emails, "phones": r.Phones, "labels": r.Labels, "unit_key": r.UnitKey, "manager_key": r.ManagerKey,
+		"start_at": r.StartAt, "end_at": r.EndAt, "leave_from": r.LeaveFrom, "leave_until": r.LeaveUntil, "raw": r.Raw, "hash": r.Hash,
+		"version": r.Version, "updated_at": r.UpdatedAt, "absent_since": r.AbsentSince, "deleted_at": r.DeletedAt}
+}
+
+// note adds an audit record: differences are split into what stays and what can be erased; more is added to what stays.
+func (w *work) note(action, subject string, fields []Field, more map[string]any) {
+	forever, personal := map[string]any{}, map[string]any{}
+	if fields != nil {
+		forever, personal = auditHalves(fields)
+	}
+	for k, v := range more {
+		forever[k] = v
+	}
+	if w.cause.Source != "" {
+		forever["by_source"] = w.cause.Source
+	}
+	if w.cause.Token != "" {
+		forever["token"] = w.cause.Token
+	}
+	if len(w.cause.Ignored) > 0 && len(w.audits) == 0 {
+		forever["ignored"] = w.cause.Ignored
+	}
+	if w.cause.Reason != "" {
+		personal["reason"] = w.cause.Reason
+	}
+	w.audits = append(w.audits, audit.Record{At: w.now, Actor: w.cause.actor(), Action: action, Subject: subject, Cause: string(w.cause.Source),
+		RequestID: string(w.cause.Request), Public: forever, Personal: personal})
+}
+
+func (c Cause) actor() string {
+	switch {
+	case c.Actor != "":
+		return c.Actor
+	case c.Token != "":
+		return string(c.Token)
+	case c.Source != "":
+		return string(c.Source)
+	}
+	return "system"
+}
+
+// publish appends the events, then the revocation, then the audit records: the order of locks.
+func (w *work) publish() error {
+	for _, p := range slices.Sorted(maps.Keys(w.changed)) {
+		c := *w.changed[p]
+		w.applied.Changed = append(w.applied.Changed, c)
+		data, err := json.Marshal(map[string]any{"created": c.Created, "fields": c.Fields, "source": w.cause.Source})
+		if err != nil {
+			return err
+		}
+		w.events = append(w.events, feed.Event{At: w.now, Kind: "person.changed", Subject: string(c.Person), Data: data})
+	}
+	if len(w.events) > 0 {
+		seq, err := w.s.feed.Append(w.tx, w.events...)
+		if err != nil {
+			return err
+		}
+		w.applied.Seq, w.wrote = seq, true
+	}
+	if len(w.freezes) > 0 {
+		if err := w.revoke(); err != nil {
+			return err
+		}
+	}
+	if len(w.audits) == 0 {
+		return nil
+	}
+	w.wrote = true
+	return audit.Append(w.tx, w.audits...)
+}
+
+func (w *work) revoke() error {
+	rev, err := w.s.Access.Revoke(w.tx, w.freezes)
+	if err != nil {
+		return fmt.Errorf("revoke: %w", err)
+	}
+	if rev == 0 {
+		return nil
+	}
+	w.applied.Rev = rev
+	var ids []id.Freeze
+	for _, f := range w.freezes {
+		ids = append(ids, f.Freeze.ID)
+	}
+	for part := range slices.Chunk(ids, chunk) {
+		if err := w.tx.Exec("update freezes set rev = ? where id in ?", rev, part).Error; err != nil {
+			return fmt.Errorf("write freezes: %w", err)
+		}
+	}
+	for i := range w.applied.Freezes {
+		if slices.Contains(ids, w.applied.Freezes[i].ID) {
+			w.applied.Freezes[i].Rev = rev
+		}
+	}
+	return nil
+}
