@@ -34,7 +34,7 @@ func foldSlow(dn string) string {
 	for i, rdn := range d.RDNs {
 		values := make([]string, len(rdn.Attributes))
 		for j, a := range rdn.Attributes {
-			values[j] = strings.ToLower(a.Type) + "=" + escapeSeparators(strings.ToLower(a.Value))
+			values[j] = strings.ToLower(a.Type) + "=" + escapeSeparators(strings.ToLower(strings.TrimSpace(a.Value)))
 		}
 		slices.Sort(values) // RFC 4514 section 2.2: the values of one RDN have no order
 		parts[i] = strings.Join(values, "+")

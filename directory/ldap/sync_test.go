@@ -1,0 +1,545 @@
+package ldap_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/directory/ldap/demo"
+	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/db/dbtest"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// access stands in for provisioning: it has no tuples, and remembers what it was told.
+type access struct {
+	mu      sync.Mutex
+	frozen  []id.Person
+	settled int
+}
+
+func (a *access) Revoke(_ *db.Tx, freezes []directory.FreezeChange) (int64, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, f := range freezes {
+		a.frozen = append(a.frozen, f.Freeze.Person)
+	}
+	return int64(len(a.frozen)), nil
+}
+
+func (a *access) Settle(context.Context, directory.Cause, []id.Person, int64) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.settled++
+	return nil
+}
+
+// world is a directory store with one LDAP source.
+type world struct {
+	t      testing.TB
+	store  *directory.Store
+	feed   *feed.Feed
+	source directory.Source
+	access *access
+	log    *bytes.Buffer
+	logs   *slog.Logger
+}
+
+// lockedBuffer lets a log be written by several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  *bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func newWorld(t testing.TB, d *db.DB) *world {
+	t.Helper()
+	for _, migrate := range []func(context.Context, *db.DB) error{feed.Migrate, audit.Migrate, directory.Migrate} {
+		if err := migrate(t.Context(), d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &world{t: t, access: &access{}, log: &bytes.Buffer{}}
+	w.logs = slog.New(slog.NewTextHandler(&lockedBuffer{b: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.feed = feed.New(d, "test", w.logs)
+	w.store = directory.New(d, w.feed, w.logs)
+	w.store.Access = w.access
+	var err error
+	if w.source, err = w.store.CreateSource(t.Context(), directory.Cause{}, directory.Source{Name: "corp", Kind: directory.KindLDAP, Priority: 1}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { noCanary(t, "log", w.log.String()) })
+	return w
+}
+
+func (w *world) syncer(c ldap.Config) *ldap.Syncer {
+	s := &ldap.Syncer{Store: w.store, Source: w.source, Config: c, Log: w.logs}
+	w.t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func (w *world) sync(s *ldap.Syncer) ldap.Report {
+	w.t.Helper()
+	rep, err := s.Sync(w.t.Context())
+	if err != nil {
+		w.t.Fatalf("%v %+v", err, rep)
+	}
+	return rep
+}
+
+func (w *world) head() int64 {
+	w.t.Helper()
+	seq, err := w.feed.Head(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return seq
+}
+
+// people answers everybody of the source by login.
+func (w *world) people() map[string]directory.Record {
+	w.t.Helper()
+	page, err := w.store.FindRecords(w.t.Context(), directory.RecordQuery{Source: w.source.ID, Limit: 10_000})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out := map[string]directory.Record{}
+	for _, r := range page.Records {
+		out[r.UserName] = r
+	}
+	return out
+}
+
+func (w *world) person(login string) directory.Person {
+	w.t.Helper()
+	r, ok := w.people()[login]
+	if !ok {
+		w.t.Fatalf("%s is not known", login)
+	}
+	p, err := w.store.Person(w.t.Context(), r.Person)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+func (w *world) units() map[string]directory.Unit {
+	w.t.Helper()
+	all, err := w.store.Units(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out := map[string]directory.Unit{}
+	for _, u := range all {
+		out[u.Name] = u
+	}
+	return out
+}
+
+// absent lists the logins of those who are marked absent.
+func (w *world) absent() (out []string) {
+	for login, r := range w.people() {
+		if !r.AbsentSince.IsZero() {
+			out = append(out, login)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// holds: J39, R9
+func TestSyncTwice(t *testing.T) {
+	s := ldaptest.Start(t, ldaptest.Company{People: 130, Units: 24, Groups: 12, Members: 40}.LDIF())
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		var steps []ldap.Progress
+		one := w.syncer(slapdConfig(s))
+		one.Progress = func(p ldap.Progress) { steps = append(steps, p) }
+		rep := w.sync(one)
+		if got := rep.Outcomes[ldap.ClassPerson][directory.Created]; got != 130 || !rep.Proof.Complete() || len(rep.Findings) != 0 {
+			t.Fatalf("first sync: %+v", rep)
+		}
+		if last := steps[len(steps)-1]; steps[0].Phase != "read" || last.Phase != "write" {
+			t.Errorf("progress: %+v … %+v", steps[0], last)
+		}
+		people, units := w.people(), w.units()
+		if len(people) != 130 || len(units) != 27 {
+			t.Fatalf("%d people, %d units", len(people), len(units))
+		}
+		u50 := w.person("u000050")
+		switch boss := w.person("u000002"); {
+		case u50.Manager != boss.ID:
+			t.Errorf("manager: %s, want %s", u50.Manager, boss.ID)
+		case u50.Email != "u000050@corp.example" || u50.EmployeeNumber != "E000050" || u50.FamilyName == "" || u50.Department == "":
+			t.Errorf("attributes: %+v", u50)
+		case u50.Unit != units["dept014"].ID || units["dept014"].Parent != units["dept004"].ID || units["dept004"].Parent != units["people"].ID:
+			t.Errorf("unit: %+v in %+v", u50.Unit, units)
+		case units["dept014"].Names["zh"] != "研发14部":
+			t.Errorf("names of a unit: %v", units["dept014"].Names)
+		case u50.Status != directory.StatusActive || u50.Frozen:
+			t.Errorf("status: %+v", u50)
+		}
+		groups, err := w.store.FindGroups(t.Context(), directory.GroupQuery{Source: w.source.ID, Limit: 100})
+		if err != nil || groups.Total != 12 {
+			t.Fatalf("groups: %+v %v", groups, err)
+		}
+		var nested, pending int
+		for _, g := range groups.Groups {
+			members, err := w.store.Members(t.Context(), g.ID, directory.MemberQuery{Limit: 1000})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range members.Members {
+				switch {
+				case m.Group != "":
+					nested++
+				case m.Link == "":
+					pending++
+				}
+			}
+		}
+		if nested != 1 || pending != 0 {
+			t.Errorf("%d nested groups, %d pending members", nested, pending)
+		}
+		head := w.head()
+		if rep := w.sync(w.syncer(slapdConfig(s))); rep.Written() != 0 || rep.Outcomes[ldap.ClassPerson][directory.Unchanged] != 130 {
+			t.Errorf("second sync: %+v", rep)
+		}
+		if now := w.head(); now != head {
+			t.Errorf("the second sync wrote %d events", now-head)
+		}
+		source, err := w.store.SourceByID(t.Context(), w.source.ID)
+		if err != nil || source.SyncedAt.IsZero() {
+			t.Errorf("the sync is not noted: %+v %v", source, err)
+		}
+	})
+}
+
+// holds: R2, R6, J17
+func TestIdentitySurvives(t *testing.T) {
+	s := ldaptest.Start(t, ldaptest.Company{People: 40, Units: 14, Groups: 3, Members: 10}.LDIF())
+	w := newWorld(t, dbtest.SQLite(t))
+	sy := w.syncer(slapdConfig(s))
+	w.sync(sy)
+	before, units := w.people(), w.units()
+	name := func(i int) string { return fmt.Sprintf("u%06d", i) }
+	admin := s.Admin(t)
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	dn := func(i int) string { return strings.Split(string(w.people()[name(i)].Raw), `"`)[3] }
+	// u1: another login and e-mail; u2: another unit; the unit of u0: another name; dept011 (with children): below another unit.
+	do(admin.ModifyDN(goldap.NewModifyDNRequest(dn(1), "uid=renamed", true, "")))
+	mod := goldap.NewModifyRequest(strings.Replace(dn(1), "uid=u000001", "uid=renamed", 1), nil)
+	mod.Replace("mail", []string{"renamed@corp.example"})
+	do(admin.Modify(mod))
+	do(admin.ModifyDN(goldap.NewModifyDNRequest(dn(2), "uid=u000002", true, "ou=dept003,ou=people,"+base)))
+	do(admin.ModifyDN(goldap.NewModifyDNRequest("ou=dept000,ou=people,"+base, "ou=Research", true, "")))
+	do(admin.ModifyDN(goldap.NewModifyDNRequest("ou=dept011,ou=dept001,ou=people,"+base, "ou=dept011", true, "ou=dept005,ou=people,"+base)))
+	rep := w.sync(sy)
+	after, now := w.people(), w.units()
+	if len(after) != 40 || rep.Absent != 0 || rep.Outcomes[ldap.ClassPerson][directory.Created] != 0 {
+		t.Fatalf("people came or went: %+v", rep)
+	}
+	if r := after["renamed"]; r.Person != before[name(1)].Person || r.Link != before[name(1)].Link || r.Emails[0].Value != "renamed@corp.example" {
+		t.Errorf("renamed: %+v", r)
+	}
+	if r := after[name(2)]; r.Person != before[name(2)].Person || r.UnitKey != units["dept003"].Key {
+		t.Errorf("moved: %+v", r)
+	}
+	if now["Research"].ID != units["dept000"].ID || now["dept010"].Parent != now["Research"].ID {
+		t.Errorf("renamed unit: %+v", now["Research"])
+	}
+	if now["dept011"].ID != units["dept011"].ID || now["dept011"].Parent != now["dept005"].ID {
+		t.Errorf("moved unit: %+v", now["dept011"])
+	}
+	for login, r := range before {
+		if login != name(1) && login != name(2) && after[login].UnitKey != r.UnitKey {
+			t.Errorf("%s changed its unit", login)
+		}
+	}
+	// A locked account is an explicit disable, an entry outside the base is an absence.
+	mod = goldap.NewModifyRequest(dn(4), nil)
+	mod.Replace("pwdAccountLockedTime", []string{"000001010000Z"})
+	do(admin.Modify(mod))
+	do(admin.Del(goldap.NewDelRequest(dn(39), nil)))
+	rep = w.sync(sy)
+	if p := w.person(name(4)); !p.Frozen || p.Absent {
+		t.Errorf("locked: %+v", p)
+	}
+	if p := w.person(name(39)); rep.Absent != 1 || !slices.Equal(w.absent(), []string{name(39)}) || p.Frozen || p.Status != directory.StatusActive {
+		t.Errorf("removed: %+v %v", p, w.absent())
+	}
+	mod = goldap.NewModifyRequest(dn(4), nil)
+	mod.Delete("pwdAccountLockedTime", nil)
+	do(admin.Modify(mod))
+	if rep = w.sync(sy); w.person(name(4)).Frozen || rep.Absent != 0 {
+		t.Errorf("unlocked: %+v", rep)
+	}
+}
+
+// TestPartial holds that a directory that answers wrongly changes nobody, and that the next sound reading goes on.
+//
+// holds: J34, R1
+// holds: attack ldap-01
+// holds: attack ldap-02
+func TestPartial(t *testing.T) {
+	d, c := double(t, 35)
+	w := newWorld(t, dbtest.SQLite(t))
+	sy := w.syncer(c)
+	w.sync(sy)
+	people := w.people()
+	// what a sound reading would bring in: a new title early, a new person late, and one who is gone
+	if err := errors.Join(
+		d.Modify("uid=u000,ou=研发,ou=people,"+base, demo.Mod{Kind: demo.ModReplace, Name: "title", Values: []string{"Changed"}}),
+		d.Add(demo.Entry{DN: "uid=new,ou=people," + base, Attributes: map[string][]string{"objectClass": {"inetOrgPerson"}, "sn": {"New"}, "cn": {"New"}}}),
+		d.Delete("uid=u033,ou=sales,ou=people,"+base)); err != nil {
+		t.Fatal(err)
+	}
+	head := w.head()
+	untouched := func(name string, err error) {
+		t.Helper()
+		if !errors.Is(err, ldap.ErrIncomplete) && !errors.Is(err, ldap.ErrImplausible) {
+			t.Errorf("%s: not marked as failed: %v", name, err)
+		}
+		if w.head() != head || len(w.absent()) != 0 || len(w.people()) != len(people) {
+			t.Errorf("%s: something was written", name)
+		}
+		if st := sy.Status(); st.LastError == "" || st.Failures == 0 {
+			t.Errorf("%s: the status does not show it: %+v", name, st)
+		}
+		noCanary(t, name, err, sy.Status())
+	}
+	for _, row := range []struct {
+		name string
+		f    demo.Faults
+	}{
+		{"zero entries with success", demo.Faults{Empty: true}},
+		{"zero people with success", demo.Faults{Empty: true, Class: "inetOrgPerson"}},
+		{"size limit", demo.Faults{SizeLimit: 20, Class: "inetOrgPerson"}},
+		{"closed in page 3", demo.Faults{ClosePage: 3, Class: "inetOrgPerson"}},
+		{"closed at the groups", demo.Faults{ClosePage: 1, Class: "groupOfNames"}},
+		{"silent in page 2", demo.Faults{SilentAfter: 12, Class: "inetOrgPerson"}},
+		{"rights lost", demo.Faults{Code: 50}},
+		{"base hidden", demo.Faults{Code: 32}},
+		{"referral", demo.Faults{Referral: "ldap://127.0.0.1:1/"}},
+		{"reference", demo.Faults{Reference: "ldap://127.0.0.1:1/"}},
+		{"paging ignored", demo.Faults{NoPaging: true}},
+		{"ids hidden", demo.Faults{NoIDs: true}},
+		{"one id for all", demo.Faults{SameIDs: true}},
+	} {
+		d.SetFaults(row.f)
+		_, err := sy.Sync(t.Context())
+		untouched(row.name, err)
+	}
+	d.SetFaults(demo.Faults{})
+	gone := c
+	gone.URL = "ldap://127.0.0.1:1"
+	if _, err := w.syncer(gone).Sync(t.Context()); !errors.Is(err, ldap.ErrUnreachable) || !errors.Is(err, ldap.ErrIncomplete) {
+		t.Errorf("server gone: %v", err)
+	}
+	sentinel := c
+	sentinel.Sentinel = "uid=boss," + base
+	if _, err := w.syncer(sentinel).Sync(t.Context()); !errors.Is(err, ldap.ErrIncomplete) || w.head() != head {
+		t.Errorf("sentinel missing: %v", err)
+	}
+	other := c
+	other.IDAttribute = "employeeNumber" // everybody would be somebody else
+	if _, err := w.syncer(other).Sync(t.Context()); !errors.Is(err, ldap.ErrIncomplete) && !errors.Is(err, ldap.ErrImplausible) || w.head() != head {
+		t.Errorf("other identity: %v", err)
+	}
+	rep := w.sync(sy)
+	if rep.Absent != 1 || !slices.Equal(w.absent(), []string{"u033"}) || w.person("u000").Title != "Changed" || w.person("new").FamilyName != "New" {
+		t.Errorf("the next sound reading: %+v, absent %v", rep, w.absent())
+	}
+	if st := sy.Status(); st.LastError != "" || st.Failures != 0 || st.LastSuccess.IsZero() || !st.Live {
+		t.Errorf("status: %+v", st)
+	}
+}
+
+// TestDisableGetsThrough holds that an explicit disable does not wait for a server that never finishes a reading.
+//
+// holds: J17
+func TestDisableGetsThrough(t *testing.T) {
+	d, c := double(t, 35)
+	w := newWorld(t, dbtest.SQLite(t))
+	sy := w.syncer(c)
+	w.sync(sy)
+	if err := errors.Join(
+		d.Modify("uid=u003,ou=sales,ou=people,"+base, demo.Mod{Kind: demo.ModReplace, Name: "userAccountControl", Values: []string{"514"}}, demo.Mod{Kind: demo.ModReplace, Name: "title", Values: []string{"Gone"}}),
+		d.Modify("uid=u034,ou=研发,ou=people,"+base, demo.Mod{Kind: demo.ModReplace, Name: "userAccountControl", Values: []string{"514"}})); err != nil {
+		t.Fatal(err)
+	}
+	d.SetFaults(demo.Faults{ClosePage: 3, Class: "inetOrgPerson"})
+	rep, err := sy.Sync(t.Context())
+	if !errors.Is(err, ldap.ErrIncomplete) || rep.Disabled != 1 {
+		t.Fatalf("%+v %v", rep, err)
+	}
+	if p := w.person("u003"); !p.Frozen || p.Title != "Engineer" || p.Manager == "" {
+		t.Errorf("read and disabled: %+v", p)
+	}
+	if p := w.person("u034"); p.Frozen {
+		t.Errorf("not read: %+v", p)
+	}
+	if rep, _ = sy.Sync(t.Context()); rep.Disabled != 0 {
+		t.Errorf("disabled twice: %+v", rep)
+	}
+	d.SetFaults(demo.Faults{})
+	w.sync(sy)
+	if p := w.person("u034"); !p.Frozen {
+		t.Errorf("after a whole reading: %+v", p)
+	}
+}
+
+// TestGoneUnitsAndGroups takes away what a complete reading does not hold, unless nothing of its kind is left.
+func TestGoneUnitsAndGroups(t *testing.T) {
+	d, c := double(t, 6)
+	w := newWorld(t, dbtest.SQLite(t))
+	sy := w.syncer(c)
+	extra := []demo.Entry{
+		{DN: "ou=a," + base, Attributes: map[string][]string{"objectClass": {"organizationalUnit"}}},
+		{DN: "ou=b,ou=a," + base, Attributes: map[string][]string{"objectClass": {"organizationalUnit"}}},
+		{DN: "cn=two,ou=groups," + base, Attributes: map[string][]string{"objectClass": {"posixGroup"}, "memberUid": {"u002", "U003", "nobody"}}},
+	}
+	if err := d.Add(extra...); err != nil {
+		t.Fatal(err)
+	}
+	w.sync(sy)
+	groups := func() map[string]int {
+		t.Helper()
+		page, err := w.store.FindGroups(t.Context(), directory.GroupQuery{Source: w.source.ID, Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]int{}
+		for _, g := range page.Groups {
+			members, err := w.store.Members(t.Context(), g.ID, directory.MemberQuery{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[g.DisplayName] = members.Total
+		}
+		return out
+	}
+	if g := groups(); len(g) != 2 || g["all"] != 6 || g["two"] != 2 || len(w.units()) != 6 {
+		t.Fatalf("groups %v, units %v", g, w.units())
+	}
+	d.SetFaults(demo.Faults{Empty: true, Class: "groupOfNames"})
+	if rep := w.sync(sy); len(groups()) != 2 || !slices.ContainsFunc(rep.Findings, func(f ldap.Finding) bool { return f.Code == "groups_hidden" }) {
+		t.Errorf("hidden groups: %v %+v", groups(), rep)
+	}
+	d.SetFaults(demo.Faults{Empty: true, Class: "organizationalUnit"})
+	if rep := w.sync(sy); len(w.units()) != 6 || !slices.ContainsFunc(rep.Findings, func(f ldap.Finding) bool { return f.Code == "units_hidden" }) {
+		t.Errorf("hidden units: %v %+v", w.units(), rep)
+	}
+	d.SetFaults(demo.Faults{})
+	if err := errors.Join(d.Delete("ou=b,ou=a,"+base), d.Delete("ou=a,"+base), d.Delete("cn=two,ou=groups,"+base),
+		d.Modify("cn=all,ou=groups,"+base, demo.Mod{Kind: demo.ModDelete, Name: "member", Values: []string{"uid=u002,ou=研发,ou=people," + base}})); err != nil {
+		t.Fatal(err)
+	}
+	w.sync(sy)
+	if g := groups(); len(g) != 1 || g["all"] != 5 || len(w.units()) != 4 {
+		t.Errorf("groups %v, units %v", g, w.units())
+	}
+	if err := d.Modify("cn=all,ou=groups,"+base, demo.Mod{Kind: demo.ModDelete, Name: "member"}); err != nil {
+		t.Fatal(err)
+	}
+	if rep := w.sync(sy); groups()["all"] != 5 || !slices.ContainsFunc(rep.Findings, func(f ldap.Finding) bool { return f.Code == "members_hidden" }) {
+		t.Errorf("hidden members: %v %+v", groups(), rep)
+	}
+}
+
+// TestLogins moves logins around: two people swap theirs, and two claim the same.
+func TestLogins(t *testing.T) {
+	d, c := double(t, 6)
+	w := newWorld(t, dbtest.SQLite(t))
+	sy := w.syncer(c)
+	w.sync(sy)
+	before := w.people()
+	for _, step := range [][2]string{{"u001", "tmp"}, {"u003", "u001"}, {"tmp", "u003"}} {
+		if err := d.Move("uid="+step[0]+",ou=sales,ou=people,"+base, "uid="+step[1], true, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.sync(sy)
+	after := w.people()
+	if after["u001"].Person != before["u003"].Person || after["u003"].Person != before["u001"].Person {
+		t.Errorf("swapped logins: %+v %+v", after["u001"], after["u003"])
+	}
+	if err := d.Add(demo.Entry{DN: "uid=u002,ou=sales,ou=people," + base, Attributes: map[string][]string{"objectClass": {"inetOrgPerson"}, "cn": {"Double"}}}); err != nil {
+		t.Fatal(err)
+	}
+	rep := w.sync(sy)
+	if len(rep.Findings) != 1 || rep.Findings[0].Code != "login_twice" || len(w.people()) != 7 {
+		t.Errorf("one login twice: %+v, %d people", rep.Findings, len(w.people()))
+	}
+	head := w.head()
+	if rep := w.sync(sy); rep.Written() != 0 || w.head() != head {
+		t.Errorf("again: %+v", rep)
+	}
+}
+
+// TestRunIsLive measures how long a change in the directory takes to the store.
+//
+// holds: J42, R18
+func TestRunIsLive(t *testing.T) {
+	d, c := double(t, 35)
+	w := newWorld(t, dbtest.SQLite(t))
+	sy := w.syncer(c)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- sy.Run(ctx, time.Hour) }()
+	until := func(what string, fn func() bool) time.Duration {
+		t.Helper()
+		began := time.Now()
+		for !fn() {
+			if time.Since(began) > 10*time.Second {
+				t.Fatalf("%s: not within 10 s; %+v", what, sy.Status())
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+		return time.Since(began)
+	}
+	until("first sync", func() bool { return !sy.Status().LastSuccess.IsZero() })
+	verified := sy.Status().VerifiedAt
+	until("verified without a change", func() bool { return sy.Status().VerifiedAt.After(verified) })
+	if err := d.Modify("uid=u005,ou=sales,ou=people,"+base, demo.Mod{Kind: demo.ModReplace, Name: "title", Values: []string{"Live"}}); err != nil {
+		t.Fatal(err)
+	}
+	took := until("a title", func() bool { return w.person("u005").Title == "Live" })
+	t.Logf("a change was in the store after %v (poll interval 250 ms)", took)
+	if took > time.Second {
+		t.Errorf("a change took %v", took)
+	}
+	d.SetFaults(demo.Faults{Silent: true})
+	until("a silent server", func() bool { return sy.Status().LastError != "" })
+	stale := sy.Status().VerifiedAt
+	d.SetFaults(demo.Faults{})
+	until("recovery", func() bool { return sy.Status().LastError == "" && sy.Status().VerifiedAt.After(stale) })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("Run: %v", err)
+	}
+}
