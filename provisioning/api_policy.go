@@ -45,17 +45,19 @@ func (r versionRow) item(inForce int64) PolicyItem {
 
 // Policy answers one version with its files.
 func (r *Reactor) Policy(ctx context.Context, version int64) (PolicyItem, error) {
-	var rows []struct {
-		versionRow
-		InForce int64
-	}
-	if err := r.db.Read(ctx).Raw("select v.*, s.version as in_force from policy_versions v, policy_state s where v.version = ?", version).Scan(&rows).Error; err != nil {
+	q := r.db.Read(ctx)
+	var rows []versionRow
+	if err := q.Raw("select * from policy_versions where version = ?", version).Scan(&rows).Error; err != nil {
 		return PolicyItem{}, fmt.Errorf("read policy: %w", err)
 	}
 	if len(rows) == 0 {
 		return PolicyItem{}, fmt.Errorf("policy %d: %w", version, ErrNotFound)
 	}
-	return rows[0].item(rows[0].InForce), nil
+	var inForce int64
+	if err := q.Raw("select version from policy_state where id = 1").Scan(&inForce).Error; err != nil {
+		return PolicyItem{}, fmt.Errorf("read policy state: %w", err)
+	}
+	return rows[0].item(inForce), nil
 }
 
 // ListPolicies answers the versions of the policy, newest first.

@@ -110,24 +110,28 @@ func (r *Reactor) ChannelsOf(ctx context.Context, person id.Person) ([]Place, er
 }
 
 func directOf(q reader, person id.Person) ([]Place, error) {
-	var rows []struct {
-		channelRow
-		Member   id.Person
-		JoinedAt db.Instant
-	}
-	if err := q.Raw(`select c.*, p.person as member, mine.joined_at from channel_people mine join channels c on c.id = mine.channel
-		join channel_people p on p.channel = c.id where mine.person = ? and c.archived_at is null order by c.id, p.person`, person).Scan(&rows).Error; err != nil {
+	var rows []channelRow
+	if err := q.Raw("select c.* from channel_people mine join channels c on c.id = mine.channel where mine.person = ? and c.archived_at is null order by c.id", person).
+		Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read direct channels: %w", err)
 	}
-	var out []Place
-	for _, row := range rows {
-		if n := len(out); n > 0 && out[n-1].Channel.ID == row.ID {
-			out[n-1].Channel.People = append(out[n-1].Channel.People, row.Member)
-			continue
+	var members []channelPersonRow
+	if err := q.Raw(`select p.* from channel_people mine join channel_people p on p.channel = mine.channel where mine.person = ? order by p.channel, p.person`, person).
+		Scan(&members).Error; err != nil {
+		return nil, fmt.Errorf("read direct channels: %w", err)
+	}
+	in := map[id.Channel][]id.Person{}
+	since := map[id.Channel]time.Time{}
+	for _, m := range members {
+		in[m.Channel] = append(in[m.Channel], m.Person)
+		if m.Person == person {
+			since[m.Channel] = m.JoinedAt.Time
 		}
-		channel := row.channel()
-		channel.People = []id.Person{row.Member}
-		out = append(out, Place{Channel: channel, Role: policies.Participant, Since: row.JoinedAt.Time})
+	}
+	out := make([]Place, len(rows))
+	for i, row := range rows {
+		out[i] = Place{Channel: row.channel(), Role: policies.Participant, Since: since[row.ID]}
+		out[i].Channel.People = in[row.ID]
 	}
 	return out, nil
 }

@@ -104,11 +104,9 @@ func recent(tx reader, now time.Time) ([]Removal, error) {
 	if err := tx.Raw("select * from removals where at > ?", since).Scan(&gone).Error; err != nil {
 		return nil, fmt.Errorf("read removals: %w", err)
 	}
-	var stopped []struct {
-		heldRow
-		Source id.Source
-	}
-	if err := tx.Raw("select r.*, h.source from held_removals r join holds h on h.id = r.hold where r.ended_at is null and r.created_at > ?", since).Scan(&stopped).Error; err != nil {
+	var stopped []removalRow
+	if err := tx.Raw(`select r.membership, r.person, r.group_id, r.cause, h.source, r.created_at as at from held_removals r join holds h on h.id = r.hold
+		where r.ended_at is null and r.created_at > ?`, since).Scan(&stopped).Error; err != nil {
 		return nil, fmt.Errorf("read holds: %w", err)
 	}
 	out := make([]Removal, 0, len(gone)+len(stopped))
