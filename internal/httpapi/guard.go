@@ -28,7 +28,18 @@ func (g *guard) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Req
 	if !ok {
 		panic("httpapi: " + pattern + " is not in the table of routes")
 	}
-	g.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { g.admit(w, r, route, h) })
+	admit := func(w http.ResponseWriter, r *http.Request) { g.admit(w, r, route, h) }
+	if route.Path == "/" && route.Method != "" { // "GET /" would collide with "/scim/v2/" of any method
+		g.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+			if r.Method != route.Method && (r.Method != http.MethodHead || route.Method != http.MethodGet) {
+				g.unmatched(w, r)
+				return
+			}
+			admit(w, r)
+		})
+		return
+	}
+	g.mux.HandleFunc(pattern, admit)
 }
 
 // ServeHTTP implements humago.Mux.

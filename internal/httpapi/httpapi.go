@@ -73,6 +73,7 @@ type Who string
 // Who may call.
 const (
 	Public  Who = "public"  // anybody; the handler checks what it must (probes, sign-in, signed hooks)
+	Known   Who = "known"   // anybody who proved to be somebody: a person, or an administrator's token
 	People  Who = "people"  // a signed-in person, for what is their own
 	Admins  Who = "admins"  // the administrator role
 	Sources Who = "sources" // a directory source's token, checked by the handler (SCIM)
@@ -83,6 +84,8 @@ func (w Who) Allows(c Caller) bool {
 	switch w {
 	case Public, Sources:
 		return true
+	case Known:
+		return c.Known()
 	case People:
 		return c.Person != ""
 	case Admins:

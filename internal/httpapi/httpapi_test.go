@@ -167,8 +167,9 @@ func (b *bench) routes() []httpapi.Route {
 		httpapi.Plain("POST", "/api/v1/echo", httpapi.People, "Echo", echo),
 		httpapi.Plain("POST", "/api/v1/wide", httpapi.People, "Echo of much", echo).Limit(4 << 20),
 		httpapi.Plain("", "/scim/v2/", httpapi.Sources, "SCIM", echo),
+		httpapi.Plain("GET", "/api/v1/known", httpapi.Known, "Anybody known", echo),
 		httpapi.Plain("POST", "/hooks/{id}", httpapi.Public, "Hook", echo),
-		httpapi.Plain("", "/", httpapi.Public, "The page", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") })),
+		httpapi.Plain("GET", "/", httpapi.Public, "The page", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") })),
 	}
 }
 
@@ -228,6 +229,10 @@ func TestWhoIsCheckedFirst(t *testing.T) {
 		{"DELETE", "/api/v1/things/x", ann, "", 405, "method_not_allowed"},
 		{"GET", "/api/v1/echo", ann, "", 405, "method_not_allowed"},
 		{"GET", "/some/page", "", "", 200, ""},
+		{"POST", "/some/page", "", "", 404, "not_found"},
+		{"GET", "/api/v1/known", root, "", 200, ""},
+		{"GET", "/api/v1/known", ann, "", 200, ""},
+		{"GET", "/api/v1/known", "", "", 401, "unauthenticated"},
 	} {
 		a := b.do(c.method, c.path, c.body, "Authorization", c.auth)
 		if a.status != c.status || a.Code != c.code {

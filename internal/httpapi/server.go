@@ -45,7 +45,7 @@ func security(who Who) []map[string][]string {
 }
 
 // Handler mounts routes, /openapi.json and /docs. It panics on two routes that collide, at start, as
-// http.ServeMux does. A page for everything else is mounted as "/" without a method.
+// http.ServeMux does. The route "/" answers what no other route does, but nothing below /api/.
 func (s *Server) Handler(routes []Route) http.Handler {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)

@@ -261,7 +261,7 @@ func (g *rig) routes() []httpapi.Route {
 		httpapi.Plain("GET", "/auth/callback", httpapi.Public, "Back from the identity provider", http.HandlerFunc(g.door.Callback)),
 		httpapi.Plain("POST", "/auth/logout", httpapi.Public, "Sign out", http.HandlerFunc(g.door.Logout)),
 		httpapi.Plain("POST", "/auth/backchannel-logout", httpapi.Public, "Sign-out told by the identity provider", http.HandlerFunc(g.door.BackchannelLogout)),
-		httpapi.Op("GET", "/api/v1/me", httpapi.Public, "Who calls", a.Me),
+		httpapi.Op("GET", "/api/v1/me", httpapi.Known, "Who calls", a.Me),
 		httpapi.Op("GET", "/api/v1/me/sessions", httpapi.People, "Own sessions", a.ListSessions),
 		httpapi.Op("DELETE", "/api/v1/me/sessions/{id}", httpapi.People, "End an own session", a.EndSession),
 		httpapi.Op("GET", "/api/v1/me/tokens", httpapi.People, "Own tokens", a.ListMyTokens),
