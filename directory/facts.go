@@ -163,3 +163,17 @@ func (r Reader) Units(ctx context.Context) ([]Unit, error) {
 	}
 	return out, nil
 }
+
+func (r Reader) unitRefs(ctx context.Context, units []id.Unit) (map[id.Unit]*UnitRef, error) {
+	out := map[id.Unit]*UnitRef{}
+	for part := range slices.Chunk(units, chunk) {
+		var rows []unitRow
+		if err := r.from(ctx).Where("id in ?", part).Find(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read units: %w", err)
+		}
+		for _, row := range rows {
+			out[row.ID] = &UnitRef{ID: row.ID, Name: row.Name, Names: row.Names.V}
+		}
+	}
+	return out, nil
+}

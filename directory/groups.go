@@ -218,70 +218,6 @@ func (w *work) changeGroup(row groupRow, g GroupRecord, replace *[]string, add, 
 	return Updated, nil
 }
 
-// changeMembers makes the member rows what they shall be and answers what came and went. The group's row is locked.
-func (w *work) changeMembers(g GroupRecord, replace *[]string, add, remove []string) (added, removed []string, err error) {
-	keep := map[string]bool{}
-	if replace != nil {
-		var current []string
-		if err := w.tx.Raw("select value from group_members where group_id = ?", g.ID).Scan(&current).Error; err != nil {
-			return nil, nil, fmt.Errorf("read members: %w", err)
-		}
-		for _, v := range *replace {
-			keep[v] = true
-		}
-		for _, v := range remove {
-			delete(keep, v)
-		}
-		remove = current
-	}
-	for _, v := range add {
-		keep[v] = true
-	}
-	remove = slices.DeleteFunc(slices.Clone(remove), func(v string) bool { return keep[v] }) // removed, then added: it stays
-	add = sorted(keep)
-	for part := range slices.Chunk(remove, chunk) {
-		var present []string
-		if err := w.tx.Raw("delete from group_members where group_id = ? and value in ? returning value", g.ID, part).Scan(&present).Error; err != nil {
-			return nil, nil, fmt.Errorf("write members: %w", err)
-		}
-		removed = append(removed, present...)
-	}
-	added, err = w.addMembers(g, add)
-	return added, removed, err
-}
-
-// addMembers answers which values were not there before.
-func (w *work) addMembers(g GroupRecord, values []string) ([]string, error) {
-	unique := map[string]bool{}
-	for _, v := range values {
-		if v == "" {
-			return nil, fmt.Errorf("%w: a member without a value", ErrInvalid)
-		}
-		if err := storable("members", v); err != nil {
-			return nil, err
-		}
-		unique[v] = true
-	}
-	var added []string
-	for part := range slices.Chunk(sorted(unique), chunk) {
-		var present []string
-		if err := w.tx.Raw("select value from group_members where group_id = ? and value in ?", g.ID, part).Scan(&present).Error; err != nil {
-			return nil, fmt.Errorf("read members: %w", err)
-		}
-		var rows []memberRow
-		for _, v := range part {
-			if !slices.Contains(present, v) {
-				rows = append(rows, memberRow{GroupID: g.ID, Value: v, SourceID: g.Source})
-				added = append(added, v)
-			}
-		}
-		if err := insert(w.tx, rows); err != nil {
-			return nil, fmt.Errorf("write members: %w", err)
-		}
-	}
-	return added, nil
-}
-
 func (w *work) deleteGroup(c DeleteGroup) (Outcome, error) {
 	row, err := w.lockGroup(c.Source, c.Group, c.Key)
 	if err != nil {
@@ -320,40 +256,6 @@ func (w *work) deleteGroup(c DeleteGroup) (Outcome, error) {
 	return Deleted, nil
 }
 
-// dropMember takes a value that never comes back out of every group of its source.
-func (w *work) dropMember(source id.Source, value string) error {
-	var groups []id.DirectoryGroup
-	if err := w.tx.Raw("delete from group_members where source_id = ? and value = ? returning group_id", source, value).Scan(&groups).Error; err != nil {
-		return fmt.Errorf("delete members: %w", err)
-	}
-	slices.Sort(groups)
-	for _, g := range groups {
-		if err := w.tx.Exec("update directory_groups set version = version + 1, updated_at = ? where id = ?", w.now.UnixMicro(), g).Error; err != nil {
-			return fmt.Errorf("write group: %w", err)
-		}
-	}
-	return nil
-}
-
-func (w *work) everyMember(g GroupRecord) error {
-	var values []string
-	if err := w.tx.Raw("select value from group_members where group_id = ?", g.ID).Scan(&values).Error; err != nil {
-		return fmt.Errorf("read members: %w", err)
-	}
-	w.joined(g.Source, values)
-	return nil
-}
-
-// joined notes values whose groups changed.
-func (w *work) joined(source id.Source, values []string) {
-	if w.values[source] == nil {
-		w.values[source] = map[string]bool{}
-	}
-	for _, v := range values {
-		w.values[source][v] = true
-	}
-}
-
 func (w *work) groupNote(action string, g GroupRecord, added, removed []string, fields []Field) {
 	w.wrote = true
 	more := map[string]any{"source": g.Source, "version": g.Version}
@@ -365,57 +267,4 @@ func (w *work) groupNote(action string, g GroupRecord, added, removed []string, 
 	}
 	w.note(action, string(g.ID), fields, more)
 	w.events = append(w.events, feed.Event{At: w.now, Kind: "group.changed", Subject: string(g.ID), Data: json.RawMessage(`{"action":"` + action + `"}`)})
-}
-
-// members finds the people behind the values whose groups changed, through nested groups, and tells that their groups differ.
-func (w *work) members() error {
-	for source, values := range w.values {
-		people, err := w.peopleWhere("record_key", source, values)
-		if err != nil {
-			return err
-		}
-		nested, err := w.nested(source, values)
-		if err != nil {
-			return err
-		}
-		for _, p := range append(people, nested...) {
-			w.differs(p, "groups")
-		}
-	}
-	clear(w.values)
-	return nil
-}
-
-// nested answers the people in those of the values that are groups, however deep; a circle ends where it began.
-func (w *work) nested(source id.Source, values map[string]bool) ([]id.Person, error) {
-	var all []id.Person
-	for part := range slices.Chunk(sorted(values), chunk) {
-		var people []id.Person
-		if err := w.tx.Raw(`with recursive down (group_id) as (
-				select id from directory_groups where source_id = ? and group_key in ?
-				union
-				select g.id from down d join group_members m on m.group_id = d.group_id
-					join directory_groups g on g.source_id = m.source_id and g.group_key = m.value)
-			select distinct r.person_id from down d join group_members m on m.group_id = d.group_id
-				join records r on r.source_id = m.source_id and r.record_key = m.value and r.deleted_at is null`, source, part).Scan(&people).Error; err != nil {
-			return nil, fmt.Errorf("read nested groups: %w", err)
-		}
-		all = append(all, people...)
-	}
-	return all, nil
-}
-
-// differs adds fields to what is told of a person.
-func (w *work) differs(p id.Person, fields ...string) *Changed {
-	c := w.changed[p]
-	if c == nil {
-		c = &Changed{Person: p}
-		w.changed[p] = c
-	}
-	for _, f := range fields {
-		if !slices.Contains(c.Fields, f) {
-			c.Fields = append(c.Fields, f)
-		}
-	}
-	return c
 }

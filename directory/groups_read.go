@@ -90,11 +90,17 @@ func (r Reader) Members(ctx context.Context, group id.DirectoryGroup, q MemberQu
 	if q.Limit <= 0 {
 		return page, nil
 	}
+	if q.After != "" {
+		if err := storable("after", q.After); err != nil {
+			return MemberPage{}, err
+		}
+		where, args = where+" and m.value > ?", append(args, q.After)
+	}
 	var rows []struct {
-		Value, Display, Name string
-		Link                 id.Link
-		Nested               id.DirectoryGroup
-		Person               id.Person
+		Value, Display string
+		Link           id.Link
+		Nested         id.DirectoryGroup
+		Person         id.Person
 	}
 	if err := r.from(ctx).Raw(`select m.value, coalesce(r.link, '') as link, coalesce(r.person_id, '') as person, coalesce(g.id, '') as nested,
 			coalesce(nullif(r.display_name, ''), r.user_name, g.display_name, '') as display
@@ -108,6 +114,24 @@ func (r Reader) Members(ctx context.Context, group id.DirectoryGroup, q MemberQu
 		page.Members = append(page.Members, Member{Value: row.Value, Link: row.Link, Group: row.Nested, Person: row.Person, Display: row.Display})
 	}
 	return page, nil
+}
+
+// MemberCounts answers how many members these groups have, pending ones too; groups without any are left out.
+func (r Reader) MemberCounts(ctx context.Context, groups []id.DirectoryGroup) (map[id.DirectoryGroup]int, error) {
+	out := map[id.DirectoryGroup]int{}
+	for part := range slices.Chunk(groups, chunk) {
+		var rows []struct {
+			GroupID id.DirectoryGroup
+			N       int
+		}
+		if err := r.from(ctx).Raw("select group_id, count(*) as n from group_members where group_id in ? group by group_id", part).Scan(&rows).Error; err != nil {
+			return nil, fmt.Errorf("count members: %w", err)
+		}
+		for _, row := range rows {
+			out[row.GroupID] = row.N
+		}
+	}
+	return out, nil
 }
 
 // GroupsOf answers, for each of these records of a source, the groups it is in, direct ones first.

@@ -42,6 +42,21 @@ func (r Reader) PeopleByID(ctx context.Context, people []id.Person) ([]Person, e
 	return out, nil
 }
 
+// Names answers the display names of these people; unknown ids are left out.
+func (r Reader) Names(ctx context.Context, people []id.Person) (map[id.Person]string, error) {
+	out := map[id.Person]string{}
+	for part := range slices.Chunk(people, chunk) {
+		var rows []personRow
+		if err := r.from(ctx).Select("id, display_name").Where("id in ?", part).Find(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read people: %w", err)
+		}
+		for _, row := range rows {
+			out[row.ID] = row.DisplayName
+		}
+	}
+	return out, nil
+}
+
 // complete adds to rows what follows from freezes and groups.
 func (r Reader) complete(ctx context.Context, rows []personRow) ([]Person, error) {
 	ids := make([]id.Person, len(rows))

@@ -64,6 +64,7 @@ type GroupPage struct {
 // MemberQuery chooses members of a group, in the order of their values.
 type MemberQuery struct {
 	Value  string // only this one
+	After  string // only those of greater value (cursor paging)
 	Offset int
 	Limit  int // 0 or less: only the total
 }

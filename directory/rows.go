@@ -198,13 +198,6 @@ func keyOf(value string) *string {
 	return &value
 }
 
-func keyText(key *string) string {
-	if key == nil {
-		return ""
-	}
-	return *key
-}
-
 // contactRow is one e-mail or phone of a record, for queries. Kind is ColEmail or ColPhone.
 type contactRow struct {
 	Link      id.Link

@@ -252,3 +252,17 @@ func list[T comparable](t testing.TB, what string, got []T, want ...T) {
 		t.Errorf("%s: got %v, want %v", what, got, want)
 	}
 }
+
+func (w *world) facts(p id.Person) directory.Fact {
+	w.Helper()
+	var facts []directory.Fact
+	err := w.db.Tx(w.ctx, func(tx *db.Tx) error {
+		var err error
+		facts, err = w.Facts(tx, []id.Person{p, "per_none", p}, true)
+		return err
+	})
+	if err != nil || len(facts) != 1 {
+		w.Fatalf("%+v, %v", facts, err)
+	}
+	return facts[0]
+}

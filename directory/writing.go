@@ -1,15 +1,11 @@
 package directory
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
-	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
-	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -264,97 +260,4 @@ func recordValues(r recordRow) map[string]any {
 		"time_zone": r.TimeZone, "emails": r.Emails, "phones": r.Phones, "labels": r.Labels, "unit_key": r.UnitKey, "manager_key": r.ManagerKey,
 		"start_at": r.StartAt, "end_at": r.EndAt, "leave_from": r.LeaveFrom, "leave_until": r.LeaveUntil, "raw": r.Raw, "hash": r.Hash,
 		"version": r.Version, "updated_at": r.UpdatedAt, "absent_since": r.AbsentSince, "deleted_at": r.DeletedAt}
-}
-
-// note adds an audit record: differences are split into what stays and what can be erased; more is added to what stays.
-func (w *work) note(action, subject string, fields []Field, more map[string]any) {
-	forever, personal := map[string]any{}, map[string]any{}
-	if fields != nil {
-		forever, personal = auditHalves(fields)
-	}
-	for k, v := range more {
-		forever[k] = v
-	}
-	if w.cause.Source != "" {
-		forever["by_source"] = w.cause.Source
-	}
-	if w.cause.Token != "" {
-		forever["token"] = w.cause.Token
-	}
-	if len(w.cause.Ignored) > 0 && len(w.audits) == 0 {
-		forever["ignored"] = w.cause.Ignored
-	}
-	if w.cause.Reason != "" {
-		personal["reason"] = w.cause.Reason
-	}
-	w.audits = append(w.audits, audit.Record{At: w.now, Actor: w.cause.actor(), Action: action, Subject: subject, Cause: string(w.cause.Source),
-		RequestID: string(w.cause.Request), Public: forever, Personal: personal})
-}
-
-func (c Cause) actor() string {
-	switch {
-	case c.Actor != "":
-		return c.Actor
-	case c.Token != "":
-		return string(c.Token)
-	case c.Source != "":
-		return string(c.Source)
-	}
-	return "system"
-}
-
-// publish appends the events, then the revocation, then the audit records: the order of locks.
-func (w *work) publish() error {
-	for _, p := range slices.Sorted(maps.Keys(w.changed)) {
-		c := *w.changed[p]
-		w.applied.Changed = append(w.applied.Changed, c)
-		data, err := json.Marshal(map[string]any{"created": c.Created, "fields": c.Fields, "source": w.cause.Source})
-		if err != nil {
-			return err
-		}
-		w.events = append(w.events, feed.Event{At: w.now, Kind: "person.changed", Subject: string(c.Person), Data: data})
-	}
-	if len(w.events) > 0 {
-		seq, err := w.s.feed.Append(w.tx, w.events...)
-		if err != nil {
-			return err
-		}
-		w.applied.Seq, w.wrote = seq, true
-	}
-	if len(w.freezes) > 0 {
-		if err := w.revoke(); err != nil {
-			return err
-		}
-	}
-	if len(w.audits) == 0 {
-		return nil
-	}
-	w.wrote = true
-	return audit.Append(w.tx, w.audits...)
-}
-
-func (w *work) revoke() error {
-	rev, err := w.s.Access.Revoke(w.tx, w.freezes)
-	if err != nil {
-		return fmt.Errorf("revoke: %w", err)
-	}
-	if rev == 0 {
-		return nil
-	}
-	w.applied.Rev = rev
-	var ids []id.Freeze
-	for _, f := range w.freezes {
-		ids = append(ids, f.Freeze.ID)
-	}
-	for part := range slices.Chunk(ids, chunk) {
-		if err := w.tx.Exec("update freezes set rev = ? where id in ?", rev, part).Error; err != nil {
-			return fmt.Errorf("write freezes: %w", err)
-		}
-	}
-	for i := range w.applied.Freezes {
-		if slices.Contains(ids, w.applied.Freezes[i].ID) {
-			w.applied.Freezes[i].Rev = rev
-		}
-	}
-	return nil
 }

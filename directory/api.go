@@ -1,0 +1,308 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// API is the HTTP side of this package for administrators: people, units and groups as the directory has them, freezes, sources.
+type API struct{ Store *Store }
+
+func causeFrom(ctx context.Context, reason string) Cause {
+	caller := httpapi.CallerFrom(ctx)
+	return Cause{Actor: caller.Actor(), Token: caller.Token, Request: httpapi.RequestFrom(ctx), Reason: reason}
+}
+
+// UnitRef names a unit in an answer.
+type UnitRef struct {
+	ID    id.Unit           `json:"id"`
+	Name  string            `json:"name"`
+	Names map[string]string `json:"names,omitempty"`
+}
+
+// PersonRef names a person in an answer.
+type PersonRef struct {
+	ID          id.Person `json:"id"`
+	DisplayName string    `json:"display_name"`
+}
+
+// SourceRef names a source in an answer.
+type SourceRef struct {
+	ID   id.Source  `json:"id"`
+	Name string     `json:"name"`
+	Kind SourceKind `json:"kind"`
+}
+
+// PersonView is a person in an answer.
+type PersonView struct {
+	ID             id.Person         `json:"id"`
+	DisplayName    string            `json:"display_name"`
+	GivenName      string            `json:"given_name,omitempty"`
+	FamilyName     string            `json:"family_name,omitempty"`
+	UserName       string            `json:"user_name"`
+	Email          string            `json:"email"`
+	Title          string            `json:"title"`
+	Department     string            `json:"department"`
+	Division       string            `json:"division,omitempty"`
+	Organization   string            `json:"organization,omitempty"`
+	Company        string            `json:"company,omitempty"`
+	CostCenter     string            `json:"cost_center,omitempty"`
+	EmployeeNumber string            `json:"employee_number,omitempty"`
+	EmployeeType   string            `json:"employee_type,omitempty"`
+	Locale         string            `json:"locale,omitempty"`
+	TimeZone       string            `json:"time_zone,omitempty"`
+	Labels         map[string]string `json:"labels,omitempty"`
+	Unit           *UnitRef          `json:"unit"`
+	Manager        *PersonRef        `json:"manager"`
+	Status         Status            `json:"status"`
+	Frozen         bool              `json:"frozen"`
+	Absent         bool              `json:"absent"`
+	Groups         []string          `json:"groups" nullable:"false"`
+	EndsAt         time.Time         `json:"ends_at,omitzero"`
+	CreatedAt      time.Time         `json:"created_at"`
+	UpdatedAt      time.Time         `json:"updated_at"`
+}
+
+// FreezeView is a freeze in an answer.
+type FreezeView struct {
+	ID        id.Freeze   `json:"id"`
+	Slot      string      `json:"slot"`
+	Cause     FreezeCause `json:"cause"`
+	Source    *SourceRef  `json:"source"`
+	From      time.Time   `json:"from,omitzero"`
+	Until     time.Time   `json:"until,omitzero"`
+	Open      bool        `json:"open" doc:"it denies now"`
+	Veto      bool        `json:"veto"`
+	CreatedAt time.Time   `json:"created_at"`
+	LiftedAt  time.Time   `json:"lifted_at,omitzero"`
+}
+
+// RecordView is a record in an answer, without its raw form.
+type RecordView struct {
+	Link        id.Link   `json:"link"`
+	Source      SourceRef `json:"source"`
+	Key         string    `json:"key"`
+	ExternalID  string    `json:"external_id"`
+	UserName    string    `json:"user_name"`
+	DisplayName string    `json:"display_name"`
+	Active      bool      `json:"active"`
+	StartAt     time.Time `json:"start_at,omitzero"`
+	EndAt       time.Time `json:"end_at,omitzero"`
+	Version     int64     `json:"version"`
+	UpdatedAt   time.Time `json:"updated_at"`
+	AbsentSince time.Time `json:"absent_since,omitzero"`
+	DeletedAt   time.Time `json:"deleted_at,omitzero"`
+}
+
+// AffiliationView is an employment in an answer.
+type AffiliationView struct {
+	ID         id.Affiliation `json:"id"`
+	Links      []id.Link      `json:"links"`
+	Unit       *UnitRef       `json:"unit"`
+	Kind       string         `json:"kind"`
+	Department string         `json:"department"`
+	StartAt    time.Time      `json:"start_at,omitzero"`
+	EndAt      time.Time      `json:"end_at,omitzero"`
+	Active     bool           `json:"active"`
+}
+
+// PersonInPath names the person of a route.
+type PersonInPath struct {
+	ID id.Person `path:"id"`
+}
+
+// ListPeopleInput chooses people.
+type ListPeopleInput struct {
+	Text   string            `query:"q" maxLength:"200" doc:"words in names, userName, e-mail, title, department, employee number"`
+	Status Status            `query:"status" enum:"pending,active,leave,notice,terminated"`
+	Frozen string            `query:"frozen" enum:"true,false"`
+	Unit   id.Unit           `query:"unit" doc:"this unit and all below"`
+	Group  id.DirectoryGroup `query:"group" doc:"members of this directory group, nested ones too"`
+	httpapi.Paging
+}
+
+// ListPeople answers GET /api/v1/people.
+func (a *API) ListPeople(ctx context.Context, in *ListPeopleInput) (*httpapi.Page[PersonView], error) {
+	q := Query{Text: in.Text, Status: in.Status, Unit: in.Unit, Group: in.Group, Limit: in.Limit, Cursor: in.Cursor}
+	if in.Frozen != "" {
+		frozen := in.Frozen == "true"
+		q.Frozen = &frozen
+	}
+	page, err := a.Store.People(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	views, err := a.views(ctx, page.People)
+	if err != nil {
+		return nil, err
+	}
+	return httpapi.NewPage(ctx, views, page.Next), nil
+}
+
+func (a *API) views(ctx context.Context, people []Person) ([]PersonView, error) {
+	units, managers, err := a.refs(ctx, people, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]PersonView, len(people))
+	for i, p := range people {
+		out[i] = PersonView{ID: p.ID, DisplayName: p.DisplayName, GivenName: p.GivenName, FamilyName: p.FamilyName, UserName: p.UserName, Email: p.Email,
+			Title: p.Title, Department: p.Department, Division: p.Division, Organization: p.Organization, Company: p.Company, CostCenter: p.CostCenter,
+			EmployeeNumber: p.EmployeeNumber, EmployeeType: p.EmployeeType, Locale: p.Locale, TimeZone: p.TimeZone, Labels: p.Labels,
+			Unit: units[p.Unit], Manager: managers[p.Manager], Status: p.Status, Frozen: p.Frozen, Absent: p.Absent,
+			Groups: notNil(p.Groups), EndsAt: p.EndsAt, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
+	}
+	return out, nil
+}
+
+// refs answers names of the units and managers that an answer mentions.
+func (a *API) refs(ctx context.Context, people []Person, more []id.Unit) (map[id.Unit]*UnitRef, map[id.Person]*PersonRef, error) {
+	unitIDs, managerIDs := map[id.Unit]bool{}, map[id.Person]bool{}
+	for _, p := range people {
+		unitIDs[p.Unit], managerIDs[p.Manager] = true, true
+	}
+	for _, u := range more {
+		unitIDs[u] = true
+	}
+	delete(unitIDs, "")
+	delete(managerIDs, "")
+	units, err := a.Store.unitRefs(ctx, sorted(unitIDs))
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := a.Store.Names(ctx, sorted(managerIDs))
+	if err != nil {
+		return nil, nil, err
+	}
+	managers := map[id.Person]*PersonRef{}
+	for p, name := range names {
+		managers[p] = &PersonRef{p, name}
+	}
+	return units, managers, nil
+}
+
+// PersonOutput is one person with everything the sources say.
+type PersonOutput struct {
+	ETag string `header:"ETag"`
+	Body struct {
+		PersonView
+		Affiliations []AffiliationView `json:"affiliations" nullable:"false"`
+		Freezes      []FreezeView      `json:"freezes" nullable:"false"`
+		Records      []RecordView      `json:"records" nullable:"false"`
+	}
+}
+
+// GetPerson answers GET /api/v1/people/{id}.
+func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, error) {
+	p, err := a.Store.Person(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := a.Store.sourceMap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	affiliations, err := a.Store.Affiliations(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	freezes, err := a.Store.Freezes(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	records, err := a.Store.Records(ctx, p.ID)
+	if err != nil {
+		return nil, err
+	}
+	var more []id.Unit
+	for _, f := range affiliations {
+		more = append(more, f.Unit)
+	}
+	units, _, err := a.refs(ctx, nil, more)
+	if err != nil {
+		return nil, err
+	}
+	views, err := a.views(ctx, []Person{p})
+	if err != nil {
+		return nil, err
+	}
+	out := &PersonOutput{ETag: httpapi.ETag(p.Version)}
+	out.Body.PersonView = views[0]
+	out.Body.Affiliations, out.Body.Freezes, out.Body.Records = []AffiliationView{}, []FreezeView{}, []RecordView{}
+	for _, f := range affiliations {
+		out.Body.Affiliations = append(out.Body.Affiliations, AffiliationView{ID: f.ID, Links: f.Links, Unit: units[f.Unit], Kind: f.Kind,
+			Department: f.Department, StartAt: f.StartAt, EndAt: f.EndAt, Active: f.Active})
+	}
+	for _, f := range freezes {
+		out.Body.Freezes = append(out.Body.Freezes, freezeView(f, sources, a.Store.clock()))
+	}
+	for _, r := range records {
+		out.Body.Records = append(out.Body.Records, RecordView{Link: r.Link, Source: sourceRef(sources[r.Source]), Key: r.Key, ExternalID: r.ExternalID,
+			UserName: r.UserName, DisplayName: r.DisplayName, Active: r.Active, StartAt: r.StartAt, EndAt: r.EndAt, Version: r.Version,
+			UpdatedAt: r.UpdatedAt, AbsentSince: r.AbsentSince, DeletedAt: r.DeletedAt})
+	}
+	return out, nil
+}
+
+func sourceRef(s Source) SourceRef { return SourceRef{s.ID, s.Name, s.Kind} }
+
+func freezeView(f Freeze, sources map[id.Source]Source, now time.Time) FreezeView {
+	v := FreezeView{ID: f.ID, Slot: f.Slot, Cause: f.Cause, From: f.From, Until: f.Until, Open: f.OpenAt(now), Veto: f.Veto, CreatedAt: f.CreatedAt, LiftedAt: f.LiftedAt}
+	if f.Source != "" {
+		ref := sourceRef(sources[f.Source])
+		v.Source = &ref
+	}
+	return v
+}
+
+// FreezeInput asks for a freeze.
+type FreezeInput struct {
+	ID   id.Person `path:"id"`
+	Body struct {
+		Reason string    `json:"reason,omitempty" maxLength:"2000" doc:"for the audit log; shown to administrators only"`
+		Veto   bool      `json:"veto,omitempty" doc:"no source and no undo lifts it"`
+		Until  time.Time `json:"until,omitzero" required:"false"`
+	}
+}
+
+// FreezeOutput is the freeze that stands, or that was lifted.
+type FreezeOutput struct{ Body FreezeView }
+
+// Freeze answers POST /api/v1/people/{id}/freeze. It is in force everywhere when it answers.
+func (a *API) Freeze(ctx context.Context, in *FreezeInput) (*FreezeOutput, error) {
+	applied, err := a.Store.Apply(ctx, causeFrom(ctx, in.Body.Reason), FreezePerson{Person: in.ID, Veto: in.Body.Veto, Until: in.Body.Until})
+	if err != nil {
+		return nil, err
+	}
+	return &FreezeOutput{Body: freezeView(applied.Freezes[0], nil, a.Store.clock())}, nil
+}
+
+// UnfreezeInput names a freeze of the console.
+type UnfreezeInput struct {
+	ID   id.Person `path:"id"`
+	Body struct {
+		Freeze id.Freeze `json:"freeze" minLength:"1"`
+		Reason string    `json:"reason,omitempty" maxLength:"2000"`
+	}
+}
+
+// Unfreeze answers POST /api/v1/people/{id}/unfreeze; a freeze of a source ends only when the source says so.
+func (a *API) Unfreeze(ctx context.Context, in *UnfreezeInput) (*FreezeOutput, error) {
+	freezes, err := a.Store.Freezes(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(freezes, func(f Freeze) bool { return f.ID == in.Body.Freeze }) {
+		return nil, fmt.Errorf("freeze %s: %w", in.Body.Freeze, ErrNotFound)
+	}
+	applied, err := a.Store.Apply(ctx, causeFrom(ctx, in.Body.Reason), LiftFreeze{Freeze: in.Body.Freeze})
+	if err != nil {
+		return nil, err
+	}
+	return &FreezeOutput{Body: freezeView(applied.Freezes[0], nil, a.Store.clock())}, nil
+}
