@@ -169,8 +169,8 @@ func (c *capture) Create(_ *http.Request, attributes engine.ResourceAttributes) 
 	return engine.Resource{ID: "x"}, nil
 }
 
-//holds: attack scim-03
-//holds: attack scim-04
+// holds: attack scim-03
+// holds: attack scim-04
 func TestCanonicalRefused(t *testing.T) {
 	for _, tc := range []struct {
 		in   string

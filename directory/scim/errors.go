@@ -62,6 +62,14 @@ func (h *Handler) outside(r *http.Request, id string, err error) error {
 	return scimerrors.ScimErrorInternal
 }
 
+// outsideQuery is outside for queries: what the store finds invalid there is the filter.
+func (h *Handler) outsideQuery(r *http.Request, err error) error {
+	if errors.Is(err, directory.ErrInvalid) {
+		return invalidFilter("%s", err)
+	}
+	return h.outside(r, "", err)
+}
+
 func refuseConflict(err error) scimerrors.ScimError {
 	return scimerrors.ScimError{Status: http.StatusConflict, ScimType: scimerrors.ScimTypeUniqueness, Detail: err.Error()}
 }

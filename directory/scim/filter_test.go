@@ -64,7 +64,7 @@ func kindNamed(name string) *kind {
 	return userKind()
 }
 
-//holds: attack scim-04
+// holds: attack scim-04
 func TestFilterRefused(t *testing.T) {
 	for _, in := range []string{
 		``, ` `, `userName`, `userName eq`, `eq "x"`, `userName xx "x"`, `userName eq "x`, `userName eq 'x`, `userName eq "x" and`,

@@ -23,6 +23,7 @@ type groups struct {
 func assertGroup(record *directory.GroupRecord, r resource) error {
 	delete(r, "schemas")
 	delete(r, "members")
+	dropUnassigned(r)
 	record.DisplayName, record.ExternalID = text(r, "displayName"), text(r, "externalId")
 	if record.DisplayName == "" {
 		return invalidValue("displayName is required.")
@@ -58,10 +59,23 @@ func memberValues(v any) ([]string, error) {
 	return out, nil
 }
 
+// members reads a list of members and finds those that are named by their externalId.
+func (c *call) members(r *http.Request, list any) ([]string, error) {
+	values, err := memberValues(list)
+	if err != nil {
+		return nil, err
+	}
+	m := memberEdit{add: values}
+	if err := m.resolve(r.Context(), c); err != nil {
+		return nil, c.h.outside(r, "", err)
+	}
+	return m.add, nil
+}
+
 // Create implements engine.ResourceHandler. Members that are not known yet stay as pending references.
 func (g groups) Create(r *http.Request, attributes engine.ResourceAttributes) (engine.Resource, error) {
 	c := callOf(r)
-	members, err := memberValues(attributes["members"])
+	members, err := c.members(r, attributes["members"])
 	if err != nil {
 		return engine.Resource{}, err
 	}
@@ -88,7 +102,7 @@ func (g groups) Replace(r *http.Request, group string, attributes engine.Resourc
 			return assertGroup(record, body)
 		}}
 	if list, given := attributes["members"]; given {
-		members, err := memberValues(list)
+		members, err := c.members(r, list)
 		if err != nil {
 			return engine.Resource{}, err
 		}
@@ -119,6 +133,9 @@ func (g groups) Patch(r *http.Request, group string, operations []engine.PatchOp
 			return engine.Resource{}, err
 		}
 	}
+	if err := m.resolve(r.Context(), c); err != nil {
+		return engine.Resource{}, g.h.outside(r, group, err)
+	}
 	change := directory.EditGroup{Source: c.source.ID, Group: id.DirectoryGroup(group), IfVersion: c.ifMatch,
 		Add: m.add, Remove: m.remove, Replace: m.replace,
 		Edit: func(record *directory.GroupRecord) error {
@@ -135,11 +152,10 @@ func (g groups) Patch(r *http.Request, group string, operations []engine.PatchOp
 	if len(c.query.attributes) > 0 { // RFC 7644 section 3.5.2
 		return g.write(r, group, change)
 	}
-	applied, err := g.h.store.Apply(r.Context(), c.cause, change)
+	record, err := g.apply(r, group, change)
 	if err != nil {
-		return engine.Resource{}, c.refused(r, group, err)
+		return engine.Resource{}, err
 	}
-	record := applied.Groups[0]
 	c.stamps[group] = stamp{record.CreatedAt, record.UpdatedAt, record.Version}
 	return engine.Resource{}, nil
 }
@@ -228,13 +244,23 @@ func filteredValues(e expr) ([]string, bool) {
 	return []string{value}, ok && e.op == "eq" && e.at.attr.Name() == "value"
 }
 
-func (g groups) write(r *http.Request, group string, change directory.Change) (engine.Resource, error) {
+// apply makes a change of a group.
+func (g groups) apply(r *http.Request, group string, change directory.Change) (directory.GroupRecord, error) {
 	c := callOf(r)
 	applied, err := g.h.store.Apply(r.Context(), c.cause, change)
 	if err != nil {
-		return engine.Resource{}, c.refused(r, group, err)
+		return directory.GroupRecord{}, c.refused(r, group, err)
 	}
-	return g.resource(r, applied.Groups[0])
+	record, err := c.recheck(r.Context(), applied.Groups[0])
+	return record, g.h.outside(r, group, err)
+}
+
+func (g groups) write(r *http.Request, group string, change directory.Change) (engine.Resource, error) {
+	record, err := g.apply(r, group, change)
+	if err != nil {
+		return engine.Resource{}, err
+	}
+	return g.resource(r, record)
 }
 
 // Get implements engine.ResourceHandler.
@@ -253,7 +279,7 @@ func (g groups) GetAll(r *http.Request, params engine.ListRequestParams) (engine
 	page, err := g.h.store.FindGroups(r.Context(), directory.GroupQuery{Source: c.source.ID, Where: c.where, Sort: c.sort,
 		Descending: c.descending(), Offset: params.StartIndex - 1, Limit: min(params.Count, maxResults)})
 	if err != nil {
-		return engine.Page{}, g.h.outside(r, "", err)
+		return engine.Page{}, g.h.outsideQuery(r, err)
 	}
 	out := make([]engine.Resource, len(page.Groups))
 	for i, record := range page.Groups {
@@ -308,10 +334,10 @@ func (g groups) members(ctx context.Context, c *call, group id.DirectoryGroup) (
 			switch {
 			case m.Link != "":
 				member["type"] = "User"
-				c.reference(member)
+				c.reference(member, string(m.Link))
 			case m.Group != "":
 				member["type"] = "Group"
-				c.reference(member)
+				c.reference(member, string(m.Group))
 			}
 			if m.Display != "" {
 				member["display"] = m.Display

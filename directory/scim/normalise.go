@@ -223,6 +223,9 @@ func normaliseValue(a schema.CoreAttribute, v any) (any, error) {
 			out = append(out, single)
 		}
 	}
+	if len(list) > 0 && len(out) == 0 && a.Name() == "members" {
+		return nil, invalidValue("No member has a value.") // must not be read as "no members"
+	}
 	return out, nil
 }
 

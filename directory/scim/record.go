@@ -54,6 +54,7 @@ func assert(record *directory.Record, r resource, zone *time.Location) error {
 		record.Active = active
 	}
 	r["active"] = record.Active
+	dropUnassigned(r)
 	if err := checkUser(r); err != nil {
 		return err
 	}
@@ -70,6 +71,15 @@ func assert(record *directory.Record, r resource, zone *time.Location) error {
 	}
 	record.Raw = raw
 	return nil
+}
+
+// dropUnassigned removes what RFC 7643 section 2.5 calls unassigned, so that it is neither kept nor answered.
+func dropUnassigned(r resource) {
+	for name, v := range r {
+		if isEmpty(v) {
+			delete(r, name)
+		}
+	}
 }
 
 // checkUser holds what the schemas cannot say.

@@ -23,8 +23,8 @@ func (u users) Create(r *http.Request, attributes engine.ResourceAttributes) (en
 	body := resource(attributes)
 	maps.Copy(body, c.foreign)
 	record := directory.Record{Source: c.source.ID, Active: true}
-	if err := assert(&record, body, u.h.zone); err != nil {
-		return engine.Resource{}, err
+	if err := u.assert(r, &record, body); err != nil {
+		return engine.Resource{}, u.h.outside(r, "", err)
 	}
 	return u.write(r, "", directory.CreateRecord{Record: record})
 }
@@ -39,7 +39,7 @@ func (u users) Replace(r *http.Request, link string, attributes engine.ResourceA
 		if _, given := body["externalId"]; !given && record.ExternalID != "" {
 			body["externalId"] = record.ExternalID
 		}
-		return assert(record, body, u.h.zone)
+		return u.assert(r, record, body)
 	})
 }
 
@@ -58,7 +58,7 @@ func (u users) Patch(r *http.Request, link string, operations []engine.PatchOper
 			return err
 		}
 		applyForeign(body, c.foreignOps)
-		return assert(record, body, u.h.zone)
+		return u.assert(r, record, body)
 	})
 }
 
@@ -80,6 +80,25 @@ func applyForeign(r resource, operations []operation) {
 	}
 }
 
+// assert makes record say what body says, and finds the manager it names. A manager who was found once stays, for as
+// long as the source names them by the same word: the word may change its meaning.
+func (u users) assert(r *http.Request, record *directory.Record, body resource) error {
+	before, err := parseRaw(record.Raw)
+	if err != nil {
+		return err
+	}
+	key := record.ManagerKey
+	if err := assert(record, body, u.h.zone); err != nil {
+		return err
+	}
+	if ours(key) && record.ManagerKey == text(before, enterpriseURN, "manager", "value") {
+		record.ManagerKey = key
+		return nil
+	}
+	record.ManagerKey, err = callOf(r).managerKey(r.Context(), record.ManagerKey)
+	return err
+}
+
 func (u users) edit(r *http.Request, link string, edit func(*directory.Record) error) (engine.Resource, error) {
 	c := callOf(r)
 	return u.write(r, link, directory.EditRecord{Source: c.source.ID, Link: id.Link(link), IfVersion: c.ifMatch, Edit: edit})
@@ -91,7 +110,11 @@ func (u users) write(r *http.Request, link string, change directory.Change) (eng
 	if err != nil {
 		return engine.Resource{}, c.refused(r, link, err)
 	}
-	out, err := u.resources(r, applied.Records[:1])
+	record, err := c.arrived(r.Context(), applied.Records[0])
+	if err != nil {
+		return engine.Resource{}, u.h.outside(r, link, err)
+	}
+	out, err := u.resources(r, []directory.Record{record})
 	if err != nil {
 		return engine.Resource{}, u.h.outside(r, link, err)
 	}
@@ -101,7 +124,7 @@ func (u users) write(r *http.Request, link string, change directory.Change) (eng
 // refused answers an error of the store on one resource.
 func (c *call) refused(r *http.Request, resource string, err error) error {
 	out := c.h.outside(r, resource, err)
-	if resource != "" && c.h.missing != nil && isNotFound(out) && (strings.HasPrefix(resource, "lnk_") || strings.HasPrefix(resource, "dgr_")) {
+	if resource != "" && c.h.missing != nil && isNotFound(out) && ours(resource) {
 		c.h.missing(r.Context(), c.cause, resource)
 	}
 	return out
@@ -127,7 +150,7 @@ func (u users) GetAll(r *http.Request, params engine.ListRequestParams) (engine.
 	page, err := u.h.store.FindRecords(r.Context(), directory.RecordQuery{Source: c.source.ID, Where: c.where, Sort: c.sort,
 		Descending: c.descending(), Offset: params.StartIndex - 1, Limit: min(params.Count, maxResults)})
 	if err != nil {
-		return engine.Page{}, u.h.outside(r, "", err)
+		return engine.Page{}, u.h.outsideQuery(r, err)
 	}
 	out, err := u.resources(r, page.Records)
 	if err != nil {
@@ -170,7 +193,7 @@ func (u users) resources(r *http.Request, records []directory.Record) ([]engine.
 		body["active"] = record.Active
 		if enterprise, ok := body[enterpriseURN].(map[string]any); ok {
 			if manager, ok := enterprise["manager"].(map[string]any); ok {
-				c.reference(manager)
+				c.reference(manager, record.ManagerKey)
 			}
 		}
 		if groups := memberships[record.Link]; len(groups) > 0 {
@@ -182,15 +205,14 @@ func (u users) resources(r *http.Request, records []directory.Record) ([]engine.
 	return out, nil
 }
 
-// reference gives a reference to a resource of ours its address.
-func (c *call) reference(object resource) {
-	value := text(object, "value")
+// reference gives object, which refers to the resource of ours named name, that resource's address.
+func (c *call) reference(object resource, name string) {
 	delete(object, "$ref")
 	switch {
-	case strings.HasPrefix(value, "lnk_"):
-		object["$ref"] = c.base + "/Users/" + value
-	case strings.HasPrefix(value, "dgr_"):
-		object["$ref"] = c.base + "/Groups/" + value
+	case strings.HasPrefix(name, userPrefix):
+		object["$ref"] = c.base + "/Users/" + name
+	case strings.HasPrefix(name, groupPrefix):
+		object["$ref"] = c.base + "/Groups/" + name
 	}
 }
 
@@ -201,7 +223,7 @@ func (c *call) groupRefs(groups []directory.GroupRef) []any {
 		if g.Direct {
 			ref["type"] = "direct"
 		}
-		c.reference(ref)
+		c.reference(ref, string(g.ID))
 		out[i] = ref
 	}
 	return out

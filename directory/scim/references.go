@@ -1,0 +1,202 @@
+package scim
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// What the ids of this service provider begin with.
+const (
+	userPrefix  = "lnk_"
+	groupPrefix = "dgr_"
+)
+
+// A source may name a member or a manager by its own word before, or instead of, our id: by externalId, a manager
+// also by userName (Okta). Such a reference is kept as sent while nobody answers to it, and becomes our id as soon
+// as somebody does, in whatever order the requests come (J05, J06).
+
+func ours(value string) bool {
+	return strings.HasPrefix(value, userPrefix) || strings.HasPrefix(value, groupPrefix)
+}
+
+// lookup answers which of these externalIds are whose, within the source.
+func (c *call) lookup(ctx context.Context, values []string) (map[string]id.Link, error) {
+	out := map[string]id.Link{}
+	for part := range slices.Chunk(values, maxResults) {
+		where := make(directory.Or, len(part))
+		for i, value := range part {
+			where[i] = directory.Compare{Column: directory.ColExternalID, Op: directory.Eq, Value: value}
+		}
+		page, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Where: where, Limit: len(part), NoTotal: true, NoRaw: true})
+		if err != nil {
+			return nil, err
+		}
+		for _, record := range page.Records {
+			out[record.ExternalID] = record.Link
+		}
+	}
+	return out, nil
+}
+
+// resolve turns externalIds of people who are there into their ids.
+func (m *memberEdit) resolve(ctx context.Context, c *call) error {
+	lists := []*[]string{&m.add, &m.remove}
+	if m.replace != nil {
+		lists = append(lists, m.replace)
+	}
+	var foreign []string
+	for _, list := range lists {
+		for _, value := range *list {
+			if !ours(value) {
+				foreign = append(foreign, value)
+			}
+		}
+	}
+	if len(foreign) == 0 {
+		return nil
+	}
+	known, err := c.lookup(ctx, foreign)
+	if err != nil {
+		return err
+	}
+	for _, value := range foreign {
+		if known[value] == "" {
+			c.pending = append(c.pending, value)
+		}
+	}
+	for _, list := range lists {
+		seen := map[string]bool{}
+		var out []string
+		for _, value := range *list {
+			if link := known[value]; link != "" {
+				if list == &m.remove { // it may still stand there as it was sent
+					out = append(out, value)
+				}
+				value = string(link)
+			}
+			if !seen[value] {
+				seen[value] = true
+				out = append(out, value)
+			}
+		}
+		*list = out
+	}
+	return nil
+}
+
+// recheck looks once more, after a group was written, for members who were not there before: somebody who came in
+// between has not seen the group, but is seen now.
+func (c *call) recheck(ctx context.Context, group directory.GroupRecord) (directory.GroupRecord, error) {
+	if len(c.pending) == 0 {
+		return group, nil
+	}
+	known, err := c.lookup(ctx, c.pending)
+	if err != nil || len(known) == 0 {
+		return group, err
+	}
+	edit := directory.EditGroup{Source: c.source.ID, Group: group.ID}
+	for value, link := range known {
+		page, err := c.h.store.Members(ctx, group.ID, directory.MemberQuery{Value: value, Limit: 1})
+		if err != nil {
+			return group, err
+		}
+		if len(page.Members) > 0 {
+			edit.Remove, edit.Add = append(edit.Remove, value), append(edit.Add, string(link))
+		}
+	}
+	applied, err := c.h.store.Apply(ctx, c.cause, edit)
+	if err != nil {
+		return group, err
+	}
+	return applied.Groups[0], nil
+}
+
+// managerKey answers the key of the record that a manager's value names, or the value while there is none.
+func (c *call) managerKey(ctx context.Context, value string) (string, error) {
+	if value == "" || ours(value) {
+		return value, nil
+	}
+	page, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Limit: 2, NoTotal: true, NoRaw: true, Where: directory.Or{
+		directory.Compare{Column: directory.ColExternalID, Op: directory.Eq, Value: value},
+		directory.Compare{Column: directory.ColUserName, Op: directory.Eq, Value: value}}})
+	if err != nil {
+		return "", err
+	}
+	for _, record := range page.Records {
+		if record.ExternalID == value {
+			return string(record.Link), nil
+		}
+	}
+	if len(page.Records) == 1 {
+		return string(page.Records[0].Link), nil
+	}
+	return value, nil
+}
+
+// arrived turns the references that waited for record into its id, and looks once more for its manager (see recheck).
+// It answers the record as it stands then.
+func (c *call) arrived(ctx context.Context, record directory.Record) (directory.Record, error) {
+	changes, err := c.waiting(ctx, record)
+	if err != nil {
+		return record, err
+	}
+	key, err := c.managerKey(ctx, record.ManagerKey)
+	if err != nil {
+		return record, err
+	}
+	if key != record.ManagerKey {
+		changes = append(changes, c.setManager(record, key))
+	}
+	if len(changes) == 0 {
+		return record, nil
+	}
+	applied, err := c.h.store.Apply(ctx, c.cause, changes...)
+	for _, r := range applied.Records {
+		if r.Link == record.Link {
+			record = r
+		}
+	}
+	return record, err
+}
+
+// setManager changes the manager of a record, unless somebody else did meanwhile.
+func (c *call) setManager(record directory.Record, key string) directory.Change {
+	return directory.EditRecord{Source: c.source.ID, Link: record.Link, Edit: func(r *directory.Record) error {
+		if r.ManagerKey == record.ManagerKey {
+			r.ManagerKey = key
+		}
+		return nil
+	}}
+}
+
+// waiting answers the changes that turn references to record, by another word than its id, into its id.
+func (c *call) waiting(ctx context.Context, record directory.Record) ([]directory.Change, error) {
+	names := directory.Or{directory.Compare{Column: directory.ColManager, Op: directory.Eq, Value: record.UserName}}
+	if record.ExternalID != "" {
+		names = append(names, directory.Compare{Column: directory.ColManager, Op: directory.Eq, Value: record.ExternalID})
+	}
+	reports, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Where: names, Limit: maxOperations, NoTotal: true, NoRaw: true})
+	if err != nil {
+		return nil, err
+	}
+	var changes []directory.Change
+	for _, report := range reports.Records {
+		changes = append(changes, c.setManager(report, string(record.Link)))
+	}
+	if record.ExternalID == "" || ours(record.ExternalID) {
+		return changes, nil
+	}
+	groups, err := c.h.store.FindGroups(ctx, directory.GroupQuery{Source: c.source.ID, Limit: maxOperations, NoTotal: true, NoRaw: true,
+		Where: directory.Compare{Column: directory.ColMember, Op: directory.Eq, Value: record.ExternalID}})
+	if err != nil {
+		return nil, err
+	}
+	for _, group := range groups.Groups {
+		changes = append(changes, directory.EditGroup{Source: c.source.ID, Group: group.ID, Remove: []string{record.ExternalID}, Add: []string{string(record.Link)}})
+	}
+	return changes, nil
+}
