@@ -112,8 +112,8 @@ func (e *Engine) ask(ctx context.Context, x *Index, q question) (d Difference, a
 	d = Difference{Person: (*x.named.Load())[q.person], Channel: q.channel.id, Action: []string{View, Post, Manage}[q.action]}
 	for range 3 {
 		rev := x.Revision()
-		if applied, err := e.CaughtUp(ctx); err != nil || !applied {
-			return d, false, errors.Join(err, ErrBehind)
+		if err := e.awaitCaughtUp(ctx); err != nil {
+			return d, false, err
 		}
 		before, _ := x.undoubted(q.channel, q.person, q.action)
 		if d.OpenFGA, err = e.Check(ctx, d.Person, d.Channel, d.Action); err != nil {

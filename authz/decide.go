@@ -41,16 +41,24 @@ func (x *Index) may(c *channel, n uint32, a int) (bool, *snapshot) {
 func (x *Index) undoubted(c *channel, n uint32, a int) (bool, *snapshot) {
 	for {
 		f := x.fence.Load()
+		if x.pause != nil {
+			x.pause()
+		}
 		s := c.current.Load()
 		if s == nil {
 			return false, nil
 		}
-		ok := s.base[a].has(n) && (x.ignoreFreezes || !f.bits.has(n))
-		stale := f.stale(n, x.at) || s.base[a].stale(n, x.at)
+		base := s.base[a]
+		stale := base.stale(n, x.at)
+		if !stale && !base.has(n) {
+			return false, s
+		}
+		ok := x.ignoreFreezes || !f.members.has(n)
+		stale = stale || f.stale(n, x.at)
 		for _, shared := range s.fences[a] {
-			set := shared.current.Load()
-			ok = ok && (x.ignoreFreezes || !set.has(n))
-			stale = stale || set.stale(n, x.at)
+			fence := shared.current.Load()
+			ok = ok && (x.ignoreFreezes || !fence.members.has(n))
+			stale = stale || fence.stale(n, x.at)
 		}
 		if x.fence.Load() != f {
 			continue
@@ -175,7 +183,7 @@ func (x *Index) Frozen(person id.Person) bool {
 	}
 	f := x.fence.Load()
 	if !f.stale(n, x.at) {
-		return f.bits.has(n)
+		return f.members.has(n)
 	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()

@@ -37,7 +37,7 @@ const EmbeddedURL = "http://openfga.embedded"
 
 const (
 	serverTuplesPerWrite = 1000
-	postgresConns        = 32 // a Check holds one connection while it asks for more: few of them stand still
+	serverConns          = 32 // a Check holds one connection while it asks for more: few of them stand still
 	postgresSchema       = "openfga"
 	postgresLock         = 0x726f6c6c63616c6c // "rollcall": one node at a time migrates
 )
@@ -112,8 +112,8 @@ func openSQLite(ctx context.Context, path string) (storage.OpenFGADatastore, err
 	if err != nil {
 		return nil, err
 	}
-	pool.SetMaxOpenConns(16)
-	pool.SetMaxIdleConns(16)
+	pool.SetMaxOpenConns(serverConns)
+	pool.SetMaxIdleConns(serverConns)
 	// The server's own index stops before user_object_id: without the next line a Check reads every member of a role.
 	if _, err := pool.ExecContext(ctx, `create index if not exists rollcall_by_user
 		on tuple (store, object_type, relation, user_object_type, user_object_id, object_id)`); err != nil {
@@ -143,8 +143,8 @@ func openPostgres(ctx context.Context, dsn string) (storage.OpenFGADatastore, er
 	}
 	store, err := postgres.New(u.String(), sqlcommon.NewConfig(
 		sqlcommon.WithMaxTuplesPerWrite(serverTuplesPerWrite),
-		sqlcommon.WithMaxOpenConns(postgresConns),
-		sqlcommon.WithMaxIdleConns(postgresConns/2)))
+		sqlcommon.WithMaxOpenConns(serverConns),
+		sqlcommon.WithMaxIdleConns(serverConns/2)))
 	if err != nil {
 		return nil, errors.New("its database cannot be opened")
 	}

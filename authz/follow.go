@@ -17,6 +17,7 @@ const (
 	writeTimeout = 8 * time.Second
 	writeTuples  = 100 // at most, in one Write
 	maxPause     = 5 * time.Second
+	gather       = 20 * time.Millisecond // revisions come in bursts: one Write and one commit for them
 
 	// unseeded is the applied_seq of a store in OpenFGA that has none of our tuples yet.
 	unseeded = -1
@@ -146,7 +147,11 @@ func (e *Engine) Run(ctx context.Context) error {
 			timer.Stop()
 			return ctx.Err()
 		case <-nudged:
-			timer.Stop()
+			timer.Reset(gather)
+			select {
+			case <-ctx.Done():
+			case <-timer.C:
+			}
 		case <-timer.C:
 		}
 	}
@@ -260,4 +265,19 @@ func (e *Engine) CaughtUp(ctx context.Context) (bool, error) {
 	}
 	head, err := e.store.head(ctx)
 	return err == nil && row.AppliedSeq >= head, err
+}
+
+// awaitCaughtUp gives the leader a moment to come to the end of the log.
+func (e *Engine) awaitCaughtUp(ctx context.Context) error {
+	for range 20 {
+		if caughtUp, err := e.CaughtUp(ctx); err != nil || caughtUp {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(gather):
+		}
+	}
+	return ErrBehind
 }

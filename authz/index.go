@@ -38,6 +38,8 @@ type Index struct {
 
 	// ignoreFreezes breaks the index on purpose: a test sees the comparison with OpenFGA notice.
 	ignoreFreezes bool
+	// pause is a test's way to change everything in the middle of a question.
+	pause func()
 }
 
 // channel is where the current snapshot of one channel hangs.

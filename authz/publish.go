@@ -21,7 +21,7 @@ type snapshot struct {
 type cell struct {
 	object   *object
 	relation int
-	current  atomic.Pointer[set]
+	current  atomic.Pointer[fence]
 }
 
 // plan is what one change of the tuples, or of time, puts in force.
@@ -34,7 +34,7 @@ type plan struct {
 
 type cellChange struct {
 	cell     *cell
-	old, new *set
+	old, new *fence
 }
 
 type channelChange struct {
@@ -53,7 +53,7 @@ func (x *Index) plan(at int64, all bool) plan {
 		freeze = freeze || o.typ.name == typeFreeze
 		for _, c := range o.cells {
 			if c != nil {
-				p.cells = append(p.cells, cellChange{c, c.current.Load(), g.evaluate(o, c.relation, at)})
+				p.cells = append(p.cells, cellChange{c, c.current.Load(), newFence(g.evaluate(o, c.relation, at))})
 			}
 		}
 	}
@@ -75,7 +75,7 @@ func (x *Index) plan(at int64, all bool) plan {
 		}
 		p.channels = append(p.channels, channelChange{c, o, c.current.Load(), g.snapshot(o, at)})
 	}
-	clear(g.changed)
+	g.changed = map[*object]bool{} // clear would keep the size of the load, and every later walk would pay for it
 	return p
 }
 
@@ -114,7 +114,7 @@ func (g *graph) cells(o *object, w *rewrite, at int64) []*cell {
 		}
 		if of.cells[n] == nil {
 			of.cells[n] = &cell{object: of, relation: n}
-			of.cells[n].current.Store(g.evaluate(of, n, at))
+			of.cells[n].current.Store(newFence(g.evaluate(of, n, at)))
 		}
 		cells = append(cells, of.cells[n])
 	}
@@ -128,10 +128,10 @@ func (x *Index) publish(p plan, rev int64) {
 	x.named.Store(&names)
 	before := x.fence.Load()
 	if p.fence != nil {
-		x.fence.Store(newFence(unite([]*set{before.set, p.fence.set})))
+		x.fence.Store(before.and(p.fence))
 	}
 	for _, c := range p.cells {
-		c.cell.current.Store(unite([]*set{c.old, c.new}))
+		c.cell.current.Store(c.old.and(c.new))
 	}
 	for _, c := range p.channels {
 		c.channel.current.Store(c.new)

@@ -120,13 +120,25 @@ type bits []uint64
 
 func (b bits) has(n uint32) bool { return int(n>>6) < len(b) && b[n>>6]&(1<<(n&63)) != 0 }
 
-// fence holds who has an open freeze. It denies everything, whatever a channel's relations say.
+// fence is a set of people to whom something is denied everywhere, in a shape that answers at once: every
+// question reads one or two.
 type fence struct {
 	*set
-	bits bits
+	members, pending bits
 }
 
-func newFence(s *set) *fence { return &fence{set: s, bits: s.bitmap().ToDense()} }
+func newFence(s *set) *fence {
+	f := &fence{set: s, members: s.bitmap().ToDense()}
+	if s != nil && s.pending != nil {
+		f.pending = s.pending.ToDense()
+	}
+	return f
+}
+
+// and is the fence of both.
+func (f *fence) and(other *fence) *fence { return newFence(unite([]*set{f.set, other.set})) }
+
+func (f *fence) stale(n uint32, now func() int64) bool { return f.pending.has(n) && now() >= f.until }
 
 // table maps strings to values for one writer and any number of readers, who never wait. Nothing is ever
 // taken out of it.
