@@ -23,7 +23,7 @@ func ticketHash(secret string) string {
 
 // issueTicket makes a secret that opens one stream as who. Only its hash is kept.
 func (s *store) issueTicket(ctx context.Context, who httpapi.Caller) (secret string, until time.Time, err error) {
-	secret, until = "rct_"+rand.Text()+rand.Text(), s.now().Add(ticketTime)
+	secret, until = "rtk_"+rand.Text()+rand.Text(), s.now().Add(ticketTime)
 	err = s.db.Tx(ctx, func(tx *db.Tx) error {
 		if err := tx.Exec("delete from chat_tickets where expires_at <= ?", s.now().UnixMicro()).Error; err != nil {
 			return err

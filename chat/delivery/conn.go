@@ -211,6 +211,9 @@ func (c *conn) put(r *room, at int64, buf []byte) {
 
 // write hands bytes to the kernel without waiting; false: the connection is broken.
 func (c *conn) write(buf []byte) (int, bool) {
+	if c.hub.trace != nil {
+		c.hub.trace(c.who.Person, buf)
+	}
 	for {
 		n, err := syscall.Write(c.fd, buf)
 		switch err {
@@ -312,8 +315,13 @@ func (c *conn) shut(why *closing) {
 	}
 }
 
-// lose ends one channel: what is queued of it is dropped and the client is told. The gate is held.
+// lose ends one channel: what is queued of it is dropped and the client is told. Bytes that the kernel still
+// holds cannot be taken out one by one: then the connection is reset, and the client resumes. The gate is held.
 func (c *conn) lose(r *room) {
+	if c.known.has(r.index) && unsent(c.fd) > 0 && c.hub.fault&faultNoReset == 0 {
+		c.kill()
+		return
+	}
 	kept := c.queue[:0]
 	for i, q := range c.queue {
 		switch {

@@ -3,8 +3,10 @@ package delivery
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,6 +46,7 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 
 const (
 	exitPiece  = 32 << 10
+	exitBytes  = 4 << 20 // a larger answer is not kept until it is whole
 	lingerTime = 15 * time.Second
 	// NotFound is the text for what does not exist and for what the caller may not see, alike.
 	NotFound = "no such channel or message"
@@ -67,7 +70,8 @@ type exit struct {
 	gate    sync.Mutex
 	guarded bool
 	status  int
-	sent    bool // the header is out
+	body    []byte // of a guarded answer, until it is whole or too large
+	sent    bool   // the header is out
 	refused bool
 }
 
@@ -106,26 +110,21 @@ func (e *Exits) Enter(ctx context.Context, who httpapi.Caller, channels ...id.Ch
 	return ctx, nil
 }
 
-// leave ends the request. While the client has not taken all of the answer it stays within reach of a
-// revocation, which then resets the connection.
+// leave ends the request. Where the client has not taken all of the answer yet it waits a while, so that the
+// answer stays within reach of a revocation, which then resets the connection.
 func (x *exit) leave() {
 	if x.cancel == nil {
 		return
 	}
 	x.cancel()
-	forget := func() {
-		x.exits.mu.Lock()
-		delete(x.exits.running, x)
-		x.exits.mu.Unlock()
-	}
-	if !x.writing.Load() || x.unsent() == 0 || !x.exits.hub.spawn(func() {
-		defer forget()
-		for waited, pause := time.Duration(0), time.Millisecond; x.unsent() > 0 && waited < lingerTime && !x.ended.Load(); waited, pause = waited+pause, min(2*pause, 50*time.Millisecond) {
+	if x.writing.Load() {
+		for waited, pause := time.Duration(0), 50*time.Microsecond; x.unsent() > 0 && waited < lingerTime && !x.ended.Load(); waited, pause = waited+pause, min(2*pause, 2*time.Millisecond) {
 			time.Sleep(pause)
 		}
-	}) {
-		forget()
 	}
+	x.exits.mu.Lock()
+	delete(x.exits.running, x)
+	x.exits.mu.Unlock()
 }
 
 // unsent answers how many bytes the kernel holds that the client has not acknowledged.
@@ -138,7 +137,15 @@ func (x *exit) unsent() (n int) {
 	if err != nil {
 		return 0
 	}
-	if err := raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) }); err != nil {
+	if err := raw.Control(func(fd uintptr) { n = unsent(int(fd)) }); err != nil {
+		return 0
+	}
+	return n
+}
+
+func unsent(fd int) int {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
+	if err != nil { // a socket of another kind: nothing is known
 		return 0
 	}
 	return n
@@ -175,52 +182,72 @@ func (x *exit) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
-// Write writes p in pieces. An answer whose ground is gone becomes a 404 where nothing is out yet; else the
-// connection is broken off, so that the client cannot take what it has for the whole.
+// Write keeps a guarded answer until it is whole: then its length is known, and so is whether it may be given.
 func (x *exit) Write(p []byte) (int, error) {
-	written := 0
-	for first := true; first || written < len(p); first = false {
-		piece := p[written:min(len(p), written+exitPiece)]
-		n, err := x.section(piece)
-		if written += n; err != nil {
-			return written, err
-		}
+	x.gate.Lock()
+	if !x.guarded {
+		defer x.gate.Unlock()
+		return x.ResponseWriter.Write(p)
 	}
-	return written, nil
+	x.body = append(x.body, p...)
+	large := x.sent || len(x.body) > exitBytes
+	x.gate.Unlock()
+	if !large {
+		return len(p), nil
+	}
+	return len(p), x.release()
 }
 
-func (x *exit) section(piece []byte) (int, error) {
+// release writes what is kept, in pieces, each in a section of its own. An answer whose ground is gone becomes
+// a 404 where nothing is out yet; else the connection is reset, so that the client cannot take what it has for
+// the whole.
+func (x *exit) release() error {
+	x.gate.Lock()
+	body := x.body
+	x.body = nil
+	x.gate.Unlock()
+	for first := true; first || len(body) > 0; first = false {
+		n := min(len(body), exitPiece)
+		if err := x.section(body[:n]); err != nil {
+			return err
+		}
+		body = body[n:]
+	}
+	return nil
+}
+
+func (x *exit) section(piece []byte) error {
 	x.gate.Lock()
 	defer x.gate.Unlock()
-	if !x.guarded {
-		return x.ResponseWriter.Write(piece)
-	}
 	if x.refused {
-		return len(piece), nil
+		return nil
 	}
+	x.writing.Store(true) // before the check: who ends this answer either sees it or is seen by it
 	if !x.allowed() {
 		if x.sent {
+			x.reset()
 			panic(http.ErrAbortHandler)
 		}
+		x.writing.Store(false)
 		x.refuse()
-		return len(piece), nil
+		return nil
 	}
-	x.writing.Store(true)
-	x.header()
-	n, err := x.ResponseWriter.Write(piece)
-	if err == nil {
-		if err = x.control.Flush(); err == http.ErrNotSupported { // what is buffered would leave after the section
-			err = nil
-		}
+	if trace := x.exits.hub.trace; trace != nil {
+		trace(x.who.Person, piece)
 	}
-	return n, err
-}
-
-func (x *exit) header() {
 	if !x.sent {
 		x.sent = true
 		x.ResponseWriter.WriteHeader(max(x.status, http.StatusOK)) // 0: never set
 	}
+	if len(piece) > 0 {
+		if _, err := x.ResponseWriter.Write(piece); err != nil {
+			return err
+		}
+	}
+	if err := x.control.Flush(); err != nil && !errors.Is(err, http.ErrNotSupported) { // what is buffered would leave after the section
+		return err
+	}
+	return nil
 }
 
 // refuse answers as for a thing that does not exist.
@@ -229,30 +256,29 @@ func (x *exit) refuse() {
 	h := x.ResponseWriter.Header()
 	h.Del("Content-Length")
 	h.Del("ETag")
+	h.Set("Cache-Control", "no-store")
 	p := httpapi.NewProblem(http.StatusNotFound, "not_found", NotFound)
 	p.Request = x.request
-	problem(x.ResponseWriter, p)
+	h.Set("Content-Type", "application/problem+json")
+	x.ResponseWriter.WriteHeader(p.Status)
+	json.NewEncoder(x.ResponseWriter).Encode(p)
 }
 
-// finish sends the header of an answer without a body.
+// finish sends what the handler left: all of a small answer, or the header of one without a body.
 func (x *exit) finish() {
 	x.gate.Lock()
-	defer x.gate.Unlock()
-	if !x.guarded || x.sent || x.status == 0 {
-		return
+	idle := !x.guarded || x.status == 0 && len(x.body) == 0 || x.sent && len(x.body) == 0
+	if !idle && !x.sent && bodyAllowed(x.status) {
+		x.ResponseWriter.Header().Set("Content-Length", strconv.Itoa(len(x.body)))
 	}
-	if !x.allowed() {
-		x.refuse()
-		return
+	x.gate.Unlock()
+	if !idle {
+		x.release() // an error says that the client has gone
 	}
-	x.header()
 }
 
-// problem writes an RFC 9457 answer.
-func problem(w http.ResponseWriter, p *httpapi.Problem) {
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(p.Status)
-	json.NewEncoder(w).Encode(p)
+func bodyAllowed(status int) bool {
+	return status != http.StatusNoContent && status != http.StatusNotModified
 }
 
 // judge ends the answers whose ground is gone. It returns when no section begun before is left.
@@ -297,17 +323,26 @@ func (e *Exits) list(match func(*exit) bool) []*exit {
 
 // stop ends x where gone says so: it frees a section that a slow client holds up, then waits for it.
 func (x *exit) stop(gone func() bool) {
-	if gone() {
+	ended := gone()
+	if ended {
 		x.ended.Store(true)
 		x.cancel()
-		if x.writing.Load() {
-			x.control.SetWriteDeadline(time.Now())
-			if tcp, ok := x.conn.(*net.TCPConn); ok {
-				tcp.SetLinger(0)
-				tcp.Close()
-			}
+		if x.writing.Load() && (x.conn == nil || x.unsent() > 0) { // also frees a section that waits for the client
+			x.reset()
 		}
 	}
-	x.gate.Lock()
-	x.gate.Unlock() //lint:ignore SA2001 taken once so that the section under way has ended
+	x.gate.Lock() // the section under way has ended
+	defer x.gate.Unlock()
+	if ended && x.sent && !x.refused && x.unsent() > 0 {
+		x.reset()
+	}
+}
+
+// reset drops what the client has not taken yet.
+func (x *exit) reset() {
+	if tcp, ok := x.conn.(*net.TCPConn); ok { // first: the server closes the connection itself once a write fails
+		tcp.SetLinger(0)
+		tcp.Close()
+	}
+	x.control.SetWriteDeadline(time.Now())
 }

@@ -29,6 +29,7 @@ type Hub struct {
 	o       Options
 	exits   *Exits
 	fault   fault
+	trace   func(id.Person, []byte) // for tests: told of each write before it happens, the gate held
 	buffers buffers
 
 	mu     sync.RWMutex

@@ -26,7 +26,7 @@ func (h *Hub) WebSocket() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, p := h.admit(r, true)
 		if p != nil {
-			problem(w, p)
+			httpapi.WriteError(w, r, p)
 			return
 		}
 		sock, rw, _, err := ws.HTTPUpgrader{Timeout: closeTime}.Upgrade(r, w)
@@ -46,17 +46,17 @@ func (h *Hub) Events() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, p := h.admit(r, false)
 		if p != nil {
-			problem(w, p)
+			httpapi.WriteError(w, r, p)
 			return
 		}
 		start, err := resumeOf(r)
 		if err != nil {
-			problem(w, httpapi.NewProblem(http.StatusBadRequest, "bad_cursor", err.Error()))
+			httpapi.WriteError(w, r, httpapi.NewProblem(http.StatusBadRequest, "bad_cursor", err.Error()))
 			return
 		}
 		sock, rw, err := http.NewResponseController(w).Hijack()
 		if err != nil {
-			problem(w, httpapi.NewProblem(http.StatusNotImplemented, "stream_unsupported", "streams need HTTP/1.1"))
+			httpapi.WriteError(w, r, httpapi.NewProblem(http.StatusNotImplemented, "stream_unsupported", "streams need HTTP/1.1"))
 			return
 		}
 		sock.SetDeadline(time.Now().Add(closeTime))
