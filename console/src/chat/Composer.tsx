@@ -1,8 +1,9 @@
 import { SendOutlined } from "@ant-design/icons";
-import { Button, Input, Segmented, Select, type GetRef } from "antd";
+import { Button, Segmented, Select } from "antd";
 import { useEffect, useRef, useState, type KeyboardEvent } from "react";
 import type { Draft, MessageKind } from "../api/chat";
 import { useTexts } from "../i18n";
+import { GrowingText } from "../ui/GrowingText";
 import styles from "./chat.module.css";
 import { languages } from "./languages";
 
@@ -22,14 +23,15 @@ export const forgetDrafts = (channel?: string) => (channel ? void drafts.delete(
 export function Composer({ name, channel, send }: { name: string; channel: string; send: (draft: Draft) => void }) {
   const { t } = useTexts();
   const [{ kind, language, text }, setDraft] = useState(() => drafts.get(channel) ?? { kind: "text" as MessageKind, language: "go", text: "" });
-  const area = useRef<GetRef<typeof Input.TextArea>>(null);
+  const form = useRef<HTMLFormElement>(null);
+  const focus = () => form.current?.querySelector("textarea")?.focus();
   const code = kind === "code";
 
   useEffect(() => {
     drafts.set(channel, { kind, language, text });
   }, [channel, kind, language, text]);
   useEffect(() => {
-    if (window.matchMedia("(hover: hover)").matches) area.current?.focus();
+    if (window.matchMedia("(hover: hover)").matches) form.current?.querySelector("textarea")?.focus();
   }, [kind]);
 
   const update = (more: Partial<{ kind: MessageKind; language: string; text: string }>) => setDraft((d) => ({ ...d, ...more }));
@@ -38,7 +40,7 @@ export function Composer({ name, channel, send }: { name: string; channel: strin
     if (!body) return;
     send({ client_id: clientID(), kind, text: body, ...(code && language ? { language } : {}) });
     update({ text: "" });
-    area.current?.focus();
+    focus();
   };
   const key = (e: KeyboardEvent) => {
     if (e.key !== "Enter" || e.nativeEvent.isComposing) return; // Enter ends the input of a Chinese word
@@ -50,6 +52,7 @@ export function Composer({ name, channel, send }: { name: string; channel: strin
 
   return (
     <form
+      ref={form}
       className={styles.composer}
       onSubmit={(e) => {
         e.preventDefault();
@@ -57,11 +60,10 @@ export function Composer({ name, channel, send }: { name: string; channel: strin
       }}
     >
       <div className={styles.box}>
-        <Input.TextArea
-          ref={area}
-          variant="borderless"
+        <GrowingText
           className={code ? styles.codeInput : undefined}
-          autoSize={{ minRows: code ? 4 : 1, maxRows: 14 }}
+          rows={code ? 4 : 1}
+          most={14}
           value={text}
           placeholder={code ? t.chat.writeCode : t.chat.write(name)}
           aria-label={code ? t.chat.writeCode : t.chat.write(name)}

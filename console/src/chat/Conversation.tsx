@@ -40,7 +40,7 @@ function Head({ log, connection }: { log: ChannelLog; connection?: Connection })
       ))}
       {connection && (
         <span className={styles.state} data-phase={connection.phase} role="status">
-          {connection.phase === "live" ? t.chat.live : t.chat.connecting}
+          {connection.phase === "live" ? t.chat.live : connection.phase === "waiting" ? t.chat.offline : t.chat.connecting}
         </span>
       )}
     </header>
@@ -58,13 +58,14 @@ function Offline({ connection, retry }: { connection: Connection; retry: () => v
     const timer = window.setInterval(() => setNow(Date.now()), 500);
     return () => window.clearInterval(timer);
   }, [until]);
-  if (!until || until - now < 400) return null;
+  const again = connection.phase === "connecting" && connection.again;
+  if (!again && (!until || until - now < 400)) return null;
   return (
     <div className={styles.offline} role="status">
       <span>
-        {t.chat.waiting(Math.max(1, Math.ceil((until - now) / 1000)))} · {t.chat.behind}
+        {again ? t.chat.connecting : t.chat.waiting(Math.max(1, Math.ceil((until - now) / 1000)))} · {t.chat.behind}
       </span>
-      <Button size="small" type="link" onClick={retry}>
+      <Button size="small" type="link" disabled={again} onClick={retry}>
         {t.chat.now}
       </Button>
     </div>

@@ -1,7 +1,7 @@
 // The live connection: one WebSocket, resumed from the cursors, tried again with a growing and scattered wait.
 import type { Frame } from "./log";
 
-export type Connection = { phase: "connecting" } | { phase: "live" } | { phase: "waiting"; until: number } | { phase: "closed" };
+export type Connection = { phase: "connecting"; again?: boolean } | { phase: "live" } | { phase: "waiting"; until: number } | { phase: "closed" };
 
 type Hooks = {
   /** resume answers the first frame of each connection. */
@@ -75,7 +75,7 @@ export class StreamSocket {
   };
 
   private connect(): void {
-    this.hooks.state({ phase: "connecting" });
+    this.hooks.state({ phase: "connecting", again: this.tries > 1 });
     const url = new URL("/api/v1/stream", window.location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url);

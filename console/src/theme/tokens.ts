@@ -111,6 +111,7 @@ export function antTheme(mode: Mode): ThemeConfig {
       borderRadius: sizes.radius,
       controlHeight: 34,
       wireframe: false,
+      motion: !window.matchMedia("(prefers-reduced-motion: reduce)").matches,
       boxShadow: mode === "dark" ? "0 8px 28px rgba(0,0,0,.5)" : "0 8px 28px rgba(20,22,30,.12)",
     },
     components: {

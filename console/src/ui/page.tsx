@@ -3,7 +3,7 @@ import { useTexts } from "../i18n";
 import styles from "./ui.module.css";
 
 /** Page is a page of the console: a title, one sentence, and room. */
-export function Page({ title, lead, actions, tags, children, above }: { title: string; lead?: ReactNode; actions?: ReactNode; tags?: ReactNode; above?: ReactNode; children: ReactNode }) {
+export function Page({ title, lead, actions, tags, mark, children, above }: { title: string; mark?: ReactNode; lead?: ReactNode; actions?: ReactNode; tags?: ReactNode; above?: ReactNode; children: ReactNode }) {
   const { t } = useTexts();
   useEffect(() => {
     document.title = `${title} · ${t.shell.product}`;
@@ -13,6 +13,7 @@ export function Page({ title, lead, actions, tags, children, above }: { title: s
       <div className={styles.pageInner}>
         {above}
         <header className={styles.head}>
+          {mark}
           <div className={styles.headText}>
             <h1 className={styles.headTitle}>
               {title}

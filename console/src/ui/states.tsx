@@ -20,10 +20,10 @@ export function Loading({ full }: { full?: boolean }) {
 }
 
 /** Empty says that there is nothing, and what that means. */
-export function Empty({ title, hint, children, full }: { title: string; hint?: string; children?: ReactNode; full?: boolean }) {
+export function Empty({ title, hint, children, full, heading }: { title: string; hint?: string; children?: ReactNode; full?: boolean; heading?: boolean }) {
   return (
     <div className={full ? styles.full : styles.state}>
-      <p className={styles.stateTitle}>{title}</p>
+      {heading ? <h1 className={styles.stateTitle}>{title}</h1> : <p className={styles.stateTitle}>{title}</p>}
       {hint && <p className={styles.muted}>{hint}</p>}
       {children}
     </div>
@@ -62,7 +62,7 @@ export function Failure({ error, retry, full }: { error: unknown; retry?: () => 
 /** NotFound is the page of an address that leads nowhere. */
 export function NotFound({ full }: { full?: boolean }) {
   const { t } = useTexts();
-  return <Empty full={full} title={t.shell.notFound} hint={t.shell.notFoundHint} />;
+  return <Empty full={full} title={t.shell.notFound} hint={t.shell.notFoundHint} heading />;
 }
 
 type Query<T> = { data: T | undefined; error: unknown; isPending: boolean; refetch: () => unknown };

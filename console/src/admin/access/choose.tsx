@@ -28,7 +28,7 @@ export function useChannels() {
 /** ChooseChannel picks one channel among all project groups. */
 export function ChooseChannel({ value, onChange }: { value: string; onChange: (id: string | undefined) => void }) {
   const { t } = useTexts();
-  const { options, loading } = useChannels();
+  const { names, options, loading } = useChannels();
   return (
     <Select
       className={styles.search}
@@ -40,6 +40,7 @@ export function ChooseChannel({ value, onChange }: { value: string; onChange: (i
       aria-label={t.access.channel}
       onChange={onChange}
       options={options}
+      labelRender={({ value: id, label }) => names.get(String(id)) ?? label}
     />
   );
 }

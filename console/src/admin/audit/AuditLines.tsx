@@ -1,6 +1,9 @@
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Link } from "wouter";
 import type { AuditRecord } from "../../api/audit";
+import { person } from "../../api/people";
+import { sources } from "../../api/sources";
 import { useTexts, word } from "../../i18n";
 import { Card } from "../../ui/page";
 import { When } from "../../ui/people";
@@ -34,15 +37,16 @@ function Line({ record: r }: { record: AuditRecord }) {
   const { t } = useTexts();
   const [open, setOpen] = useState(false);
   const details = { ...r.public, ...r.personal };
-  const subject = r.subject_name || nameOf(r) || r.subject;
   return (
     <div>
       <div className={own.line}>
         <button type="button" className={own.toggle} aria-expanded={open} onClick={() => setOpen(!open)}>
           {word(t.audit.actions, r.action)}
         </button>
-        <span className={own.subject}>{r.subject?.startsWith("per_") ? <Link href={`/admin/people/${r.subject}`}>{subject}</Link> : subject}</span>
-        <span className={own.actor}>{!r.actor || r.actor === "system" ? t.audit.system : r.actor_name || r.actor}</span>
+        <span className={own.subject}>
+          <Name id={r.subject ?? ""} known={r.subject_name || nameOf(r)} />
+        </span>
+        <span className={own.actor}>{!r.actor || r.actor === "system" ? t.audit.system : <Name id={r.actor} known={r.actor_name} />}</span>
         <When at={r.at} />
       </div>
       {open && (
@@ -69,4 +73,13 @@ function Line({ record: r }: { record: AuditRecord }) {
       )}
     </div>
   );
+}
+
+/** Name is what an id stands for: as the record says, else asked for where it is a person or a source, else the id. */
+function Name({ id, known }: { id: string; known?: string }) {
+  const isPerson = id.startsWith("per_");
+  const who = useQuery({ queryKey: ["person", id], queryFn: ({ signal }) => person(id, signal), enabled: isPerson && !known, staleTime: 300_000, retry: false });
+  const all = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal), enabled: id.startsWith("src_") && !known });
+  const name = known || who.data?.display_name || all.data?.items.find((s) => s.id === id)?.name || id;
+  return isPerson ? <Link href={`/admin/people/${id}`}>{name}</Link> : <>{name}</>;
 }

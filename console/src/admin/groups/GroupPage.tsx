@@ -22,11 +22,9 @@ export default function GroupPage({ id }: { id: string }) {
       title={group ? nameIn(locale, group.name, group.key ?? id) : t.groups.title}
       lead={group?.key}
       above={
-        <p>
-          <Link className={styles.small} href="/admin/groups">
-            ‹ {t.groups.title}
-          </Link>
-        </p>
+        <Link className={styles.back} href="/admin/groups">
+          ‹ {t.groups.title}
+        </Link>
       }
     >
       <Loaded query={all}>

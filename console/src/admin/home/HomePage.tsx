@@ -86,10 +86,12 @@ function HoldsTile() {
             <>
               <p className={styles.strong}>{t.home.holdsWait(open.length)}</p>
               {open.slice(0, 3).map((h) => (
-                <div key={h.id} className={styles.line}>
-                  <Tag tone="warn">{t.words.people(size(h))}</Tag>
-                  <span className={styles.lineText}>{word(t.holds.cause, h.cause)}</span>
-                  <When at={h.created_at} />
+                <div key={h.id} className={styles.tileHold}>
+                  <div>{word(t.holds.cause, h.cause)}</div>
+                  <div className={styles.line}>
+                    <Tag tone="warn">{t.words.people(size(h))}</Tag>
+                    <When at={h.created_at} />
+                  </div>
                 </div>
               ))}
             </>

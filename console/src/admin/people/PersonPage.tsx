@@ -16,7 +16,7 @@ export default function PersonPage({ id }: { id: string }) {
   const query = useQuery({ queryKey: ["person", id], queryFn: ({ signal }) => person(id, signal) });
   const p = query.data;
   return (
-    <Page title={p?.display_name || t.people.title} tags={p && <StatusTags status={p.status} frozen={p.frozen} absent={p.absent} />} lead={p && <Lead person={p} />} actions={p && <FreezeButton person={p} />} above={<Above person={p} />}>
+    <Page title={p?.display_name || t.people.title} tags={p && <StatusTags status={p.status} frozen={p.frozen} absent={p.absent} />} lead={p && <Lead person={p} />} actions={p && <FreezeButton person={p} />} mark={p && <Avatar id={p.id} name={p.display_name || p.id} size={52} />} above={<Back />}>
       <Loaded query={query}>
         {(found) => (
           <>
@@ -32,16 +32,12 @@ export default function PersonPage({ id }: { id: string }) {
   );
 }
 
-function Above({ person: p }: { person?: Person }) {
+function Back() {
   const { t } = useTexts();
   return (
-    <div className={styles.person}>
-      <Link className={styles.small} href="/admin/people">
-        ‹ {t.people.title}
-      </Link>
-      {p && <span className={styles.personText} />}
-      {p && <Avatar id={p.id} name={p.display_name || p.id} size={44} />}
-    </div>
+    <Link className={styles.back} href="/admin/people">
+      ‹ {t.people.title}
+    </Link>
   );
 }
 
@@ -121,9 +117,7 @@ function Affiliations({ items }: { items: Affiliation[] }) {
             </span>
             {a.active === false && <Tag>{t.people.inactive}</Tag>}
             <span className={styles.small}>
-              {known(a.start_at) && date(a.start_at, locale)}
-              {(known(a.start_at) || known(a.end_at)) && " – "}
-              {known(a.end_at) && date(a.end_at, locale)}
+              {known(a.start_at) && known(a.end_at) ? `${date(a.start_at, locale)} – ${date(a.end_at, locale)}` : known(a.start_at) ? t.words.since(date(a.start_at, locale)) : known(a.end_at) ? t.words.until(date(a.end_at, locale)) : ""}
             </span>
           </div>
         ))}

@@ -32,12 +32,12 @@ export function PlanEditor({ current, close }: { current: string; close: () => v
   return (
     <>
       <p className={styles.muted}>{t.policies.planHint}</p>
-      <Input.TextArea className={`${styles.editor} ${styles.gap}`} autoSize={{ minRows: 14, maxRows: 26 }} value={text} onChange={(e) => change(e.target.value)} spellCheck={false} placeholder="apiVersion: rollcall/v1" aria-label={t.policies.plan} />
+      <Input.TextArea className={`${styles.editor} ${styles.gap}`} rows={20} value={text} onChange={(e) => change(e.target.value)} spellCheck={false} placeholder="apiVersion: rollcall/v1" aria-label={t.policies.plan} />
       <div className={styles.buttons}>
-        <Button type="primary" disabled={!text.trim()} loading={plan.isPending} onClick={() => plan.mutate(text)}>
+        <Button data-make-plan type="primary" disabled={!text.trim()} loading={plan.isPending} onClick={() => plan.mutate(text)}>
           {t.policies.makePlan}
         </Button>
-        {current && !text && <Button onClick={() => change(current)}>{t.policies.startFromCurrent}</Button>}
+        {current && !text && <Button data-start-current onClick={() => change(current)}>{t.policies.startFromCurrent}</Button>}
         <Button type="text" onClick={close}>
           {t.shell.cancel}
         </Button>

@@ -31,6 +31,7 @@ export const chat = {
   missing: "There is no such channel",
   missingHint: "It does not exist, or you have no access to it.",
   live: "Live",
+  offline: "Offline",
   connecting: "Connecting…",
   waiting: (seconds: number) => `No connection. Trying again in ${seconds} s`,
   behind: "Messages appear once the connection is back.",

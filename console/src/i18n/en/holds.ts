@@ -4,7 +4,7 @@ export const holds = {
   none: "Nothing is held",
   noneHint: "When a source or a policy would remove many people at once, the batch waits here.",
   past: "Decided",
-  people: (n: number) => (n === 1 ? "would lose memberships: 1 person" : `would lose memberships: ${n} people`),
+  people: (n: number) => (n === 1 ? "1 person would lose memberships" : `${n} people would lose memberships`),
   cause: { absence: "No longer found in a source", cleanup: "Clean-up of people who left", move: "Moved", policy: "A policy change", empty: "A group would become empty" },
   state: { open: "Waiting", released: "Released", rejected: "Rejected", resolved: "Gone by itself", pending: "Waiting" },
   release: "Release",

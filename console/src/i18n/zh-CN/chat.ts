@@ -33,6 +33,7 @@ export const chat = {
   missing: "没有这个频道",
   missingHint: "它不存在，或者你没有访问权限。",
   live: "已连接",
+  offline: "未连接",
   connecting: "正在连接…",
   waiting: (seconds: number) => `连接已断开，${seconds} 秒后重试`,
   behind: "恢复连接后会显示新消息。",

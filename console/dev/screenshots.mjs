@@ -1,0 +1,149 @@
+// Pictures of every page, in both languages, light and dark, on a desk and on a phone; and whatever the browser complained about.
+//   ROLLCALL_URL     the server (default http://127.0.0.1:8480)
+//   ROLLCALL_COOKIE  "name=value" of a signed-in session; ROLLCALL_TOKEN: a bearer token instead (no live stream then)
+//   ROLLCALL_MOCK=1  the server is dev/mock.mjs: endings are pictured too
+//   ROLLCALL_PEOPLE  id of the person to picture (else the first of the list)   OUT: folder (default dev/shots)   ONLY: part of a name
+// Ends with 1 if a page threw, broke the security policy or asked another host for anything.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { chromium } from "playwright-core";
+
+const base = process.env.ROLLCALL_URL ?? "http://127.0.0.1:8480";
+const out = process.env.OUT ?? new URL("shots", import.meta.url).pathname;
+const mock = process.env.ROLLCALL_MOCK === "1";
+const only = process.env.ONLY ?? "";
+mkdirSync(out, { recursive: true });
+
+const headers = process.env.ROLLCALL_TOKEN ? { Authorization: `Bearer ${process.env.ROLLCALL_TOKEN}` } : {};
+const cookie = process.env.ROLLCALL_COOKIE?.match(/^([^=]+)=(.*)$/);
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+});
+const complaints = [];
+
+async function open(locale, mode, viewport) {
+  const context = await browser.newContext({ viewport, locale, colorScheme: mode, extraHTTPHeaders: headers, reducedMotion: "reduce" });
+  if (cookie) await context.addCookies([{ name: cookie[1], value: cookie[2], url: base }]);
+  const page = await context.newPage();
+  page.on("console", (m) => (m.type() === "error" || m.type() === "warning") && !/401|404|409|422|503|WebSocket connection/.test(m.text()) && complaints.push(`${page.url()}: ${m.text()}`));
+  page.on("pageerror", (e) => complaints.push(`${page.url()}: ${e.stack}`));
+  page.on("request", (r) => new URL(r.url()).host !== new URL(base).host && !r.url().startsWith("data:") && complaints.push(`${page.url()} asked ${r.url()}`));
+  return page;
+}
+
+const api = async (page, path, options) => (await page.request.fetch(`${base}${path}`, options)).json().catch(() => ({}));
+const happen = (page, what, data = {}) => mock && page.request.post(`${base}/mock/${what}`, { data });
+
+async function visit(page, name, path, more) {
+  if (only && !name.includes(only)) return;
+  await page.goto(base + path, { waitUntil: "domcontentloaded" });
+  await page.waitForSelector("h1", { timeout: 10_000 }).catch(() => complaints.push(`${path}: no heading came`));
+  await page.waitForTimeout(500);
+  if (more) await more();
+  await page.screenshot({ path: join(out, `${name}.png`) });
+}
+
+async function all(locale, mode, viewport, suffix) {
+  const page = await open(locale, mode, viewport);
+  const at = (name) => `${name}.${suffix}`;
+  await happen(page, "reset");
+  const people = await api(page, "/api/v1/people?limit=8");
+  const person = process.env.ROLLCALL_PEOPLE ?? (mock ? "per_006" : people.items?.[0]?.id);
+  const groups = await api(page, "/api/v1/groups");
+  const group = groups.items?.[0];
+  const channel = group?.channels?.[0]?.id;
+  const wait = () => page.waitForTimeout(500);
+
+  await visit(page, at("signin"), "/signin");
+  await visit(page, at("signin-refused"), "/signin?error=frozen");
+  await visit(page, at("chat"), `/chat/${channel}`);
+  if (mock) await visit(page, at("chat-code"), "/chat/chn_apollo_vision", async () => {
+    await page.locator("form .ant-segmented-item").nth(1).click();
+    await page.locator("textarea").first().fill('func main() {\n\tprintln("你好")\n}');
+    await happen(page, "say", { channel: "chn_apollo_vision" });
+    await wait();
+  });
+  if (mock) await visit(page, at("chat-failed"), "/chat/chn_company_lunch", async () => {
+    await page.locator("textarea").first().fill("fail");
+    await page.keyboard.press("Enter");
+    await wait();
+  });
+  if (mock) await visit(page, at("chat-readonly"), "/chat/chn_company_news");
+  await visit(page, at("home"), "/admin");
+  await visit(page, at("people"), "/admin/people");
+  await visit(page, at("people-none"), "/admin/people?q=zzzz");
+  await visit(page, at("person"), `/admin/people/${person}`);
+  await visit(page, at("person-freeze"), `/admin/people/${mock ? "per_002" : person}`, async () => {
+    await page.locator(".ant-btn-dangerous").first().click({ timeout: 3000 }).catch(() => {});
+    await wait();
+  });
+  await visit(page, at("access"), `/admin/access?channel=${channel}`);
+  await visit(page, at("explain"), `/admin/access/explain?person=${mock ? "per_002" : person}&channel=${channel}`);
+  if (mock) await visit(page, at("explain-no"), `/admin/access/explain?person=per_009&channel=${channel}`);
+  if (mock) await visit(page, at("explain-frozen"), `/admin/access/explain?person=per_006&channel=${channel}`);
+  await visit(page, at("groups"), "/admin/groups");
+  await visit(page, at("group"), `/admin/groups/${group?.id}`);
+  await visit(page, at("policies"), "/admin/policies");
+  await visit(page, at("plan"), "/admin/policies", async () => {
+    await page.locator("header .ant-btn-primary").click();
+    await page.locator("[data-start-current]").click();
+    await page.locator("[data-make-plan]").click();
+    await wait();
+    await page.mouse.move(700, 600);
+    await page.mouse.wheel(0, 900);
+    await wait();
+  });
+  if (mock) await visit(page, at("plan-mistake"), "/admin/policies", async () => {
+    await page.locator("header .ant-btn-primary").click();
+    await page.locator("textarea").first().fill("apiVersion: rollcall/v1\ngrups: []\n");
+    await page.locator("[data-make-plan]").click();
+    await wait();
+  });
+  await visit(page, at("holds"), "/admin/holds");
+  await visit(page, at("sources"), "/admin/sources");
+  await visit(page, at("audit"), "/admin/audit", async () => {
+    await page.locator("button[aria-expanded]").first().click({ timeout: 3000 }).catch(() => {});
+    await wait();
+  });
+  await visit(page, at("notfound"), "/admin/nothing");
+  await visit(page, at("account"), "/admin/sources", async () => {
+    if (viewport.width < 760) await page.locator("main button").first().click();
+    await page.locator("aside button").last().click();
+    await wait();
+  });
+  if (mock) {
+    await visit(page, at("chat-offline"), `/chat/${channel}`, async () => {
+      await page.route("**/api/v1/stream", (r) => r.abort());
+      await page.routeWebSocket("**/api/v1/stream", (ws) => ws.close());
+      await happen(page, "drop");
+      await page.waitForTimeout(5000);
+    });
+    const other = await open(locale, mode, viewport);
+    await visit(other, at("chat-gone"), `/chat/${channel}`, async () => {
+      await happen(other, "gone", { channel });
+      await wait();
+    });
+    await visit(other, at("ended"), "/chat/chn_apollo_vision", async () => {
+      await happen(other, "revoke");
+      await other.waitForTimeout(1200);
+    });
+    await other.context().close();
+    await happen(page, "reset");
+  }
+  await page.context().close();
+}
+
+const desk = { width: 1360, height: 850 };
+const sets = [
+  ["en", "light", desk, "en.light"],
+  ["zh-CN", "light", desk, "zh.light"],
+  ["en", "dark", desk, "en.dark"],
+  ["zh-CN", "dark", desk, "zh.dark"],
+  ["zh-CN", "light", { width: 390, height: 800 }, "zh.phone"],
+];
+for (const set of sets) if (!process.env.SET || set[3] === process.env.SET) await all(...set);
+await browser.close();
+for (const c of new Set(complaints)) console.error(c);
+console.log(`pictures in ${out}; ${new Set(complaints).size} complaints`);
+process.exit(complaints.length ? 1 : 0);
