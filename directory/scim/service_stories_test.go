@@ -52,9 +52,9 @@ func (s *service) open(person id.Person) []directory.FreezeCause {
 // Each shape of offboarding answers only after the barrier, and does so again when it is repeated; a client that
 // hangs up does not stop it.
 //
-//holds: J15
-//holds: J16
-//holds: attack scim-09
+// holds: J15
+// holds: J16
+// holds: attack scim-09
 func TestOffboardingWaitsForTheBarrier(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		s := start(t, d)
@@ -124,7 +124,7 @@ func TestHangingUpDoesNotStopAnOffboarding(t *testing.T) {
 	}
 }
 
-//holds: attack scim-01
+// holds: attack scim-01
 func TestExternalIDNeverNamesSomebodyElse(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		s := start(t, d)
@@ -145,8 +145,8 @@ func TestExternalIDNeverNamesSomebodyElse(t *testing.T) {
 	})
 }
 
-//holds: attack scim-02
-//holds: attack scim-03
+// holds: attack scim-02
+// holds: attack scim-03
 func TestActiveUnsaidIsUnchanged(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		s := start(t, d)
@@ -173,10 +173,10 @@ func TestActiveUnsaidIsUnchanged(t *testing.T) {
 // A deactivation and a POST under another name is one person, and so is a rehire; somebody who gets a former
 // colleague's user name and address is not.
 //
-//holds: J14
-//holds: J26
-//holds: J27
-//holds: J28
+// holds: J14
+// holds: J26
+// holds: J27
+// holds: J28
 func TestWhoComesBack(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		s := start(t, d)
@@ -212,7 +212,7 @@ func TestWhoComesBack(t *testing.T) {
 	})
 }
 
-//holds: J05
+// holds: J05
 func TestManagerComesLater(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		s := start(t, d)
@@ -249,7 +249,7 @@ func TestManagerComesLater(t *testing.T) {
 
 // Whatever the order of the requests, the group ends with the same members.
 //
-//holds: J06
+// holds: J06
 func TestMembersInAnyOrder(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		s := start(t, d)
@@ -300,8 +300,8 @@ func permute(list []int, fn func([]int)) {
 
 // Of a third of the company deactivated at once, each is frozen before its own answer, and nothing else is touched.
 //
-//holds: J35
-//holds: attack scim-08
+// holds: J35
+// holds: attack scim-08
 func TestBurstOfDeactivations(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		s := start(t, d)
@@ -331,7 +331,7 @@ func TestBurstOfDeactivations(t *testing.T) {
 
 // An empty list is the only way to say "nobody"; what cannot be read is never taken for it.
 //
-//holds: attack scim-10
+// holds: attack scim-10
 func TestGroupIsNotWipedByAccident(t *testing.T) {
 	s := start(t, dbtest.SQLite(t))
 	a := s.user(`"userName":"a"`).id()
@@ -358,7 +358,7 @@ func TestGroupIsNotWipedByAccident(t *testing.T) {
 	}
 }
 
-//holds: attack scim-11
+// holds: attack scim-11
 func TestCycles(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		s := start(t, d)
@@ -380,8 +380,8 @@ func TestCycles(t *testing.T) {
 
 // Dates are days where the person lives.
 //
-//holds: J02
-//holds: J18
+// holds: J02
+// holds: J18
 func TestEmploymentDates(t *testing.T) {
 	s := start(t, dbtest.SQLite(t))
 	future := func(days int) string { return time.Now().AddDate(0, 0, days).Format(time.DateOnly) }

@@ -25,13 +25,13 @@ const idPattern = `\b(lnk|dgr)_[0-9a-hjkmnp-tv-z]{26}\b`
 // section named "METHOD path" is a request, the section behind it, named by the status, the answer. Ids stand as
 // lnk_1, dgr_1 … in the order of their appearance; lines "Name: value" before a body are headers.
 //
-//holds: J01
-//holds: J05
-//holds: J06
-//holds: J13
-//holds: J14
-//holds: J16
-//holds: J26
+// holds: J01
+// holds: J05
+// holds: J06
+// holds: J13
+// holds: J14
+// holds: J16
+// holds: J26
 func TestClients(t *testing.T) {
 	files, err := filepath.Glob("testdata/clients/*.txtar")
 	if err != nil || len(files) == 0 {
