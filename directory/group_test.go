@@ -148,7 +148,9 @@ func TestPutGroup(t *testing.T) {
 		list(t, "members kept pending", w.members(outer), "inner")
 		got := w.apply(directory.PutGroup{Group: inner, Members: []string{"p"}})
 		list(t, "told", told(got), p.Person)
-		w.unchanged(func() { w.apply(directory.PutGroup{Group: inner}, directory.PutGroup{Group: inner, Members: []string{"p"}}) })
+		w.unchanged(func() {
+			w.apply(directory.PutGroup{Group: inner}, directory.PutGroup{Group: inner, Members: []string{"p"}})
+		})
 		w.unchanged(func() { w.apply(directory.DeleteGroup{Source: w.ldap, Key: "none"}) })
 		page, err := w.Members(w.ctx, outer.ID, directory.MemberQuery{Value: "inner", Limit: 1})
 		if err != nil || page.Total != 1 || page.Members[0].Group == "" || page.Members[0].Link != "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/feed"
@@ -26,7 +27,7 @@ func (w *work) note(action, subject string, fields []Field, more map[string]any)
 	if w.cause.Token != "" {
 		forever["token"] = w.cause.Token
 	}
-	if len(w.cause.Ignored) > 0 && len(w.audits) == 0 {
+	if len(w.cause.Ignored) > 0 && (strings.HasPrefix(action, "record.") || strings.HasPrefix(action, "group.")) {
 		forever["ignored"] = w.cause.Ignored
 	}
 	if w.cause.Reason != "" {

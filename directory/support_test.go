@@ -266,3 +266,11 @@ func (w *world) facts(p id.Person) directory.Fact {
 	}
 	return facts[0]
 }
+
+// checks is how many random cases are tried: fewer where a case costs many round trips.
+func (w *world) checks() int {
+	if w.db.Engine == db.Postgres {
+		return 15
+	}
+	return 60
+}
