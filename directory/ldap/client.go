@@ -138,14 +138,14 @@ func (c *conn) filter(class Class) string {
 	for _, name := range list {
 		b.WriteString("(objectClass=" + goldap.EscapeFilter(name) + ")")
 	}
-	any := b.String()
+	out := b.String()
 	if len(list) > 1 {
-		any = "(|" + any + ")"
+		out = "(|" + out + ")"
 	}
 	if without == "" {
-		return any
+		return out
 	}
-	return "(&" + any + without + ")"
+	return "(&" + out + without + ")"
 }
 
 // key makes the identity of an entry into text; empty where the entry shows none.

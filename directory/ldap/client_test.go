@@ -1,17 +1,11 @@
 package ldap_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"maps"
 	"net"
-	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -106,144 +100,6 @@ func noCanary(t testing.TB, what string, texts ...any) {
 	}
 }
 
-// holds: R16
-func TestTLS(t *testing.T) {
-	s := ldaptest.Start(t, ldaptest.Company{People: 3, Units: 1}.LDIF())
-	_, port, err := net.SplitHostPort(strings.TrimPrefix(s.URLS, "ldaps://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, row := range []struct {
-		name  string
-		alter func(*ldap.Config)
-		want  error
-		text  string
-	}{
-		{"ldaps with the right authority", func(*ldap.Config) {}, nil, ""},
-		{"ldaps by host name", func(c *ldap.Config) { c.URL = "ldaps://localhost:" + port }, nil, ""},
-		{"StartTLS with the right authority", func(c *ldap.Config) { c.URL = s.URL }, nil, ""},
-		{"other authority", func(c *ldap.Config) { c.CAFile = s.OtherCA }, ldap.ErrTLS, "set ca_file"},
-		{"the system's authorities", func(c *ldap.Config) { c.CAFile = "" }, ldap.ErrTLS, "set ca_file"},
-		{"other authority, StartTLS", func(c *ldap.Config) { c.URL, c.CAFile = s.URL, s.OtherCA }, ldap.ErrTLS, "set ca_file"},
-		{"other name", func(c *ldap.Config) { c.ServerName = "ldap.other.example" }, ldap.ErrTLS, "server_name"},
-		{"alias", func(c *ldap.Config) { c.ServerName = "ldap.corp.example" }, nil, ""},
-		{"ldaps on the plain port", func(c *ldap.Config) { c.URL = strings.Replace(s.URL, "ldap://", "ldaps://", 1) }, nil, "*"},
-		{"wrong password", func(c *ldap.Config) { c.Password = canary }, ldap.ErrLogin, "bind_dn or password is wrong"},
-	} {
-		c := slapdConfig(s)
-		c.Timeout = 2 * time.Second
-		row.alter(&c)
-		caps, findings, err := client(t, c).Probe(t.Context())
-		noCanary(t, row.name, err, findings, c)
-		switch {
-		case row.text == "*":
-			if err == nil {
-				t.Errorf("%s: connected", row.name)
-			}
-		case !errors.Is(err, row.want) || row.want == nil && err != nil:
-			t.Errorf("%s: %v", row.name, err)
-		case err != nil && !strings.Contains(err.Error(), row.text):
-			t.Errorf("%s: the text does not help: %v", row.name, err)
-		case err == nil && !strings.HasPrefix(caps.TLS, "TLS 1."):
-			t.Errorf("%s: secured with %q", row.name, caps.TLS)
-		}
-	}
-}
-
-// TestStartTLSNeverFallsBack connects to a server without TLS: nothing may be sent after the refusal, least of all a password.
-//
-// holds: R16
-func TestStartTLSNeverFallsBack(t *testing.T) {
-	for name, answer := range map[string]string{
-		"refused":            "\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x02\x04\x00\x04\x00",
-		"accepted, no TLS":   "\x30\x0c\x02\x01\x01\x78\x07\x0a\x01\x00\x04\x00\x04\x00" + strings.Repeat("no TLS ", 200),
-		"closed":             "",
-		"not LDAP":           "HTTP/1.1 400 Bad Request\r\n\r\n",
-		"length of a galaxy": "\x30\x84\x7f\xff\xff\xff",
-	} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := make(chan []byte, 1)
-		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				got <- nil
-				return
-			}
-			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(2 * time.Second))
-			first := make([]byte, 512)
-			n, _ := c.Read(first)
-			_, _ = io.WriteString(c, answer)
-			if answer == "" {
-				c.Close()
-			}
-			rest, _ := io.ReadAll(c)
-			got <- append(first[:n], rest...)
-		}()
-		_, _, err = client(t, ldap.Config{URL: "ldap://" + l.Addr().String(), BindDN: "cn=x", Password: canary, Base: base, Timeout: time.Second}).Probe(t.Context())
-		l.Close()
-		if err == nil {
-			t.Errorf("%s: connected", name)
-		}
-		noCanary(t, name, err)
-		if sent := <-got; bytes.Contains(sent, []byte(canary)) || bytes.Contains(sent, []byte("cn=x")) {
-			t.Errorf("%s: the login was sent without TLS: %q", name, sent)
-		}
-	}
-}
-
-func TestConfig(t *testing.T) {
-	good := ldap.Config{URL: "ldaps://ldap.corp.example", BindDN: "cn=x," + base, Password: canary, Base: base}
-	for _, row := range []struct {
-		alter func(*ldap.Config)
-		want  string
-	}{
-		{func(c *ldap.Config) {}, ""},
-		{func(c *ldap.Config) { c.BindDN = "svc@corp.example" }, ""},
-		{func(c *ldap.Config) { c.URL = "http://x" }, "url"},
-		{func(c *ldap.Config) { c.URL = "ldaps://u:p@x" }, "url"},
-		{func(c *ldap.Config) { c.URL = "ldap://ldap.corp.example"; c.InsecurePlain = true }, "insecure_plain"},
-		{func(c *ldap.Config) { c.URL = "ldap://10.0.0.1"; c.InsecurePlain = true }, "insecure_plain"},
-		{func(c *ldap.Config) { c.InsecurePlain = true }, "insecure_plain"},
-		{func(c *ldap.Config) { c.CAFile = "/nonexistent" }, "ca_file"},
-		{func(c *ldap.Config) { c.Base = "" }, "base"},
-		{func(c *ldap.Config) { c.Base = "not a name" }, "base"},
-		{func(c *ldap.Config) { c.Password = "" }, "password"},
-		{func(c *ldap.Config) { c.PersonClasses = []string{"a)(uid=*"} }, "person_classes"},
-		{func(c *ldap.Config) { c.IDAttribute = "x)(y" }, "id_attribute"},
-		{func(c *ldap.Config) { c.Mapping = map[string]string{"nickname": "x"} }, "mapping.nickname"},
-		{func(c *ldap.Config) { c.Mapping = map[string]string{"title": "a)(b=*"} }, "mapping.title"},
-		{func(c *ldap.Config) { c.Labels = map[string]string{"x": "a)"} }, "labels.x"},
-		{func(c *ldap.Config) { c.PageSize = -1 }, "page_size"},
-	} {
-		c := good
-		row.alter(&c)
-		err := c.Check()
-		noCanary(t, "config", err, c)
-		if row.want == "" && err != nil || row.want != "" && (!errors.Is(err, ldap.ErrConfig) || !strings.Contains(err.Error(), row.want)) {
-			t.Errorf("wants an error about %q: %v", row.want, err)
-		}
-	}
-	var log bytes.Buffer
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", good, "secret", good.Password)
-	out, err := json.Marshal(good)
-	if err != nil {
-		t.Fatal(err)
-	}
-	noCanary(t, "encoding", log.String(), string(out))
-	empty := filepath.Join(t.TempDir(), "empty.pem")
-	if err := os.WriteFile(empty, []byte("nothing"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	good.CAFile = empty
-	if err := good.Check(); !errors.Is(err, ldap.ErrConfig) {
-		t.Errorf("a CA file without certificates: %v", err)
-	}
-}
-
 // TestSameAsGoLDAP holds the decoder to what go-ldap makes of the same directory.
 func TestSameAsGoLDAP(t *testing.T) {
 	s := ldaptest.Start(t, ldaptest.Company{People: 200, Units: 15, Groups: 12, Members: 30}.LDIF())
@@ -273,146 +129,6 @@ func TestSameAsGoLDAP(t *testing.T) {
 				t.Errorf("%s %s: %q, go-ldap has %q", o.DN, name, values, want)
 			}
 		}
-	}
-}
-
-// TestBrokenServers reads from servers that fail in every way a reading can fall short. None may be proved.
-//
-// holds: R1, R22
-// holds: attack ldap-05
-func TestBrokenServers(t *testing.T) {
-	d, c := double(t, 35)
-	trap, err := net.Listen("tcp", "127.0.0.1:0") // where a referral leads to
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer trap.Close()
-	followed := make(chan struct{})
-	go func() {
-		if c, err := trap.Accept(); err == nil {
-			c.Close()
-			close(followed)
-		}
-	}()
-	there := "ldap://" + trap.Addr().String() + "/" + base
-	for _, row := range []struct {
-		name string
-		f    demo.Faults
-		want error // nil: ends well, but without proof
-	}{
-		{"drop in page 1", demo.Faults{DropAfter: 5, Class: "inetOrgPerson"}, ldap.ErrClosed},
-		{"drop in page 3", demo.Faults{ClosePage: 3, Class: "inetOrgPerson"}, ldap.ErrClosed},
-		{"size limit", demo.Faults{SizeLimit: 20, Class: "inetOrgPerson"}, ldap.ErrServer},
-		{"admin limit", demo.Faults{Code: 11}, ldap.ErrServer},
-		{"busy", demo.Faults{Code: 51}, ldap.ErrServer},
-		{"no rights", demo.Faults{Code: 50, Class: "inetOrgPerson"}, ldap.ErrServer},
-		{"base hidden", demo.Faults{Code: 32}, ldap.ErrServer},
-		{"referral", demo.Faults{Referral: there, Class: "inetOrgPerson"}, ldap.ErrServer},
-		{"reference", demo.Faults{Reference: there, Class: "inetOrgPerson"}, nil},
-		{"silent in a page", demo.Faults{SilentAfter: 12, Class: "inetOrgPerson"}, ldap.ErrTimeout},
-		{"silent", demo.Faults{Silent: true}, ldap.ErrTimeout},
-		{"no paging", demo.Faults{NoPaging: true}, nil},
-		{"no ids", demo.Faults{NoIDs: true}, nil},
-		{"one id for all", demo.Faults{SameIDs: true, Class: "inetOrgPerson"}, nil},
-	} {
-		d.SetFaults(row.f)
-		began := time.Now()
-		_, proof, err := snapshot(t.Context(), client(t, c))
-		if proof.Complete() || len(proof.Missing) == 0 {
-			t.Errorf("%s: proved complete: %+v", row.name, proof)
-		}
-		if row.want == nil && err != nil || !errors.Is(err, row.want) {
-			t.Errorf("%s: %v", row.name, err)
-		}
-		if took := time.Since(began); took > 3*time.Second {
-			t.Errorf("%s: took %v", row.name, took)
-		}
-		noCanary(t, row.name, err, proof)
-	}
-	select {
-	case <-followed:
-		t.Error("a referral was followed")
-	default:
-	}
-	d.SetFaults(demo.Faults{Reference: there})
-	c.IgnoreReferences = true
-	if _, proof, err := snapshot(t.Context(), client(t, c)); err != nil || !proof.Complete() {
-		t.Errorf("ignore_references: %v %v", proof, err)
-	}
-	d.SetFaults(demo.Faults{})
-	c.Sentinel = "uid=u001,ou=sales,ou=people," + base
-	if _, proof, err := snapshot(t.Context(), client(t, c)); err != nil || !proof.Complete() {
-		t.Errorf("sentinel that is there: %v %v", proof, err)
-	}
-	c.Sentinel = "uid=nobody," + base
-	if _, proof, err := snapshot(t.Context(), client(t, c)); err != nil || proof.Complete() {
-		t.Errorf("sentinel that is missing: %v %v", proof, err)
-	}
-}
-
-// TestBlackHole talks to a listener that accepts and says nothing, and to one that sends a byte now and then.
-//
-// holds: R16
-func TestBlackHole(t *testing.T) {
-	for name, drip := range map[string]bool{"silent": false, "dripping": true} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		stop := make(chan struct{})
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				go func() {
-					defer c.Close()
-					_, _ = c.Write([]byte("\x30\x84\x00\x10\x00\x00"))
-					for {
-						select {
-						case <-stop:
-							return
-						case <-time.After(50 * time.Millisecond):
-							if drip {
-								_, _ = c.Write([]byte{0})
-							}
-						}
-					}
-				}()
-			}
-		}()
-		for _, scheme := range []string{"ldap://", "ldaps://"} {
-			for _, plain := range []bool{true, false} {
-				if plain && scheme == "ldaps://" {
-					continue
-				}
-				cl := client(t, ldap.Config{URL: scheme + l.Addr().String(), InsecurePlain: plain, BindDN: "cn=x", Password: canary, Base: base, Timeout: 200 * time.Millisecond})
-				began := time.Now()
-				_, err := cl.Position(t.Context())
-				if err == nil || time.Since(began) > 2*time.Second {
-					t.Errorf("%s %s plain=%v: %v after %v", name, scheme, plain, err, time.Since(began))
-				}
-				if plain && !errors.Is(err, ldap.ErrTimeout) {
-					t.Errorf("%s: %v", name, err)
-				}
-			}
-		}
-		close(stop)
-		l.Close()
-	}
-	cl := client(t, ldap.Config{URL: "ldap://127.0.0.1:1", InsecurePlain: true, BindDN: "cn=x", Password: canary, Base: base})
-	if _, err := cl.Position(t.Context()); !errors.Is(err, ldap.ErrUnreachable) {
-		t.Errorf("nobody listens: %v", err)
-	}
-	d, c := double(t, 30)
-	d.SetFaults(demo.Faults{SilentAfter: 5})
-	c.Timeout = 30 * time.Second
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	began := time.Now()
-	if _, proof, err := snapshot(ctx, client(t, c)); err == nil || proof.Complete() || time.Since(began) > 2*time.Second {
-		t.Errorf("a cancelled reading: %v %v after %v", proof, err, time.Since(began))
 	}
 }
 
@@ -515,7 +231,6 @@ func TestPosition(t *testing.T) {
 	}
 }
 
-// holds: R21
 func TestProbe(t *testing.T) {
 	d, c := double(t, 5)
 	cl := client(t, c)

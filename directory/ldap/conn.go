@@ -147,7 +147,7 @@ func (c *conn) secure(ctx context.Context) error {
 		if errors.As(err, &slow) && slow.Timeout() {
 			return err
 		}
-		if kind, hint := classify(err); hint != "" {
+		if hint, kind := classify(err); hint != "" {
 			return fmt.Errorf("%w: %s (%s)", kind, hint, err)
 		}
 		return fmt.Errorf("%w: %s", ErrTLS, err)
@@ -212,7 +212,7 @@ type request struct {
 	cookie   string
 }
 
-// page is the answer to one search. Last says that the server confirmed there is no more.
+// page is the answer to one search. That paged and an empty cookie come together is the server's word that there is no more.
 type page struct {
 	entries    []entry
 	cookie     string

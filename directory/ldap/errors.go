@@ -20,7 +20,7 @@ func explain(op string, err error, secret Secret) error {
 	if err == nil {
 		return nil
 	}
-	kind, hint := classify(err)
+	hint, kind := classify(err)
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("%s: %w", op, context.Canceled)
 	}
@@ -39,10 +39,10 @@ func scrub(text string, secret Secret) string {
 	return strings.ReplaceAll(text, string(secret), hidden)
 }
 
-func classify(err error) (kind error, hint string) {
+func classify(err error) (hint string, kind error) {
 	for _, known := range []error{ErrTimeout, ErrClosed, ErrTLS, ErrServer, ErrUnreachable, ErrLogin} {
 		if errors.Is(err, known) {
-			return known, ""
+			return "", known
 		}
 	}
 	var answer *goldap.Error
@@ -60,47 +60,47 @@ func classify(err error) (kind error, hint string) {
 	)
 	switch {
 	case errors.As(err, &authority):
-		return ErrTLS, "the certificate is not signed by an authority this machine trusts: set ca_file to the authority's certificate"
+		return "the certificate is not signed by an authority this machine trusts: set ca_file to the authority's certificate", ErrTLS
 	case errors.As(err, &hostname):
-		return ErrTLS, "the certificate is for another name: use that name in url, or set server_name"
+		return "the certificate is for another name: use that name in url, or set server_name", ErrTLS
 	case errors.As(err, &invalid):
-		return ErrTLS, "the certificate is not valid"
+		return "the certificate is not valid", ErrTLS
 	case strings.Contains(err.Error(), "negative serial number"):
-		return ErrTLS, "the certificate has a negative serial number, as those that Samba makes for itself: give the server a new certificate; until then GODEBUG=x509negativeserial=1 lets this one pass"
+		return "the certificate has a negative serial number, as those that Samba makes for itself: give the server a new certificate; until then GODEBUG=x509negativeserial=1 lets this one pass", ErrTLS
 	case errors.As(err, &header):
-		return ErrTLS, "the server does not speak TLS on this port: ldaps:// is usually 636, ldap:// with StartTLS 389"
+		return "the server does not speak TLS on this port: ldaps:// is usually 636, ldap:// with StartTLS 389", ErrTLS
 	case errors.As(err, &verify), strings.Contains(err.Error(), "tls: "):
-		return ErrTLS, ""
+		return "", ErrTLS
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		return ErrTimeout, ""
+		return "", ErrTimeout
 	case errors.As(err, &name):
-		return ErrUnreachable, "the host name is not known"
+		return "the host name is not known", ErrUnreachable
 	case errors.As(err, &network) && network.Op == "dial":
-		return ErrUnreachable, ""
+		return "", ErrUnreachable
 	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.As(err, &network), answer != nil:
-		return ErrClosed, ""
+		return "", ErrClosed
 	}
-	return ErrServer, ""
+	return "", ErrServer
 }
 
-func classifyCode(code uint16) (kind error, hint string) {
+func classifyCode(code uint16) (hint string, kind error) {
 	switch code {
 	case goldap.LDAPResultInvalidCredentials:
-		return ErrLogin, "bind_dn or password is wrong"
+		return "bind_dn or password is wrong", ErrLogin
 	case goldap.LDAPResultStrongAuthRequired, goldap.LDAPResultConfidentialityRequired:
-		return ErrLogin, "the server wants TLS: use ldaps://, or ldap:// without insecure_plain"
+		return "the server wants TLS: use ldaps://, or ldap:// without insecure_plain", ErrLogin
 	case goldap.LDAPResultInappropriateAuthentication, goldap.LDAPResultUnwillingToPerform:
-		return ErrServer, "the server does not do that"
+		return "the server does not do that", ErrServer
 	case goldap.LDAPResultNoSuchObject:
-		return ErrServer, "the entry does not exist, or the account may not see it: look at base, and at the account's rights"
+		return "the entry does not exist, or the account may not see it: look at base, and at the account's rights", ErrServer
 	case goldap.LDAPResultInsufficientAccessRights:
-		return ErrServer, "the account may not read this"
+		return "the account may not read this", ErrServer
 	case goldap.LDAPResultSizeLimitExceeded, goldap.LDAPResultTimeLimitExceeded, goldap.LDAPResultAdminLimitExceeded:
-		return ErrServer, "the server cut the answer short: lift the account's size and time limits"
+		return "the server cut the answer short: lift the account's size and time limits", ErrServer
 	case goldap.LDAPResultReferral:
-		return ErrServer, "the server points to another server, which is not followed: use that server in url"
+		return "the server points to another server, which is not followed: use that server in url", ErrServer
 	case goldap.LDAPResultBusy, goldap.LDAPResultUnavailable:
-		return ErrServer, "the server is busy or closing down"
+		return "the server is busy or closing down", ErrServer
 	}
-	return ErrServer, ""
+	return "", ErrServer
 }

@@ -62,7 +62,7 @@ func pause(failures int) time.Duration {
 }
 
 // Run keeps the source in step until ctx ends, and answers its error. It syncs at the beginning, each time the server's freshness
-// mark has moved, and at least each every (0: an hour). A sync is given as much rest as it took, so that a large
+// mark has moved, and at least each every (0: an hour), then without trusting what it wrote itself before. A sync is given as much rest as it took, so that a large
 // directory that is written to all the time is read for half of the time at most.
 func (s *Syncer) Run(ctx context.Context, every time.Duration) error {
 	if every <= 0 {
@@ -76,6 +76,9 @@ func (s *Syncer) Run(ctx context.Context, every time.Duration) error {
 	for {
 		wait := p.PollInterval
 		due := !time.Now().Before(full)
+		if due {
+			s.forget()
+		}
 		if !due && !time.Now().Before(rest) {
 			moved, err := s.moved(ctx)
 			if ctx.Err() != nil {

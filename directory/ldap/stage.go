@@ -37,7 +37,6 @@ type stagedGroup struct {
 	group           directory.GroupRecord
 	members, logins []string
 	shown           bool // the attribute was there at all
-	lost            int  // members that lead to nobody
 }
 
 func newStage(p *prepared, source id.Source) *stage {

@@ -64,6 +64,9 @@ type Syncer struct {
 	Reader   Reader           // nil: a Client for Config
 
 	running sync.Mutex // one sync at a time; taken before mu
+	// written holds what this Syncer last wrote, by class and key, so that a sync after a small change does not compare
+	// everything in the store again. Guarded by running.
+	written map[string]digest
 	mu      sync.Mutex
 	opened  Reader
 	status  Status
@@ -173,6 +176,7 @@ func (s *Syncer) incomplete(ctx context.Context, rep *Report, st *stage, known [
 	var changes []directory.Change
 	for _, k := range known {
 		if p, ok := st.people[k.Key]; ok && !p.record.Active && k.DeletedAt.IsZero() {
+			delete(s.written, string(ClassPerson)+k.Key)
 			changes = append(changes, directory.EditRecord{Source: s.Source.ID, Link: k.Link, Edit: func(r *directory.Record) error {
 				r.Active = false
 				return nil
@@ -246,7 +250,7 @@ func (s *Syncer) write(ctx context.Context, rep *Report, st *stage, known []dire
 		class   Class
 		changes []directory.Change
 	}{{ClassUnit, st.unitChanges()}, {ClassPerson, st.personChanges()}, {ClassGroup, groups}} {
-		if err := s.put(ctx, rep, part.class, part.changes); err != nil {
+		if err := s.put(ctx, rep, part.class, s.fresh(rep, part.class, part.changes, known)); err != nil {
 			return fmt.Errorf("write %s: %w", part.class, err)
 		}
 	}

@@ -2,6 +2,8 @@ package ldap
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -23,6 +25,7 @@ func (s *Syncer) put(ctx context.Context, rep *Report, class Class, changes []di
 			applied, err := s.Store.Apply(ctx, s.cause(rep, ""), chunk...)
 			if err == nil {
 				rep.count(class, applied)
+				s.remember(class, chunk)
 				break
 			}
 			var bad *directory.ChangeError
@@ -79,12 +82,83 @@ func (s *Syncer) putAside(ctx context.Context, rep *Report, class Class, aside [
 }
 
 func (r *Report) count(class Class, applied directory.Applied) {
+	for _, o := range applied.Outcomes {
+		r.tally(class, o, 1)
+	}
+}
+
+func (r *Report) tally(class Class, o directory.Outcome, n int) {
 	if r.Outcomes[class] == nil {
 		r.Outcomes[class] = map[directory.Outcome]int{}
 	}
-	for _, o := range applied.Outcomes {
-		r.Outcomes[class][o]++
+	r.Outcomes[class][o] += n
+}
+
+// digest stands for the content of one change.
+type digest [16]byte
+
+// identify answers under which name a change is remembered, and its content; ok is false for what cannot be remembered.
+func identify(class Class, c directory.Change) (name string, content digest, ok bool) {
+	var k string
+	var passing bool
+	switch c := c.(type) {
+	case directory.PutUnit:
+		k = c.Unit.Key
+	case directory.PutRecord:
+		k = c.Record.Key
+	case directory.PutGroup:
+		k, passing = c.Group.Key, c.Members == nil // members that were left alone may be anything
+	case directory.RemoveUnit:
+		k, passing = c.Key, true
+	case directory.DeleteGroup:
+		k, passing = c.Key, true
 	}
+	if name = string(class) + k; passing {
+		return name, digest{}, false
+	}
+	raw, err := json.Marshal(c)
+	sum := sha256.Sum256(raw)
+	return name, digest(sum[:16]), err == nil
+}
+
+// fresh leaves out what this Syncer wrote itself with the same content, unless the person is absent or deleted since.
+func (s *Syncer) fresh(rep *Report, class Class, changes []directory.Change, known []directory.RecordKey) []directory.Change {
+	if len(s.written) == 0 {
+		return changes
+	}
+	standing := map[string]bool{}
+	for _, k := range known {
+		standing[k.Key] = k.AbsentSince.IsZero() && k.DeletedAt.IsZero()
+	}
+	out := make([]directory.Change, 0, 64)
+	for _, c := range changes {
+		name, content, ok := identify(class, c)
+		if put, person := c.(directory.PutRecord); ok && s.written[name] == content && (!person || standing[put.Record.Key]) {
+			rep.tally(class, directory.Unchanged, 1)
+			continue
+		}
+		delete(s.written, name) // until the store has taken it
+		out = append(out, c)
+	}
+	return out
+}
+
+func (s *Syncer) remember(class Class, changes []directory.Change) {
+	if s.written == nil {
+		s.written = map[string]digest{}
+	}
+	for _, c := range changes {
+		if name, content, ok := identify(class, c); ok {
+			s.written[name] = content
+		}
+	}
+}
+
+// forget makes the next sync compare everything with the store.
+func (s *Syncer) forget() {
+	s.running.Lock()
+	defer s.running.Unlock()
+	s.written = nil
 }
 
 // absent marks those whom a complete reading did not contain and whom the server does not know when asked by id: an
@@ -158,10 +232,10 @@ func (s *Syncer) remove(ctx context.Context, rep *Report, st *stage) error {
 		rep.find(Warning, "groups_hidden", "no group was found, and %d are known; they stay", len(groups))
 		goneGroups = nil
 	}
-	if err := s.put(ctx, rep, ClassUnit, gone); err != nil {
+	if err := s.put(ctx, rep, ClassUnit, s.fresh(rep, ClassUnit, gone, nil)); err != nil {
 		return fmt.Errorf("remove units: %w", err)
 	}
-	if err := s.put(ctx, rep, ClassGroup, goneGroups); err != nil {
+	if err := s.put(ctx, rep, ClassGroup, s.fresh(rep, ClassGroup, goneGroups, nil)); err != nil {
 		return fmt.Errorf("remove groups: %w", err)
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/rollcall-im/rollcall/directory/ldap/demo"
@@ -415,12 +416,25 @@ func TestCommandLineTools(t *testing.T) {
 	_ = live.Wait()
 }
 
+// bindMessage is a login as the manager, message 1.
+func bindMessage() []byte {
+	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, 0, nil, "")
+	op.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 3, ""))
+	op.AppendChild(ber.NewString(ber.ClassUniversal, ber.TypePrimitive, ber.TagOctetString, admin, ""))
+	op.AppendChild(ber.NewString(ber.ClassContext, ber.TypePrimitive, 0, secret, ""))
+	m := ber.NewSequence("")
+	m.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 1, ""))
+	m.AppendChild(op)
+	return m.Bytes()
+}
+
 // FuzzRequests sends foreign bytes: the server must stay up and answer the next client.
 func FuzzRequests(f *testing.F) {
 	d := company(f, 2)
 	url := serve(f, d)
+	login := bindMessage()
 	f.Add([]byte("\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"))
-	f.Add([]byte("\x30\x05\x02\x01\x01\x63\x00"))
+	f.Add([]byte("\x30\x05\x02\x01\x02\x63\x00"))
 	f.Add([]byte("\x30\x05\x02\x01\x01\x66\x00\x30\x05\x02\x01\x02\x6c\x00"))
 	f.Add([]byte("\x30\x84\x7f\xff\xff\xff"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
@@ -429,8 +443,9 @@ func FuzzRequests(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		login := "\x30\x3c\x02\x01\x01\x60\x37\x02\x01\x03\x04" + string(rune(len(admin))) + admin + "\x80\x0b" + secret
-		_ = login
+		if _, err := c.Write(login); err != nil { // so that what follows is looked at
+			t.Skip()
+		}
 		if _, err := c.Write(raw); err != nil {
 			t.Skip()
 		}
