@@ -41,10 +41,12 @@ type GroupRef struct {
 
 // ChannelRef names a channel in an answer.
 type ChannelRef struct {
-	ID     id.Channel        `json:"id"`
-	Key    string            `json:"key"`
-	Name   map[string]string `json:"name"`
-	Labels []string          `json:"labels,omitempty"`
+	ID      id.Channel                        `json:"id"`
+	Key     string                            `json:"key"`
+	Name    map[string]string                 `json:"name"`
+	Labels  []string                          `json:"labels,omitempty"`
+	Access  map[policies.Role]policies.Access `json:"access,omitempty" doc:"what each role may do"`
+	History policies.History                  `json:"history,omitempty"`
 }
 
 // PersonRef names a person in an answer.
@@ -71,7 +73,7 @@ func groupRefOf(g Group) GroupRef { return GroupRef{g.ID, g.Key, g.Names} }
 func channelRefs(list []Channel) []ChannelRef {
 	out := make([]ChannelRef, len(list))
 	for i, c := range list {
-		out[i] = ChannelRef{c.ID, c.Key, c.Names, c.Labels}
+		out[i] = ChannelRef{c.ID, c.Key, c.Names, c.Labels, c.Access, c.History}
 	}
 	return out
 }
@@ -87,6 +89,20 @@ func reasonViews(list []Reason) []ReasonView {
 // PersonInput names a person in the path.
 type PersonInput struct {
 	ID id.Person `path:"id"`
+	httpapi.Paging
+}
+
+// cut answers the page of a short list that is read as a whole, and the cursor of the next.
+func cut[T any](list []T, paging httpapi.Paging) (page []T, next string, err error) {
+	first := 0
+	if _, err := httpapi.DecodeCursor(paging.Cursor, &first); err != nil {
+		return nil, "", err
+	}
+	list = list[max(0, min(first, len(list))):]
+	if len(list) <= paging.Limit {
+		return list, "", nil
+	}
+	return list[:paging.Limit], httpapi.Cursor(first + paging.Limit), nil
 }
 
 // MembershipItem is one membership of a person.
@@ -107,12 +123,16 @@ func (a *API) PersonMemberships(ctx context.Context, in *PersonInput) (*httpapi.
 	if err != nil {
 		return nil, err
 	}
+	list, next, err := cut(list, in.Paging)
+	if err != nil {
+		return nil, err
+	}
 	items := make([]MembershipItem, len(list))
 	for i, v := range list {
 		items[i] = MembershipItem{ID: v.ID, Group: groupRefOf(v.Of), Role: v.Role, Since: v.Since, Suspended: v.Suspended, Held: v.Held,
 			Reasons: reasonViews(v.Reasons), Channels: channelRefs(v.Channels)}
 	}
-	return httpapi.NewPage(ctx, items, ""), nil
+	return httpapi.NewPage(ctx, items, next), nil
 }
 
 // GroupItem is a project group with its channels.
@@ -123,8 +143,12 @@ type GroupItem struct {
 }
 
 // ListGroups answers the groups of the policy in force, in its order.
-func (a *API) ListGroups(ctx context.Context, _ *struct{}) (*httpapi.Page[GroupItem], error) {
+func (a *API) ListGroups(ctx context.Context, in *httpapi.Paging) (*httpapi.Page[GroupItem], error) {
 	list, err := a.Reactor.Groups(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := cut(list, *in)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +156,7 @@ func (a *API) ListGroups(ctx context.Context, _ *struct{}) (*httpapi.Page[GroupI
 	for i, g := range list {
 		items[i] = GroupItem{GroupRef: groupRefOf(g.Group), Channels: channelRefs(g.Channels), Members: g.Members}
 	}
-	return httpapi.NewPage(ctx, items, ""), nil
+	return httpapi.NewPage(ctx, items, next), nil
 }
 
 // AudienceItem is one person with a place in a group or a channel.
@@ -210,6 +234,7 @@ type ExplainOutput struct {
 		Path    []Line        `json:"path" nullable:"false" doc:"rule, facts, reason, tuples"`
 		Missing []Line        `json:"missing" nullable:"false" doc:"what stands against it"`
 		Index   bool          `json:"index" doc:"what the index decides"`
+		From    time.Time     `json:"history_from,omitzero" doc:"from when on the history may be read; absent: all of it"`
 		OpenFGA *bool         `json:"openfga" doc:"what OpenFGA decides; null where it was not asked or is behind"`
 	}
 }
@@ -224,7 +249,7 @@ func (a *API) Explain(ctx context.Context, in *ExplainInput) (*ExplainOutput, er
 	b := &out.Body
 	b.Action, b.Role, b.Since, b.Path, b.Missing = "view", e.Role, e.Since, orEmpty(e.Path), orEmpty(e.Missing)
 	if a.Index != nil {
-		b.Index, _ = a.Index.Allow(in.Person, in.Channel, b.Action)
+		b.Index, b.From = a.Index.Allow(in.Person, in.Channel, b.Action)
 	}
 	b.Allowed = e.Allowed && b.Index
 	if a.Check != nil {

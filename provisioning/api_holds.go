@@ -11,6 +11,7 @@ import (
 // HoldsInput chooses holds.
 type HoldsInput struct {
 	State string `query:"state" enum:"open,released,rejected,vanished" doc:"absent: all"`
+	httpapi.Paging
 }
 
 // HoldItem is a hold in an answer.
@@ -19,12 +20,13 @@ type HoldItem struct {
 	Cause     Cause       `json:"cause"`
 	Source    id.Source   `json:"source,omitempty"`
 	State     string      `json:"state"`
-	Text      string      `json:"text" doc:"the limit that was exceeded when it opened"`
+	Reason    string      `json:"reason" doc:"the limit that was exceeded when it opened"`
 	Breach    Breach      `json:"breach"`
-	People    int         `json:"people"`
+	Count     int         `json:"count" doc:"people"`
+	People    []PersonRef `json:"people" nullable:"false" doc:"the first 500"`
 	CreatedAt time.Time   `json:"created_at"`
-	ClosedAt  time.Time   `json:"closed_at,omitzero"`
-	ClosedBy  string      `json:"closed_by,omitempty"`
+	DecidedAt time.Time   `json:"decided_at,omitzero"`
+	DecidedBy string      `json:"decided_by,omitempty"`
 	Removals  []HeldEntry `json:"removals" nullable:"false" doc:"the first 500"`
 }
 
@@ -37,9 +39,13 @@ type HeldEntry struct {
 	Since      time.Time     `json:"since"`
 }
 
-// ListHolds answers holds, newest first, at most 200.
+// ListHolds answers the newest 200 holds, newest first.
 func (a *API) ListHolds(ctx context.Context, in *HoldsInput) (*httpapi.Page[HoldItem], error) {
 	list, err := a.Reactor.Holds(ctx, in.State)
+	if err != nil {
+		return nil, err
+	}
+	list, next, err := cut(list, in.Paging)
 	if err != nil {
 		return nil, err
 	}
@@ -49,27 +55,31 @@ func (a *API) ListHolds(ctx context.Context, in *HoldsInput) (*httpapi.Page[Hold
 			return nil, err
 		}
 	}
-	return httpapi.NewPage(ctx, items, ""), nil
+	return httpapi.NewPage(ctx, items, next), nil
 }
 
 func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
-	out := HoldItem{ID: h.ID, Cause: h.Breach.Cause, Source: h.Breach.Source, State: h.State, Text: h.Breach.String(), Breach: h.Breach, CreatedAt: h.CreatedAt,
-		ClosedAt: h.ClosedAt, ClosedBy: h.ClosedBy, Removals: []HeldEntry{}}
+	out := HoldItem{ID: h.ID, Cause: h.Breach.Cause, Source: h.Breach.Source, State: h.State, Reason: h.Breach.String(), Breach: h.Breach, CreatedAt: h.CreatedAt,
+		DecidedAt: h.ClosedAt, DecidedBy: h.ClosedBy, People: []PersonRef{}, Removals: []HeldEntry{}}
 	var people []id.Person
 	for _, r := range h.Removals {
 		people = append(people, r.Person)
 	}
-	out.People = len(distinct(people))
-	shown := h.Removals[:min(len(h.Removals), chunkMost)]
-	names, err := a.names(ctx, people[:len(shown)])
+	people = distinct(people)
+	out.Count = len(people)
+	people = people[:min(len(people), chunkMost)]
+	names, err := a.names(ctx, people)
 	if err != nil {
 		return out, err
+	}
+	for _, p := range people {
+		out.People = append(out.People, PersonRef{p, names[p]})
 	}
 	c, err := a.Reactor.current(ctx)
 	if err != nil {
 		return out, err
 	}
-	for _, r := range shown {
+	for _, r := range h.Removals[:min(len(h.Removals), chunkMost)] { // in order of the people: nobody beyond the first 500
 		out.Removals = append(out.Removals, HeldEntry{Membership: r.Membership, Person: PersonRef{r.Person, names[r.Person]}, Group: groupRefOf(c.groups[r.Group]), Cause: r.Cause, Since: r.Since})
 	}
 	return out, nil

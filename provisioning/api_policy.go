@@ -15,9 +15,9 @@ type PolicyItem struct {
 	Hash      string    `json:"hash"`
 	Author    string    `json:"author"`
 	Plan      id.Plan   `json:"plan"`
-	AppliedAt time.Time `json:"applied_at"`
+	AppliedAt time.Time `json:"at"`
 	InForce   bool      `json:"in_force"`
-	Files     []File    `json:"files,omitempty" doc:"only in the answer about one version"`
+	Files     []File    `json:"source,omitempty" doc:"the files; only in the answer about one version"`
 }
 
 // Policies answers versions of the policy, newest first, those before before (0: from the newest).
@@ -103,13 +103,13 @@ type PlanInput struct {
 type VerdictView struct {
 	Held     bool     `json:"held"`
 	Breaches []Breach `json:"breaches" nullable:"false"`
-	Text     []string `json:"text" nullable:"false"`
+	Reasons  []string `json:"reasons" nullable:"false"`
 }
 
 func verdictView(v Verdict) VerdictView {
-	out := VerdictView{Held: v.Held(), Breaches: orEmpty(v.Breaches), Text: []string{}}
+	out := VerdictView{Held: v.Held(), Breaches: orEmpty(v.Breaches), Reasons: []string{}}
 	for _, b := range v.Breaches {
-		out.Text = append(out.Text, b.String())
+		out.Reasons = append(out.Reasons, b.String())
 	}
 	return out
 }
@@ -117,7 +117,7 @@ func verdictView(v Verdict) VerdictView {
 // PlanChange is a change of a membership in an answer.
 type PlanChange struct {
 	PlannedChange
-	Name string `json:"name" doc:"the person's display name"`
+	PersonName string `json:"person_name" doc:"the display name"`
 }
 
 // PlanView is a plan in an answer: its changes come in pages.
@@ -141,7 +141,7 @@ type PlanView struct {
 type PlanOutput struct{ Body PlanView }
 
 // planPage is how many changes the answer to a new plan holds.
-const planPage = 200
+const planPage = 2000
 
 // CreatePlan computes what policy files would change and stores it; nothing else is changed.
 func (a *API) CreatePlan(ctx context.Context, in *PlanInput) (*PlanOutput, error) {
@@ -188,7 +188,7 @@ func (a *API) planOutput(ctx context.Context, p *Plan, first, limit int) (*PlanO
 		v.State = "applied"
 	}
 	for _, c := range page {
-		v.Changes = append(v.Changes, PlanChange{PlannedChange: c, Name: names[c.Person]})
+		v.Changes = append(v.Changes, PlanChange{PlannedChange: c, PersonName: names[c.Person]})
 	}
 	if first+limit < len(p.Changes) {
 		v.Next = httpapi.Cursor(first + limit)

@@ -220,21 +220,17 @@ func (s *shapes) tell(sheet *sheet, version int64, p *Plan) {
 // finish reconciles everybody under a policy that came into force and was not followed through. done tells
 // whether there was anything to finish.
 func (r *Reactor) finish(ctx context.Context) (result Result, done bool, err error) {
-	q := r.db.Read(ctx)
-	var state stateRow
-	if err := q.Raw("select id, version, settled from policy_state where id = 1").Scan(&state).Error; err != nil {
-		return result, false, fmt.Errorf("read policy state: %w", err)
-	}
-	if state.Settled >= state.Version {
-		return result, false, nil
-	}
-	c, err := r.catalogAt(q, state.Version)
-	if err != nil {
+	var c *catalog
+	if c, err = r.current(ctx); err != nil {
 		return result, false, err
 	}
+	q := r.db.Read(ctx)
 	var row versionRow
-	if err := q.Raw("select * from policy_versions where version = ?", state.Version).Scan(&row).Error; err != nil {
-		return result, false, fmt.Errorf("read policy %d: %w", state.Version, err)
+	if err := q.Raw("select v.version, v.author, v.plan from policy_versions v join policy_state s on s.settled < v.version where v.version = ?", c.version).Scan(&row).Error; err != nil {
+		return result, false, fmt.Errorf("read policy state: %w", err)
+	}
+	if row.Version == 0 {
+		return result, false, nil
 	}
 	_, plan, err := loadPlan(q, row.Plan)
 	if err != nil {
@@ -254,7 +250,7 @@ func (r *Reactor) finish(ctx context.Context) (result Result, done bool, err err
 		return result, false, err
 	}
 	err = r.db.Tx(ctx, func(tx *db.Tx) error {
-		return tx.Exec("update policy_state set settled = ? where id = 1 and settled < ?", state.Version, state.Version).Error
+		return tx.Exec("update policy_state set settled = ? where id = 1 and settled < ?", c.version, c.version).Error
 	})
 	return result, true, err
 }

@@ -130,7 +130,8 @@ func lockState(tx *db.Tx, exclusive bool) (stateRow, error) {
 	return s, nil
 }
 
-// catalogAt answers the catalog of version, from memory where it was compiled before. q sees that version.
+// catalogAt answers the catalog of version, from memory where it was compiled before. All that q reads is of that version:
+// q is a snapshot, or a transaction that holds the lock of lockState.
 func (r *Reactor) catalogAt(q reader, version int64) (*catalog, error) {
 	r.mu.Lock()
 	known := r.compiled
@@ -197,12 +198,22 @@ func (c *catalog) sort() {
 	}
 }
 
-// current answers the catalog in force, for reading.
+// current answers the catalog in force, for reading: from memory where the version has not changed.
 func (r *Reactor) current(ctx context.Context) (*catalog, error) {
-	q := r.db.Read(ctx)
-	var s stateRow
-	if err := q.Raw("select id, version, settled from policy_state where id = 1").Scan(&s).Error; err != nil {
+	var version int64
+	if err := r.db.Read(ctx).Raw("select version from policy_state where id = 1").Scan(&version).Error; err != nil {
 		return nil, fmt.Errorf("read policy state: %w", err)
 	}
-	return r.catalogAt(q, s.Version)
+	r.mu.Lock()
+	known := r.compiled
+	r.mu.Unlock()
+	if known != nil && known.version == version {
+		return known, nil
+	}
+	var out *catalog
+	err := r.look(ctx, func(_ *db.Tx, c *catalog) error {
+		out = c
+		return nil
+	})
+	return out, err
 }

@@ -18,11 +18,16 @@ import (
 // Line is one step of an explanation. Kind is "rule", "fact", "reason", "tuple", "freeze", "hold", "person",
 // "channel" or "role".
 type Line struct {
-	Kind string    `json:"kind"`
-	Text Text      `json:"text"`
-	Ref  string    `json:"ref,omitempty"` // what it names: rule, tuple, freeze, hold
-	At   time.Time `json:"at,omitzero"`   // since when
-	By   string    `json:"by,omitempty"`  // who did it: author of a policy, source, actor
+	Kind          string    `json:"kind"`
+	Text          Text      `json:"text"`
+	Ref           string    `json:"ref,omitempty" doc:"what it names: rule, fact, reason, freeze, hold"`
+	Since         time.Time `json:"since,omitzero"`
+	By            string    `json:"by,omitempty" doc:"who did it: author of a policy, source"`
+	Expression    string    `json:"expression,omitempty" doc:"of a rule"`
+	PolicyVersion int64     `json:"policy_version,omitempty" doc:"of a rule or reason: the version that first gave it"`
+	User          string    `json:"user,omitempty" doc:"of a tuple"`
+	Relation      string    `json:"relation,omitempty" doc:"of a tuple"`
+	Object        string    `json:"object,omitempty" doc:"of a tuple"`
 }
 
 // Explanation says why a person sees a channel, or what is missing. It is made of rows, and says what they give;
@@ -102,7 +107,7 @@ func (x *explainer) project() error {
 		return fmt.Errorf("read holds: %w", err)
 	}
 	for _, h := range stopped {
-		x.Path = append(x.Path, Line{Kind: "hold", Ref: string(h.Hold), At: h.CreatedAt.Time,
+		x.Path = append(x.Path, Line{Kind: "hold", Ref: string(h.Hold), Since: h.CreatedAt.Time,
 			Text: Text{"No reason is left; the guard holds the removal (" + string(h.Cause) + ")", "已无理由；移除被保护机制暂停（" + string(h.Cause) + "）"}})
 	}
 	relation := relationOf(x.channel.Access[m.Role])
@@ -120,8 +125,12 @@ func (x *explainer) project() error {
 }
 
 func (x *explainer) tuple(t authz.Tuple, since time.Time) {
+	x.Path = append(x.Path, tupleLine(t, since))
+}
+
+func tupleLine(t authz.Tuple, since time.Time) Line {
 	text := t.User + " " + t.Relation + " " + t.Object
-	x.Path = append(x.Path, Line{Kind: "tuple", Ref: text, At: since, Text: Text{text, text}})
+	return Line{Kind: "tuple", Since: since, Text: Text{text, text}, User: t.User, Relation: t.Relation, Object: t.Object}
 }
 
 // reason writes the rule, its facts and the reason itself.
@@ -136,11 +145,11 @@ func (x *explainer) reason(reason Reason) error {
 			by = rows[0].Author
 		}
 		if rule, ok := x.catalog.rule(reason.Ref); ok {
-			x.Path = append(x.Path, Line{Kind: "rule", Ref: reason.Ref, By: by, Text: ruleText(reason.Ref, reason.Version, rule.Role, rule.When)})
+			x.Path = append(x.Path, Line{Kind: "rule", Ref: reason.Ref, By: by, Expression: rule.When, PolicyVersion: reason.Version, Text: ruleText(reason.Ref, reason.Version, rule.Role, rule.When)})
 			x.Path = append(x.Path, x.facts(rule.When)...)
 		}
 	}
-	x.Path = append(x.Path, Line{Kind: "reason", Ref: reason.String(), At: reason.CreatedAt, By: by, Text: reasonText(reason, by)})
+	x.Path = append(x.Path, Line{Kind: "reason", Ref: reason.String(), Since: reason.CreatedAt, By: by, PolicyVersion: reason.Version, Text: reasonText(reason, by)})
 	return nil
 }
 
@@ -156,7 +165,7 @@ func (x *explainer) unmatched() {
 		}
 		for _, rule := range g.Rules {
 			if relationOf(x.channel.Access[rule.Role]) != "" {
-				x.Missing = append(x.Missing, Line{Kind: "rule", Ref: ruleRef(key, rule.Key), Text: missText(ruleRef(key, rule.Key), rule.Role, rule.When)})
+				x.Missing = append(x.Missing, Line{Kind: "rule", Ref: ruleRef(key, rule.Key), Expression: rule.When, Text: missText(ruleRef(key, rule.Key), rule.Role, rule.When)})
 				x.Missing = append(x.Missing, x.facts(rule.When)...)
 			}
 		}
@@ -191,10 +200,8 @@ func (x *explainer) obstacles() {
 				by = source.Name
 			}
 		}
-		x.Missing = append(x.Missing, Line{Kind: "freeze", Ref: string(f.ID), At: f.CreatedAt, By: by, Text: freezeText(f, by)})
-		t := freezeTuples(f, x.now)[1]
-		text := t.User + " " + t.Relation + " " + t.Object
-		x.Missing = append(x.Missing, Line{Kind: "tuple", Ref: text, At: f.CreatedAt, Text: Text{text, text}})
+		x.Missing = append(x.Missing, Line{Kind: "freeze", Ref: string(f.ID), Since: f.CreatedAt, By: by, Text: freezeText(f, by)})
+		x.Missing = append(x.Missing, tupleLine(freezeTuples(f, x.now)[1], f.CreatedAt))
 	}
 	switch p := x.fact.Person; {
 	case p.Status == directory.StatusTerminated && x.Role == "":
@@ -203,7 +210,7 @@ func (x *explainer) obstacles() {
 		x.Missing = append(x.Missing, Line{Kind: "person", Text: Text{"No source knows the person any more", "所有来源都已不再包含此人"}})
 	}
 	if !x.channel.ArchivedAt.IsZero() {
-		x.Missing = append(x.Missing, Line{Kind: "channel", At: x.channel.ArchivedAt, Text: Text{"The channel is archived", "频道已归档"}})
+		x.Missing = append(x.Missing, Line{Kind: "channel", Since: x.channel.ArchivedAt, Text: Text{"The channel is archived", "频道已归档"}})
 	}
 }
 

@@ -33,8 +33,8 @@ type PlannedChange struct {
 	Person  id.Person     `json:"person"`
 	Group   string        `json:"group"` // key
 	Op      Op            `json:"op"`
-	Role    policies.Role `json:"role"`             // after; of a removal the last one
-	Before  policies.Role `json:"before,omitempty"` // of a change of role
+	Role    policies.Role `json:"role"`                // after; of a removal the last one
+	Before  policies.Role `json:"from_role,omitempty"` // of a change of role
 	Cause   Cause         `json:"cause"`
 	Reasons []string      `json:"reasons"` // rules that begin to give it; of a removal those that gave it
 }

@@ -1,0 +1,147 @@
+package provisioning_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/provisioning"
+)
+
+// hold makes a company of thirty of whom twelve are missing from the source, and answers them and the hold.
+func (w *world) hold() ([]id.Person, provisioning.Hold) {
+	w.Helper()
+	w.policy(policyText)
+	people := w.putMany(30, "p", "dept=R&D")
+	var keys []string
+	for i := range 12 {
+		keys = append(keys, fmt.Sprintf("p%03d", i))
+	}
+	w.absent(keys...)
+	open := w.holds(provisioning.HoldOpen)
+	if len(open) != 1 {
+		w.Fatalf("holds: %+v", open)
+	}
+	return people, open[0]
+}
+
+func TestReleasedHold(t *testing.T) {
+	both(t, func(w *world) {
+		people, hold := w.hold()
+		w.put("p000", "dept=R&D") // one is back: not removed by the release
+		w.absent("p020")          // one more joins what is held
+		w.want("joined", w.places(people[20]), "apollo:participant! everybody:participant!")
+		result, err := w.r.Release(ctx, directory.Cause{Actor: "admin"}, hold.ID)
+		w.ok(err)
+		if result.Written != 24 || result.Held != 0 {
+			w.Errorf("result %+v", result)
+		}
+		w.want("back", w.places(people[0]), "apollo:participant everybody:participant")
+		w.want("released", w.places(people[1])+w.sees(people[1]), "")
+		h, err := w.r.Hold(ctx, hold.ID)
+		w.ok(err)
+		if h.State != provisioning.HoldReleased || h.ClosedBy != "admin" {
+			w.Errorf("hold %+v", h)
+		}
+		if _, err := w.r.Release(ctx, directory.Cause{}, hold.ID); !errors.Is(err, provisioning.ErrClosed) {
+			w.Errorf("twice: %v", err)
+		}
+		if _, err := w.r.Release(ctx, directory.Cause{}, "hld_none"); !errors.Is(err, provisioning.ErrNotFound) {
+			w.Errorf("nowhere: %v", err)
+		}
+		w.absent("p021")
+		w.want("what was released does not count", w.places(people[21]), "")
+	})
+}
+
+func TestRejectedHold(t *testing.T) {
+	both(t, func(w *world) {
+		people, hold := w.hold()
+		before := w.sees(people[3])
+		_, err := w.r.Reject(ctx, directory.Cause{Actor: "admin"}, hold.ID)
+		w.ok(err)
+		w.want("kept", w.places(people[3]), "apollo:participant everybody:participant")
+		list, err := w.r.MembershipsOf(ctx, people[3])
+		w.ok(err)
+		if reasons := list[0].Reasons; len(reasons) != 1 || reasons[0].Kind != provisioning.KindKeep || !reasons[0].Until.Equal(reasons[0].CreatedAt.Add(provisioning.KeepFor)) {
+			w.Errorf("reasons %+v", reasons)
+		}
+		w.untouched("looking again", func() { _, err := w.r.ReconcileAll(ctx); w.ok(err); w.ok(w.r.Tend(ctx)) })
+		w.pass(provisioning.KeepFor + time.Second)
+		w.ok(w.index.CatchUp(ctx, 0))
+		w.want("the end of a keep is not the end of the place", w.sees(people[3]), before)
+		w.ok(w.r.Tend(ctx))
+		w.want("but the guard is asked anew", w.places(people[3]), "apollo:participant! everybody:participant!")
+		w.put("p003", "dept=R&D")
+		w.want("back", w.places(people[3]), "apollo:participant everybody:participant")
+	})
+}
+
+// Movers count with leavers over a day; who is held keeps access, and the call succeeds.
+func TestMoversAreHeldOverTheLimit(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText)
+		people := w.putMany(40, "p", "dept=R&D")
+		w.putMany(11, "p", "dept=Sales")
+		w.want("held, and the new place given", w.places(people[10]), "apollo:participant! everybody:participant sales:participant")
+		w.pass(25 * time.Hour)
+		w.putMany(21, "p", "dept=Sales") // the next ten, the day after, beside the eleven who wait
+		w.want("a new day", w.places(people[15]), "everybody:participant sales:participant")
+		w.want("still held", w.places(people[10]), "apollo:participant! everybody:participant sales:participant")
+	})
+}
+
+// A person who cannot be judged keeps what stands, stops nobody else, makes the call fail that asked, and is tried again.
+func TestOnePersonsTroubleIsTheirOwn(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(changed(w, `person.title == "Head"`, `person.title.matches(person.title)`))
+		good, bad := w.put("good", "dept=R&D"), w.put("bad", "dept=Sales")
+		changes := []directory.Change{directory.PutRecord{Record: w.record("good", "dept=R&D title=Head")}, directory.PutRecord{Record: w.record("bad", "dept=R&D title=(")}}
+		if _, err := w.people.Apply(ctx, directory.Cause{}, changes...); err == nil {
+			w.Error("the call succeeded")
+		}
+		w.want("good", w.places(good), "apollo:owner everybody:participant")
+		w.want("bad keeps", w.places(bad), "everybody:participant sales:participant")
+		if n := w.count()["failures"]; n != 1 {
+			w.Errorf("%d failures", n)
+		}
+		w.follow() // does not stop at it
+		w.policy(policyText)
+		w.want("tried again", w.places(bad), "apollo:participant everybody:participant")
+		if n := w.count()["failures"]; n != 0 {
+			w.Errorf("%d failures", n)
+		}
+	})
+}
+
+// A call that may take a channel away waits for the barrier, also where somebody else has written it already.
+func TestEveryCallWaits(t *testing.T) {
+	w := newWorld(t, sqlite(t))
+	w.policy(policyText)
+	b := &barrier{Index: w.index}
+	w.r = provisioning.New(w.db, w.feed, w.people, w.tuples, b, nil)
+	w.people.Access = w.r
+	p := w.put("ada", "dept=R&D")
+	for what, change := range map[string]func(){
+		"a move":           func() { w.put("ada", "dept=Sales") },
+		"a freeze":         func() { w.put("ada", "dept=Sales active=false") },
+		"the freeze again": func() { w.put("ada", "dept=Sales active=false") },
+		"nothing at all":   func() { w.ok(w.r.Settle(ctx, directory.Cause{}, []id.Person{p}, 0)) },
+		"a caller who left": func() {
+			gone, cancel := context.WithCancel(ctx)
+			cancel()
+			_ = gone
+			w.put("ada", "dept=Sales active=false")
+		},
+	} {
+		b.waits = nil
+		change()
+		if len(b.waits) == 0 || b.waits[len(b.waits)-1] != w.revision() {
+			w.Errorf("%s: waited for %v, the log is at %d", what, b.waits, w.revision())
+		}
+	}
+}
