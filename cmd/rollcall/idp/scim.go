@@ -274,7 +274,7 @@ func (c *SCIM) create(ctx context.Context, resources, attribute, value string, b
 const membersPerPatch = 100 // what the large identity providers send at once
 
 func (c *SCIM) pushGroup(ctx context.Context, g directoryGroup, ids map[string]string) error {
-	found, err := c.create(ctx, "Groups", "displayName", g.name, map[string]any{"schemas": []string{groupSchema}, "externalId": "group:" + g.name, "displayName": g.name})
+	found, err := c.create(ctx, "Groups", "displayName", g.name, map[string]any{"schemas": []string{groupSchema}, "displayName": g.name})
 	if err != nil {
 		return err
 	}
