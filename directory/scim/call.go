@@ -66,21 +66,26 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {
 	switch {
 	case at.discovery && c.query.filter != "": // RFC 7644 section 4
 		return answer(http.StatusForbidden, "Discovery cannot be filtered.")
-	case at.search:
-		return answer(http.StatusNotImplemented, "/.search is not supported: send the query as a GET.")
-	case at.kind != nil:
-		c.projection = at.kind.projection(c.query)
 	}
-	var body []byte
-	if r.Method == http.MethodPost || r.Method == http.MethodPut || r.Method == http.MethodPatch {
+	method, body := r.Method, []byte(nil)
+	if method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch {
 		if body, err = readBody(w, r); err != nil {
 			return err
 		}
-		if body, err = c.prepareBody(r.Method, body); err != nil {
+		if at.search { // RFC 7644 section 3.4.3: a GET whose parameters stand in the body
+			c.query, err = searchQuery(body)
+			at.id, method, body = "", http.MethodGet, nil
+		} else {
+			body, err = c.prepareBody(method, body)
+		}
+		if err != nil {
 			return err
 		}
 	}
-	if at.kind != nil && at.id == "" && r.Method == http.MethodGet {
+	if at.kind != nil {
+		c.projection = at.kind.projection(c.query)
+	}
+	if at.list = at.kind != nil && at.id == "" && method == http.MethodGet; at.list {
 		if err := c.prepareQuery(); err != nil {
 			return err
 		}
@@ -88,7 +93,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {
 	if tags, anyVersion := entityTags(r.Header.Values("If-Match")); !anyVersion {
 		c.ifMatch = tags
 	}
-	inner := at.request(context.WithValue(r.Context(), callKey{}, c), r.Method, c.query, body)
+	inner := at.request(context.WithValue(r.Context(), callKey{}, c), method, c.query, body)
 	recorder := httptest.NewRecorder()
 	h.library.ServeHTTP(recorder, inner)
 	return h.finish(w, r, c, at, recorder)

@@ -34,7 +34,7 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request, c *call, at rou
 	switch {
 	case at.discovery:
 		finishDiscovery(object, at, c.base)
-	case at.id == "" && r.Method == http.MethodGet:
+	case at.list:
 		list, _ := object["Resources"].([]any)
 		if list == nil {
 			list = []any{}

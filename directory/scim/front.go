@@ -74,6 +74,7 @@ type route struct {
 	id        string // of the resource, the schema or the resource type
 	search    bool   // POST …/.search
 	discovery bool
+	list      bool // resources are asked for by a query
 }
 
 // route reads the path: its endpoint in any letter case, with or without a trailing slash.
@@ -209,12 +210,39 @@ func parseQuery(raw string) (query, error) {
 	for _, number := range []*string{&q.startIndex, &q.count} {
 		*number = strings.TrimRight(*number, "?")
 	}
+	return q, q.check()
+}
+
+func (q query) check() error {
 	switch strings.ToLower(q.sortOrder) {
 	case "", "ascending", "descending":
-	default:
-		return query{}, invalidValue("sortOrder is ascending or descending.")
+		return nil
 	}
-	return q, nil
+	return invalidValue("sortOrder is ascending or descending.")
+}
+
+// searchQuery reads the body of a POST to .search.
+func searchQuery(body []byte) (query, error) {
+	object, err := decode(body)
+	if err != nil {
+		return query{}, err
+	}
+	var request struct {
+		Schemas                        []string
+		Filter, SortBy, SortOrder      string
+		StartIndex, Count              json.Number
+		Attributes, ExcludedAttributes []string
+	}
+	plain, err := json.Marshal(object)
+	if err == nil {
+		err = json.Unmarshal(plain, &request)
+	}
+	if err != nil || !slices.Contains(request.Schemas, searchURN) {
+		return query{}, invalidSyntax("The body is not a SearchRequest.")
+	}
+	q := query{filter: request.Filter, sortBy: request.SortBy, sortOrder: request.SortOrder, startIndex: request.StartIndex.String(),
+		count: request.Count.String(), attributes: request.Attributes, excludedAttributes: request.ExcludedAttributes}
+	return q, q.check()
 }
 
 func splitList(s string) []string {

@@ -18,7 +18,8 @@ const (
 	// employmentType, company, costCenter.
 	EmploymentURN = "urn:ietf:params:scim:schemas:extension:rollcall:employment:1.0:User"
 
-	patchURN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+	patchURN  = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+	searchURN = "urn:ietf:params:scim:api:messages:2.0:SearchRequest"
 )
 
 // kind is one resource type as every stage of the pipeline sees it.
