@@ -43,7 +43,7 @@ var borders = map[string][]string{
 	"github.com/elimity-com/scim":         {"directory/scim/"},
 	"github.com/coreos/go-oidc":           {"internal/session/"},
 	"github.com/google/cel-go":            {"policies/"},
-	"github.com/gobwas/ws":                {"chat/"},
+	"github.com/gobwas/ws":                {"chat/", "cmd/rollcall/"},
 	"github.com/spf13/cobra":              {"cmd/rollcall/"},
 	"github.com/prometheus/client_golang": {"internal/httpapi/", "cmd/rollcall/"},
 	"github.com/pressly/goose":            {"internal/db/"},

@@ -1,0 +1,206 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/rollcall-im/rollcall/authz"
+	"github.com/rollcall-im/rollcall/chat"
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/directory/scim"
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/bus"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/session"
+	"github.com/rollcall-im/rollcall/internal/session/replay"
+	"github.com/rollcall-im/rollcall/provisioning"
+)
+
+// node is this server's name. There is one for now; it stays the same over a restart, so leases do too.
+const node = "node-1"
+
+// app is everything a server is made of, wired. Nothing outside this package puts two domains together.
+type app struct {
+	cfg      Config
+	log      *slog.Logger
+	db       *db.DB
+	bus      bus.Bus
+	feed     *feed.Feed
+	people   *directory.Store
+	tuples   *authz.Store
+	index    *authz.Index
+	engine   *authz.Engine
+	access   *provisioning.Reactor
+	chat     *chat.Chat
+	watch    *stopwatch
+	door     *session.Door
+	scim     *scim.Handler
+	ldap     map[string]*ldap.Syncer // by the source's name
+	registry *prometheus.Registry
+
+	wait    sync.WaitGroup
+	closers []func() error
+}
+
+// migrate brings the tables of every package up to date.
+func migrate(ctx context.Context, d *db.DB) error {
+	for _, one := range []func(context.Context, *db.DB) error{
+		feed.Migrate, audit.Migrate, directory.Migrate, authz.Migrate, provisioning.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+	} {
+		if err := one(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newApp opens, migrates and wires. What it opened is closed again where it fails.
+func newApp(ctx context.Context, cfg Config, log *slog.Logger) (*app, error) {
+	a := &app{cfg: cfg, log: log, ldap: map[string]*ldap.Syncer{}, registry: prometheus.NewRegistry()}
+	if err := a.open(ctx); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *app) open(ctx context.Context) (err error) {
+	if a.db, err = db.Open(ctx, a.cfg.Database); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.db.Close)
+	if err := migrate(ctx, a.db); err != nil {
+		return err
+	}
+	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.bus = bus.NewInProcess()
+	a.closers = append(a.closers, a.bus.Close)
+	a.feed = feed.New(a.db, node, a.log)
+	a.people = directory.New(a.db, a.feed, a.log)
+	a.tuples = authz.New(a.db, a.log)
+	a.index = authz.NewIndex(a.tuples)
+	a.access = provisioning.New(a.db, a.feed, a.people, a.tuples, a.index, a.log)
+	a.watch = newStopwatch(a.access, a.registry)
+	a.people.Access = a.watch
+	if err := a.openFGA(ctx); err != nil {
+		return err
+	}
+	if err := a.index.Load(ctx); err != nil {
+		return err
+	}
+	if err := a.wireDoor(); err != nil {
+		return err
+	}
+	if err := a.wireChat(ctx); err != nil {
+		return err
+	}
+	if a.scim, err = scim.New(scim.Options{Store: a.people, Log: a.log, PublicURL: a.cfg.PublicURL, Rate: a.cfg.SCIM.Rate}); err != nil {
+		return err
+	}
+	a.measure()
+	return a.wireLDAP(ctx)
+}
+
+// openFGA starts the OpenFGA server in this process, or takes the external one, and makes sure it has our model.
+func (a *app) openFGA(ctx context.Context) (err error) {
+	config := authz.EngineConfig{URL: a.cfg.OpenFGA.URL, Token: a.cfg.OpenFGA.Token, Node: node, Log: a.log}
+	if config.URL == "" {
+		dsn := a.cfg.OpenFGA.Database
+		if dsn == "" {
+			dsn = openFGADatabase(a.cfg.Database)
+		}
+		transport, stop, err := authz.Embedded(ctx, dsn, a.log)
+		if err != nil {
+			return err
+		}
+		a.closers = append(a.closers, stop)
+		config.URL, config.Transport = authz.EmbeddedURL, transport
+	}
+	if a.engine, err = authz.NewEngine(a.tuples, config); err != nil {
+		return err
+	}
+	return a.engine.Ensure(ctx)
+}
+
+// openFGADatabase is where the OpenFGA of this process keeps its tuples where nothing else is said: a file
+// beside ours, or a schema of its own in the same PostgreSQL.
+func openFGADatabase(dsn string) string {
+	path, lite := strings.CutPrefix(dsn, "sqlite:")
+	if !lite {
+		return dsn
+	}
+	path = strings.TrimPrefix(path, "//")
+	return "sqlite:" + strings.TrimSuffix(path, filepath.Ext(path)) + ".openfga.db"
+}
+
+func (a *app) wireLDAP(ctx context.Context) error {
+	for _, l := range a.cfg.LDAP {
+		source, err := a.people.SourceByName(ctx, l.Name)
+		if errors.Is(err, directory.ErrNotFound) {
+			source, err = a.people.CreateSource(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
+				directory.Source{Name: l.Name, Kind: directory.KindLDAP, Priority: l.Priority, Correlate: l.Correlate})
+		}
+		if err != nil {
+			return fmt.Errorf("ldap source %s: %w", l.Name, err)
+		}
+		if source.Kind != directory.KindLDAP {
+			return fmt.Errorf("ldap source %s: a source of this name exists and is of kind %s", l.Name, source.Kind)
+		}
+		if err := l.Config.Check(); err != nil {
+			return fmt.Errorf("ldap source %s: %w", l.Name, err)
+		}
+		s := &ldap.Syncer{Store: a.people, Source: source, Config: l.Config, Log: a.log.With("source", l.Name)}
+		a.ldap[l.Name] = s
+		a.closers = append(a.closers, s.Close)
+	}
+	return nil
+}
+
+// background names everything that runs beside the listener. Each returns when its context ends.
+func (a *app) background() map[string]func(context.Context) error {
+	work := map[string]func(context.Context) error{
+		"index":      a.index.Run,
+		"openfga":    a.engine.Run,
+		"comparison": func(ctx context.Context) error { return a.engine.Watch(ctx, a.index) },
+		"sessions":   a.door.Run,
+		"tending":    a.access.Run,
+		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
+		"membership": func(ctx context.Context) error { return a.feed.Run(ctx, a.membershipFollower()) },
+	}
+	for name, s := range a.ldap {
+		every := a.cfg.ldapEvery(name)
+		work["ldap "+name] = func(ctx context.Context) error { return s.Run(ctx, every) }
+	}
+	return work
+}
+
+// ready tells whether this node may serve: the database answers and the index follows it.
+func (a *app) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+	defer cancel()
+	if err := a.db.Read(ctx).Exec("select 1").Error; err != nil {
+		http.Error(w, "database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+func (a *app) close() {
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil {
+			a.log.Error("close", "error", err)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+)
+
+func auditCommand() *cobra.Command {
+	command := &cobra.Command{Use: "audit", Short: "The record of who changed what"}
+	verify := &cobra.Command{Use: "verify", Short: "Re-hash every record and compare it with the tree", Args: cobra.NoArgs}
+	path := verify.Flags().String("config", "", "path of rollcall.yaml")
+	dsn := verify.Flags().String("database", "", "address of the database, instead of a configuration")
+	verify.RunE = func(c *cobra.Command, _ []string) error {
+		if *dsn != "" {
+			if err := os.Setenv(envPrefix+"DATABASE", *dsn); err != nil {
+				return err
+			}
+		}
+		cfg, err := loadConfig(*path, os.Environ())
+		if err != nil {
+			return err
+		}
+		d, err := db.OpenRead(c.Context(), cfg.Database) // a server may be running on it
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		report, err := audit.Verify(c.Context(), d)
+		if err != nil {
+			return err
+		}
+		return write(c, report, func(w io.Writer) {
+			fmt.Fprintf(w, "audit log is whole: %d records, %d erased payloads, root %s\n", report.Size, report.Erased, report.Root)
+		})
+	}
+	command.AddCommand(verify)
+	return command
+}
+
+func migrateCommand() *cobra.Command {
+	command := &cobra.Command{Use: "migrate", Short: "Bring the database's tables up to date", Args: cobra.NoArgs}
+	path := command.Flags().String("config", "", "path of rollcall.yaml")
+	command.RunE = func(c *cobra.Command, _ []string) error {
+		cfg, err := loadConfig(*path, os.Environ())
+		if err != nil {
+			return err
+		}
+		d, err := db.Open(c.Context(), cfg.Database)
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		if err := migrate(c.Context(), d); err != nil {
+			return err
+		}
+		return write(c, map[string]string{"database": string(d.Engine)}, func(w io.Writer) { fmt.Fprintln(w, "tables are up to date") })
+	}
+	return command
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+)
+
+// client talks to a running server: ROLLCALL_URL and ROLLCALL_TOKEN.
+type client struct {
+	base, token string
+	http        *http.Client
+}
+
+func newClient() (*client, error) {
+	base, token := os.Getenv("ROLLCALL_URL"), os.Getenv("ROLLCALL_TOKEN")
+	if base == "" {
+		return nil, errors.New("ROLLCALL_URL is not set: the address of the server, as http://127.0.0.1:8480")
+	}
+	if u, err := url.Parse(base); err != nil || u.Host == "" {
+		return nil, fmt.Errorf("ROLLCALL_URL is not an address: %q", base)
+	}
+	if token == "" {
+		return nil, &exit{exitDenied, errors.New("ROLLCALL_TOKEN is not set: an administrator's token")}
+	}
+	return &client{base: strings.TrimSuffix(base, "/"), token: token, http: &http.Client{Timeout: 5 * time.Minute}}, nil
+}
+
+// do sends in as JSON and reads the answer into out; either may be nil.
+func (c *client) do(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
+	request, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Authorization", "Bearer "+c.token)
+	if in != nil {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := c.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode >= 300 {
+		return problem(answer)
+	}
+	if out == nil || answer.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	return json.NewDecoder(answer.Body).Decode(out)
+}
+
+func problem(answer *http.Response) error {
+	p := httpapi.Problem{}
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	if err != nil || json.Unmarshal(text, &p) != nil || p.Code == "" {
+		p.Code, p.Detail = "http_"+fmt.Sprint(answer.StatusCode), http.StatusText(answer.StatusCode)
+	}
+	message := fmt.Errorf("%s (%s)", p.Detail, p.Code)
+	switch {
+	case p.Code == "held":
+		return &exit{exitHeld, message}
+	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
+		return &exit{exitDenied, message}
+	}
+	return message
+}

@@ -1,0 +1,320 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/structs"
+	"github.com/knadh/koanf/v2"
+	"github.com/spf13/cobra"
+	yamlv3 "go.yaml.in/yaml/v3"
+
+	"github.com/rollcall-im/rollcall/directory/ldap"
+)
+
+// Config is what `rollcall serve` reads: defaults, then the file, then the environment. A key that is not
+// here is refused. Any text may be ${NAME}, taken from the environment; a secret may stand in a file of its
+// own, named by the key with _file behind it.
+type Config struct {
+	Listen         string  `koanf:"listen"`          // address of the one listener, host:port
+	PublicURL      string  `koanf:"public_url"`      // how browsers and sources reach it
+	Database       string  `koanf:"database"`        // sqlite:PATH or postgres://…
+	BootstrapToken string  `koanf:"bootstrap_token"` // first administrator's bearer token
+	OpenFGA        OpenFGA `koanf:"openfga"`
+	OIDC           OIDC    `koanf:"oidc"`
+	SCIM           SCIM    `koanf:"scim"`
+	LDAP           []LDAP  `koanf:"ldap"`
+	Log            Log     `koanf:"log"`
+	Dev            Dev     `koanf:"dev"`
+}
+
+// OpenFGA says where relations are kept besides our own tables.
+type OpenFGA struct {
+	URL      string `koanf:"url"`      // of an external server; empty: in this process
+	Token    string `koanf:"token"`    // the external server's pre-shared key
+	Database string `koanf:"database"` // of the server in this process; empty: a file beside the database, or the same PostgreSQL
+}
+
+// OIDC is the identity provider people sign in with. Empty issuer: nobody signs in by browser.
+type OIDC struct {
+	Issuer       string `koanf:"issuer"`
+	ClientID     string `koanf:"client_id"`
+	ClientSecret string `koanf:"client_secret"`
+	Claim        string `koanf:"claim"` // the claim that says who it is
+	Match        string `koanf:"match"` // what the claim is compared with: employee_number, external_id or user_name
+	Source       string `koanf:"source"`
+}
+
+// SCIM bounds what sources may send.
+type SCIM struct {
+	Rate int `koanf:"rate"` // requests per second of one source
+}
+
+// LDAP is one LDAP or Active Directory source.
+type LDAP struct {
+	Name        string        `koanf:"name"`      // of the source, never changed
+	Priority    int           `koanf:"priority"`  // the lower wins, per attribute
+	Every       time.Duration `koanf:"every"`     // between full readings where nothing seems to have changed
+	Correlate   []string      `koanf:"correlate"` // fields by which a record joins a person another source knows: employee_number
+	ldap.Config `koanf:",squash"`
+}
+
+// Log says what is logged.
+type Log struct {
+	Level  string `koanf:"level"`  // debug, info, warn, error
+	Format string `koanf:"format"` // json, text
+}
+
+func (l Log) level() slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
+		return slog.LevelInfo // validate refused anything else before
+	}
+	return level
+}
+
+// Dev switches what only demos and tests may do.
+type Dev struct {
+	Impersonation bool `koanf:"impersonation"` // administrators may make tokens for people
+}
+
+func defaults() Config {
+	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SCIM: SCIM{Rate: 50}, Log: Log{Level: "info", Format: "json"}}
+}
+
+const envPrefix = "ROLLCALL_"
+
+// loadConfig reads path ("" for none), the environment and every file a key names.
+func loadConfig(path string, environ []string) (Config, error) {
+	raw, err := readConfig(path, environ)
+	if err != nil {
+		return Config{}, err
+	}
+	return parseConfig(raw)
+}
+
+// readConfig answers the keys in force, by defaults, file and environment, with every reference put in.
+func readConfig(path string, environ []string) (map[string]any, error) {
+	k := koanf.New(".")
+	if err := k.Load(structs.Provider(defaults(), "koanf"), nil); err != nil {
+		return nil, err
+	}
+	known := k.Keys()
+	if path != "" {
+		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
+			return nil, fmt.Errorf("configuration %s: %w", path, err)
+		}
+	}
+	env := map[string]string{}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		env[name] = value
+	}
+	fromEnv := map[string]any{}
+	for _, key := range known {
+		name := envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+		for _, suffix := range []string{"", "_file"} {
+			if value, ok := env[name+strings.ToUpper(suffix)]; ok {
+				fromEnv[key+suffix] = value
+			}
+		}
+	}
+	if err := k.Load(confmap.Provider(fromEnv, "."), nil); err != nil {
+		return nil, err
+	}
+	raw, err := resolve(k.Raw(), env, "")
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return raw.(map[string]any), nil
+}
+
+// parseConfig turns keys into a Config and checks it.
+func parseConfig(raw map[string]any) (Config, error) {
+	clean := koanf.New(".")
+	if err := clean.Load(confmap.Provider(raw, ""), nil); err != nil {
+		return Config{}, err
+	}
+	cfg := Config{}
+	if err := decode(clean, &cfg); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	if cfg.PublicURL == "" {
+		cfg.PublicURL = "http://" + cfg.Listen
+	}
+	return cfg, cfg.validate()
+}
+
+var envReference = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// resolve puts in ${NAME} and the contents of …_file keys.
+func resolve(v any, env map[string]string, path string) (any, error) {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for key, value := range v {
+			value, err := resolve(value, env, strings.TrimPrefix(path+"."+key, "."))
+			if err != nil {
+				return nil, err
+			}
+			name, isFile := strings.CutSuffix(key, "_file")
+			if !isFile || key == "ca_file" {
+				if _, taken := out[key]; !taken || value != "" {
+					out[key] = value
+				}
+				continue
+			}
+			text, err := os.ReadFile(fmt.Sprint(value))
+			if err != nil {
+				return nil, fmt.Errorf("%s.%s: %w", path, key, err)
+			}
+			out[name] = strings.TrimRight(string(text), "\r\n")
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, value := range v {
+			var err error
+			if out[i], err = resolve(value, env, fmt.Sprintf("%s[%d]", path, i)); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case string:
+		m := envReference.FindStringSubmatch(v)
+		if m == nil {
+			return v, nil
+		}
+		value, ok := env[m[1]]
+		if !ok {
+			return nil, fmt.Errorf("%s: the environment has no %s", strings.TrimPrefix(path, "."), m[1])
+		}
+		return value, nil
+	}
+	return v, nil
+}
+
+func (c Config) validate() error {
+	var errs []error
+	bad := func(key, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("configuration: %s: "+format, append([]any{key}, args...)...))
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		bad("listen", "wants host:port, not %q", c.Listen)
+	}
+	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		bad("public_url", "wants http://host or https://host, not %q", c.PublicURL)
+	}
+	if c.Database == "" {
+		bad("database", "is missing: sqlite:PATH or postgres://…")
+	}
+	if c.BootstrapToken != "" && len(c.BootstrapToken) < 16 {
+		bad("bootstrap_token", "is shorter than 16 characters")
+	}
+	if c.SCIM.Rate < 1 {
+		bad("scim.rate", "wants a number from 1")
+	}
+	if c.OIDC.Issuer != "" && c.OIDC.ClientID == "" {
+		bad("oidc.client_id", "is missing")
+	}
+	if matches := []string{"employee_number", "external_id", "user_name"}; !slices.Contains(matches, c.OIDC.Match) {
+		bad("oidc.match", "%q is not one of %s", c.OIDC.Match, strings.Join(matches, ", "))
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
+		bad("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)
+	}
+	if c.Log.Format != "json" && c.Log.Format != "text" {
+		bad("log.format", "%q is not one of json, text", c.Log.Format)
+	}
+	names := map[string]bool{}
+	for i, l := range c.LDAP {
+		if l.Name == "" || l.URL == "" || l.Base == "" {
+			bad(fmt.Sprintf("ldap[%d]", i), "wants name, url and base")
+		}
+		if names[l.Name] {
+			bad(fmt.Sprintf("ldap[%d].name", i), "%q stands twice", l.Name)
+		}
+		names[l.Name] = true
+	}
+	return errors.Join(errs...)
+}
+
+// ldapEvery is how often the source name is read in full.
+func (c Config) ldapEvery(name string) time.Duration {
+	for _, l := range c.LDAP {
+		if l.Name == name && l.Every > 0 {
+			return l.Every
+		}
+	}
+	return time.Hour
+}
+
+var secretKeys = []string{"bootstrap_token", "client_secret", "password", "token"}
+
+// redact replaces what is secret in a configuration as read, for showing it.
+func redact(key string, v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, value := range v {
+			out[k] = redact(k, value)
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, value := range v {
+			out[i] = redact(key, value)
+		}
+		return out
+	case string:
+		if slices.Contains(secretKeys, key) && v != "" {
+			return "***"
+		}
+		if u, err := url.Parse(v); err == nil && u.User != nil {
+			return u.Redacted()
+		}
+	}
+	return v
+}
+
+func configCommand() *cobra.Command {
+	command := &cobra.Command{Use: "config", Short: "Check or print the configuration"}
+	for _, verb := range []string{"check", "print"} {
+		sub := &cobra.Command{Use: verb, Short: map[string]string{"check": "Say whether the configuration can be used", "print": "Print the configuration in force, without secrets"}[verb], Args: cobra.NoArgs}
+		path := sub.Flags().String("config", "", "path of rollcall.yaml")
+		sub.RunE = func(c *cobra.Command, _ []string) error {
+			raw, err := readConfig(*path, os.Environ())
+			if err != nil {
+				return err
+			}
+			if _, err := parseConfig(raw); err != nil {
+				return err
+			}
+			if verb == "check" {
+				fmt.Fprintln(c.ErrOrStderr(), "configuration is fine")
+				return nil
+			}
+			shown := redact("", raw)
+			return write(c, shown, func(w io.Writer) {
+				if text, err := yamlv3.Marshal(shown); err == nil {
+					w.Write(text)
+				}
+			})
+		}
+		command.AddCommand(sub)
+	}
+	return command
+}

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-im/rollcall/cmd/rollcall/demo"
+	"github.com/rollcall-im/rollcall/cmd/rollcall/idp"
+	"github.com/rollcall-im/rollcall/directory/ldap"
+	ldapdemo "github.com/rollcall-im/rollcall/directory/ldap/demo"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// demoFlags are what `rollcall demo` can be told.
+type demoFlags struct {
+	listen, dataDir, postgres, lang, readyFile string
+	people, nodes                              int
+	noBrowser                                  bool
+}
+
+func demoCommand() *cobra.Command {
+	f := demoFlags{}
+	c := &cobra.Command{Use: "demo", Short: "Run the demo company: everything in this process, nothing to set up", Args: cobra.NoArgs}
+	flags := c.Flags()
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8480", "address; the identity provider and the directory take the next two ports")
+	flags.IntVar(&f.people, "people", 200, "how many people the company has")
+	flags.IntVar(&f.nodes, "nodes", 1, "how many nodes")
+	flags.StringVar(&f.dataDir, "data-dir", "", "where to keep data (default: a folder that is deleted at the end)")
+	flags.StringVar(&f.postgres, "postgres", "", "address of an empty PostgreSQL database, instead of SQLite")
+	flags.StringVar(&f.lang, "lang", "", "zh or en (default: by the browser)")
+	flags.BoolVar(&f.noBrowser, "no-browser", false, "do not open a browser")
+	flags.StringVar(&f.readyFile, "ready-file", "", "write addresses and credentials as JSON to this file once it serves")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if f.nodes != 1 {
+			return errors.New("--nodes above 1 is not possible yet: one node serves a deployment")
+		}
+		if f.lang != "" && f.lang != "zh" && f.lang != "en" {
+			return fmt.Errorf("--lang %q is not one of zh, en", f.lang)
+		}
+		out := c.OutOrStdout()
+		return runDemo(c.Context(), f, c.ErrOrStderr(), out, func(d *demoServer) error {
+			d.print(out)
+			if f.readyFile != "" {
+				text, err := json.MarshalIndent(d.ready, "", "  ")
+				if err != nil {
+					return err
+				}
+				if err := os.WriteFile(f.readyFile, append(text, '\n'), 0o600); err != nil {
+					return err
+				}
+			}
+			if !f.noBrowser {
+				openBrowser(c.Context(), d.ready.URL)
+			}
+			return nil
+		})
+	}
+	c.AddCommand(demoScriptCommand())
+	return c
+}
+
+// demoReady is what --ready-file holds; its keys are part of the outside contract.
+type demoReady struct {
+	URL          string `json:"url"`
+	AdminToken   string `json:"admin_token"`
+	SCIMURL      string `json:"scim_url"`
+	SCIMToken    string `json:"scim_token"`
+	LDAPURL      string `json:"ldap_url"`
+	LDAPBindDN   string `json:"ldap_bind_dn"`
+	LDAPPassword string `json:"ldap_password"`
+	IDPURL       string `json:"idp_url"`
+}
+
+// demoServer is a running demo.
+type demoServer struct {
+	ready   demoReady
+	app     *app
+	hr      *idp.Provider
+	company []demo.Employee
+	took    time.Duration
+}
+
+const (
+	ldapSuffix = "dc=aurora,dc=example"
+	ldapBindDN = "cn=admin," + ldapSuffix
+	hrSource   = "hr"
+	ldapSource = "plant"
+)
+
+// runDemo runs the demo until ctx ends. serving is called once everything answers.
+func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving func(*demoServer) error) error {
+	began := time.Now()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	dir := f.dataDir
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "rollcall-demo-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+	}
+	listeners, err := demoListeners(ctx, f.listen)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	}()
+	log := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	d := &demoServer{company: demo.People(f.people), ready: demoReady{
+		URL: "http://" + listeners[0].Addr().String(), AdminToken: secret("demo-admin-"),
+		LDAPURL: "ldap://" + listeners[2].Addr().String(), LDAPBindDN: ldapBindDN, LDAPPassword: secret("demo-"),
+		IDPURL: "http://" + listeners[1].Addr().String(),
+	}}
+	d.ready.SCIMURL = d.ready.URL + "/scim/v2"
+	cfg := d.config(f, dir, secret("demo-"))
+	tree, err := demo.Directory(ldapSuffix, ldapBindDN, d.ready.LDAPPassword, d.company)
+	if err != nil {
+		return err
+	}
+	go func() { // ends with ctx, which ends before this function returns
+		if err := ldapdemo.Serve(ctx, listeners[2], tree); err != nil {
+			cancel(fmt.Errorf("demo directory: %w", err))
+		}
+	}()
+	if d.app, err = newApp(ctx, cfg, log); err != nil {
+		return err
+	}
+	defer d.app.close()
+	d.app.watch.revoked = func(person id.Person, took time.Duration) { d.announce(ctx, screen, person, took) }
+	err = d.app.run(ctx, listeners[0], func(*app) {
+		go func() { // ends with ctx
+			if err := d.furnish(ctx, cfg, listeners[1]); err != nil {
+				cancel(err)
+				return
+			}
+			d.took = time.Since(began)
+			if err := serving(d); err != nil {
+				cancel(err)
+			}
+		}()
+	})
+	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return err
+}
+
+// demoListeners opens the address, and the two ports after it for the identity provider and the directory.
+func demoListeners(ctx context.Context, address string) ([]net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("--listen wants host:port, not %q", address)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return nil, fmt.Errorf("--listen wants host:port, not %q", address)
+	}
+	var out []net.Listener
+	for i := range 3 {
+		at := net.JoinHostPort(host, "0")
+		if number != 0 {
+			at = net.JoinHostPort(host, strconv.Itoa(number+i))
+		}
+		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", at)
+		if err != nil {
+			for _, open := range out {
+				open.Close()
+			}
+			return nil, fmt.Errorf("listen on %s: %w", at, err)
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+func secret(prefix string) string { return prefix + rand.Text() }
+
+func (d *demoServer) config(f demoFlags, dir, clientSecret string) Config {
+	cfg := defaults()
+	cfg.PublicURL, cfg.BootstrapToken = d.ready.URL, d.ready.AdminToken
+	cfg.Database = cmp.Or(f.postgres, "sqlite:"+filepath.Join(dir, "rollcall.db"))
+	cfg.OIDC = OIDC{Issuer: d.ready.IDPURL, ClientID: "rollcall", ClientSecret: clientSecret, Claim: "sub", Match: "external_id", Source: hrSource}
+	cfg.SCIM.Rate = 2000
+	cfg.LDAP = []LDAP{{Name: ldapSource, Priority: 20, Every: time.Minute, Config: ldap.Config{URL: d.ready.LDAPURL, InsecurePlain: true,
+		BindDN: ldapBindDN, Password: ldap.Secret(d.ready.LDAPPassword), Base: ldapSuffix}}}
+	cfg.Dev.Impersonation = true
+	return cfg
+}
+
+// serveHR starts the identity provider with its HR page.
+func (d *demoServer) serveHR(ctx context.Context, cfg Config, listener net.Listener) (err error) {
+	d.hr, err = idp.New(idp.Options{
+		Issuer: d.ready.IDPURL, SCIMURL: d.ready.SCIMURL, SCIMToken: d.ready.SCIMToken, Log: d.app.log, People: d.hrPeople(),
+		Client: idp.Client{ID: cfg.OIDC.ClientID, Secret: cfg.OIDC.ClientSecret, RedirectURI: d.ready.URL + "/auth/callback"},
+	})
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: d.hr, ReadHeaderTimeout: headerTimeout, ErrorLog: slog.NewLogLogger(d.app.log.Handler(), slog.LevelDebug)}
+	d.app.wait.Go(func() {
+		defer context.AfterFunc(ctx, func() { server.Close() })()
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			d.app.log.Error("demo identity provider", "error", err)
+		}
+	})
+	return nil
+}
+
+func (d *demoServer) hrPeople() []idp.Person {
+	var out []idp.Person
+	for _, e := range d.company {
+		if e.Plant() {
+			continue // known to the directory only
+		}
+		out = append(out, idp.Person{Sub: e.Number, UserName: e.UserName, Email: e.Email, DisplayName: e.DisplayName, GivenName: e.GivenName, FamilyName: e.FamilyName,
+			Title: e.Title, Department: e.Department, Division: e.Division, Organization: "Aurora", EmployeeNumber: e.Number, EmployeeType: e.Type,
+			Locale: e.Locale, TimeZone: e.TimeZone, Manager: e.Manager})
+	}
+	return out
+}
+
+// announce prints a revocation and the time from its transaction to the moment from which nothing is delivered any more.
+func (d *demoServer) announce(ctx context.Context, screen io.Writer, person id.Person, took time.Duration) {
+	name := string(person)
+	if p, err := d.app.people.Person(ctx, person); err == nil {
+		name = p.DisplayName
+	}
+	fmt.Fprintf(screen, "%s  revoked  %-16s nothing reaches them after %.1f ms\n", time.Now().Format("15:04:05.000"), name, float64(took.Microseconds())/1000)
+}
+
+func (d *demoServer) print(w io.Writer) {
+	r := d.ready
+	fmt.Fprintf(w, `
+Aurora, %d people in 12 units, is ready after %.1f s.
+
+  Rollcall              %s     sign in as anybody; %s is administrator
+  Identity provider     %s     people to sign in as
+  HR page               %s/hr  hire, move, dismiss, hire again: real SCIM
+  SCIM                  %s
+    token               %s
+  Administrator's token %s
+  Directory (LDAP)      %s  (the plant: 20 of 200; a change arrives by itself)
+    bind as             %s
+    password            %s
+
+Each revocation is printed here with its time. Ctrl-C ends the demo.
+
+`, len(d.company), d.took.Seconds(), r.URL, d.boss().DisplayName, r.IDPURL, r.IDPURL, r.SCIMURL, r.SCIMToken, r.AdminToken, r.LDAPURL, r.LDAPBindDN, r.LDAPPassword)
+}
+
+// boss is the one who administers: the director of IT.
+func (d *demoServer) boss() demo.Employee {
+	for _, e := range d.company {
+		if e.Department == "IT" {
+			return e
+		}
+	}
+	return d.company[0]
+}
+
+// openBrowser tries to show url; where there is no browser to be opened, the printed address is enough.
+func openBrowser(ctx context.Context, url string) {
+	for _, name := range []string{"xdg-open", "open"} {
+		if path, err := exec.LookPath(name); err == nil && os.Getenv("DISPLAY")+os.Getenv("WAYLAND_DISPLAY") != "" {
+			command := exec.CommandContext(ctx, path, url)
+			if command.Start() == nil {
+				go command.Wait() // nobody reads its result
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// remote makes a command that asks a running server: fetch answers what --output json prints, table prints
+// the same for people.
+func remote[T any](c *cobra.Command, table func(io.Writer, T), fetch func(c *cobra.Command, api *client, args []string) (T, error)) *cobra.Command {
+	c.RunE = func(c *cobra.Command, args []string) error {
+		api, err := newClient()
+		if err != nil {
+			return err
+		}
+		answer, err := fetch(c, api, args)
+		if err != nil {
+			return err
+		}
+		return write(c, answer, func(w io.Writer) {
+			columns := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+			table(columns, answer)
+			columns.Flush()
+		})
+	}
+	return c
+}
+
+type plan struct {
+	ID      string          `json:"id"`
+	Hash    string          `json:"hash"`
+	Summary map[string]any  `json:"summary,omitempty"`
+	Verdict json.RawMessage `json:"verdict,omitempty"`
+	Changes []struct {
+		Person     string `json:"person"`
+		PersonName string `json:"person_name,omitempty"`
+		Group      string `json:"group"`
+		Role       string `json:"role"`
+		Op         string `json:"op"`
+		Cause      string `json:"cause,omitempty"`
+	} `json:"changes"`
+}
+
+// readPolicies reads and checks policy files here, so that a mistake is shown with its place before anything is sent.
+func readPolicies(paths []string) ([]map[string]string, error) {
+	var files []map[string]string
+	var parts []*policies.Policy
+	for _, path := range paths {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		p, err := policies.Parse(path, text)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, p)
+		files = append(files, map[string]string{"name": path, "source": string(text)})
+	}
+	_, err := policies.Merge(parts...)
+	return files, err
+}
+
+func planTable(w io.Writer, p plan) {
+	for _, change := range p.Changes {
+		sign := map[string]string{"add": "+", "remove": "-"}[change.Op]
+		if sign == "" {
+			sign = "~"
+		}
+		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", sign, change.Group, change.Role, strings.TrimSpace(change.PersonName+" "+change.Person), change.Cause)
+	}
+	fmt.Fprintf(w, "plan %s: %d changes, hash %s\n", p.ID, len(p.Changes), p.Hash)
+	if held(p.Verdict) {
+		fmt.Fprintln(w, "the guard holds this plan: apply it with --confirm")
+	}
+}
+
+// held tells whether a verdict, a text or an object with its reasons, is a hold.
+func held(verdict json.RawMessage) bool {
+	var text string
+	if json.Unmarshal(verdict, &text) == nil {
+		return text == "held"
+	}
+	var object struct{ Held bool }
+	return json.Unmarshal(verdict, &object) == nil && object.Held
+}
+
+func planCommand() *cobra.Command {
+	c := &cobra.Command{Use: "plan FILE…", Short: "Show what a policy would change", Args: cobra.MinimumNArgs(1)}
+	detailed := c.Flags().Bool("detailed-exitcode", false, "exit 2 where there are changes, 3 where the guard holds them")
+	code := 0
+	remote(c, planTable, func(c *cobra.Command, api *client, args []string) (plan, error) {
+		files, err := readPolicies(args)
+		if err != nil {
+			return plan{}, err
+		}
+		var p plan
+		err = api.do(c.Context(), "POST", "/api/v1/plans", map[string]any{"files": files}, &p)
+		switch {
+		case *detailed && held(p.Verdict):
+			code = exitHeld
+		case *detailed && len(p.Changes) > 0:
+			code = exitChanges
+		}
+		return p, err
+	})
+	return exitWith(c, &code)
+}
+
+// exitWith makes c end with *code after it has written its answer.
+func exitWith(c *cobra.Command, code *int) *cobra.Command {
+	inner := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if err := inner(c, args); err != nil || *code == 0 {
+			return err
+		}
+		return &exit{*code, errors.New("")}
+	}
+	return c
+}
+
+func applyCommand() *cobra.Command {
+	c := &cobra.Command{Use: "apply PLAN|FILE…", Short: "Apply a plan, or plan policy files and apply that", Args: cobra.MinimumNArgs(1)}
+	confirm := c.Flags().Bool("confirm", false, "apply although the guard holds it")
+	hash := c.Flags().String("hash", "", "the plan's hash, as plan printed it; needed for a plan's id")
+	return remote(c, func(w io.Writer, p plan) { fmt.Fprintf(w, "applied plan %s\n", p.ID) },
+		func(c *cobra.Command, api *client, args []string) (plan, error) {
+			p := plan{ID: args[0], Hash: *hash}
+			if !strings.HasPrefix(args[0], "pln_") {
+				files, err := readPolicies(args)
+				if err != nil {
+					return plan{}, err
+				}
+				if err := api.do(c.Context(), "POST", "/api/v1/plans", map[string]any{"files": files}, &p); err != nil {
+					return plan{}, err
+				}
+			} else if *hash == "" {
+				return plan{}, errors.New("apply of a plan wants --hash, so that what was looked at is what is applied")
+			}
+			return p, api.do(c.Context(), "POST", "/api/v1/plans/"+url.PathEscape(p.ID)+"/apply", map[string]any{"hash": p.Hash, "confirm": *confirm}, nil)
+		})
+}
+
+type explanation struct {
+	Allowed bool    `json:"allowed"`
+	Action  string  `json:"action"`
+	Since   *string `json:"since,omitempty"`
+	Path    []step  `json:"path"`
+	Missing []step  `json:"missing"`
+	Index   *bool   `json:"index,omitempty"`
+	OpenFGA *bool   `json:"openfga,omitempty"`
+}
+
+type step struct {
+	Kind string            `json:"kind"`
+	Text map[string]string `json:"text"`
+}
+
+func explainCommand() *cobra.Command {
+	c := &cobra.Command{Use: "explain PERSON CHANNEL", Short: "Say why a person can, or cannot, see a channel", Args: cobra.ExactArgs(2)}
+	return remote(c, func(w io.Writer, e explanation) {
+		fmt.Fprintf(w, "%s:\t%v\n", e.Action, map[bool]string{true: "allowed", false: "denied"}[e.Allowed])
+		for _, s := range e.Path {
+			fmt.Fprintf(w, "%s\t%s\n", s.Kind, s.Text["en"])
+		}
+		for _, s := range e.Missing {
+			fmt.Fprintf(w, "missing %s\t%s\n", s.Kind, s.Text["en"])
+		}
+	}, func(c *cobra.Command, api *client, args []string) (explanation, error) {
+		var e explanation
+		return e, api.do(c.Context(), "GET", "/api/v1/access/explain?"+url.Values{"person": {args[0]}, "channel": {args[1]}}.Encode(), nil, &e)
+	})
+}
+
+type listOf[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty"`
+}
+
+type hold struct {
+	ID        string          `json:"id"`
+	Cause     string          `json:"cause"`
+	State     string          `json:"state"`
+	CreatedAt string          `json:"created_at"`
+	People    json.RawMessage `json:"people,omitempty"`
+	Reason    string          `json:"reason,omitempty"`
+}
+
+func holdCommand() *cobra.Command {
+	command := &cobra.Command{Use: "hold", Short: "Look at removals the guard holds, release or reject them"}
+	command.AddCommand(remote(&cobra.Command{Use: "list", Short: "Every open hold", Args: cobra.NoArgs},
+		func(w io.Writer, l listOf[hold]) {
+			for _, h := range l.Items {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", h.ID, h.State, h.Cause, h.CreatedAt, h.Reason)
+			}
+		}, func(c *cobra.Command, api *client, _ []string) (listOf[hold], error) {
+			var l listOf[hold]
+			return l, api.do(c.Context(), "GET", "/api/v1/holds?state=open", nil, &l)
+		}))
+	for verb, short := range map[string]string{"release": "Let the held removals happen", "reject": "Keep everybody the hold is about"} {
+		command.AddCommand(remote(&cobra.Command{Use: verb + " HOLD", Short: short, Args: cobra.ExactArgs(1)},
+			func(w io.Writer, h hold) { fmt.Fprintf(w, "%s: done\n", h.ID) },
+			func(c *cobra.Command, api *client, args []string) (hold, error) {
+				h := hold{ID: args[0]}
+				return h, api.do(c.Context(), "POST", "/api/v1/holds/"+url.PathEscape(args[0])+"/"+verb, map[string]any{}, nil)
+			}))
+	}
+	return command
+}
+
+type source struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+	Token  string `json:"token,omitempty"`
+	Secret string `json:"secret,omitempty"`
+}
+
+func sourceCommand() *cobra.Command {
+	command := &cobra.Command{Use: "source", Short: "The systems that say who works here"}
+	row := func(w io.Writer, s source) {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.ID, s.Kind, s.Name)
+		if secret := s.Token + s.Secret; secret != "" {
+			fmt.Fprintf(w, "token, shown this once:\t%s\n", secret)
+		}
+	}
+	command.AddCommand(remote(&cobra.Command{Use: "list", Short: "Every source", Args: cobra.NoArgs},
+		func(w io.Writer, l listOf[source]) {
+			for _, s := range l.Items {
+				row(w, s)
+			}
+		}, func(c *cobra.Command, api *client, _ []string) (listOf[source], error) {
+			var l listOf[source]
+			return l, api.do(c.Context(), "GET", "/api/v1/sources", nil, &l)
+		}))
+	add := &cobra.Command{Use: "add NAME", Short: "Add a SCIM source and show its token", Args: cobra.ExactArgs(1)}
+	command.AddCommand(remote(add, row, func(c *cobra.Command, api *client, args []string) (source, error) {
+		var s source
+		if err := api.do(c.Context(), "POST", "/api/v1/sources", map[string]any{"name": args[0], "kind": "scim"}, &s); err != nil {
+			return s, err
+		}
+		var t source
+		err := api.do(c.Context(), "POST", "/api/v1/sources/"+url.PathEscape(s.ID)+"/tokens", map[string]any{"name": "first"}, &t)
+		s.Token, s.Secret = t.Token, t.Secret
+		return s, err
+	}))
+	return command
+}
+
+func syncCommand() *cobra.Command {
+	c := &cobra.Command{Use: "sync SOURCE", Short: "Run a full synchronisation of an LDAP source now", Args: cobra.ExactArgs(1)}
+	return remote(c, func(w io.Writer, report map[string]any) {
+		for key, value := range report {
+			fmt.Fprintf(w, "%s\t%v\n", key, value)
+		}
+	}, func(c *cobra.Command, api *client, args []string) (map[string]any, error) {
+		var report map[string]any
+		return report, api.do(c.Context(), "POST", "/api/v1/sources/"+url.PathEscape(args[0])+"/sync", map[string]any{}, &report)
+	})
+}

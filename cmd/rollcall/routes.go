@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/rollcall-im/rollcall/chat"
+	"github.com/rollcall-im/rollcall/console"
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/session"
+	"github.com/rollcall-im/rollcall/internal/session/replay"
+	"github.com/rollcall-im/rollcall/provisioning"
+)
+
+const (
+	anybody = httpapi.Public
+	people  = httpapi.People
+	admins  = httpapi.Admins
+	sources = httpapi.Sources
+	known   = httpapi.Known
+)
+
+// routes is every door there is, and who may go through it. A handler checks only what depends on the thing
+// asked for: whose it is, which channel.
+func (a *app) routes() []httpapi.Route {
+	dir := &directory.API{Store: a.people}
+	prov := &provisioning.API{Reactor: a.access, Directory: a.people, Index: a.index, Check: a.checkOpenFGA}
+	sess := &session.API{Door: a.door, Profile: a.profile, Impersonation: a.cfg.Dev.Impersonation}
+	talk := &chat.API{Chat: a.chat}
+	ops := &operations{app: a}
+	return []httpapi.Route{
+		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
+		httpapi.Plain("GET", "/readyz", anybody, "Whether this node may serve", http.HandlerFunc(a.ready)),
+		httpapi.Plain("GET", "/metrics", admins, "Figures for Prometheus", httpapi.Metrics(a.registry)),
+		httpapi.Plain("GET", "/", anybody, "The web app", console.Handler()),
+
+		httpapi.Plain("", "/scim/v2/", sources, "SCIM 2.0", a.scim),
+
+		httpapi.Plain("GET", "/auth/login", anybody, "Sign in at the identity provider", http.HandlerFunc(a.door.Login)),
+		httpapi.Plain("GET", "/auth/callback", anybody, "Back from the identity provider", http.HandlerFunc(a.door.Callback)),
+		httpapi.Plain("POST", "/auth/logout", anybody, "Sign out", http.HandlerFunc(a.door.Logout)),
+		httpapi.Plain("POST", "/auth/backchannel-logout", anybody, "The identity provider signs somebody out", http.HandlerFunc(a.door.BackchannelLogout)),
+
+		httpapi.Op("GET", "/api/v1/me", known, "Who am I", sess.Me),
+		httpapi.Op("GET", "/api/v1/me/sessions", people, "My sessions", sess.ListSessions),
+		httpapi.Op("DELETE", "/api/v1/me/sessions/{id}", people, "End a session of mine", sess.EndSession),
+		httpapi.Op("GET", "/api/v1/me/tokens", people, "My API tokens", sess.ListMyTokens),
+		httpapi.Op("POST", "/api/v1/me/tokens", people, "Make an API token of my own", sess.CreateMyToken).Unrepeatable(),
+		httpapi.Op("DELETE", "/api/v1/me/tokens/{id}", people, "End an API token of mine", sess.RevokeMyToken),
+
+		httpapi.Op("GET", "/api/v1/channels", people, "My channels", talk.ListChannels),
+		httpapi.Op("GET", "/api/v1/channels/{id}", people, "One channel", talk.Channel),
+		httpapi.Op("GET", "/api/v1/channels/{id}/messages", people, "Its history", talk.History),
+		httpapi.Op("POST", "/api/v1/channels/{id}/messages", people, "Write a message", talk.Post),
+		httpapi.Op("POST", "/api/v1/channels/{id}/read", people, "Move my read position", talk.Read),
+		httpapi.Op("GET", "/api/v1/messages/{id}", people, "One message", talk.Message),
+		httpapi.Op("POST", "/api/v1/stream/tickets", people, "A ticket that opens one stream", talk.Ticket).Unrepeatable(),
+		httpapi.Plain("GET", "/api/v1/stream", anybody, "The stream, by WebSocket: cookie with Origin, ticket or token", talk.Stream()),
+		httpapi.Plain("GET", "/api/v1/events", anybody, "The stream, by server-sent events", talk.Events()),
+
+		httpapi.Op("GET", "/api/v1/people", admins, "People", dir.ListPeople),
+		httpapi.Op("GET", "/api/v1/people/{id}", admins, "One person", dir.GetPerson),
+		httpapi.Op("POST", "/api/v1/people/{id}/freeze", admins, "Freeze a person", dir.Freeze),
+		httpapi.Op("POST", "/api/v1/people/{id}/unfreeze", admins, "Lift a freeze of the console", dir.Unfreeze),
+		httpapi.Op("GET", "/api/v1/people/{id}/memberships", admins, "A person's memberships with their reasons", prov.PersonMemberships),
+		httpapi.Op("GET", "/api/v1/people/{id}/sessions", admins, "A person's sessions", sess.ListPersonSessions),
+		httpapi.Op("DELETE", "/api/v1/people/{id}/sessions", admins, "End a person's sessions", sess.EndPersonSessions),
+		httpapi.Op("POST", "/api/v1/people/{id}/tokens", admins, "Make a person's token (dev.impersonation)", sess.CreatePersonToken).Unrepeatable(),
+		httpapi.Op("GET", "/api/v1/people/{id}/identities", admins, "Who a person is at the identity provider", sess.ListIdentities),
+		httpapi.Op("DELETE", "/api/v1/people/{id}/identities", admins, "Forget who a person is there", sess.Unlink),
+		httpapi.Op("GET", "/api/v1/admins", admins, "Administrators", sess.ListAdmins),
+		httpapi.Op("PUT", "/api/v1/admins/{id}", admins, "Make a person administrator", sess.GrantAdmin),
+		httpapi.Op("DELETE", "/api/v1/admins/{id}", admins, "End it", sess.RevokeAdmin),
+		httpapi.Op("GET", "/api/v1/tokens", admins, "Administrators' tokens", sess.ListTokens),
+		httpapi.Op("POST", "/api/v1/tokens", admins, "Make an administrators' token", sess.CreateToken).Unrepeatable(),
+		httpapi.Op("DELETE", "/api/v1/tokens/{id}", admins, "End an administrators' token", sess.RevokeToken),
+
+		httpapi.Op("GET", "/api/v1/units", admins, "The organisation", dir.ListUnits),
+		httpapi.Op("GET", "/api/v1/directory-groups", admins, "Groups as the sources have them", dir.ListDirectoryGroups),
+		httpapi.Op("GET", "/api/v1/directory-groups/{id}/members", admins, "Who is in one of them", dir.ListMembers),
+		httpapi.Op("GET", "/api/v1/sources", admins, "Sources", dir.ListSources),
+		httpapi.Op("POST", "/api/v1/sources", admins, "Add a source", dir.CreateSource),
+		httpapi.Op("POST", "/api/v1/sources/{id}/tokens", admins, "Make a source's token", dir.IssueToken).Unrepeatable(),
+		httpapi.Op("DELETE", "/api/v1/sources/{id}/tokens/{token}", admins, "End a source's token", dir.RevokeToken),
+		httpapi.Op("POST", "/api/v1/sources/{id}/sync", admins, "Read an LDAP source in full, now", ops.Sync),
+
+		httpapi.Op("GET", "/api/v1/groups", admins, "Project groups", prov.ListGroups),
+		httpapi.Op("GET", "/api/v1/memberships", admins, "Who is in a project group", prov.ListMemberships),
+		httpapi.Op("GET", "/api/v1/access/explain", admins, "Why somebody sees a channel, or not", prov.Explain),
+		httpapi.Op("GET", "/api/v1/access/channels/{id}/audience", admins, "Who sees a channel, and why", prov.ChannelAudience),
+		httpapi.Op("GET", "/api/v1/policies", admins, "Versions of the policy", prov.ListPolicies),
+		httpapi.Op("GET", "/api/v1/policies/{version}", admins, "One version", prov.GetPolicy),
+		httpapi.Op("POST", "/api/v1/plans", admins, "What a policy would change", prov.CreatePlan).Limit(16 << 20),
+		httpapi.Op("GET", "/api/v1/plans/{id}", admins, "A plan", prov.GetPlan),
+		httpapi.Op("POST", "/api/v1/plans/{id}/apply", admins, "Apply a plan", prov.ApplyPlan),
+		httpapi.Op("GET", "/api/v1/holds", admins, "What the guard holds", prov.ListHolds),
+		httpapi.Op("GET", "/api/v1/holds/{id}", admins, "One hold", prov.GetHold),
+		httpapi.Op("POST", "/api/v1/holds/{id}/release", admins, "Let it happen", prov.ReleaseHold),
+		httpapi.Op("POST", "/api/v1/holds/{id}/reject", admins, "Keep everybody", prov.RejectHold),
+		httpapi.Op("GET", "/api/v1/audit", admins, "The audit log", ops.Audit),
+		httpapi.Op("GET", "/api/v1/audit/proof", admins, "Verify the audit log", ops.VerifyAudit),
+	}
+}
+
+// handler is the whole HTTP side. Answers that carry what a person may lose are cut at a revocation.
+func (a *app) handler() http.Handler {
+	server := &httpapi.Server{Log: a.log, Authenticate: a.door.Authenticate, Version: version(), Errors: cases(),
+		TrustedOrigins: []string{a.cfg.PublicURL}, Registry: a.registry, Replays: &replay.Store{DB: a.db}}
+	return a.chat.Hub().Exits().Handler(server.Handler(a.routes()))
+}
+
+// cases is the table of errors.
+func cases() []httpapi.Case {
+	out := append(chat.Cases(), session.Cases()...)
+	out = append(out, provisioning.Cases()...)
+	return append(out, directoryCases()...)
+}
+
+func directoryCases() []httpapi.Case {
+	return []httpapi.Case{
+		{Err: directory.ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
+		{Err: directory.ErrExists, Status: http.StatusConflict, Code: "exists"},
+		{Err: directory.ErrVersion, Status: http.StatusPreconditionFailed, Code: "version_mismatch"},
+		{Err: directory.ErrInvalid, Status: http.StatusBadRequest, Code: "invalid_value"},
+		{Err: directory.ErrCycle, Status: http.StatusConflict, Code: "cycle"},
+		{Err: directory.ErrSourceFreeze, Status: http.StatusConflict, Code: "source_freeze"},
+		{Err: directory.ErrTokens, Status: http.StatusConflict, Code: "two_live_tokens"},
+	}
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/rollcall-im/rollcall/chat"
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/session"
+	"github.com/rollcall-im/rollcall/provisioning"
+)
+
+// wireDoor ties sign-in to the directory: a subject is found by a claim, and whoever is frozen is nobody.
+func (a *app) wireDoor() (err error) {
+	o := a.cfg.OIDC
+	a.door, err = session.New(session.Options{
+		DB: a.db, Log: a.log, Standing: a.index, PublicURL: a.cfg.PublicURL,
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret,
+		Resolve: a.resolve, BootstrapToken: a.cfg.BootstrapToken,
+		OnEnd:      func(s id.Session, _ id.Person) { a.chat.Hub().EndSession(s) },
+		OnEndToken: func(t id.Token, _ id.Person) { a.chat.Hub().EndToken(t) },
+	})
+	return err
+}
+
+// resolve finds who a subject of the identity provider is: by the configured claim, never by an e-mail address.
+func (a *app) resolve(ctx context.Context, claims session.Claims) (id.Person, error) {
+	value, ok := claims.All[a.cfg.OIDC.Claim].(string)
+	if !ok || value == "" {
+		return "", fmt.Errorf("claim %s: %w", a.cfg.OIDC.Claim, session.ErrNoPerson)
+	}
+	sources, err := a.people.Sources(ctx)
+	if err != nil {
+		return "", err
+	}
+	found := map[id.Person]bool{}
+	for _, source := range sources {
+		if a.cfg.OIDC.Source != "" && source.Name != a.cfg.OIDC.Source {
+			continue
+		}
+		page, err := a.people.FindRecords(ctx, directory.RecordQuery{Source: source.ID, Limit: 2, NoRaw: true,
+			Where: directory.Compare{Column: directory.Column(a.cfg.OIDC.Match), Op: directory.Eq, Value: value}})
+		if err != nil {
+			return "", err
+		}
+		for _, record := range page.Records {
+			found[record.Person] = true
+		}
+	}
+	if len(found) != 1 { // nobody, or a value that does not tell people apart
+		return "", session.ErrNoPerson
+	}
+	return slices.Collect(maps.Keys(found))[0], nil
+}
+
+func (a *app) profile(ctx context.Context, person id.Person) (session.Profile, error) {
+	p, err := a.people.Person(ctx, person)
+	if errors.Is(err, directory.ErrNotFound) {
+		return session.Profile{}, session.ErrNoPerson
+	}
+	return session.Profile{ID: p.ID, DisplayName: p.DisplayName, UserName: p.UserName, Email: p.Email, Title: p.Title,
+		Department: p.Department, Locale: p.Locale, TimeZone: p.TimeZone}, err
+}
+
+// wireChat ties messages to the gate. The order of those who are told of a loss: streams first, sessions after.
+func (a *app) wireChat(ctx context.Context) error {
+	a.chat = chat.New(chat.Config{
+		DB: a.db, Feed: a.feed, Gate: a.index, Channels: channels{a.access}, People: names{a.people},
+		Revision: a.tuples.Revision, Log: a.log, Bus: a.bus,
+		Frozen: a.index.Frozen, Visible: a.index.Channels, Alive: a.door.Alive, Origins: []string{a.cfg.PublicURL},
+	})
+	a.index.Attach(a.door.Revoked)
+	if err := a.door.Sweep(ctx); err != nil {
+		return fmt.Errorf("sweep sessions: %w", err)
+	}
+	return a.chat.Start(ctx)
+}
+
+// channels shows provisioning's channels to chat.
+type channels struct{ access *provisioning.Reactor }
+
+func (c channels) Channel(ctx context.Context, channel id.Channel) (chat.ChannelInfo, error) {
+	found, err := c.access.Channel(ctx, channel)
+	if errors.Is(err, provisioning.ErrNotFound) {
+		return chat.ChannelInfo{}, chat.ErrNotFound
+	}
+	if err != nil {
+		return chat.ChannelInfo{}, err
+	}
+	group := provisioning.Group{}
+	if found.Group != "" {
+		if group, err = c.access.Group(ctx, found.Group); err != nil {
+			return chat.ChannelInfo{}, err
+		}
+	}
+	return channelInfo(found, group, ""), nil
+}
+
+func (c channels) Of(ctx context.Context, person id.Person) ([]chat.ChannelInfo, error) {
+	places, err := c.access.ChannelsOf(ctx, person)
+	out := make([]chat.ChannelInfo, len(places))
+	for i, p := range places {
+		out[i] = channelInfo(p.Channel, p.Group, string(p.Role))
+	}
+	return out, err
+}
+
+func channelInfo(c provisioning.Channel, g provisioning.Group, role string) chat.ChannelInfo {
+	return chat.ChannelInfo{ID: c.ID, Key: c.Key, Kind: string(c.Kind), Name: c.Names, Labels: c.Labels, Role: role,
+		Group: chat.GroupInfo{ID: g.ID, Key: g.Key, Name: g.Names}}
+}
+
+// names shows the directory's people to chat.
+type names struct{ people *directory.Store }
+
+func (n names) Names(ctx context.Context, people []id.Person) (map[id.Person]chat.Profile, error) {
+	found, err := n.people.PeopleByID(ctx, people)
+	out := make(map[id.Person]chat.Profile, len(found))
+	for _, p := range found {
+		out[p.ID] = chat.Profile{Name: p.DisplayName}
+	}
+	return out, err
+}
+
+// membershipFollower puts who came and who went into the channels' logs. It decides nothing: the index did before.
+func (a *app) membershipFollower() feed.Follower {
+	return feed.Follower{Name: "membership", Handle: func(ctx context.Context, events []feed.Event) error {
+		for _, e := range events {
+			var m provisioning.MembershipEvent
+			switch e.Kind {
+			case provisioning.EventMembershipAdded, provisioning.EventMembershipRemoved, provisioning.EventMembershipChanged:
+				if err := json.Unmarshal(e.Data, &m); err != nil {
+					return err
+				}
+			default:
+				continue
+			}
+			gained, lost := m.Gained, m.Lost
+			switch e.Kind {
+			case provisioning.EventMembershipAdded:
+				gained = m.Channels
+			case provisioning.EventMembershipRemoved:
+				lost = m.Channels
+			}
+			// The event was committed together with its authz revision, so what is in force now includes it.
+			rev := a.index.Revision()
+			for joined, list := range map[bool][]id.Channel{true: gained, false: lost} {
+				for _, channel := range list {
+					if err := a.chat.RecordMembership(ctx, channel, m.Person, joined, rev); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		return nil
+	}}
+}
