@@ -18,7 +18,7 @@ import (
 type fault uint8
 
 const (
-	faultUnchecked fault = 1 << iota // writes do not ask the Gate
+	faultUnchecked fault = 1 << iota // nothing that is fanned out asks the Gate
 	faultNoCut                       // a revocation does not reach the connections
 	faultNoReset                     // a cut connection is closed in the ordinary way
 	faultOpenExit                    // answers under way do not ask the Gate

@@ -48,9 +48,9 @@ func TestThousandReceivers(t *testing.T) {
 	t.Logf("%d deliveries in %v", messages*1000, time.Since(began))
 	for i, p := range peers[:999] {
 		p.wait(t, fmt.Sprintf("number %d.", messages-1))
-		at := 0
+		text, at := p.text(), 0
 		for n := range messages {
-			next := strings.Index(p.text()[at:], fmt.Sprintf(`"text":"number %d.`, n))
+			next := strings.Index(text[at:], fmt.Sprintf(`"text":"number %d.`, n))
 			if next < 0 {
 				t.Fatalf("reader %d misses message %d or has it out of order", i, n)
 			}
@@ -147,7 +147,11 @@ func TestNewEnemy(t *testing.T) {
 	w.gate.Remove(main, "per_a")
 	b.wait(t, "after the removal")
 	late.wait(t, "after the removal")
-	<-a.done // reset or told; never the message
+	eventually(t, func() bool { // told or reset; never the message
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return a.ended || strings.Contains(string(a.got), "channel.gone")
+	}, func() string { return "neither told nor reset" })
 	if strings.Contains(a.text(), "after the removal") {
 		t.Fatal("delivered to who was removed before it was written")
 	}

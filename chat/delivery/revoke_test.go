@@ -273,7 +273,7 @@ func TestRacesSeeEachBrokenGuard(t *testing.T) {
 		fault fault
 		kind  int
 	}{
-		"writes do not ask":        {faultUnchecked, reconnecting},
+		"writes do not ask":        {faultUnchecked, quiet},
 		"connections are not cut":  {faultNoCut, slow},
 		"closed in the usual way":  {faultNoReset, slow},
 		"answers are not guarded":  {faultOpenExit, requests},

@@ -213,7 +213,7 @@ func (r *room) candidates() []*conn {
 	defer h.mu.RUnlock()
 	seen := 0
 	for person := range h.o.Gate.Audience(r.channel) {
-		if seen++; seen > 2*len(h.people)+64 { // far more members than are here: go the other way round
+		if seen++; seen > 2*len(h.people)+64 || h.fault&faultUnchecked != 0 { // far more members than are here: go the other way round
 			conns = conns[:0]
 			for _, mine := range h.people {
 				conns = append(conns, mine...)

@@ -154,7 +154,8 @@ func resumeOf(r *http.Request) (*resumeFrame, error) {
 func (h *Hub) serve(ctx context.Context, who httpapi.Caller, sock net.Conn, reader *bufio.Reader, start *resumeFrame) {
 	early, _ := reader.Peek(reader.Buffered())
 	early = slices.Clone(early)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	// Not a child of the request's context: that would keep the HTTP server's buffers alive.
+	ctx, cancel := context.WithCancel(httpapi.WithRequest(httpapi.WithCaller(context.Background(), who), httpapi.RequestFrom(ctx)))
 	c := &conn{hub: h, name: newName(), who: who, sock: sock, sse: start != nil, cancel: cancel, closed: make(chan struct{})}
 	if err := c.prepare(); err != nil {
 		h.o.Slog.Error("stream on a connection that is no socket", "error", err)
