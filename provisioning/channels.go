@@ -159,8 +159,9 @@ func (r *Reactor) DirectChannel(ctx context.Context, cause directory.Cause, a, b
 		People: pair, CreatedAt: r.clock()}
 	rev, err := r.createDirect(ctx, cause, c)
 	if db.IsDuplicate(err) { // somebody else made it meanwhile
-		c, _, err = r.findDirect(ctx, key)
-		return c, err
+		if c, _, err = r.findDirect(ctx, key); err == nil {
+			err = r.look(ctx, func(tx *db.Tx, _ *catalog) error { rev, err = r.authz.Revision(tx); return err })
+		}
 	}
 	if err != nil {
 		return Channel{}, fmt.Errorf("make direct channel: %w", err)

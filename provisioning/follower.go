@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -42,11 +43,27 @@ func (r *Reactor) Tend(ctx context.Context) error {
 	if _, _, err := r.finish(ctx); err != nil {
 		return err
 	}
+	if err := r.prune(ctx); err != nil {
+		return err
+	}
 	people, err := duePeople(r.db.Read(ctx), r.clock(), 10*chunkMost)
 	if err != nil {
 		return err
 	}
 	return r.sweep(ctx, people)
+}
+
+// prune forgets what the guard's window has left behind long ago.
+func (r *Reactor) prune(ctx context.Context) error {
+	before := db.At(r.clock().Add(-2 * Window))
+	var old int
+	if err := r.db.Read(ctx).Raw("select count(*) from (select 1 from removals where at < ? limit 1) x", before).Scan(&old).Error; err != nil {
+		return fmt.Errorf("read removals: %w", err)
+	}
+	if old == 0 {
+		return nil
+	}
+	return r.db.Tx(ctx, func(tx *db.Tx) error { return tx.Exec("delete from removals where at < ?", before).Error })
 }
 
 // Run tends until ctx ends. Call it on every node: what another node does at the same time is done once.

@@ -145,3 +145,27 @@ func TestEveryCallWaits(t *testing.T) {
 		}
 	}
 }
+
+// In a burst of deletions everybody is frozen at once; beyond the limit the clean-up waits for somebody.
+func TestBurstOfDeletions(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText)
+		people := w.putMany(40, "p", "dept=R&D")
+		for i := range 14 {
+			w.apply(directory.DeleteRecord{Source: w.source.ID, Key: fmt.Sprintf("p%03d", i)})
+			w.want("frozen", w.sees(people[i]), "")
+		}
+		w.want("within the limit", w.places(people[9]), "")
+		w.want("over it", w.places(people[13]), "apollo:participant! everybody:participant!")
+		if h := w.holds(provisioning.HoldOpen); len(h) != 1 || h[0].Breach.Cause != provisioning.CauseCleanup {
+			w.Errorf("holds %+v", h)
+		}
+		w.put("p013", "dept=R&D")
+		w.want("restored", w.sees(people[13]), "apollo/general everybody/news")
+		w.pass(3 * 24 * time.Hour)
+		w.ok(w.r.Tend(ctx))
+		if n := w.count()["removals"]; n != 0 {
+			w.Errorf("%d removals are still counted", n)
+		}
+	})
+}

@@ -73,11 +73,12 @@ func distinct(people []id.Person) []id.Person {
 // bulk surveys people without a lock, has the guard judge everything at once, and writes only those for whom
 // there is something to do.
 func (r *Reactor) bulk(ctx context.Context, run *run, people []id.Person) (Result, error) {
-	busy, err := r.survey(ctx, run, distinct(people))
-	if err != nil {
-		return Result{}, err
-	}
 	var result Result
+	busy, rev, err := r.survey(ctx, run, distinct(people))
+	if err != nil {
+		return result, err
+	}
+	result.Rev = rev // somebody else may have written what this run would have: then that must be in force
 	for size := chunkMost / 10; len(busy) > 0; {
 		n := min(size, len(busy))
 		began := time.Now()
@@ -102,9 +103,9 @@ func (r *Reactor) bulk(ctx context.Context, run *run, people []id.Person) (Resul
 	return result, nil
 }
 
-// survey is the first pass: it reads only, fills in run's verdict and answers the people who need the second.
-func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) ([]id.Person, error) {
-	var busy []id.Person
+// survey is the first pass: it reads only, fills in run's verdict, and answers the people who need the second and
+// the newest revision it saw.
+func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) (busy []id.Person, rev int64, err error) {
 	batch := Batch{Added: map[id.Group]int{}}
 	var limits policies.Guard
 	for part := range slices.Chunk(people, chunkMost) {
@@ -113,6 +114,9 @@ func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) ([]i
 			list, err := r.gather(tx, run, c, part, false)
 			if err != nil {
 				return err
+			}
+			if rev, err = r.authz.Revision(tx); err != nil {
+				return fmt.Errorf("read revision: %w", err)
 			}
 			for _, a := range list {
 				if !a.idle() {
@@ -123,14 +127,14 @@ func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) ([]i
 			return nil
 		})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	run.added = batch.Added
 	if len(batch.Removals) == 0 {
-		return busy, nil
+		return busy, rev, nil
 	}
-	err := r.look(ctx, func(tx *db.Tx, _ *catalog) error {
+	err = r.look(ctx, func(tx *db.Tx, _ *catalog) error {
 		if err := r.complete(ctx, tx, &batch); err != nil {
 			return err
 		}
@@ -138,7 +142,7 @@ func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) ([]i
 		run.verdict, err = Guard{limits}.Check(batch)
 		return err
 	})
-	return busy, err
+	return busy, rev, err
 }
 
 // collect puts what the guard must judge about one person into the batch.
