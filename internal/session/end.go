@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/audit"
@@ -58,29 +59,35 @@ func (d *Door) epoch(ctx context.Context, person id.Person) (int64, error) {
 	return epoch, err
 }
 
-// EndPersonTx ends, in tx, every session and token of person, and every token without a person that person made. What
-// is being made at this moment is refused when it comes to its commit. Nothing of it returns when the person's
-// freeze is lifted. It writes the audit log: call it after every other write of tx. actor is who caused it.
-func (d *Door) EndPersonTx(tx *db.Tx, person id.Person, actor, cause string) error {
-	if err := tx.Exec(`insert into session_epochs (person, epoch) values (?, 1)
-		on conflict (person) do update set epoch = session_epochs.epoch + 1`, person).Error; err != nil {
-		return err
+// EndPersonTx ends, in tx, every session and token of people, and every token without a person that they made. What is
+// being made at this moment is refused when it comes to its commit. Nothing of it returns when a freeze is
+// lifted. It writes the audit log: call it after every other write of tx. actor is who caused it.
+func (d *Door) EndPersonTx(tx *db.Tx, actor, cause string, people ...id.Person) error {
+	var records []audit.Record
+	for _, person := range slices.Sorted(slices.Values(people)) { // in one order, so that two transactions do not lock each other out
+		if err := tx.Exec(`insert into session_epochs (person, epoch) values (?, 1)
+			on conflict (person) do update set epoch = session_epochs.epoch + 1`, person).Error; err != nil {
+			return err
+		}
+		sessions, err := d.endSessions(tx, cause, "person = ?", person)
+		if err != nil {
+			return err
+		}
+		tokens, err := d.endTokens(tx, cause, "person = ? or (person = '' and created_by = ?)", person, person)
+		if err != nil {
+			return err
+		}
+		if len(sessions)+len(tokens) > 0 {
+			records = append(records, audit.Record{At: d.Now(), Actor: actor, Action: "session.ended", Subject: string(person), Cause: cause,
+				RequestID: string(httpapi.RequestFrom(tx.Statement.Context)), Public: map[string]any{"sessions": len(sessions), "tokens": len(tokens)}})
+		}
 	}
-	sessions, err := d.endSessions(tx, cause, "person = ?", person)
-	if err != nil {
-		return err
-	}
-	tokens, err := d.endTokens(tx, cause, "person = ? or (person = '' and created_by = ?)", person, person)
-	if err != nil || len(sessions)+len(tokens) == 0 {
-		return err
-	}
-	return audit.Append(tx, audit.Record{At: d.Now(), Actor: actor, Action: "session.ended", Subject: string(person), Cause: cause,
-		RequestID: string(httpapi.RequestFrom(tx.Statement.Context)), Public: map[string]any{"sessions": len(sessions), "tokens": len(tokens)}})
+	return audit.Append(tx, records...)
 }
 
 // EndPerson is EndPersonTx in a transaction of its own.
 func (d *Door) EndPerson(ctx context.Context, person id.Person, actor, cause string) error {
-	return d.DB.Tx(ctx, func(tx *db.Tx) error { return d.EndPersonTx(tx, person, actor, cause) })
+	return d.DB.Tx(ctx, func(tx *db.Tx) error { return d.EndPersonTx(tx, actor, cause, person) })
 }
 
 // Revoked has the shape that the index calls when people lost something: those who are frozen now are ended. It
@@ -89,14 +96,20 @@ func (d *Door) EndPerson(ctx context.Context, person id.Person, actor, cause str
 func (d *Door) Revoked(_ int64, people []id.Person, _ []id.Channel) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	for _, person := range people {
-		if !d.Standing.Frozen(person) {
-			continue
-		}
-		if err := d.EndPerson(ctx, person, "system", "frozen"); err != nil {
-			d.Log.Error("cannot end a frozen person's sessions, will retry", "person", person, "error", err)
+	if err := d.endFrozen(ctx, people); err != nil {
+		d.Log.Error("cannot end frozen people's sessions, will retry", "people", len(people), "error", err)
+	}
+}
+
+// endFrozen ends those of people who are frozen, a few hundred in one transaction.
+func (d *Door) endFrozen(ctx context.Context, people []id.Person) error {
+	frozen := slices.DeleteFunc(slices.Clone(people), func(p id.Person) bool { return !d.Standing.Frozen(p) })
+	for chunk := range slices.Chunk(frozen, 200) {
+		if err := d.DB.Tx(ctx, func(tx *db.Tx) error { return d.EndPersonTx(tx, "system", "frozen", chunk...) }); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // Sweep ends what frozen people still have: after a crash between a freeze and the end of its sessions.
@@ -110,14 +123,7 @@ func (d *Door) Sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, person := range people {
-		if d.Standing.Frozen(person) {
-			if err := d.EndPerson(ctx, person, "system", "frozen"); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return d.endFrozen(ctx, people)
 }
 
 // kept is how long ended sessions and tokens can be listed.

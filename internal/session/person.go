@@ -80,7 +80,7 @@ func (d *Door) Unlink(ctx context.Context, by httpapi.Caller, person id.Person) 
 		if done.RowsAffected == 0 {
 			return ErrNoIdentity
 		}
-		if err := d.EndPersonTx(tx, person, by.Actor(), "identity unlinked"); err != nil {
+		if err := d.EndPersonTx(tx, by.Actor(), "identity unlinked", person); err != nil {
 			return err
 		}
 		return audit.Append(tx, audit.Record{At: d.Now(), Actor: by.Actor(), Action: "identity.unlinked", Subject: string(person), RequestID: string(httpapi.RequestFrom(ctx))})

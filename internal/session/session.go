@@ -38,11 +38,18 @@ func Migrate(ctx context.Context, d *db.DB) error {
 	return d.Migrate(ctx, "session", files)
 }
 
-// Why somebody is not who they say, or not now. The first four wrap httpapi.ErrUnauthenticated.
+// proofError is an error that is httpapi.ErrUnauthenticated too, without its text.
+type proofError string
+
+func (e proofError) Error() string { return string(e) }
+
+func (e proofError) Is(target error) bool { return target == httpapi.ErrUnauthenticated }
+
+// Why somebody is not who they say, or not now. The first three are httpapi.ErrUnauthenticated to errors.Is.
 var (
-	ErrBadProof    = fmt.Errorf("the token is not one of ours, or has ended: %w", httpapi.ErrUnauthenticated)
-	ErrEnded       = fmt.Errorf("the session has ended: %w", httpapi.ErrUnauthenticated)
-	ErrFrozen      = fmt.Errorf("this person has no access now: %w", httpapi.ErrUnauthenticated)
+	ErrBadProof    error = proofError("the token is not one of ours, or has ended")
+	ErrEnded       error = proofError("the session has ended")
+	ErrFrozen      error = proofError("this person has no access now")
 	ErrNoPerson    = errors.New("the directory knows nobody for this")
 	ErrNoIdentity  = errors.New("there is no such identity")
 	ErrOtherPerson = errors.New("this person signs in as another subject already")

@@ -238,6 +238,12 @@ func TestEndPerson(t *testing.T) {
 		if err := g.door.EndPerson(ctx, "per_ann", "system", "frozen"); err != nil {
 			t.Fatal(err)
 		}
+		// Whatever still stands under an older epoch is refused, even where its own row was missed.
+		if err := d.Tx(ctx, func(tx *db.Tx) error {
+			return tx.Exec("insert into session_epochs (person, epoch) values ('per_bob', 9) on conflict (person) do update set epoch = 9").Error
+		}); err != nil || status(bob) != 401 {
+			t.Errorf("a token of an older epoch: %d, %v", status(bob), err)
+		}
 		if records := g.audited("session.ended"); len(records) != 1 || fmt.Sprint(records[0].Public["sessions"], records[0].Public["tokens"]) != "1 2" {
 			t.Errorf("audited: %+v", records)
 		}
