@@ -52,6 +52,9 @@ func TestBrokenServers(t *testing.T) {
 	} {
 		d.SetFaults(row.f)
 		began := time.Now()
+		if c.Timeout = 0; row.want == ldap.ErrTimeout {
+			c.Timeout = 200 * time.Millisecond
+		}
 		_, proof, err := snapshot(t.Context(), client(t, c))
 		if proof.Complete() || len(proof.Missing) == 0 {
 			t.Errorf("%s: proved complete: %+v", row.name, proof)
@@ -59,7 +62,7 @@ func TestBrokenServers(t *testing.T) {
 		if row.want == nil && err != nil || !errors.Is(err, row.want) {
 			t.Errorf("%s: %v", row.name, err)
 		}
-		if took := time.Since(began); took > 3*time.Second {
+		if took := time.Since(began); took > 9*time.Second {
 			t.Errorf("%s: took %v", row.name, took)
 		}
 		noCanary(t, row.name, err, proof)
@@ -125,7 +128,7 @@ func TestBlackHole(t *testing.T) {
 				cl := client(t, ldap.Config{URL: scheme + l.Addr().String(), InsecurePlain: plain, BindDN: "cn=x", Password: canary, Base: base, Timeout: 200 * time.Millisecond})
 				began := time.Now()
 				_, err := cl.Position(t.Context())
-				if err == nil || time.Since(began) > 2*time.Second {
+				if err == nil || time.Since(began) > 9*time.Second {
 					t.Errorf("%s %s plain=%v: %v after %v", name, scheme, plain, err, time.Since(began))
 				}
 				if plain && !errors.Is(err, ldap.ErrTimeout) {
@@ -146,7 +149,7 @@ func TestBlackHole(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if _, proof, err := snapshot(ctx, client(t, c)); err == nil || proof.Complete() || time.Since(began) > 2*time.Second {
+	if _, proof, err := snapshot(ctx, client(t, c)); err == nil || proof.Complete() || time.Since(began) > 9*time.Second {
 		t.Errorf("a cancelled reading: %v %v after %v", proof, err, time.Since(began))
 	}
 }

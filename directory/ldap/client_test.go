@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
@@ -62,7 +61,7 @@ func double(t testing.TB, n int) (*demo.Directory, ldap.Config) {
 			t.Error(err)
 		}
 	})
-	return d, ldap.Config{URL: "ldap://" + l.Addr().String(), InsecurePlain: true, BindDN: "cn=admin," + base, Password: canary, Base: base, PageSize: 10, Timeout: 300 * time.Millisecond}
+	return d, ldap.Config{URL: "ldap://" + l.Addr().String(), InsecurePlain: true, BindDN: "cn=admin," + base, Password: canary, Base: base, PageSize: 10}
 }
 
 func client(t testing.TB, c ldap.Config) *ldap.Client {

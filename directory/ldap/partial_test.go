@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/ldap"
@@ -62,6 +63,11 @@ func TestPartial(t *testing.T) {
 		{"one id for all", demo.Faults{SameIDs: true}},
 	} {
 		d.SetFaults(row.f)
+		if row.f.SilentAfter > 0 {
+			impatient := c
+			impatient.Timeout = 200 * time.Millisecond
+			sy = w.syncer(impatient)
+		}
 		_, err := sy.Sync(t.Context())
 		untouched(row.name, err)
 	}
@@ -87,6 +93,20 @@ func TestPartial(t *testing.T) {
 	}
 	if st := sy.Status(); st.LastError != "" || st.Failures != 0 || st.LastSuccess.IsZero() || !st.Live {
 		t.Errorf("status: %+v", st)
+	}
+}
+
+// TestZeroOfFew holds that a directory of a few people is not believed to be empty either.
+//
+// holds: attack ldap-01
+func TestZeroOfFew(t *testing.T) {
+	d, c := double(t, 2)
+	w := newWorld(t, dbtest.SQLite(t))
+	sy := w.syncer(c)
+	w.sync(sy)
+	d.SetFaults(demo.Faults{Empty: true, Class: "inetOrgPerson"})
+	if _, err := sy.Sync(t.Context()); !errors.Is(err, ldap.ErrImplausible) || len(w.absent()) != 0 {
+		t.Errorf("%v, absent %v", err, w.absent())
 	}
 }
 

@@ -100,7 +100,7 @@ func (s *Server) Resume(t testing.TB) {
 		t.Fatal(err)
 	}
 	address := strings.TrimPrefix(s.URL, "ldap://")
-	for range 200 {
+	for range 1200 {
 		if c, err := net.Dial("tcp", address); err == nil {
 			c.Close()
 			return
