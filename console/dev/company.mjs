@@ -83,9 +83,9 @@ for (let round = 0; round < 6; round++) {
 export const ref = (p) => ({ id: p.id, display_name: p.display_name });
 
 export const sources = [
-  { id: "src_entra", name: "entra", kind: "scim", priority: 10, created_at: days(310), last_sync_at: before(2), records: 118 },
-  { id: "src_ldap", name: "openldap", kind: "ldap", priority: 20, created_at: days(305), last_sync_at: before(38), records: 96 },
-  { id: "src_hr", name: "hr", kind: "hrfeed", priority: 5, created_at: days(290), last_sync_at: before(600), records: 120 },
+  { id: "src_entra", name: "entra", kind: "scim", priority: 10, created_at: days(310), synced_at: before(2), records: 118 },
+  { id: "src_ldap", name: "openldap", kind: "ldap", priority: 20, created_at: days(305), synced_at: before(38), records: 96 },
+  { id: "src_hr", name: "hr", kind: "hrfeed", priority: 5, created_at: days(290), synced_at: before(600), records: 120 },
 ];
 
 export function personPage(p) {
@@ -127,9 +127,9 @@ for (const g of groups) g.members = people.filter((p) => p.status !== "terminate
 function membership(p, g) {
   const lead = /Head|Manager|Lead/.test(p.title) && g.id !== "grp_company";
   const external = p.employee_type === "contractor";
-  const reasons = [{ kind: "rule", ref: rule[g.id], policy_version: 7 }];
+  const reasons = [{ kind: "rule", ref: `${g.key}/${rule[g.id]}`, policy_version: 7 }];
   if (p.id === "per_001" && g.id === "grp_hermes") reasons.splice(0, 1, { kind: "grant", ref: "launch support", until: days(-30), text: { en: "Granted by 林伟 for launch support", zh: "林伟授权：支持上市" } });
-  if (lead) reasons.push({ kind: "rule", ref: "leads", policy_version: 4 });
+  if (lead) reasons.push({ kind: "rule", ref: `${g.key}/leads`, policy_version: 4 });
   return { id: `mem_${p.id}_${g.key}`, person: ref(p), group: { id: g.id, key: g.key, name: g.name }, role: lead ? "owner" : external ? "vendor" : "participant", since: days(30 + (Number(p.id.slice(4)) % 200)), suspended: !!p.frozen, reasons, channels: g.channels.map(({ id, key, name }) => ({ id, key, name })) };
 }
 export const membershipsOf = (p) => groups.filter((g) => p.status !== "terminated" && inGroup[g.id](p)).map((g) => membership(p, g));
@@ -137,9 +137,8 @@ export const membersOf = (g) => people.filter((p) => p.status !== "terminated" &
 
 export function explain(p, channelID) {
   const g = groups.find((x) => x.channels.some((c) => c.id === channelID));
-  const c = g.channels.find((x) => x.id === channelID);
   const member = membershipsOf(p).find((m) => m.group.id === g.id);
-  const tuple = (user, relation, object) => ({ kind: "tuple", user, relation, object });
+  const tuple = (user, relation, object) => ({ kind: "tuple", user, relation, object, text: { en: `${user} ${relation} ${object}`, zh: `${user} ${relation} ${object}` } });
   if (!member) {
     return {
       allowed: false,
@@ -157,11 +156,11 @@ export function explain(p, channelID) {
     { kind: "rule", text: { en: `Rule ${rule[g.id]} of ${g.name.en}, policy version 7`, zh: `${g.name.zh}的规则 ${rule[g.id]}，策略版本 7` }, expression: rule[g.id] === "rnd" ? 'within("rnd")' : 'person.status != "terminated"' },
     { kind: "fact", text: { en: `${p.display_name} belongs to ${p.unit.names.en}`, zh: `${p.display_name} 属于${p.unit.names.zh}` }, source: "entra" },
     { kind: "reason", text: { en: `So ${p.display_name} is a ${member.role} of ${g.name.en}`, zh: `因此 ${p.display_name} 是${g.name.zh}的成员` }, since: member.since },
-    { ...tuple(`user:${p.id}`, member.role, `project:${g.id}`), text: { en: `${p.display_name} is a ${member.role} of the project`, zh: `${p.display_name} 在项目中的角色为 ${member.role}` } },
-    { ...tuple(`project:${g.id}#${member.role}`, "writer", `channel:${channelID}`), text: { en: `Every ${member.role} of the project writes in ${c.name.en}`, zh: `项目的每位 ${member.role} 都可在「${c.name.zh}」发言` } },
+    { ...tuple(`user:${p.id}`, member.role, `project:${g.id}`), since: member.since },
+    tuple(`project:${g.id}#${member.role}`, "writer", `channel:${channelID}`),
   ];
-  if (p.frozen) path.push({ kind: "freeze", text: { en: "Access is stopped by an administrator", zh: "访问被管理员停止" }, user: `user:${p.id}`, relation: "subject", object: "freeze:security", from: days(1) });
-  return { allowed: !p.frozen, action: "view", since: p.frozen ? undefined : member.since, path, missing: [], index: !p.frozen, openfga: !p.frozen };
+  const missing = p.frozen ? [{ kind: "freeze", ref: `frz_${p.id}`, text: { en: "All access is frozen: it was frozen by an administrator", zh: "所有访问已冻结：已被管理员冻结" }, since: days(1) }, tuple(`user:${p.id}`, "subject", "freeze:security")] : [];
+  return { allowed: !p.frozen, action: "view", role: member.role, since: member.since, path, missing, index: !p.frozen, openfga: !p.frozen };
 }
 
 export const policyText = `apiVersion: rollcall/v1
@@ -197,10 +196,10 @@ groups:
         when: within("ops")
 guard: {absence: {people: 10, percent: 2}, cleanup: {people: 10, percent: 5}}
 `;
-export const policies = [7, 6, 5, 4].map((version) => ({ version, author: "per_000", author_name: "林伟", at: days((8 - version) * 9), hash: `sha256:${version}`, source: version === 7 ? policyText : undefined }));
+export const policies = [7, 6, 5, 4].map((version) => ({ version, author: "per_000", at: days((8 - version) * 9), hash: `sha256:${version}`, in_force: version === 7 }));
 
 export const holds = [
-  { id: "hld_1", cause: "absence", state: "open", created_at: before(140), source: { id: "src_ldap", name: "openldap" }, reason: "14 of 96 people at once; the limit is 10", people: people.slice(20, 34).map(ref) },
+  { id: "hld_1", cause: "absence", state: "open", created_at: before(140), source: "src_ldap", count: 14, removals: people.slice(20, 34).map((p) => ({ membership: `mem_${p.id}`, person: ref(p), group: { id: "grp_company", key: "company", name: { en: "Company", zh: "全公司" } } })), reason: "14 of 96 people at once; the limit is 10", people: people.slice(20, 34).map(ref) },
   { id: "hld_2", cause: "cleanup", state: "released", created_at: days(20), decided_at: days(19), people: people.slice(50, 62).map(ref) },
 ];
 

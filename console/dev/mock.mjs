@@ -36,7 +36,7 @@ function say(channel, author, kind, text, more) {
 
 const routes = [
   ["GET", /^\/me$/, () => ok({ person: { id: me.id, display_name: me.display_name, email: me.email, locale: "en" }, admin: true })],
-  ["GET", /^\/people$/, (_, q) => page(co.people.filter((p) => (!q.get("q") || `${p.display_name} ${p.email}`.toLowerCase().includes(q.get("q").toLowerCase())) && (!q.get("status") || p.status === q.get("status")) && (!q.get("unit") || p.unit.id === q.get("unit"))), q)],
+  ["GET", /^\/people$/, (_, q) => page(co.people.filter((p) => (!q.get("q") || `${p.display_name} ${p.email}`.toLowerCase().includes(q.get("q").toLowerCase())) && (!q.get("frozen") || p.frozen) && (!q.get("status") || p.status === q.get("status")) && (!q.get("unit") || p.unit.id === q.get("unit"))), q)],
   ["GET", /^\/people\/(\w+)$/, ([id]) => (co.people.some((p) => p.id === id) ? ok(co.personPage(co.people.find((p) => p.id === id))) : problem(404, "not_found", "there is no such person"))],
   ["GET", /^\/people\/(\w+)\/memberships$/, ([id], q) => page(co.membershipsOf(co.people.find((p) => p.id === id)), q)],
   ["POST", /^\/people\/(\w+)\/(un)?freeze$/, ([id, un]) => ((co.people.find((p) => p.id === id).frozen = !un), ok({}))],
@@ -47,7 +47,7 @@ const routes = [
   ["GET", /^\/access\/explain$/, (_, q) => ok(co.explain(co.people.find((p) => p.id === q.get("person")), q.get("channel")))],
   ["GET", /^\/access\/channels\/(\w+)\/audience$/, ([id], q) => page(co.membersOf(groupOf(id)).map(({ person, role, since, suspended, reasons }) => ({ person, role, since, suspended, reasons })), q)],
   ["GET", /^\/policies$/, (_, q) => page(co.policies, q)],
-  ["GET", /^\/policies\/(\d+)$/, ([v]) => ok({ ...co.policies.find((p) => p.version === Number(v)), source: co.policyText })],
+  ["GET", /^\/policies\/(\d+)$/, ([v]) => ok({ ...co.policies.find((p) => p.version === Number(v)), source: [{ name: "policy.yaml", source: co.policyText }] })],
   ["POST", /^\/plans$/, (_, __, body) => plan(body.files[0].source)],
   ["POST", /^\/plans\/(\w+)\/apply$/, (_, __, body) => (body.confirm ? ok({}) : problem(409, "held", "the guard holds this plan: 12 removals, the limit is 10"))],
   ["GET", /^\/holds$/, (_, q) => page(co.holds, q)],
@@ -69,13 +69,14 @@ function history(id, q) {
   if (gone.has(id)) return problem(404, "not_found", "there is no such channel");
   const limit = Number(q.get("limit") ?? 50);
   const log = co.logs.get(id).filter((m) => (!q.get("before") || m.seq < Number(q.get("before"))) && (!q.get("after") || m.seq > Number(q.get("after"))));
-  return ok({ items: q.get("after") ? log.slice(0, limit) : log.slice(-limit) });
+  const items = q.get("after") ? log.slice(0, limit) : log.slice(-limit);
+  return ok({ items, next: items.length < log.length ? String(q.get("after") ? items.at(-1).seq : items[0].seq) : undefined });
 }
 
 function plan(source) {
   if (!source.includes("groups:")) return problem(422, "policy_syntax", "policy.yaml:3:5: unknown key \"grups\"; did you mean \"groups\"?");
-  const change = (op, i, role, from_role) => ({ op, person: co.ref(co.people[i]), group: { id: "grp_apollo", key: "apollo", name: co.groups[0].name }, role, from_role, cause: "policy" });
-  return ok({ id: "pln_1", hash: "sha256:9f2c", summary: { added: 5, removed: 12, changed: 2 }, verdict: { held: true, reasons: ["12 removals in 24 hours; the limit is 10"] }, changes: [...[3, 8, 14, 15, 16].map((i) => change("add", i, "participant")), ...Array.from({ length: 12 }, (_, i) => change("remove", 22 + i, "participant")), change("change", 4, "owner", "participant"), change("change", 7, "collaborator", "participant")] });
+  const change = (op, i, role, from_role) => ({ op, person: co.people[i].id, person_name: co.people[i].display_name, group: "apollo", role, from_role, cause: "policy" });
+  return ok({ id: "pln_1", hash: "sha256:9f2c", summary: { added: 5, removed: 12, changed: 2 }, verdict: { held: true, reasons: ["12 removals in 24 hours; the limit is 10"] }, shapes: [{ op: "add", group: "apollo", channel: "suppliers" }, { op: "change", group: "factory", fields: ["names"] }], changes: [...[3, 8, 14, 15, 16].map((i) => change("add", i, "participant")), ...Array.from({ length: 12 }, (_, i) => change("remove", 22 + i, "participant")), change("role", 4, "owner", "participant"), change("role", 7, "collaborator", "participant")] });
 }
 
 function writeFrame(socket, text) {
@@ -114,11 +115,11 @@ const server = createServer(async (request, response) => {
   if (url.pathname.startsWith("/mock/")) return happenings[url.pathname.slice(6)](body), answer(ok({}));
   if (url.pathname === "/auth/login") {
     signedIn = true;
-    return response.writeHead(302, { Location: url.searchParams.get("return") ?? "/" }).end();
+    return response.writeHead(302, { Location: url.searchParams.get("return_to") ?? "/" }).end();
   }
   if (url.pathname === "/auth/logout") return (signedIn = false), answer({ status: 204 });
   if (!url.pathname.startsWith("/api/v1/")) return serveFile(url, response);
-  if (!signedIn) return answer(problem(401, "unauthenticated", "sign in first"));
+  if (!signedIn) return answer(problem(401, "person_frozen", "this person has no access now"));
   const path = url.pathname.slice(7);
   for (const [method, pattern, fn] of routes) {
     const found = method === request.method && pattern.exec(path);

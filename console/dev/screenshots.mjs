@@ -56,7 +56,7 @@ async function all(locale, mode, viewport, suffix) {
   const wait = () => page.waitForTimeout(500);
 
   await visit(page, at("signin"), "/signin");
-  await visit(page, at("signin-refused"), "/signin?error=frozen");
+  await visit(page, at("signin-refused"), "/signin?error=person_frozen");
   await visit(page, at("chat"), `/chat/${channel}`);
   if (mock) await visit(page, at("chat-code"), "/chat/chn_apollo_vision", async () => {
     await page.locator("form .ant-segmented-item").nth(1).click();

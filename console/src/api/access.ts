@@ -16,11 +16,13 @@ export type Step = {
   from?: string;
   until?: string;
   source?: string;
+  by?: string;
 };
 
 export type Explanation = {
   allowed?: boolean;
   action?: string;
+  role?: string;
   since?: string;
   history_from?: string;
   path?: Step[];
@@ -34,6 +36,7 @@ export type AudienceEntry = {
   role?: string;
   since?: string;
   suspended?: boolean;
+  held?: boolean;
   reasons?: Reason[];
 };
 

@@ -1,3 +1,4 @@
+import type { Names } from "../i18n/types";
 import { call, list, path } from "./client";
 
 export type Hold = {
@@ -9,6 +10,7 @@ export type Hold = {
   source?: { id: string; name?: string } | string | null;
   reason?: string;
   count?: number;
+  removals?: { membership?: string; person?: { id: string; display_name?: string }; group?: { id: string; key?: string; name?: Names | string } }[];
   people?: ({ id: string; display_name?: string } | string)[];
 };
 
@@ -19,4 +21,4 @@ export const decide = (id: string, what: "release" | "reject") => call<unknown>(
 export const isOpen = (hold: Hold) => !hold.state || hold.state === "open" || hold.state === "pending" || hold.state === "held";
 
 /** size answers how many people a hold is about. */
-export const size = (hold: Hold) => hold.people?.length ?? hold.count ?? 0;
+export const size = (hold: Hold) => hold.count ?? hold.people?.length ?? 0;

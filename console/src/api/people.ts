@@ -33,6 +33,7 @@ export type Freeze = {
   source?: { id: string; name?: string } | string | null;
   from?: string;
   until?: string;
+  open?: boolean;
   veto?: boolean;
   reason?: string;
   created_at?: string;
@@ -89,13 +90,14 @@ export type Membership = {
   role?: string;
   since?: string;
   suspended?: boolean;
+  held?: boolean;
   reasons?: Reason[];
   channels?: { id: string; key?: string; name?: Names | string }[];
 };
 
 export type Unit = { id: string; key?: string; name?: string; names?: Names; parent?: string | null };
 
-export type PeopleQuery = { q?: string; status?: string; unit?: string; limit?: number; cursor?: string };
+export type PeopleQuery = { q?: string; status?: string; frozen?: string; unit?: string; limit?: number; cursor?: string };
 
 export const people = (query: PeopleQuery, signal?: AbortSignal) => list<PersonRow>("/people", { query, signal });
 export const person = (id: string, signal?: AbortSignal) => call<Person>("GET", path`/people/${id}`, { signal });

@@ -3,23 +3,28 @@ import { call, list, path } from "./client";
 /** A policy's text: one file, or several by name. */
 export type PolicySource = string | Record<string, string> | { name?: string; source?: string; text?: string }[];
 
-export type PolicyVersion = { version: number; author?: string; author_name?: string; at?: string; hash?: string; source?: PolicySource };
+export type PolicyVersion = { version: number; author?: string; author_name?: string; at?: string; hash?: string; in_force?: boolean; source?: PolicySource };
 
 export type PlanChange = {
   person?: { id: string; display_name?: string } | string;
+  person_name?: string;
   group?: { id?: string; key?: string; name?: Record<string, string> | string } | string;
   role?: string;
   from_role?: string;
   op?: string;
   cause?: string;
+  reasons?: string[];
 };
+
+export type ShapeChange = { op?: string; group?: string; channel?: string; fields?: string[] };
 
 export type Verdict = string | { held?: boolean; reason?: string; reasons?: string[]; text?: string };
 
 export type Plan = {
   id: string;
   hash: string;
-  summary?: Record<string, unknown> | string;
+  summary?: { people?: number; added?: number; removed?: number; changed?: number; groups?: number; channels?: number };
+  shapes?: ShapeChange[];
   changes?: PlanChange[];
   verdict?: Verdict;
 };
@@ -53,9 +58,11 @@ export function verdictReasons(verdict: Verdict | undefined): string[] {
 }
 
 /** tally counts a plan's changes by what they do to people. */
-export function tally(changes: PlanChange[] | undefined): { added: number; removed: number; changed: number } {
+export function tally(plan: Plan): { added: number; removed: number; changed: number } {
+  const { summary } = plan;
+  if (summary?.added !== undefined) return { added: summary.added, removed: summary.removed ?? 0, changed: summary.changed ?? 0 };
   const counts = { added: 0, removed: 0, changed: 0 };
-  for (const c of changes ?? []) {
+  for (const c of plan.changes ?? []) {
     if (c.op === "add" || c.op === "added") counts.added++;
     else if (c.op === "remove" || c.op === "removed" || c.op === "delete") counts.removed++;
     else counts.changed++;

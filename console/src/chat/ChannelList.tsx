@@ -18,12 +18,12 @@ export function ChannelList({ state, current }: { state: State; current: string 
       if (log.gone && log.channel.id !== current) continue;
       const group = log.channel.group;
       const id = group?.id ?? "";
-      const entry = byID.get(id) ?? { id, name: nameIn(locale, group?.name, group?.key), logs: [] };
+      const entry = byID.get(id) ?? { id, name: group ? nameIn(locale, group.name, group.key) : t.chat.direct, logs: [] };
       entry.logs.push(log);
       byID.set(id, entry);
     }
     return [...byID.values()].sort((a, b) => a.name.localeCompare(b.name, locale));
-  }, [state.logs, current, locale]);
+  }, [state.logs, current, locale, t]);
   return (
     <>
       {me.admin && (

@@ -59,7 +59,7 @@ function Offline({ connection, retry }: { connection: Connection; retry: () => v
     return () => window.clearInterval(timer);
   }, [until]);
   const again = connection.phase === "connecting" && connection.again;
-  if (!again && (!until || until - now < 400)) return null;
+  if (!again && !(connection.phase === "waiting" && connection.wait > 600)) return null; // a short loss is no news
   return (
     <div className={styles.offline} role="status">
       <span>

@@ -169,14 +169,43 @@ describe("the list of channels", () => {
 
   it("begins a channel anew after a reset and keeps what is not yet sent", () => {
     let state = run(start(), { type: "sending", channel: "a", draft: { client_id: "c1", kind: "text", text: "x", at: "" } });
-    state = frames(state, { op: "reset", channel: "a" });
-    state = run(state, { type: "listed", channels: [channel("a", { last_seq: 900 }), channel("b", { last_seq: 3 })], asked: state.tick + 1 });
+    state = frames(state, { op: "reset", channel: "a", seq: 900 });
+    state = run(state, { type: "listed", channels: [channel("a", { last_seq: 900 }), channel("b", { last_seq: 4 })], asked: state.tick + 1 });
+    expect(state.logs["b"]?.last).toBe(3); // not reset: what it lacks still comes
     expect(state.logs["a"]).toMatchObject({ last: 900, loaded: false, wanted: true, messages: [] });
     expect(state.logs["a"]?.pending).toHaveLength(1);
   });
 
-  it("remembers the place in the person's own log", () => {
-    expect(frames(start(), { op: "event", person_seq: 7, type: "channel.joined" }).personSeq).toBe(7);
+  it("keeps what comes of a channel before the list names it", () => {
+    let state = frames(start(), created(5, {}, "new"), created(6, {}, "new"), created(1, {}, "other"));
+    state = run(state, { type: "listed", channels: [channel("a"), channel("new", { last_seq: 4 })], asked: state.tick + 1 });
+    expect(state.logs["new"]).toMatchObject({ last: 6, unread: 2, gap: false });
+    expect(state.logs["other"]).toBeUndefined();
+    expect(state).toMatchObject({ stale: false, early: [] });
+  });
+});
+
+describe("the person's own log", () => {
+  it("is not asked for from its beginning, and makes the first list sure", () => {
+    expect(start().personSeq).toBeNull();
+    const first = frames(start(), { op: "resumed", person_seq: 6 });
+    expect(first).toMatchObject({ personSeq: 6, stale: true });
+    expect(frames({ ...first, stale: false }, { op: "resumed", person_seq: 6 }).stale).toBe(false);
+  });
+
+  it("tells of channels joined and left, each event once", () => {
+    const at = frames(start(), { op: "resumed", person_seq: 6 });
+    const left = frames({ ...at, stale: false }, { op: "event", person_seq: 7, type: "channel.left", channel: "a" });
+    expect(left.logs["a"]?.gone).toBeGreaterThan(0);
+    expect(frames(left, { op: "event", person_seq: 7, type: "channel.joined", channel: "b" })).toBe(left);
+    expect(frames(left, { op: "event", person_seq: 8, type: "channel.joined", channel: "c" })).toMatchObject({ personSeq: 8, stale: true });
+    expect(frames(left, { op: "event", person_seq: 8, type: "hidden" })).toMatchObject({ personSeq: 8, stale: false });
+  });
+
+  it("tells what was read on another device", () => {
+    const state = frames(start(), created(4, {}, "b"), { op: "event", person_seq: 1, type: "read.moved", channel: "b", read: { seq: 4 } });
+    expect(state.logs["b"]).toMatchObject({ unread: 0, read: 4, last: 4 });
+    expect(frames(state, created(5, {}, "b"), created(6, {}, "b"), { op: "event", person_seq: 2, type: "read.moved", channel: "b", read: { seq: 5 } }).stale).toBe(true);
   });
 });
 

@@ -12,6 +12,7 @@ export type Frame = {
   seq?: number;
   last_seq?: number;
   person_seq?: number;
+  read?: { seq?: number };
   type?: string;
   at?: string;
   message?: Message;
@@ -33,13 +34,15 @@ export type ChannelLog = {
   unread: number;
   read: number;
   mark: number; // what had been read when it was opened; Infinity where everything had
+  restart: boolean; // too much was missed: it begins anew with the next list
   gone: number; // 0, or the tick at which access ended
 };
 
 export type State = {
   self: string;
   tick: number; // counts the channels' endings, to order them against lists under way
-  personSeq: number;
+  personSeq: number | null; // null: nothing known of the person's own log yet
+  early: Frame[]; // events of channels that are not in the list yet
   listed: boolean;
   stale: boolean; // the list of channels must be asked for again
   open: string; // the channel that is looked at; empty where none is
@@ -62,7 +65,9 @@ export type Action =
   | { type: "missing"; channel: string }
   | { type: "hidden"; hidden: boolean };
 
-export const initial = (self: string): State => ({ self, tick: 0, personSeq: 0, listed: false, stale: false, open: "", hidden: false, logs: {} });
+export const initial = (self: string): State => ({ self, tick: 0, personSeq: null, early: [], listed: false, stale: false, open: "", hidden: false, logs: {} });
+
+const earlyAtMost = 500;
 
 const fresh = (channel: Channel): ChannelLog => ({
   channel,
@@ -77,6 +82,7 @@ const fresh = (channel: Channel): ChannelLog => ({
   unread: channel.unread ?? 0,
   read: channel.read_seq ?? 0,
   mark: Infinity,
+  restart: false,
   gone: 0,
 });
 
@@ -131,9 +137,7 @@ export function reduce(state: State, action: Action): State {
     case "discarded":
       return change(state, action.channel, (log) => ({ ...log, pending: log.pending.filter((p) => p.client_id !== action.clientID) }));
     case "read":
-      return change(state, action.channel, (log) =>
-        action.seq <= log.read && log.unread === 0 ? log : { ...log, read: Math.max(log.read, action.seq), unread: action.seq >= log.last ? 0 : log.unread },
-      );
+      return change(state, action.channel, (log) => seen(log, action.seq));
     case "connected":
       return connected(state);
     case "missing":
@@ -163,8 +167,10 @@ function listed(state: State, channels: Channel[], asked: number): State {
     const log = state.logs[channel.id];
     if (log?.gone && log.gone >= asked) {
       logs[channel.id] = log; // the list is older than the ending
-    } else if (!log || log.gone || state.stale) {
-      logs[channel.id] = log && !log.gone ? restart(log, channel) : fresh(channel);
+    } else if (!log || log.gone) {
+      logs[channel.id] = fresh(channel);
+    } else if (log.restart) {
+      logs[channel.id] = restart(log, channel);
     } else {
       logs[channel.id] = { ...log, channel: { ...log.channel, ...channel }, unread: Math.min(log.unread, channel.unread ?? log.unread) };
     }
@@ -175,12 +181,12 @@ function listed(state: State, channels: Channel[], asked: number): State {
   }
   const looked = logs[state.open];
   if (looked && !looked.gone && !looked.wanted) logs[state.open] = look(looked);
-  return { ...state, tick: state.tick + 1, listed: true, stale: false, logs };
+  const next: State = { ...state, tick: state.tick + 1, listed: true, stale: false, early: [], logs };
+  return state.early.filter((f) => f.channel && known(next, f.channel)).reduce(event, next);
 }
 
 /** restart begins a channel's log anew at what the list says, and keeps what is not yet sent. */
-const restart = (log: ChannelLog, channel: Channel): ChannelLog =>
-  log.last === channel.last_seq && log.loaded ? { ...log, channel } : { ...fresh(channel), wanted: log.wanted, pending: log.pending };
+const restart = (log: ChannelLog, channel: Channel): ChannelLog => ({ ...fresh(channel), wanted: log.wanted, mark: log.mark, pending: log.pending });
 
 const ended = (log: ChannelLog, tick: number): ChannelLog => ({
   ...fresh({ id: log.channel.id, key: log.channel.key, name: log.channel.name, group: log.channel.group }),
@@ -196,21 +202,43 @@ function gone(state: State, id: string): State {
 }
 
 function frame(state: State, f: Frame): State {
-  const next = f.person_seq && f.person_seq > state.personSeq ? { ...state, personSeq: f.person_seq } : state;
   switch (f.op) {
     case "event":
-      return event(next, f);
+      return f.person_seq === undefined ? event(state, f) : personal(state, f, f.person_seq);
     case "channel.gone":
-      return f.channel ? gone(next, f.channel) : next;
-    case "reset":
+      return f.channel ? gone(state, f.channel) : state;
+    case "reset": {
+      if (!f.channel) return { ...state, personSeq: f.person_seq ?? state.personSeq, stale: true };
+      const next = change(state, f.channel, (log) => ({ ...log, restart: true, gap: false, ahead: [] }));
       return { ...next, stale: true };
+    }
+    case "resumed":
+      // What happened to the list between reading it and the first connection is in no log that was asked for.
+      return { ...state, personSeq: f.person_seq ?? state.personSeq, stale: state.stale || state.personSeq === null };
+  }
+  return state;
+}
+
+/** personal takes an event of the person's own log: joined, left, read on another device. */
+function personal(state: State, f: Frame, seq: number): State {
+  if (state.personSeq !== null && seq <= state.personSeq) return state;
+  const next = { ...state, personSeq: seq };
+  switch (f.type) {
     case "channel.joined":
-    case "channel.added":
-    case "channel.changed":
-      return { ...next, stale: next.stale || !f.channel || !known(next, f.channel) };
+      return { ...next, stale: true };
+    case "channel.left":
+      return f.channel ? gone(next, f.channel) : next;
+    case "read.moved": {
+      const upTo = f.read?.seq ?? 0;
+      return f.channel ? { ...change(next, f.channel, (log) => seen(log, upTo)), stale: next.stale || upTo < (next.logs[f.channel]?.last ?? 0) } : next;
+    }
   }
   return next;
 }
+
+/** seen moves the read cursor, never back. How much is unread behind it only the server can count. */
+const seen = (log: ChannelLog, seq: number): ChannelLog =>
+  seq <= log.read && log.unread === 0 ? log : { ...log, read: Math.max(log.read, seq), unread: seq >= log.last ? 0 : log.unread };
 
 const known = (state: State, id: string) => {
   const log = state.logs[id];
@@ -219,9 +247,8 @@ const known = (state: State, id: string) => {
 
 function event(state: State, f: Frame): State {
   const { channel, seq } = f;
-  if (!channel) return f.person_seq ? { ...state, stale: true } : state;
-  if (!known(state, channel)) return { ...state, stale: true };
-  if (seq === undefined) return state; // typing, presence: nothing to remember
+  if (!channel || seq === undefined) return state; // typing, presence: nothing to remember
+  if (!known(state, channel)) return { ...state, stale: true, early: [...state.early.slice(-earlyAtMost), f] };
   return change(state, channel, (log) => {
     if (seq <= log.last) return log;
     if (seq > log.last + 1) return { ...log, gap: true, ahead: log.ahead.some((a) => a.seq === seq) ? log.ahead : [...log.ahead, f] };
@@ -240,8 +267,8 @@ function apply(log: ChannelLog, f: Frame, state?: State): ChannelLog {
   const whole = { ...message, channel: log.channel.id, seq: message.seq ?? f.seq ?? 0, at: message.at ?? f.at };
   if (log.wanted) next.messages = merge(log.messages, [whole]);
   next.pending = unsent(log.pending, [message]);
-  const seen = state && ((state.open === log.channel.id && !state.hidden) || message.author?.id === state.self);
-  if (f.type === "message.created" && !seen) next.unread = log.unread + 1;
+  const noticed = state && ((state.open === log.channel.id && !state.hidden) || message.author?.id === state.self);
+  if (f.type === "message.created" && !noticed) next.unread = log.unread + 1;
   return next;
 }
 

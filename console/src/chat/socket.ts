@@ -1,7 +1,7 @@
 // The live connection: one WebSocket, resumed from the cursors, tried again with a growing and scattered wait.
 import type { Frame } from "./log";
 
-export type Connection = { phase: "connecting"; again?: boolean } | { phase: "live" } | { phase: "waiting"; until: number } | { phase: "closed" };
+export type Connection = { phase: "connecting"; again?: boolean } | { phase: "live" } | { phase: "waiting"; until: number; wait: number } | { phase: "closed" };
 
 type Hooks = {
   /** resume answers the first frame of each connection. */
@@ -113,7 +113,7 @@ export class StreamSocket {
     window.clearInterval(this.beat);
     if (this.stopped) return;
     const wait = backoff(this.tries++);
-    this.hooks.state({ phase: "waiting", until: Date.now() + wait });
+    this.hooks.state({ phase: "waiting", until: Date.now() + wait, wait });
     if (!(await this.hooks.closed()) || this.stopped || this.socket) return;
     this.timer = window.setTimeout(() => this.connect(), wait);
   }

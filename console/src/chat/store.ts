@@ -22,7 +22,8 @@ export class ChatStore {
     this.socket = new StreamSocket({
       resume: () => {
         this.dispatch({ type: "connected" });
-        return { op: "resume", person_seq: this.state.personSeq, channels: cursors(this.state) };
+        const { personSeq } = this.state;
+        return { op: "resume", ...(personSeq === null ? {} : { person_seq: personSeq }), channels: cursors(this.state) };
       },
       frame: (frame) => this.dispatch({ type: "frame", frame }),
       state: (connection) => {
@@ -99,7 +100,7 @@ export class ChatStore {
     if (!log || log.complete || !oldest) return;
     await this.once(`earlier ${channel}`, async () => {
       const page = await api.messages(channel, { before: oldest.seq, limit: pageSize });
-      this.dispatch({ type: "history", channel, messages: page.items, complete: page.items.length < pageSize && !page.next, newest: false });
+      this.dispatch({ type: "history", channel, messages: page.items, complete: !page.next && page.items.length < pageSize, newest: false });
     });
   }
 

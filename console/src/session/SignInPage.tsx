@@ -8,7 +8,7 @@ import { Outside } from "./Outside";
 export const local = (target: string | null | undefined): string => (target && /^\/(?![/\\])/.test(target) && !target.startsWith("/signin") ? target : "/");
 
 /** signInURL is where a sign-in begins; afterwards the server leads back to a path of this site. */
-export const signInURL = (back?: string | null) => `/auth/login?return=${encodeURIComponent(local(back))}`;
+export const signInURL = (back?: string | null) => `/auth/login?return_to=${encodeURIComponent(local(back))}`;
 
 /** SignInPage has one button, and says why an earlier try was refused. */
 export function SignInPage({ back }: { back?: string }) {

@@ -39,8 +39,8 @@ export function useMe(): Me {
 
 /** endingOf reads from a refusal how the session ended; fromStream: the server had closed a live stream before. */
 export function endingOf(problem: Problem, fromStream: boolean): Ending {
-  if (/expired/.test(problem.code)) return "expired";
-  if (/frozen|revoked|terminated|suspended|access/.test(problem.code)) return "access";
+  if (problem.code === "person_frozen") return "access";
+  if (problem.code === "session_ended") return "expired"; // ran out, or was ended on another device or by an administrator
   return fromStream ? "access" : "expired";
 }
 

@@ -73,12 +73,11 @@ export function When({ at, day, fallback = "–" }: { at?: string | null; day?: 
 export function useReasonText(): (r: Reason) => string {
   const { t, locale } = useTexts();
   return (r) => {
+    const ref = r.ref ?? "";
+    if (r.kind === "rule" && ref) return t.words.reason.rule(ref, r.policy_version); // shorter than the server's sentence, which repeats the time
     const own = nameIn(locale, r.text);
     if (own) return own;
-    const ref = r.ref ?? "";
     switch (r.kind) {
-      case "rule":
-        return t.words.reason.rule(ref, r.policy_version);
       case "grant":
         return t.words.reason.grant(ref);
       case "approval":

@@ -45,7 +45,7 @@ function List({ entries, channel }: { entries: AudienceEntry[]; channel: string 
       key: "role",
       render: (_, e) => (
         <>
-          {word(t.words.role, e.role)} {e.suspended && <Tag tone="warn">{t.words.suspended}</Tag>}
+          {word(t.words.role, e.role)} {e.suspended && <Tag tone="warn">{t.words.suspended}</Tag>} {e.held && <Tag tone="warn">{t.words.held}</Tag>}
         </>
       ),
     },
@@ -55,8 +55,8 @@ function List({ entries, channel }: { entries: AudienceEntry[]; channel: string 
   ];
   return (
     <>
-      <div className={styles.line} style={{ marginBottom: 8 }}>
-        <span className={styles.lineText}>
+      <div className={styles.summary}>
+        <span className={styles.summaryText}>
           <span className={styles.strong}>{t.words.people(entries.length)}</span>
           {suspended > 0 && <span className={styles.muted}> · {t.access.suspendedNote(suspended)}</span>}
         </span>

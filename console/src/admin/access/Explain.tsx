@@ -3,10 +3,12 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useSearchParams } from "wouter";
 import { explain, type Explanation, type Step } from "../../api/access";
+import { groups } from "../../api/groups";
 import { nameIn, useTexts, word } from "../../i18n";
 import { date, full, known } from "../../i18n/time";
 import { Section } from "../../ui/page";
 import { Empty, Loaded } from "../../ui/states";
+import { Name } from "../Name";
 import { ChooseChannel, ChoosePerson, useChannels, usePersonName } from "./choose";
 import styles from "../admin.module.css";
 
@@ -38,12 +40,16 @@ export function Explain() {
   );
 }
 
+const against = new Set(["freeze", "person", "channel", "hold"]);
+
 function Picture({ explanation: e, person, channel }: { explanation: Explanation; person: string; channel: string }) {
   const { t, locale } = useTexts();
   const name = usePersonName(person) || person;
   const where = useChannels().names.get(channel) ?? channel;
   const missing = (e.missing ?? []).map((m): Step => (typeof m === "string" ? { kind: "missing", text: m } : m));
-  const more = [known(e.since) ? t.access.sinceWhen(full(e.since, locale)) : "", known(e.history_from) ? t.access.historyFrom(full(e.history_from, locale)) : ""].filter(Boolean).join(" ");
+  const stopped = missing.some((m) => against.has(m.kind ?? ""));
+  const rules = missing.filter((m) => m.kind === "rule").length;
+  const more = [known(e.since) && e.allowed ? t.access.sinceWhen(full(e.since, locale)) : "", known(e.history_from) ? t.access.historyFrom(full(e.history_from, locale)) : ""].filter(Boolean).join(" ");
   return (
     <>
       <div className={`${styles.verdict} ${e.allowed ? styles.verdictYes : styles.verdictNo}`} role="status">
@@ -59,10 +65,10 @@ function Picture({ explanation: e, person, channel }: { explanation: Explanation
         ))}
       </ol>
       {missing.length > 0 && (
-        <Section title={t.access.missing} hint={missing.length > 1 ? t.access.missingOr : undefined}>
+        <Section title={stopped ? t.access.against : t.access.missing} hint={!stopped && rules > 1 ? t.access.missingOr : undefined}>
           <ul className={styles.path}>
             {missing.map((s, i) => (
-              <StepItem key={i} step={s} missing />
+              <StepItem key={i} step={s} missing={!stopped} bad={stopped} />
             ))}
           </ul>
         </Section>
@@ -75,34 +81,83 @@ function Picture({ explanation: e, person, channel }: { explanation: Explanation
 const icons: Record<string, ReactNode> = {
   rule: <FileProtectOutlined />,
   fact: <IdcardOutlined />,
+  person: <IdcardOutlined />,
   reason: <LinkOutlined />,
   membership: <TeamOutlined />,
+  role: <TeamOutlined />,
   tuple: <DeploymentUnitOutlined />,
   freeze: <PauseCircleOutlined />,
+  hold: <PauseCircleOutlined />,
 };
 
 /** relation answers a tuple as OpenFGA writes it; empty where the step has none. */
 const relation = (s: Step) => (s.user && s.relation && s.object ? `${s.object}#${s.relation}@${s.user}` : "");
 
-function StepItem({ step: s, missing }: { step: Step; missing?: boolean }) {
+/** withoutTail takes an expression off the end of a sentence: it is shown by itself below. */
+const withoutTail = (text: string, tail: string | undefined) => (tail && text.endsWith(tail) ? text.slice(0, -tail.length).replace(/[\s:：]+$/, "") : text);
+
+/** useReferences answers what the references of a tuple are called: user:…, project:…#role, channel:…, freeze:…. */
+function useReferences(): (ref: string) => ReactNode {
   const { t, locale } = useTexts();
-  const bad = s.kind === "freeze";
-  const tone = missing ? styles.bulletMissing : bad ? styles.bulletBad : styles.bulletGood;
-  const text = nameIn(locale, s.text, relation(s) || s.ref || s.rule || "");
-  const codes = [s.expression, relation(s)].filter((c): c is string => !!c && c !== text);
-  const window = [known(s.from) ? t.people.from(date(s.from, locale)) : "", known(s.until) && !s.until.startsWith("9999") ? t.words.until(date(s.until, locale)) : "", known(s.since) ? t.words.since(date(s.since, locale)) : "", s.source ?? ""].filter(Boolean).join(" · ");
+  const known = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
+  const channels = useChannels().names;
+  return (ref) => {
+    const [object = "", role] = ref.split("#");
+    const id = object.slice(object.indexOf(":") + 1);
+    switch (object.slice(0, object.indexOf(":"))) {
+      case "user":
+        return <Name id={id} plain />;
+      case "project": {
+        const group = known.data?.items.find((g) => g.id === id);
+        const name = group ? nameIn(locale, group.name, group.key) : id;
+        return role ? t.access.everyRole(word(t.words.role, role), name) : name;
+      }
+      case "channel":
+        return `# ${channels.get(id) ?? id}`;
+      case "freeze":
+        return word(t.words.freeze, id.split(".")[0]);
+    }
+    return ref;
+  };
+}
+
+/** TupleText says a relation in words: who is what of what. */
+function TupleText({ step: s }: { step: Step }) {
+  const { t } = useTexts();
+  const called = useReferences();
+  return (
+    <>
+      {called(s.user ?? "")} <span className={styles.arrow}>→</span> {word({ ...t.words.role, ...t.access.relation }, s.relation)} <span className={styles.arrow}>→</span> {called(s.object ?? "")}
+    </>
+  );
+}
+
+function StepItem({ step: s, missing, bad }: { step: Step; missing?: boolean; bad?: boolean }) {
+  const { t, locale } = useTexts();
+  const stop = bad || s.kind === "freeze" || s.kind === "hold";
+  const tone = missing ? styles.bulletMissing : stop ? styles.bulletBad : styles.bulletGood;
+  const tuple = relation(s);
+  const text = withoutTail(nameIn(locale, s.text, s.ref ?? s.rule ?? ""), s.expression);
+  const when = [known(s.from) ? t.people.from(date(s.from, locale)) : "", known(s.until) && !s.until.startsWith("9999") ? t.words.until(date(s.until, locale)) : "", known(s.since) ? t.words.since(full(s.since, locale)) : ""].filter(Boolean).join(" · ");
+  const by = s.by || s.source;
   return (
     <li className={styles.step}>
       <span className={`${styles.bullet} ${tone ?? ""}`}>{missing ? <QuestionOutlined /> : (icons[s.kind ?? ""] ?? <LinkOutlined />)}</span>
       <div>
         <div className={styles.stepKind}>{word(t.access.kind, s.kind)}</div>
-        <div className={styles.stepText}>{text}</div>
-        {codes.map((c) => (
+        <div className={styles.stepText}>{tuple ? <TupleText step={s} /> : text}</div>
+        {[s.expression, tuple].map((c) => c && c !== text && (
           <code key={c} className={styles.stepCode}>
             {c}
           </code>
         ))}
-        {window && <div className={styles.small}>{window}</div>}
+        {(when || by) && (
+          <div className={styles.small}>
+            {when}
+            {when && by && " · "}
+            {by && <Name id={by} />}
+          </div>
+        )}
       </div>
     </li>
   );

@@ -1,13 +1,10 @@
-import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { Link } from "wouter";
 import type { AuditRecord } from "../../api/audit";
-import { person } from "../../api/people";
-import { sources } from "../../api/sources";
 import { useTexts, word } from "../../i18n";
 import { Card } from "../../ui/page";
 import { When } from "../../ui/people";
 import { Empty } from "../../ui/states";
+import { Name } from "../Name";
 import own from "./audit.module.css";
 import styles from "../admin.module.css";
 
@@ -36,6 +33,7 @@ export function AuditLines({ records }: { records: AuditRecord[] }) {
 function Line({ record: r }: { record: AuditRecord }) {
   const { t } = useTexts();
   const [open, setOpen] = useState(false);
+  const about = r.subject?.startsWith("per_") || typeof r.public?.["person"] !== "string" ? r.subject : r.public["person"];
   const details = { ...r.public, ...r.personal };
   return (
     <div>
@@ -44,9 +42,9 @@ function Line({ record: r }: { record: AuditRecord }) {
           {word(t.audit.actions, r.action)}
         </button>
         <span className={own.subject}>
-          <Name id={r.subject ?? ""} known={r.subject_name || nameOf(r)} />
+          {about ? <Name id={about} known={r.subject_name || nameOf(r)} /> : "–"}
         </span>
-        <span className={own.actor}>{!r.actor || r.actor === "system" ? t.audit.system : <Name id={r.actor} known={r.actor_name} />}</span>
+        <span className={own.actor}><Name id={r.actor ?? ""} known={r.actor_name} /></span>
         <When at={r.at} />
       </div>
       {open && (
@@ -73,13 +71,4 @@ function Line({ record: r }: { record: AuditRecord }) {
       )}
     </div>
   );
-}
-
-/** Name is what an id stands for: as the record says, else asked for where it is a person or a source, else the id. */
-function Name({ id, known }: { id: string; known?: string }) {
-  const isPerson = id.startsWith("per_");
-  const who = useQuery({ queryKey: ["person", id], queryFn: ({ signal }) => person(id, signal), enabled: isPerson && !known, staleTime: 300_000, retry: false });
-  const all = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal), enabled: id.startsWith("src_") && !known });
-  const name = known || who.data?.display_name || all.data?.items.find((s) => s.id === id)?.name || id;
-  return isPerson ? <Link href={`/admin/people/${id}`}>{name}</Link> : <>{name}</>;
 }

@@ -78,7 +78,7 @@ function Members({ items }: { items: Membership[] }) {
       key: "role",
       render: (_, m) => (
         <>
-          {word(t.words.role, m.role)} {m.suspended && <Tag tone="warn">{t.words.suspended}</Tag>}
+          {word(t.words.role, m.role)} {m.suspended && <Tag tone="warn">{t.words.suspended}</Tag>} {m.held && <Tag tone="warn">{t.words.held}</Tag>}
         </>
       ),
     },

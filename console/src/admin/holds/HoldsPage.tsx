@@ -2,10 +2,11 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { App as AntApp, Button } from "antd";
 import { useState } from "react";
 import { decide, holds, isOpen, size, type Hold } from "../../api/holds";
-import { useTexts, word } from "../../i18n";
+import { nameIn, useTexts, word } from "../../i18n";
 import { Card, Page, Section } from "../../ui/page";
 import { Tag, When, Who } from "../../ui/people";
 import { Empty, Loaded, useProblemText } from "../../ui/states";
+import { Name } from "../Name";
 import styles from "../admin.module.css";
 
 /** HoldsPage shows the batches of removals that the guard stopped, and takes the decision. */
@@ -55,12 +56,13 @@ export default function HoldsPage() {
 }
 
 function Batch({ hold: h }: { hold: Hold }) {
-  const { t } = useTexts();
+  const { t, locale } = useTexts();
   const { modal, message } = AntApp.useApp();
   const textOf = useProblemText();
   const queries = useQueryClient();
   const [open, setOpen] = useState(false);
-  const source = typeof h.source === "string" ? h.source : h.source?.name;
+  const source = typeof h.source === "string" ? h.source : h.source?.id;
+  const groupsOf = (id: string) => (h.removals ?? []).filter((r) => r.person?.id === id).map((r) => nameIn(locale, r.group?.name, r.group?.key));
   const ask = (what: "release" | "reject") =>
     modal.confirm({
       title: what === "release" ? t.holds.releaseTitle : t.holds.rejectTitle,
@@ -83,7 +85,12 @@ function Batch({ hold: h }: { hold: Hold }) {
       <div className={styles.line} style={{ flexWrap: "wrap" }}>
         <span className={styles.lineText} style={{ minWidth: 220 }}>
           <span className={styles.strong}>{word(t.holds.cause, h.cause)}</span>
-          {source && <span className={styles.muted}> · {source}</span>}
+          {source && (
+            <span className={styles.muted}>
+              {" · "}
+              <Name id={source} known={typeof h.source === "string" ? undefined : h.source?.name} />
+            </span>
+          )}
           <div className={styles.small}>
             {t.holds.people(size(h))} · <When at={h.created_at} />
           </div>
@@ -103,7 +110,7 @@ function Batch({ hold: h }: { hold: Hold }) {
         <div className={`${styles.grid} ${styles.gap}`}>
           {(h.people ?? []).map((p) => {
             const id = typeof p === "string" ? p : p.id;
-            return <Who key={id} id={id} name={typeof p === "string" ? undefined : p.display_name} link />;
+            return <Who key={id} id={id} name={typeof p === "string" ? undefined : p.display_name} note={groupsOf(id).join(", ")} link />;
           })}
         </div>
       )}

@@ -4,7 +4,7 @@ import { Link } from "wouter";
 import { audit } from "../../api/audit";
 import { holds, isOpen, size } from "../../api/holds";
 import { people, type Status } from "../../api/people";
-import { sources } from "../../api/sources";
+import { heardAt, sources } from "../../api/sources";
 import { useTexts, word } from "../../i18n";
 import { Card, Page, Section } from "../../ui/page";
 import { StatusTags, Tag, When } from "../../ui/people";
@@ -12,7 +12,7 @@ import { Loaded } from "../../ui/states";
 import { AuditLines } from "../audit/AuditLines";
 import styles from "../admin.module.css";
 
-const statuses: Status[] = ["active", "pending", "leave", "notice", "terminated"];
+const counted: { status?: Status; frozen?: "true" }[] = [{ status: "active" }, { status: "pending" }, { status: "leave" }, { status: "notice" }, { status: "terminated" }, { frozen: "true" }];
 
 /** HomePage answers one question: is everything right? */
 export function HomePage() {
@@ -53,17 +53,17 @@ function Tile({ title, href, children }: { title: string; href: string; children
 function PeopleTile() {
   const { t } = useTexts();
   const counts = useQueries({
-    queries: statuses.map((status) => ({ queryKey: ["people", "count", status], queryFn: ({ signal }: { signal: AbortSignal }) => people({ status, limit: 200 }, signal) })),
+    queries: counted.map((query) => ({ queryKey: ["people", "count", query], queryFn: ({ signal }: { signal: AbortSignal }) => people({ ...query, limit: 200 }, signal) })),
   });
   return (
     <Tile title={t.home.people} href="/admin/people">
       <div className={styles.counts}>
-        {statuses.map((status, i) => {
+        {counted.map((query, i) => {
           const page = counts[i]?.data;
           const n = page ? (page.total ?? page.items.length) : undefined;
           return (
-            <Link key={status} className={styles.count} href={`/admin/people?status=${status}`}>
-              <StatusTags status={status} />
+            <Link key={i} className={styles.count} href={`/admin/people?${new URLSearchParams(query)}`}>
+              <StatusTags status={query.status} frozen={query.frozen === "true"} />
               <span className={styles.countNumber}>{n === undefined ? "…" : page?.next && page.total === undefined ? t.home.atLeast(n) : n}</span>
             </Link>
           );
@@ -116,7 +116,7 @@ function SourcesTile() {
               <div key={s.id} className={styles.line}>
                 <span className={styles.lineText}>{s.name ?? s.id}</span>
                 {s.last_error ? <Tag tone="bad">{t.sources.state.failed}</Tag> : <span className={styles.small}>{word(t.words.source, s.kind)}</span>}
-                <When at={s.last_sync_at ?? s.created_at} />
+                <When at={heardAt(s) ?? s.created_at} />
               </div>
             ))
           )

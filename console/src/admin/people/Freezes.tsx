@@ -7,7 +7,9 @@ import { date, known } from "../../i18n/time";
 import { useProblemText } from "../../ui/states";
 import styles from "../admin.module.css";
 
-const isOpen = (f: Freeze) => !known(f.lifted_at);
+/** stands tells of a stop that was not lifted: one that denies now, or one that will. */
+const stands = (f: Freeze) => !known(f.lifted_at) && !(known(f.until) && Date.parse(f.until) < Date.now());
+const deniesNow = (f: Freeze) => f.open ?? !(known(f.from) && Date.parse(f.from) > Date.now());
 
 /** useRefresh asks again for everything that a stop changes. */
 function useRefresh(id: string) {
@@ -37,7 +39,7 @@ export function FreezeButton({ person: p }: { person: Person }) {
       await refresh();
     },
   });
-  const bySecurity = (p.freezes ?? []).some((f) => isOpen(f) && f.cause === "security");
+  const bySecurity = (p.freezes ?? []).some((f) => stands(f) && f.cause === "security");
   return (
     <>
       <Button danger disabled={bySecurity} onClick={() => setOpen(true)}>
@@ -73,16 +75,29 @@ export function FreezeButton({ person: p }: { person: Person }) {
 /** Freezes shows each stop: why, since when, and who can lift it. */
 export function Freezes({ person: p }: { person: Person }) {
   const { t } = useTexts();
-  const open = (p.freezes ?? []).filter(isOpen);
-  if (open.length === 0) return null;
+  const standing = (p.freezes ?? []).filter(stands);
+  const now = standing.filter(deniesNow);
+  const later = standing.filter((f) => !deniesNow(f));
   return (
-    <section className={styles.alert}>
-      <h2 className={styles.alertTitle}>{t.people.freezes}</h2>
-      <p className={styles.small}>{t.people.freezesHint}</p>
-      {open.map((f) => (
-        <Stop key={f.id} freeze={f} person={p.id} />
-      ))}
-    </section>
+    <>
+      {now.length > 0 && (
+        <section className={styles.alert}>
+          <h2 className={styles.alertTitle}>{t.people.freezes}</h2>
+          <p className={styles.small}>{t.people.freezesHint}</p>
+          {now.map((f) => (
+            <Stop key={f.id} freeze={f} person={p.id} />
+          ))}
+        </section>
+      )}
+      {later.length > 0 && (
+        <section className={styles.planned}>
+          <h2 className={styles.plannedTitle}>{t.people.freezesLater}</h2>
+          {later.map((f) => (
+            <Stop key={f.id} freeze={f} person={p.id} />
+          ))}
+        </section>
+      )}
+    </>
   );
 }
 

@@ -31,6 +31,7 @@ export default function PeoplePage() {
   const [, go] = useLocation();
   const [query, setQuery] = useSearchParams();
   const q = query.get("q") ?? "";
+  const frozen = query.get("frozen") === "true";
   const status = query.get("status") ?? "";
   const unit = query.get("unit") ?? "";
   const [typed, setTyped] = useState(q);
@@ -42,7 +43,11 @@ export default function PeoplePage() {
     setQuery(
       (old) => {
         const next = new URLSearchParams(old);
-        if (value) next.set(name, value);
+        if (name === "status") next.delete("frozen"); // both stand in one choice
+        if (value === "frozen") {
+          next.delete("status");
+          next.set("frozen", "true");
+        } else if (value) next.set(name, value);
         else next.delete(name);
         return next;
       },
@@ -56,8 +61,8 @@ export default function PeoplePage() {
   });
 
   const found = useQuery({
-    queryKey: ["people", { q, status, unit, cursor }],
-    queryFn: ({ signal }) => people({ q, status, unit, cursor, limit: 50 }, signal),
+    queryKey: ["people", { q, status, frozen, unit, cursor }],
+    queryFn: ({ signal }) => people({ q, status, frozen: frozen ? "true" : "", unit, cursor, limit: 50 }, signal),
     placeholderData: keepPreviousData,
   });
   const all = useQuery({ queryKey: ["units"], queryFn: ({ signal }) => units(signal), staleTime: 60_000 });
@@ -74,7 +79,7 @@ export default function PeoplePage() {
     <Page title={t.people.title} lead={t.people.lead}>
       <div className={styles.filters}>
         <Input.Search className={styles.search} allowClear placeholder={t.people.search} aria-label={t.people.search} value={typed} onChange={(e) => setTyped(e.target.value)} onSearch={(v) => choose("q", v.trim())} />
-        <Select className={styles.select} aria-label={t.people.status} value={status} onChange={(v) => choose("status", v)} options={[{ value: "", label: t.people.anyStatus }, ...statuses.map((s) => ({ value: s as string, label: word(t.words.status, s) }))]} />
+        <Select className={styles.select} aria-label={t.people.status} value={frozen ? "frozen" : status} onChange={(v) => choose("status", v)} options={[{ value: "", label: t.people.anyStatus }, ...statuses.map((s) => ({ value: s as string, label: word(t.words.status, s) })), { value: "frozen", label: t.people.frozenOnly }]} />
         <TreeSelect className={styles.wide} aria-label={t.people.unit} allowClear showSearch={{ treeNodeFilterProp: "title" }} placeholder={t.people.anyUnit} value={unit || undefined} onChange={(v?: string) => choose("unit", v)} treeData={nodes} treeDefaultExpandAll popupMatchSelectWidth={320} />
       </div>
       {found.error && !found.data ? (

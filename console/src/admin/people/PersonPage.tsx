@@ -93,11 +93,10 @@ function MembershipRow({ membership: m, person: id }: { membership: Membership; 
       </div>
       <div className={styles.membershipEnd}>
         {known(m.since) && <span className={styles.small}>{t.words.since(date(m.since, locale))}</span>}
-        {m.suspended && (
-          <div>
-            <Tag tone="warn">{t.words.suspended}</Tag>
-          </div>
-        )}
+        <div className={styles.chips}>
+          {m.suspended && <Tag tone="warn">{t.words.suspended}</Tag>}
+          {m.held && <Tag tone="warn">{t.words.held}</Tag>}
+        </div>
       </div>
     </div>
   );

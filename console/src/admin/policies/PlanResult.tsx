@@ -1,5 +1,7 @@
 import { Alert, Button, Checkbox, Modal, Table, type TableColumnsType } from "antd";
+import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { groups } from "../../api/groups";
 import { isHeld, tally, verdictReasons, type Plan, type PlanChange } from "../../api/policies";
 import { nameIn, useTexts, word } from "../../i18n";
 import { Card, Section } from "../../ui/page";
@@ -14,7 +16,8 @@ export function PlanResult({ plan, busy, problem, apply }: { plan: Plan; busy: b
   const [asking, setAsking] = useState(false);
   const [looked, setLooked] = useState(false);
   const changes = plan.changes ?? [];
-  const { added, removed, changed } = tally(changes);
+  const shapes = plan.shapes ?? [];
+  const { added, removed, changed } = tally(plan);
   const held = isHeld(plan.verdict);
   return (
     <Section title={t.policies.result}>
@@ -25,7 +28,6 @@ export function PlanResult({ plan, busy, problem, apply }: { plan: Plan; busy: b
           <Count n={changed} sign="" text={t.policies.changed} />
         </div>
       </Card>
-      {typeof plan.summary === "string" && plan.summary && <p className={styles.gap}>{plan.summary}</p>}
       {held ? (
         <Alert
           className={styles.gap}
@@ -42,9 +44,18 @@ export function PlanResult({ plan, busy, problem, apply }: { plan: Plan; busy: b
           }
         />
       ) : (
-        <p className={`${styles.gap} ${styles.muted}`}>{changes.length === 0 ? t.policies.nothing : t.policies.fine}</p>
+        <p className={`${styles.gap} ${styles.muted}`}>{changes.length === 0 && shapes.length === 0 ? t.policies.nothing : t.policies.fine}</p>
       )}
-      {changes.length > 0 && <Changes changes={changes} />}
+      {shapes.length > 0 && (
+        <ul className={styles.gap}>
+          {shapes.map((s, i) => (
+            <li key={i}>
+              <Tag tone={s.op === "archive" ? "bad" : "accent"}>{word(t.policies.shape, s.op)}</Tag> {[s.group, s.channel && `# ${s.channel}`].filter(Boolean).join(" / ")} <span className={styles.small}>{(s.fields ?? []).join(", ")}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+      {changes.length > 0 && <Changes changes={changes} all={added + removed + changed} />}
       <div className={styles.buttons}>
         <Button type="primary" danger={removed > 0} onClick={() => setAsking(true)}>
           {t.policies.apply}
@@ -79,20 +90,22 @@ function Count({ n, sign, text, tone = "" }: { n: number; sign: string; text: st
   );
 }
 
-function Changes({ changes }: { changes: PlanChange[] }) {
+function Changes({ changes, all }: { changes: PlanChange[]; all: number }) {
   const { t, locale } = useTexts();
-  const order = (c: PlanChange) => (c.op === "remove" ? 0 : c.op === "change" ? 1 : 2); // what is taken away comes first
+  const known = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
+  const names = new Map((known.data?.items ?? []).map((g) => [g.key ?? g.id, nameIn(locale, g.name, g.key)]));
+  const order = (c: PlanChange) => (c.op === "remove" ? 0 : c.op === "add" ? 2 : 1); // what is taken away comes first
   const shown = [...changes].sort((a, b) => order(a) - order(b)).slice(0, shownAtMost);
   const columns: TableColumnsType<PlanChange> = [
     { title: t.policies.effect, key: "op", render: (_, c) => <Tag tone={c.op === "remove" ? "bad" : c.op === "add" ? "good" : "accent"}>{word(t.policies.op, c.op)}</Tag> },
-    { title: t.policies.person, key: "person", render: (_, c) => (typeof c.person === "string" ? <Who id={c.person} /> : c.person ? <Who id={c.person.id} name={c.person.display_name} /> : "–") },
-    { title: t.policies.group, key: "group", render: (_, c) => (typeof c.group === "string" ? c.group : nameIn(locale, c.group?.name, c.group?.key ?? c.group?.id)) },
+    { title: t.policies.person, key: "person", render: (_, c) => (typeof c.person === "string" ? <Who id={c.person} name={c.person_name} /> : c.person ? <Who id={c.person.id} name={c.person.display_name} /> : "–") },
+    { title: t.policies.group, key: "group", render: (_, c) => (typeof c.group === "string" ? (names.get(c.group) ?? c.group) : nameIn(locale, c.group?.name, c.group?.key ?? c.group?.id)) },
     { title: t.policies.role, key: "role", render: (_, c) => [c.from_role, c.role].filter(Boolean).map((r) => word(t.words.role, r)).join(" → ") },
   ];
   return (
     <>
       <Table<PlanChange> className={styles.gap} size="small" rowKey={(c) => JSON.stringify(c)} columns={columns} dataSource={shown} pagination={{ pageSize: 20, hideOnSinglePage: true, showSizeChanger: false }} />
-      {changes.length > shownAtMost && <p className={styles.small}>{t.policies.firstOf(shownAtMost, changes.length)}</p>}
+      {all > shown.length && <p className={styles.small}>{t.policies.firstOf(shown.length, all)}</p>}
     </>
   );
 }

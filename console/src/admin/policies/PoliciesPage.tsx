@@ -6,6 +6,7 @@ import { useTexts } from "../../i18n";
 import { Card, Page } from "../../ui/page";
 import { Tag, When } from "../../ui/people";
 import { Empty, Failure, Loaded, Loading } from "../../ui/states";
+import { Name } from "../Name";
 import { PlanEditor } from "./PlanEditor";
 import { Yaml } from "./Yaml";
 import styles from "../admin.module.css";
@@ -31,7 +32,7 @@ export default function PoliciesPage() {
       <Loaded query={query}>
         {(page) => {
           const versions = [...page.items].sort((a, b) => b.version - a.version);
-          const current = versions[0];
+          const current = versions.find((v) => v.in_force) ?? versions[0];
           const shown = versions.find((v) => v.version === chosen) ?? current;
           if (editing) return <Editing current={current} close={() => setEditing(false)} />;
           if (!shown) return <Empty title={t.policies.none} hint={t.policies.noneHint} />;
@@ -78,10 +79,14 @@ function Versions({ versions, shown, choose }: { versions: PolicyVersion[]; show
             <button type="button" className={styles.version} aria-current={v.version === shown} onClick={() => choose(v.version)}>
               <span className={styles.line}>
                 <span className={styles.lineText}>{t.policies.version(v.version)}</span>
-                {i === 0 && <Tag tone="good">{t.policies.inForce}</Tag>}
+                {(v.in_force ?? i === 0) && <Tag tone="good">{t.policies.inForce}</Tag>}
               </span>
               <span className={styles.small}>
-                {(v.author_name || v.author) && <>{t.policies.by(v.author_name || v.author || "")} · </>}
+                {v.author && (
+                  <>
+                    <Name id={v.author} known={v.author_name} plain /> ·{" "}
+                  </>
+                )}
                 <When at={v.at} />
               </span>
             </button>

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Table, type TableColumnsType } from "antd";
-import { sources, type Source } from "../../api/sources";
+import { heardAt, sources, type Source } from "../../api/sources";
 import { useTexts, word } from "../../i18n";
 import { Page } from "../../ui/page";
 import { Tag, When } from "../../ui/people";
@@ -27,7 +27,7 @@ function List({ items }: { items: Source[] }) {
       key: "name",
       render: (_, s) => (
         <>
-          <span className={styles.strong}>{s.name ?? s.id}</span> {s.last_error && <Tag tone="bad">{t.sources.state.failed}</Tag>}
+          <span className={styles.strong}>{s.name ?? s.id}</span> {s.advisory && <Tag>{t.sources.advisory}</Tag>} {s.last_error && <Tag tone="bad">{t.sources.state.failed}</Tag>}
           {s.last_error && <div className={styles.small}>{s.last_error}</div>}
         </>
       ),
@@ -35,7 +35,7 @@ function List({ items }: { items: Source[] }) {
     { title: t.sources.kind, key: "kind", render: (_, s) => word(t.words.source, s.kind) },
     { title: t.sources.priority, key: "priority", align: "right", render: (_, s) => s.priority ?? "–" },
     ...(has("records") ? [{ title: t.sources.records, key: "records", align: "right" as const, render: (_: unknown, s: Source) => s.records ?? "–" }] : []),
-    ...(has("last_sync_at") ? [{ title: t.sources.lastSync, key: "sync", render: (_: unknown, s: Source) => <When at={s.last_sync_at} fallback={t.sources.state.never} /> }] : []),
+    { title: t.sources.lastSync, key: "heard", render: (_, s) => <When at={heardAt(s)} fallback={t.sources.state.never} /> },
     { title: t.sources.created, key: "created", render: (_, s) => <When at={s.created_at} day />, responsive: ["sm"] },
   ];
   return <Table<Source> rowKey="id" columns={columns} dataSource={[...items].sort((a, b) => (a.priority ?? 0) - (b.priority ?? 0))} pagination={false} />;

@@ -1,6 +1,7 @@
 export const chat = {
   channels: "Channels",
   unread: (n: number) => (n === 1 ? "1 unread message" : `${n} unread messages`),
+  direct: "Direct messages",
   noChannels: "You are in no channel yet",
   noChannelsHint: "Channels appear here by themselves when you join a project.",
   pick: "Choose a channel",

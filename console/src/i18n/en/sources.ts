@@ -7,6 +7,7 @@ export const sources = {
   created: "Connected",
   lastSync: "Last heard",
   records: "Records",
+  advisory: "Adds attributes only",
   kind: "Kind",
   name: "Name",
   state: { ok: "Healthy", failed: "Failing", stale: "Quiet for long", never: "Nothing yet" },

@@ -3,6 +3,7 @@ export const words = {
   status: { pending: "Pending", active: "Active", leave: "On leave", notice: "In notice", terminated: "Left" },
   frozen: "Frozen",
   suspended: "Suspended",
+  held: "Removal held",
   absent: "Absent from its sources",
   role: { owner: "Owner", participant: "Participant", collaborator: "Collaborator", vendor: "Vendor" },
   access: { manage: "manages", post: "reads and writes", read: "reads", none: "no access" },

@@ -3,6 +3,7 @@ import type { Texts } from "../types";
 export const chat = {
   channels: "频道",
   unread: (n: number) => `${n} 条未读消息`,
+  direct: "私聊",
   noChannels: "你还不在任何频道中",
   noChannelsHint: "加入项目后，频道会自动出现在这里。",
   pick: "选择一个频道",

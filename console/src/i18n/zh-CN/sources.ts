@@ -9,6 +9,7 @@ export const sources = {
   created: "连接于",
   lastSync: "最近消息",
   records: "记录数",
+  advisory: "仅补充属性",
   kind: "类型",
   name: "名称",
   state: { ok: "正常", failed: "失败", stale: "长时间无消息", never: "尚无数据" },

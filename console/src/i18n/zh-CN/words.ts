@@ -4,6 +4,7 @@ export const words = {
   status: { pending: "待入职", active: "在职", leave: "休假", notice: "离职交接", terminated: "已离职" },
   frozen: "已冻结",
   suspended: "已暂停",
+  held: "移除已暂缓",
   absent: "数据源中已不存在",
   role: { owner: "负责人", participant: "参与者", collaborator: "协作者", vendor: "供应商" },
   access: { manage: "可管理", post: "可读写", read: "只读", none: "无权限" },
