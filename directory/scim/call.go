@@ -33,7 +33,8 @@ type call struct {
 	foreignOps []operation // of a PATCH
 	idle       bool        // a PATCH that asks for nothing the schemas know
 
-	pending []string // members whom nobody answered to before the write
+	newManager bool     // the write names another manager than before
+	pending    []string // members whom nobody answered to before the write
 
 	stamps map[string]stamp // by resource id: what the library writes too coarsely or not at all
 }

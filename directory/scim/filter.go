@@ -113,6 +113,7 @@ type rewriter struct {
 	out    strings.Builder
 	result rewritten
 	depth  int
+	terms  int
 }
 
 func (w *rewriter) run() (rewritten, error) {
@@ -183,6 +184,9 @@ func (w *rewriter) term() error {
 }
 
 func (w *rewriter) comparison(into *rewritten, out *strings.Builder) error {
+	if w.terms++; w.terms > maxFilterTerms { // before the parser, which takes its time
+		return invalidFilter("The filter makes more than %d comparisons.", maxFilterTerms)
+	}
 	t := w.next()
 	op := strings.ToLower(t.text)
 	if t.kind != 'w' {
@@ -233,8 +237,9 @@ func (w *rewriter) valuePath(name string) error {
 	if w.at == len(w.tokens) {
 		return invalidFilter("The filter leaves a bracket open.")
 	}
-	nested := rewriter{tokens: w.tokens[start:w.at]}
+	nested := rewriter{tokens: w.tokens[start:w.at], terms: w.terms}
 	inner, err := nested.run()
+	w.terms = nested.terms
 	if err != nil {
 		return err
 	}

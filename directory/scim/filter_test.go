@@ -77,9 +77,14 @@ func TestFilterRefused(t *testing.T) {
 		strings.Repeat(`a pr and `, 900) + `a pr`, strings.Repeat("a", 8000) + ` pr`, `not userName eq "x"`, `)(`, `[]`, `and`, `userName pr pr`,
 		`schemas[value eq "x"]`, `userName eq (x)`,
 	} {
-		started := time.Now()
-		_, err := userKind().parseFilter(in)
-		if took := time.Since(started); took > 200*time.Millisecond {
+		var err error
+		took := time.Hour
+		for range 3 { // the best of three: the machine may be busy with something else
+			started := time.Now()
+			_, err = userKind().parseFilter(in)
+			took = min(took, time.Since(started))
+		}
+		if took > 10*time.Millisecond {
 			t.Errorf("%.40q took %v", in, took)
 		}
 		var known scimerrors.ScimError

@@ -69,12 +69,7 @@ func TestOnlyALiveTokenInTheHeader(t *testing.T) {
 // holds: attack scim-06
 func TestAnotherSourcesResourcesAreNotThere(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
-		var told []string
-		s := start(t, d, func(o *Options) {
-			o.Missing = func(_ context.Context, cause directory.Cause, resource string) {
-				told = append(told, string(cause.Source)+" "+resource)
-			}
-		})
+		s := start(t, d, func(o *Options) { o.Missing = AuditMissing(d, nil) })
 		user := s.user(`"userName":"u"`).id()
 		group := s.group(`"displayName":"g","members":[{"value":"` + user + `"}]`).id()
 		other, secret, _ := s.newSource("okta")
@@ -85,8 +80,12 @@ func TestAnotherSourcesResourcesAreNotThere(t *testing.T) {
 				s.wantError(404, "", s.as(secret, method, path, body))
 			}
 		}
-		if len(told) != 8 || !strings.HasPrefix(told[0], string(other.ID)+" ") {
-			t.Errorf("told of %v", told)
+		var lines []struct{ Actor, Subject, Leaf string }
+		if err := d.Read(context.Background()).Raw("select actor, subject, leaf from audit_records where action = 'scim.missing' order by seq").Scan(&lines).Error; err != nil {
+			t.Fatal(err)
+		}
+		if len(lines) != 8 || lines[0].Subject != user || !strings.HasPrefix(lines[0].Actor, "tok_") || !strings.Contains(lines[0].Leaf, string(other.ID)) {
+			t.Errorf("audit lines %v", lines)
 		}
 		for _, path := range []string{"/Users", "/Groups", "/Users?filter=id eq \"" + user + "\"", "/Groups?filter=members eq \"" + user + "\""} {
 			if n := s.want(200, s.as(secret, "GET", path, "")).body["totalResults"]; fmt.Sprint(n) != "0" {

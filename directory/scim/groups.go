@@ -133,6 +133,7 @@ func (g groups) apply(r *http.Request, group string, change directory.Change) (d
 		return directory.GroupRecord{}, c.refused(r, group, err)
 	}
 	record, err := c.recheck(r.Context(), applied.Groups[0])
+	c.warnOfGroups(r.Context(), record, change)
 	return record, g.h.outside(r, group, err)
 }
 

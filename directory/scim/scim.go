@@ -9,7 +9,7 @@
 // It guarantees that no filter, path or body makes it panic or answer 500; that a source sees only its own
 // resources; that what a request does not say about a person's activity changes nothing about it; and that a
 // write is answered only after Apply returned, so that a deactivation is in force by then. It holds no state but
-// the token buckets, and never writes to the database but through Apply.
+// the token buckets, and never writes to the database but through Apply (AuditMissing apart).
 package scim
 
 import (
@@ -55,7 +55,7 @@ type Options struct {
 	// Now is the clock of the token buckets; nil: time.Now.
 	Now func() time.Time
 	// Missing, where set, is told of each write or read of a well-formed id that the source does not have: it may
-	// belong to another source.
+	// belong to another source. AuditMissing makes one.
 	Missing func(ctx context.Context, cause directory.Cause, resource string)
 }
 

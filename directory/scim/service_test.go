@@ -28,6 +28,7 @@ type access struct {
 	rev     int64
 	freezes []directory.FreezeChange
 	settled []int64
+	waiting int           // calls of Settle so far
 	gate    chan struct{} // where set, Settle waits for it
 }
 
@@ -42,6 +43,7 @@ func (a *access) Revoke(_ *db.Tx, freezes []directory.FreezeChange) (int64, erro
 func (a *access) Settle(ctx context.Context, _ directory.Cause, _ []id.Person, rev int64) error {
 	a.mu.Lock()
 	gate := a.gate
+	a.waiting++
 	a.mu.Unlock()
 	if gate != nil {
 		<-gate
@@ -67,10 +69,10 @@ func (a *access) settles() []int64 {
 	return append([]int64(nil), a.settled...)
 }
 
-func (a *access) opened() int {
+func (a *access) entered() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return len(a.freezes)
+	return a.waiting
 }
 
 // service is a service provider over a real store, with one source.

@@ -74,7 +74,6 @@ func literal(v any) string {
 type checker struct {
 	resolve func(filter.AttributePath) (target, error)
 	escaped bool
-	terms   int
 }
 
 func (c *checker) text(s string, r rewritten) (string, error) {
@@ -171,9 +170,8 @@ func (c *checker) checkValuePath(e *filter.ValuePath, r rewritten) (expr, error)
 	if err != nil || i < 0 || i >= len(r.inner) {
 		return expr{}, invalidFilter("The value filter of %s is not understood.", e.AttributePath)
 	}
-	inner := checker{resolve: elementResolver(t), terms: c.terms}
+	inner := checker{resolve: elementResolver(t)}
 	kid, err := inner.parse(r.inner[i])
-	c.terms = inner.terms
 	if err != nil {
 		return expr{}, err
 	}
@@ -193,9 +191,6 @@ func elementResolver(t target) func(filter.AttributePath) (target, error) {
 }
 
 func (c *checker) checkComparison(e *filter.AttributeExpression, r rewritten) (expr, error) {
-	if c.terms++; c.terms > maxFilterTerms {
-		return expr{}, invalidFilter("The filter makes more than %d comparisons.", maxFilterTerms)
-	}
 	t, err := c.resolve(e.AttributePath)
 	if err != nil {
 		return expr{}, err

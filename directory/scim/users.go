@@ -95,7 +95,9 @@ func (u users) assert(r *http.Request, record *directory.Record, body resource) 
 		record.ManagerKey = key
 		return nil
 	}
-	record.ManagerKey, err = callOf(r).managerKey(r.Context(), record.ManagerKey)
+	c := callOf(r)
+	record.ManagerKey, err = c.managerKey(r.Context(), record.ManagerKey)
+	c.newManager = record.ManagerKey != key
 	return err
 }
 
@@ -113,6 +115,9 @@ func (u users) write(r *http.Request, link string, change directory.Change) (eng
 	record, err := c.arrived(r.Context(), applied.Records[0])
 	if err != nil {
 		return engine.Resource{}, u.h.outside(r, link, err)
+	}
+	if c.newManager {
+		c.warnOfManagers(r.Context(), record)
 	}
 	out, err := u.resources(r, []directory.Record{record})
 	if err != nil {
