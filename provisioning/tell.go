@@ -30,13 +30,13 @@ const (
 type MembershipEvent struct {
 	Person   id.Person     `json:"person"`
 	Group    id.Group      `json:"group"`
-	Role     policies.Role `json:"role"`              // after; for a removal the last one
-	Before   policies.Role `json:"before,omitempty"`  // the role before, where it changed
-	Channels []id.Channel  `json:"channels"`          // those the role may see
-	Lost     []id.Channel  `json:"lost,omitempty"`    // of a change: those it may no longer see
-	Gained   []id.Channel  `json:"gained,omitempty"`  // of a change: those it may see now
-	Cause    Cause         `json:"cause,omitempty"`   //
-	Frozen   id.Freeze     `json:"freeze,omitempty"`  // of a clean-up: the freeze it follows
+	Role     policies.Role `json:"role"`             // after; of a removal the last one
+	Before   policies.Role `json:"before,omitempty"` // of a change
+	Channels []id.Channel  `json:"channels"`         // those the role may see
+	Lost     []id.Channel  `json:"lost,omitempty"`   // of a change: those it may no longer see
+	Gained   []id.Channel  `json:"gained,omitempty"` // of a change: those it may see now
+	Cause    Cause         `json:"cause,omitempty"`
+	Freeze   id.Freeze     `json:"freeze,omitempty"`  // of a clean-up: the freeze it follows
 	Reasons  []string      `json:"reasons,omitempty"` // "rule apollo/rnd@3"
 }
 
@@ -65,7 +65,7 @@ func reasonTexts(reasons []Reason) []string {
 
 // tell notes the event and the audit record of a step.
 func (s *sheet) tell(step step, after Membership) {
-	e := MembershipEvent{Person: after.Person, Group: step.Group, Role: after.Role, Cause: step.cause, Frozen: step.freeze,
+	e := MembershipEvent{Person: after.Person, Group: step.Group, Role: after.Role, Cause: step.cause, Freeze: step.freeze,
 		Channels: s.catalog.visible(step.Group, after.Role), Reasons: reasonTexts(after.Reasons)}
 	kind := EventMembershipAdded
 	switch step.Op {
