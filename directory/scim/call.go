@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -95,10 +94,31 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {
 		c.ifMatch = tags
 	}
 	inner := at.request(context.WithValue(r.Context(), callKey{}, c), method, c.query, body)
-	recorder := httptest.NewRecorder()
-	h.library.ServeHTTP(recorder, inner)
-	return h.finish(w, r, c, at, recorder)
+	answer := libraryAnswer{status: http.StatusOK}
+	h.library.ServeHTTP(&answer, inner)
+	return h.finish(w, r, c, at, &answer)
 }
+
+// libraryAnswer takes what the library writes; finish sends it.
+type libraryAnswer struct {
+	status int
+	body   bytes.Buffer
+	header http.Header
+}
+
+// Header implements http.ResponseWriter. What the library sets there, finish sets anew.
+func (a *libraryAnswer) Header() http.Header {
+	if a.header == nil {
+		a.header = http.Header{}
+	}
+	return a.header
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (a *libraryAnswer) WriteHeader(status int) { a.status = status }
+
+// Write implements http.ResponseWriter.
+func (a *libraryAnswer) Write(b []byte) (int, error) { return a.body.Write(b) }
 
 // prepareBody normalises the body of a POST or PUT and canonicalises that of a PATCH.
 func (c *call) prepareBody(method string, body []byte) ([]byte, error) {

@@ -3,7 +3,6 @@ package scim
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 
@@ -12,10 +11,10 @@ import (
 
 // finish turns the library's answer into ours: absolute locations, milliseconds, schemas of what is there,
 // projection, ETag.
-func (h *Handler) finish(w http.ResponseWriter, r *http.Request, c *call, at route, from *httptest.ResponseRecorder) error {
+func (h *Handler) finish(w http.ResponseWriter, r *http.Request, c *call, at route, from *libraryAnswer) error {
 	header := w.Header()
 	header.Set("Content-Type", "application/scim+json")
-	status, body := from.Code, from.Body.Bytes()
+	status, body := from.status, from.body.Bytes()
 	if status >= http.StatusBadRequest || len(body) == 0 {
 		if s, ok := c.stamps[at.id]; ok && status < http.StatusBadRequest {
 			header.Set("Etag", entityTag(s.version))
