@@ -2,7 +2,6 @@ package ldap
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -41,22 +40,29 @@ const maxValue = 1024
 func (o Object) values(name string) []string {
 	found := o.Attrs[name]
 	if len(found) == 0 {
-		for _, option := range slices.Sorted(maps.Keys(o.Attrs)) {
-			if strings.HasPrefix(option, name+";") && !strings.HasPrefix(option, name+";binary") {
-				found = o.Attrs[option]
-				break
+		option := ""
+		for k := range o.Attrs {
+			if len(k) > len(name) && k[len(name)] == ';' && strings.HasPrefix(k, name) && !strings.HasPrefix(k[len(name):], ";binary") && (option == "" || k < option) {
+				option = k
 			}
 		}
+		if option == "" {
+			return nil
+		}
+		found = o.Attrs[option]
 	}
-	var out []string
+	out := make([]string, 0, len(found))
 	for _, v := range found {
-		if v = strings.TrimSpace(v); v == "" || !utf8.ValidString(v) || strings.ContainsRune(v, 0) {
+		if v = strings.TrimSpace(v); v == "" || !utf8.ValidString(v) || strings.IndexByte(v, 0) >= 0 {
 			continue
 		}
 		if len(v) > maxValue {
 			v = strings.ToValidUTF8(v[:maxValue], "")
 		}
 		out = append(out, v)
+	}
+	if len(out) < 2 {
+		return out
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
