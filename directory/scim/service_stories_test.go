@@ -73,14 +73,20 @@ func TestOffboardingWaitsForTheBarrier(t *testing.T) {
 			person := s.record(link).Person
 			for round, want := range []int{shape.status, shape.repeated} {
 				frozen, settled := s.audits("person.frozen"), len(s.access.settles())
-				gate := make(chan struct{})
+				gate, waiting := make(chan struct{}), s.access.entered()
 				s.access.hold(gate)
 				answered := make(chan reply, 1)
 				go func() { answered <- s.do(shape.method, "/Users/"+link, shape.body) }()
+				for s.access.entered() == waiting { // until the call stands before the barrier
+					if len(answered) > 0 {
+						break
+					}
+					time.Sleep(time.Millisecond)
+				}
 				select {
 				case r := <-answered:
 					t.Fatalf("%s, round %d: answered %d %s before the barrier", shape.name, round, r.status, r.raw)
-				case <-time.After(80 * time.Millisecond):
+				case <-time.After(20 * time.Millisecond):
 				}
 				if got := s.open(person); len(got) != 1 {
 					t.Errorf("%s: freezes %v while the call waits", shape.name, got)
