@@ -7,8 +7,6 @@
 package demo
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
@@ -333,23 +331,3 @@ func addValue(attrs map[string][]string, name, value string) {
 const generalized = "20060102150405Z"
 
 func formatCSN(t time.Time) string { return t.Format("20060102150405.000000Z") + "#000000#001#000000" }
-
-func newUUID() string {
-	var raw [16]byte
-	rand.Read(raw[:])
-	raw[6], raw[8] = raw[6]&0x0f|0x40, raw[8]&0x3f|0x80
-	return formatUUID(raw[:])
-}
-
-func formatUUID(raw []byte) string {
-	h := hex.EncodeToString(raw)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
-}
-
-func parseUUID(text string) ([]byte, error) {
-	raw, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
-	if err != nil || len(raw) != 16 {
-		return nil, fmt.Errorf("entryUUID %q is not a UUID", text)
-	}
-	return raw, nil
-}

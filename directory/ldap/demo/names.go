@@ -1,7 +1,9 @@
 package demo
 
 import (
+	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"strings"
 )
 
@@ -88,4 +90,24 @@ func same(a, b string) bool {
 		return true
 	}
 	return strings.Contains(a, "=") && strings.Contains(b, "=") && fold(a) != "" && fold(a) == fold(b)
+}
+
+func newUUID() string {
+	var raw [16]byte
+	rand.Read(raw[:])
+	raw[6], raw[8] = raw[6]&0x0f|0x40, raw[8]&0x3f|0x80
+	return formatUUID(raw[:])
+}
+
+func formatUUID(raw []byte) string {
+	h := hex.EncodeToString(raw)
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+func parseUUID(text string) ([]byte, error) {
+	raw, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+	if err != nil || len(raw) != 16 {
+		return nil, fmt.Errorf("entryUUID %q is not a UUID", text)
+	}
+	return raw, nil
 }
