@@ -132,7 +132,7 @@ func (w *work) people() error {
 	if err := w.resolve(subjects); err != nil {
 		return err
 	}
-	plan := writing{w: w}
+	plan := writing{w: w, live: map[id.Source]int{}}
 	for _, s := range subjects {
 		plan.person(s)
 	}

@@ -160,9 +160,18 @@ func TestConditions(t *testing.T) {
 			}))
 			w.pass(time.Second)
 		}
-		gone := w.post("gone")
+		gone := w.post("gone", func(r *directory.Record) { r.ExternalID = "gone" })
 		w.apply(directory.DeleteRecord{Source: w.scim, Link: gone.Link})
 		w.put("of another source")
+		off := w.post("off", func(r *directory.Record) { r.ExternalID, r.Active = "off", false })
+		w.apply(directory.CreateRecord{Record: directory.Record{Source: w.scim, UserName: "on", ExternalID: "off", Active: true}})
+		w.apply(directory.DeleteRecord{Source: w.scim, Link: off.Link})
+		for source, want := range map[id.Source]int{w.scim: len(records), w.ldap: 1} { // the kept total is the counted one
+			page, err := w.FindRecords(w.ctx, directory.RecordQuery{Source: source})
+			if err != nil || page.Total != want {
+				t.Errorf("%+v, %v", page, err)
+			}
+		}
 		rapid.Check(t, func(rt *rapid.T) {
 			where := conditions(3, false).Draw(rt, "where")
 			page, err := w.FindRecords(w.ctx, directory.RecordQuery{Source: w.scim, Where: where, Limit: 100})

@@ -90,7 +90,11 @@ func (r Reader) FindRecords(ctx context.Context, q RecordQuery) (RecordPage, err
 	args := append([]any{q.Source}, c.args...)
 	var page RecordPage
 	if !q.NoTotal {
-		if err := r.from(ctx).Raw("select count(*) from records where "+where, args...).Scan(&page.Total).Error; err != nil {
+		count := "select count(*) from records where " + where
+		if q.Where == nil || q.Where == (Always{}) {
+			count = "select live_records from sources where id = ?"
+		}
+		if err := r.from(ctx).Raw(count, args...).Scan(&page.Total).Error; err != nil {
 			return RecordPage{}, fmt.Errorf("count records: %w", err)
 		}
 	}

@@ -13,15 +13,16 @@ import (
 type handle = *gorm.DB
 
 type sourceRow struct {
-	ID        id.Source
-	Name      string
-	Kind      SourceKind
-	Priority  int
-	Correlate db.JSON[[]string]
-	Advisory  bool
-	Cursor    string
-	CreatedAt db.Instant
-	SyncedAt  db.Instant
+	ID          id.Source
+	Name        string
+	Kind        SourceKind
+	Priority    int
+	Correlate   db.JSON[[]string]
+	Advisory    bool
+	Cursor      string
+	LiveRecords int64
+	CreatedAt   db.Instant
+	SyncedAt    db.Instant
 }
 
 func (sourceRow) TableName() string { return "sources" }

@@ -217,6 +217,10 @@ func (w *work) prefetch(changes []Change) error {
 			pulled[c.Source] = true
 		case PutGroup:
 			pulled[c.Group.Source] = true
+		case PutCursor:
+			pulled[c.Source] = true
+		case SyncDone:
+			pulled[c.Source] = true
 		}
 	}
 	if err := w.lockSources(pulled); err != nil {

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ type writing struct {
 	newFreezes     []freezeRow
 	freezes        []freezeRow
 	lostMembership []*entry
+	live           map[id.Source]int // records that came to life, less those that died
 }
 
 // person compares one person with what is stored, and their freezes.
@@ -137,6 +139,7 @@ func (p *writing) record(e *entry) {
 	live := e.after.DeletedAt.IsZero()
 	note := map[string]any{"source": e.after.Source, "person": e.after.Person, "version": e.after.Version}
 	if e.before.Link == "" {
+		p.live[e.after.Source]++
 		p.newRecords = append(p.newRecords, row)
 		p.contacts = append(p.contacts, contactRowsOf(e.after)...)
 		w.note("record.created", string(e.after.Link), Diff(Record{}, e.after), note)
@@ -168,11 +171,13 @@ func (p *writing) record(e *entry) {
 	}
 	switch was := e.before.DeletedAt.IsZero(); {
 	case was && !live:
+		p.live[e.after.Source]--
 		w.note("record.deleted", string(e.after.Link), nil, note)
 		if e.after.Key == string(e.after.Link) { // such a key never comes back
 			p.lostMembership = append(p.lostMembership, e)
 		}
 	case !was && live:
+		p.live[e.after.Source]++
 		w.note("record.restored", string(e.after.Link), nil, note)
 	}
 	switch was, is := e.before.AbsentSince.IsZero(), e.after.AbsentSince.IsZero(); {
@@ -201,6 +206,11 @@ func (p *writing) flush() error {
 	}
 	if err := p.flushRecords(); err != nil {
 		return fmt.Errorf("write records: %w", duplicate(err))
+	}
+	for _, source := range slices.Sorted(maps.Keys(p.live)) {
+		if err := tx.Exec("update sources set live_records = live_records + ? where id = ?", p.live[source], source).Error; err != nil {
+			return fmt.Errorf("count records: %w", err)
+		}
 	}
 	for _, e := range p.lostMembership {
 		if err := p.w.dropMember(e.after.Source, e.after.Key); err != nil {

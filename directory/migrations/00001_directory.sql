@@ -1,15 +1,17 @@
 -- +goose Up
--- One row per source. cursor is how far it has been read.
+-- One row per source. cursor is how far it has been read, live_records how many records are no tombstones: a list says
+-- its total without counting.
 create table sources (
-    id         text    not null,
-    name       text    not null,
-    kind       text    not null,
-    priority   integer not null,
-    correlate  text    not null,
-    advisory   boolean not null,
-    cursor     text    not null,
-    created_at bigint  not null,
-    synced_at  bigint,
+    id           text    not null,
+    name         text    not null,
+    kind         text    not null,
+    priority     integer not null,
+    correlate    text    not null,
+    advisory     boolean not null,
+    cursor       text    not null,
+    live_records bigint  not null,
+    created_at   bigint  not null,
+    synced_at    bigint,
     constraint sources_pk primary key (id),
     constraint sources_name unique (name)
 );
@@ -102,8 +104,8 @@ create table records (
 );
 create index records_live on records (source_id, link) where deleted_at is null;
 create index records_by_person on records (person_id);
-create index records_by_external on records (source_id, external_id);
-create index records_by_display_name on records (source_id, display_name_fold);
+create index records_by_external on records (source_id, external_id, link);
+create index records_by_display_name on records (source_id, display_name_fold, link);
 create index records_by_number on records (employee_number);
 create index records_by_manager on records (source_id, manager_key);
 create index records_by_unit on records (source_id, unit_key);
