@@ -5,6 +5,7 @@ import (
 	"html"
 	"io"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/alecthomas/chroma/v2"
@@ -12,15 +13,15 @@ import (
 )
 
 // code writes text as highlighted HTML: chroma's classes, nothing else. It answers the language's canonical
-// name, "" where chroma does not know it. What is not highlighted by the deadline comes out plain, so that no
-// text can hold up its writer (the lexers are regular expressions with backtracking).
-func (r *renderer) code(w io.Writer, text, language string, until time.Time) string {
+// name, "" where chroma does not know it. What is not highlighted within the time left comes out plain, so that
+// no text can hold up its writer (the lexers are regular expressions with backtracking).
+func (r *renderer) code(w io.Writer, text, language string, left *time.Duration) string {
 	lexer := lexerOf(language)
 	name := ""
 	var tokens []chroma.Token
 	if lexer != nil {
 		name = canonical(lexer)
-		tokens = r.tokens(lexer, text, until)
+		tokens = r.tokens(lexer, text, left)
 	}
 	io.WriteString(w, `<pre class="chroma"><code`)
 	if name != "" {
@@ -28,18 +29,25 @@ func (r *renderer) code(w io.Writer, text, language string, until time.Time) str
 	}
 	io.WriteString(w, ">")
 	done := 0
-	for _, token := range tokens {
-		if token.Value == text[done:]+"\n" { // the line break that chroma puts at the end
-			token.Value = text[done:]
+	for i := 0; i < len(tokens); {
+		from, class := done, classOf(tokens[i].Type)
+		for ; i < len(tokens) && classOf(tokens[i].Type) == class; i++ { // neighbours of one class are one span
+			value := tokens[i].Value
+			if rest := len(text) - done; len(value) == rest+1 && value[rest] == '\n' { // chroma puts a line break at the end
+				value = value[:rest]
+			}
+			if !strings.HasPrefix(text[done:], value) { // a lexer that changed the text cannot be trusted with it
+				tokens = tokens[:i]
+				break
+			}
+			done += len(value)
 		}
-		if !strings.HasPrefix(text[done:], token.Value) { // a lexer that changed the text cannot be trusted with it
-			break
-		}
-		done += len(token.Value)
-		if class := classOf(token.Type); class != "" {
-			io.WriteString(w, `<span class="`+class+`">`+escapeCode(token.Value)+`</span>`)
-		} else {
-			io.WriteString(w, escapeCode(token.Value))
+		switch {
+		case done == from:
+		case class != "":
+			io.WriteString(w, `<span class="`+class+`">`+escapeCode(text[from:done])+`</span>`)
+		default:
+			io.WriteString(w, escapeCode(text[from:done]))
 		}
 	}
 	io.WriteString(w, escapeCode(text[done:])+"</code></pre>")
@@ -78,6 +86,9 @@ func canonical(lexer chroma.Lexer) string {
 // classOf answers the short class of a token, of its nearest ancestor that has one.
 func classOf(t chroma.TokenType) string {
 	for ; ; t = t.Parent() {
+		if t == chroma.TextWhitespace {
+			return ""
+		}
 		if class, ok := chroma.StandardTypes[t]; ok {
 			return class
 		}
@@ -103,53 +114,53 @@ func escapeCode(s string) string {
 	return html.EscapeString(s)
 }
 
-// tokens runs a lexer until the deadline. One regular expression cannot be interrupted, so the lexer runs
-// beside and is left alone when time is up; it ends at its next token. At most four run at once.
-func (r *renderer) tokens(lexer chroma.Lexer, text string, until time.Time) []chroma.Token {
-	select {
-	case r.slots <- struct{}{}:
-	default:
+// tokens runs a lexer for at most the time left, which it lessens. One regular expression cannot be
+// interrupted, so the lexer runs beside and is left alone when time is up; it ends at its next token. At most
+// four run at once. The once-per-process compilation of a lexer does not count.
+func (r *renderer) tokens(lexer chroma.Lexer, text string, left *time.Duration) []chroma.Token {
+	if *left <= 0 {
 		return nil
 	}
 	prepare(lexer)
-	budget := time.Until(until)
-	if budget < textTime { // what was spent on the lexer's own preparation is not the text's fault
-		budget = textTime
+	began, timer := time.Now(), time.NewTimer(*left)
+	defer timer.Stop()
+	defer func() { *left -= time.Since(began) }()
+	select {
+	case r.slots <- struct{}{}:
+	case <-timer.C:
+		return nil
 	}
-	found, stop := make(chan []chroma.Token, 1), make(chan struct{})
-	part := make(chan []chroma.Token, 1)
+	part, done := make(chan []chroma.Token, 1), make(chan struct{})
+	var stop atomic.Bool
 	go func() {
 		defer func() {
-			recover() // a lexer that panics has highlighted nothing
+			recover() // a lexer that panics has highlighted nothing more
 			<-r.slots
-			close(found)
+			close(done)
 		}()
-		next, err := chroma.Coalesce(lexer).Tokenise(&chroma.TokeniseOptions{State: "root"}, text)
+		next, err := lexer.Tokenise(&chroma.TokeniseOptions{State: "root"}, text)
 		if err != nil {
 			return
 		}
 		var out []chroma.Token
-		for token := next(); token != chroma.EOF; token = next() {
+		leave := func() { // only this goroutine fills part
 			select {
-			case <-stop:
-				return
+			case <-part:
 			default:
 			}
-			if out = append(out, token); len(out)%256 == 0 { // leave what there is where it can be taken
-				select {
-				case <-part:
-				default:
-				}
-				part <- out[:len(out):len(out)]
+			part <- out[:len(out):len(out)]
+		}
+		for token := next(); token != chroma.EOF && !stop.Load(); token = next() {
+			if out = append(out, token); len(out)%256 == 0 {
+				leave()
 			}
 		}
-		found <- out
+		leave()
 	}()
 	select {
-	case out := <-found:
-		return out
-	case <-time.After(budget):
-		close(stop)
+	case <-done:
+	case <-timer.C:
+		stop.Store(true)
 	}
 	select {
 	case out := <-part:

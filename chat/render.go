@@ -15,15 +15,19 @@ import (
 	"github.com/yuin/goldmark/parser"
 	gmrenderer "github.com/yuin/goldmark/renderer"
 	gmhtml "github.com/yuin/goldmark/renderer/html"
+	gmtext "github.com/yuin/goldmark/text"
 	"github.com/yuin/goldmark/util"
 )
 
 const (
-	maxHTML      = 2 << 20 // of one rendered message; code with a token per character comes near it
-	textTime     = 6 * time.Millisecond
+	maxHTML      = 2 << 20              // of one rendered message; code with a token per character comes near it
+	textTime     = 4 * time.Millisecond // for highlighting all code of one text message
 	codeTime     = 40 * time.Millisecond
-	maxMarks     = 8 // combining marks on one character
+	maxFences    = 20 // highlighted in one text message
+	maxMarks     = 8  // combining marks on one character
 	maxDepth     = 16
+	maxIndent    = 40
+	maxLines     = 1500
 	maxRepeating = 600
 )
 
@@ -44,13 +48,14 @@ func newRenderer() *renderer {
 	)
 	r.markdown = goldmark.New(goldmark.WithParser(p),
 		goldmark.WithExtensions(extension.Strikethrough, extension.Linkify, extension.Table),
-		goldmark.WithRendererOptions(gmhtml.WithHardWraps(), gmrenderer.WithNodeRenderers(util.Prioritized(nodes{r}, 100))))
+		goldmark.WithRendererOptions(gmhtml.WithHardWraps(), gmrenderer.WithNodeRenderers(util.Prioritized(nodes{}, 100))))
 
 	policy := bluemonday.NewPolicy()
 	policy.AllowElements("p", "br", "hr", "strong", "em", "del", "blockquote", "ul", "ol", "li", "pre", "code", "span",
 		"h1", "h2", "h3", "h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td")
 	policy.AllowAttrs("class").Matching(regexp.MustCompile(`^language-[a-z0-9#+._-]{1,40}$`)).OnElements("code")
 	policy.AllowAttrs("class").Matching(regexp.MustCompile(`^[a-z0-9]{1,4}$`)).OnElements("span")
+	policy.AllowAttrs("class").Matching(regexp.MustCompile(`^chroma$`)).OnElements("pre")
 	policy.AllowAttrs("start").Matching(regexp.MustCompile(`^[0-9]{1,9}$`)).OnElements("ol")
 	policy.AllowAttrs("href").OnElements("a")
 	policy.AllowURLSchemes("http", "https", "mailto")
@@ -77,7 +82,8 @@ func without(list []util.PrioritizedValue, unwanted any) []util.PrioritizedValue
 func (r *renderer) message(d Draft) (string, string) {
 	if d.Kind == Code {
 		var out strings.Builder
-		language := r.code(&out, d.Text, d.Language, time.Now().Add(codeTime))
+		left := codeTime
+		language := r.code(&out, d.Text, d.Language, &left)
 		return out.String(), language
 	}
 	return r.text(d.Text), ""
@@ -89,8 +95,11 @@ func (r *renderer) text(source string) string {
 	if hostile(source) {
 		return plain(source)
 	}
+	src := []byte(source)
+	doc := r.markdown.Parser().Parse(gmtext.NewReader(src))
+	r.highlight(doc, src)
 	var out bytes.Buffer
-	if err := r.markdown.Convert([]byte(source), &out); err != nil {
+	if err := r.markdown.Renderer().Render(&out, src, doc); err != nil {
 		return plain(source)
 	}
 	return strings.TrimSpace(r.policy.SanitizeReader(&out).String())
@@ -136,29 +145,47 @@ func hostile(s string) bool {
 			return true
 		}
 	}
+	lines, blocks := 0, 0
 	for line := range strings.SplitSeq(s, "\n") {
-		depth := 0
-	marks:
-		for i, c := range line {
-			switch c {
-			case '>', '-', '+', '*':
-				depth++
-			case ' ', '\t', '.', ')':
-			default:
-				if c < '0' || c > '9' || i > 200 {
-					break marks
-				}
-			}
-			if depth > maxDepth && c != '-' && c != '*' {
-				return true
-			}
+		if strings.TrimSpace(line) != "" {
+			lines++
+		}
+		depth, deep := nesting(line)
+		if blocks += depth; deep || lines > maxLines || blocks > maxLines {
+			return true
 		}
 	}
 	return false
 }
 
+// nesting answers how many blocks a line opens inside each other, and whether no writer would open so many.
+func nesting(line string) (depth int, deep bool) {
+	indent := 0
+	var before rune
+	for _, c := range line {
+		switch {
+		case c == ' ':
+			indent++
+		case c == '\t':
+			indent += 4
+		case c == '>', c == '-', c == '+', c == '*', (c == '.' || c == ')') && before >= '0' && before <= '9':
+			if depth++; indent > maxIndent {
+				return depth, true
+			}
+		case c >= '0' && c <= '9':
+		default:
+			return depth, false
+		}
+		if depth > maxDepth && c != '-' && c != '*' { // a ruler is no nesting
+			return depth, true
+		}
+		before = c
+	}
+	return 0, false // nothing but markers: a ruler, or empty
+}
+
 // nodes renders the nodes of markdown that we want otherwise.
-type nodes struct{ r *renderer }
+type nodes struct{}
 
 // RegisterFuncs implements the node renderer of goldmark.
 func (n nodes) RegisterFuncs(reg gmrenderer.NodeRendererFuncRegisterer) {
@@ -169,15 +196,42 @@ func (n nodes) RegisterFuncs(reg gmrenderer.NodeRendererFuncRegisterer) {
 }
 
 func (n nodes) fenced(w util.BufWriter, source []byte, node ast.Node, entering bool) (ast.WalkStatus, error) {
-	block, ok := node.(*ast.FencedCodeBlock)
-	if !ok || !entering {
+	if !entering {
 		return ast.WalkContinue, nil
 	}
+	if rendered, ok := node.AttributeString(highlighted); ok {
+		if text, ok := rendered.(string); ok {
+			w.WriteString(text)
+			return ast.WalkSkipChildren, nil
+		}
+	}
+	w.WriteString(`<pre class="chroma"><code>` + escapeCode(linesOf(node, source)) + "</code></pre>")
+	return ast.WalkSkipChildren, nil
+}
+
+const highlighted = "rollcall-highlighted"
+
+func linesOf(node ast.Node, source []byte) string {
 	var text strings.Builder
-	for i := range block.Lines().Len() {
-		line := block.Lines().At(i)
+	for i := range node.Lines().Len() {
+		line := node.Lines().At(i)
 		text.Write(line.Value(source))
 	}
-	n.r.code(w, text.String(), string(block.Language(source)), time.Now().Add(textTime))
-	return ast.WalkSkipChildren, nil
+	return text.String()
+}
+
+// highlight renders the fenced code of a document, within one budget of time for all of it.
+func (r *renderer) highlight(doc ast.Node, source []byte) {
+	left, fences := textTime, 0
+	ast.Walk(doc, func(node ast.Node, entering bool) (ast.WalkStatus, error) {
+		block, ok := node.(*ast.FencedCodeBlock)
+		if !ok || !entering || fences == maxFences {
+			return ast.WalkContinue, nil
+		}
+		fences++
+		var out strings.Builder
+		r.code(&out, linesOf(block, source), string(block.Language(source)), &left)
+		block.SetAttributeString(highlighted, out.String())
+		return ast.WalkContinue, nil
+	})
 }

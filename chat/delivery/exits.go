@@ -97,7 +97,9 @@ func (e *Exits) Enter(ctx context.Context, who httpapi.Caller, channels ...id.Ch
 	x.gate.Lock()
 	defer x.gate.Unlock()
 	e.mu.Lock() // register, then judge
-	x.who, x.guarded, x.request = who, true, httpapi.RequestFrom(ctx)
+	if !x.guarded {
+		x.who, x.guarded, x.request = who, true, httpapi.RequestFrom(ctx)
+	}
 	x.channels = append(x.channels[:len(x.channels):len(x.channels)], channels...)
 	if x.cancel == nil {
 		ctx, x.cancel = context.WithCancel(ctx)

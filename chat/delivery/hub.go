@@ -212,7 +212,7 @@ func (h *Hub) NudgePerson(person id.Person) {
 
 // Typing tells a channel's readers that person is writing. It has no seq and may be lost.
 func (h *Hub) Typing(channel id.Channel, person id.Person) {
-	data, err := json.Marshal(map[string]any{"op": "event", "type": "typing", "channel": channel, "person": person})
+	data, err := json.Marshal(map[string]any{"op": "event", "type": "typing", "channel": channel, "person": map[string]any{"id": person}})
 	if err != nil {
 		return
 	}

@@ -54,7 +54,7 @@ func (o Options) withDefaults() Options {
 			*n = value
 		}
 	}
-	fill(&o.QueueBytes, 1<<20) // of buffers that connections share
+	fill(&o.QueueBytes, 1<<20)   // of buffers that connections share
 	fill(&o.SocketBytes, 16<<10) // the kernel doubles it
 	fill(&o.MessageBytes, 512<<10)
 	fill(&o.ResumeEvents, 500)

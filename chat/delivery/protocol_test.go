@@ -50,7 +50,7 @@ func knock(t *testing.T, w *world, path string, header map[string]string) int {
 
 // A page of another origin cannot open a stream with the cookie of who visits it.
 //
-//holds: attack chat-01
+// holds: attack chat-01
 func TestOrigin(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Origins = []string{"https://chat.example.com"} })
 	cookie, bearer, ticket := map[string]string{"X-Person": "per_a", "X-Session": "ses_a"}, map[string]string{"X-Person": "per_a", "X-Token": "tok_a"}, map[string]string{}
@@ -149,7 +149,7 @@ func masked(op ws.OpCode, fin bool, payload string) []byte {
 
 // What is no WebSocket, too large, too fast or no UTF-8 is closed with the code of RFC 6455.
 //
-//holds: attack chat-02
+// holds: attack chat-02
 func TestBadFrames(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.MessageTime = 300 * time.Millisecond })
 	head := func(b0, b1 byte, n uint64) []byte { return binary.BigEndian.AppendUint64([]byte{b0, b1}, n) }
@@ -212,7 +212,7 @@ func TestBadFrames(t *testing.T) {
 
 // What a header promises takes no memory before it arrives.
 //
-//holds: attack chat-02
+// holds: attack chat-02
 func TestPromisedBytesTakeNoMemory(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.PerPerson = 1000 })
 	var before, after runtime.MemStats

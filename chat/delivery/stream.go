@@ -85,13 +85,13 @@ func (h *Hub) admit(r *http.Request, upgrade bool) (httpapi.Caller, *httpapi.Pro
 		ambient = false
 	}
 	if who.Person == "" {
-		return who, httpapi.NewProblem(http.StatusUnauthorized, "unauthorized", "a stream needs a signed-in person")
+		return who, httpapi.NewProblem(http.StatusUnauthorized, "unauthenticated", "a stream needs a signed-in person")
 	}
 	if !h.originAllowed(r, ambient, upgrade) {
-		return who, httpapi.NewProblem(http.StatusForbidden, "bad_origin", "this origin may not open a stream")
+		return who, httpapi.NewProblem(http.StatusForbidden, "cross_origin", "this origin may not open a stream")
 	}
 	if h.o.Frozen != nil && h.o.Frozen(who.Person) {
-		return who, httpapi.NewProblem(http.StatusUnauthorized, "unauthorized", "the person has no access")
+		return who, httpapi.NewProblem(http.StatusUnauthorized, "unauthenticated", "the person has no access")
 	}
 	return who, nil
 }
@@ -220,7 +220,7 @@ func (c *conn) begin(ctx context.Context, start *resumeFrame) error {
 	if frozen := c.hub.o.Frozen; frozen != nil && frozen(c.who.Person) {
 		return &closing{ws.StatusPolicyViolation, "the person has no access"}
 	}
-	c.reply(map[string]any{"op": "hello", "connection": c.name, "person": c.who.Person, "at": time.Now().UTC()})
+	c.reply(map[string]any{"op": "hello", "connection": c.name, "at": time.Now().UTC()})
 	if start == nil {
 		return nil
 	}
