@@ -21,6 +21,8 @@ const page = (items, q) => {
   const from = Number(q.get("cursor") ?? 0);
   return ok({ items: items.slice(from, from + limit), next: from + limit < items.length ? String(from + limit) : undefined, total: items.length });
 };
+// The real server refuses parameters that it does not know.
+const unpaged = (items, q) => (q.size ? problem(422, "invalid", "validation failed") : ok({ items }));
 const groupOf = (channel) => co.groups.find((g) => g.channels.some((c) => c.id === channel));
 const mine = () => co.membershipsOf(me).flatMap((m) => co.groups.find((g) => g.id === m.group.id).channels.map((c) => [c, m])).filter(([c]) => !gone.has(c.id));
 const send = (frame) => sockets.forEach((s) => writeFrame(s, JSON.stringify(frame)));
@@ -40,8 +42,8 @@ const routes = [
   ["GET", /^\/people\/(\w+)$/, ([id]) => (co.people.some((p) => p.id === id) ? ok(co.personPage(co.people.find((p) => p.id === id))) : problem(404, "not_found", "there is no such person"))],
   ["GET", /^\/people\/(\w+)\/memberships$/, ([id], q) => page(co.membershipsOf(co.people.find((p) => p.id === id)), q)],
   ["POST", /^\/people\/(\w+)\/(un)?freeze$/, ([id, un]) => ((co.people.find((p) => p.id === id).frozen = !un), ok({}))],
-  ["GET", /^\/units$/, (_, q) => page(co.units, q)],
-  ["GET", /^\/sources$/, (_, q) => page(co.sources, q)],
+  ["GET", /^\/units$/, (_, q) => unpaged(co.units, q)],
+  ["GET", /^\/sources$/, (_, q) => unpaged(co.sources, q)],
   ["GET", /^\/groups$/, (_, q) => page(co.groups, q)],
   ["GET", /^\/memberships$/, (_, q) => page(co.membersOf(co.groups.find((g) => g.id === q.get("group"))), q)],
   ["GET", /^\/access\/explain$/, (_, q) => ok(co.explain(co.people.find((p) => p.id === q.get("person")), q.get("channel")))],

@@ -11,6 +11,7 @@ export function Name({ id, known, plain }: { id: string; known?: string; plain?:
   const who = useQuery({ queryKey: ["person", id], queryFn: ({ signal }) => person(id, signal), enabled: isPerson && !known, staleTime: 300_000, retry: false });
   const all = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal), enabled: id.startsWith("src_") && !known });
   if (!id || id === "system") return <>{t.audit.system}</>;
+  if (id === "anonymous") return <>{t.audit.anonymous}</>;
   const name = known || who.data?.display_name || all.data?.items.find((s) => s.id === id)?.name || (id.startsWith("tok_") ? t.audit.token : id);
   return isPerson && !plain ? <Link href={`/admin/people/${id}`}>{name}</Link> : <span title={id}>{name}</span>;
 }

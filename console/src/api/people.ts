@@ -104,4 +104,4 @@ export const person = (id: string, signal?: AbortSignal) => call<Person>("GET", 
 export const membershipsOf = (id: string, signal?: AbortSignal) => everything<Membership>(path`/people/${id}/memberships`, { signal });
 export const freeze = (id: string, reason: string, veto: boolean) => call<unknown>("POST", path`/people/${id}/freeze`, { body: { reason, veto } });
 export const unfreeze = (id: string, freezeID: string) => call<unknown>("POST", path`/people/${id}/unfreeze`, { body: { freeze: freezeID } });
-export const units = (signal?: AbortSignal) => everything<Unit>("/units", { signal }, 10_000);
+export const units = (signal?: AbortSignal) => list<Unit>("/units", { signal }); // never paged

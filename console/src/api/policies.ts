@@ -23,6 +23,7 @@ export type Verdict = string | { held?: boolean; reason?: string; reasons?: stri
 export type Plan = {
   id: string;
   hash: string;
+  empty?: boolean;
   summary?: { people?: number; added?: number; removed?: number; changed?: number; groups?: number; channels?: number };
   shapes?: ShapeChange[];
   changes?: PlanChange[];

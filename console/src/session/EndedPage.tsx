@@ -2,8 +2,7 @@ import { Button } from "antd";
 import { useEffect } from "react";
 import { useTexts } from "../i18n";
 import { Outside } from "./Outside";
-import type { Ending } from "./session";
-import { signInURL } from "./SignInPage";
+import { signInURL, type Ending } from "./rules";
 
 /** EndedPage says honestly that the session is over. Nothing that was loaded is left behind it. */
 export function EndedPage({ ending }: { ending: Ending }) {

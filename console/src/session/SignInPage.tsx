@@ -3,12 +3,7 @@ import { useMemo } from "react";
 import { useSearchParams } from "wouter";
 import { useTexts, word } from "../i18n";
 import { Outside } from "./Outside";
-
-/** local answers a path of this very site; anything else becomes the start page (no open redirect). */
-export const local = (target: string | null | undefined): string => (target && /^\/(?![/\\])/.test(target) && !target.startsWith("/signin") ? target : "/");
-
-/** signInURL is where a sign-in begins; afterwards the server leads back to a path of this site. */
-export const signInURL = (back?: string | null) => `/auth/login?return_to=${encodeURIComponent(local(back))}`;
+import { signInURL } from "./rules";
 
 /** SignInPage has one button, and says why an earlier try was refused. */
 export function SignInPage({ back }: { back?: string }) {

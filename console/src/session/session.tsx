@@ -2,10 +2,8 @@ import { useQueryClient } from "@tanstack/react-query";
 import { createContext, use, useCallback, useEffect, useMemo, useState, type ReactNode } from "react";
 import { onEnded, Problem } from "../api/client";
 import { me as fetchMe, signOut as endSession, type Me } from "../api/me";
+import { endingOf, type Ending } from "./rules";
 import { write } from "./stored";
-
-/** Ending is how a session came to its end: access was taken away, it ran out, or the person left. */
-export type Ending = "access" | "expired" | "left";
 
 export type Session =
   | { state: "loading" }
@@ -35,13 +33,6 @@ export function useSession(): Value {
 export function useMe(): Me {
   const { session } = useSession();
   return session.state === "in" ? session.me : {};
-}
-
-/** endingOf reads from a refusal how the session ended; fromStream: the server had closed a live stream before. */
-export function endingOf(problem: Problem, fromStream: boolean): Ending {
-  if (problem.code === "person_frozen") return "access";
-  if (problem.code === "session_ended") return "expired"; // ran out, or was ended on another device or by an administrator
-  return fromStream ? "access" : "expired";
 }
 
 /** SessionProvider holds who is signed in. When that ends, everything that was loaded is dropped at once. */

@@ -49,6 +49,7 @@ export function Failure({ error, retry, full }: { error: unknown; retry?: () => 
     <div className={full ? styles.full : styles.state} role="alert">
       <p className={styles.stateTitle}>{t.shell.failed}</p>
       <p className={styles.muted}>{textOf(error)}</p>
+      {error instanceof Problem && error.problems.map((line) => <p key={line} className={styles.faint}>{line}</p>)}
       {error instanceof Problem && error.request && <p className={styles.faint}>{t.shell.request(error.request)}</p>}
       {retry && (
         <Button className={styles.stateAction} onClick={retry}>

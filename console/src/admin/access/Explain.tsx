@@ -139,6 +139,7 @@ function StepItem({ step: s, missing, bad }: { step: Step; missing?: boolean; ba
   const tuple = relation(s);
   const text = withoutTail(nameIn(locale, s.text, s.ref ?? s.rule ?? ""), s.expression);
   const when = [known(s.from) ? t.people.from(date(s.from, locale)) : "", known(s.until) && !s.until.startsWith("9999") ? t.words.until(date(s.until, locale)) : "", known(s.since) ? t.words.since(full(s.since, locale)) : ""].filter(Boolean).join(" · ");
+  const told = s.kind === "reason" && nameIn(locale, s.text) !== ""; // the server's sentence says when and by whom
   const by = s.by || s.source;
   return (
     <li className={styles.step}>
@@ -151,7 +152,7 @@ function StepItem({ step: s, missing, bad }: { step: Step; missing?: boolean; ba
             {c}
           </code>
         ))}
-        {(when || by) && (
+        {!told && (when || by) && (
           <div className={styles.small}>
             {when}
             {when && by && " · "}

@@ -57,7 +57,7 @@ export function PlanResult({ plan, busy, problem, apply }: { plan: Plan; busy: b
       )}
       {changes.length > 0 && <Changes changes={changes} all={added + removed + changed} />}
       <div className={styles.buttons}>
-        <Button type="primary" danger={removed > 0} onClick={() => setAsking(true)}>
+        <Button type="primary" danger={removed > 0} disabled={plan.empty === true} onClick={() => setAsking(true)}>
           {t.policies.apply}
         </Button>
       </div>

@@ -10,6 +10,7 @@ export const audit = {
   details: "Details",
   erased: "The personal part was erased.",
   system: "System",
+  anonymous: "Nobody signed in",
   token: "A token",
   anyAction: "Every kind",
   actions: {

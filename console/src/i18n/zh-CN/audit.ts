@@ -12,6 +12,7 @@ export const audit = {
   details: "详情",
   erased: "个人信息部分已删除。",
   system: "系统",
+  anonymous: "未登录",
   token: "令牌",
   anyAction: "全部类型",
   actions: {
