@@ -50,6 +50,7 @@ func Parse(name string, src []byte) (*Policy, error) {
 			return r.mapping(n, fields{
 				"absence": func(n *yaml.Node) error { return r.limit(n, &p.Guard.Absence) },
 				"cleanup": func(n *yaml.Node) error { return r.limit(n, &p.Guard.Cleanup) },
+				"move":    func(n *yaml.Node) error { return r.limit(n, &p.Guard.Move) },
 			})
 		},
 	})

@@ -90,7 +90,8 @@ type Rule struct {
 // Guard holds the limits over which bulk removals are held, over a rolling window of 24 hours.
 type Guard struct {
 	Absence Limit `json:"absence"` // people who are missing from a source
-	Cleanup Limit `json:"cleanup"` // people who left or moved
+	Cleanup Limit `json:"cleanup"` // people who left
+	Move    Limit `json:"move"`    // people whose facts give them other places
 }
 
 // Limit is exceeded by more than max(People, Percent of the population).
@@ -101,7 +102,7 @@ type Limit struct {
 
 // DefaultGuard is in force where a policy says nothing.
 func DefaultGuard() Guard {
-	return Guard{Absence: Limit{People: 10, Percent: 2}, Cleanup: Limit{People: 10, Percent: 5}}
+	return Guard{Absence: Limit{People: 10, Percent: 2}, Cleanup: Limit{People: 10, Percent: 5}, Move: Limit{People: 50, Percent: 20}}
 }
 
 // DefaultAccess is what each role may do in a channel that says nothing of it.

@@ -26,9 +26,9 @@ type Removal struct {
 	Held       bool      // stopped by an open hold: the membership still stands
 }
 
-// class is what is counted together: absence per source, the rest of the clean-up in one.
+// class is what is counted together: absence per source; who left, who moved and what a policy takes, each in one.
 type class struct {
-	cause  Cause // CauseAbsence, CauseCleanup (also movers) or CausePolicy
+	cause  Cause // CauseAbsence, CauseCleanup, CauseMove or CausePolicy
 	source id.Source
 }
 
@@ -36,10 +36,8 @@ func (r Removal) class() class {
 	switch r.Cause {
 	case CauseAbsence:
 		return class{CauseAbsence, r.Source}
-	case CauseCleanup, CauseMove:
-		return class{CauseCleanup, ""}
-	case CausePolicy:
-		return class{CausePolicy, ""}
+	case CauseCleanup, CauseMove, CausePolicy:
+		return class{r.Cause, ""}
 	}
 	return class{} // expiry and released holds were decided by somebody: never held
 }
@@ -106,6 +104,16 @@ func (v Verdict) breach(r Removal) (Breach, bool) {
 // Guard holds bulk removals.
 type Guard struct{ Limits policies.Guard }
 
+func (g Guard) limit(cause Cause) policies.Limit {
+	switch cause {
+	case CauseAbsence:
+		return g.Limits.Absence
+	case CauseMove:
+		return g.Limits.Move
+	}
+	return g.Limits.Cleanup
+}
+
 // Check judges a batch. It is pure but for Population; its answer does not depend on any order.
 func (g Guard) Check(b Batch) (Verdict, error) {
 	people, fresh := map[class]map[id.Person]bool{}, map[class]bool{}
@@ -127,10 +135,7 @@ func (g Guard) Check(b Batch) (Verdict, error) {
 		if c == (class{}) {
 			continue
 		}
-		limit := g.Limits.Cleanup
-		if c.cause == CauseAbsence {
-			limit = g.Limits.Absence
-		}
+		limit := g.limit(c.cause)
 		n := len(people[c])
 		if n <= limit.People {
 			continue
@@ -150,7 +155,8 @@ func (g Guard) Check(b Batch) (Verdict, error) {
 	return v, nil
 }
 
-// emptied finds the groups that had three members or more within the window and would have none.
+// emptied finds the groups that had three members or more within the window and would have none. Moves that a
+// source pushed one by one before do not count: each was said of one person.
 func emptied(b Batch) []Breach {
 	going, gone := map[id.Group][]Removal{}, map[id.Group]map[id.Membership]bool{}
 	for _, r := range b.Removals {
@@ -159,7 +165,7 @@ func emptied(b Batch) []Breach {
 		}
 	}
 	for _, r := range b.Recent {
-		if r.Held {
+		if r.Held || r.Cause == CauseMove {
 			continue
 		}
 		if gone[r.Group] == nil {

@@ -81,10 +81,10 @@ func TestRejectedHold(t *testing.T) {
 	})
 }
 
-// Movers count with leavers over a day; who is held keeps access, and the call succeeds.
+// Movers are counted over a day; who is held keeps access, and the call succeeds.
 func TestMoversAreHeldOverTheLimit(t *testing.T) {
 	both(t, func(w *world) {
-		w.policy(policyText)
+		w.policy(policyText + "guard: {move: {people: 10, percent: 5}}\n")
 		people := w.putMany(40, "p", "dept=R&D")
 		w.putMany(11, "p", "dept=Sales")
 		w.want("held, and the new place given", w.places(people[10]), "apollo:participant! everybody:participant sales:participant")

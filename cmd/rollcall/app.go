@@ -106,7 +106,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.wireChat(ctx); err != nil {
 		return err
 	}
-	if a.scim, err = scim.New(scim.Options{Store: a.people, Log: a.log, PublicURL: a.cfg.PublicURL, Rate: a.cfg.SCIM.Rate}); err != nil {
+	if a.scim, err = scim.New(scim.Options{Store: a.people, Log: a.log, PublicURL: a.cfg.PublicURL, Missing: scim.AuditMissing(a.db, a.log), Rate: a.cfg.SCIM.Rate}); err != nil {
 		return err
 	}
 	a.measure()

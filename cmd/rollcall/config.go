@@ -55,6 +55,10 @@ type OIDC struct {
 	Claim        string `koanf:"claim"` // the claim that says who it is
 	Match        string `koanf:"match"` // what the claim is compared with: employee_number, external_id or user_name
 	Source       string `koanf:"source"`
+	// AnyLogoutType takes logout tokens without the header type "logout+jwt", of identity providers that follow the first
+	// edition of OpenID Connect Back-Channel Logout.
+	AnyLogoutType bool     `koanf:"any_logout_type"`
+	Scopes        []string `koanf:"scopes"` // empty: openid profile email
 }
 
 // SCIM bounds what sources may send.

@@ -45,7 +45,7 @@ func (d *demoServer) furnish(ctx context.Context, cfg Config, hr net.Listener) e
 		return fmt.Errorf("furnish the demo: %w", err)
 	}
 	if !fresh {
-		return nil
+		return d.hr.Recover(ctx)
 	}
 	if _, err := d.app.ldap[ldapSource].Sync(ctx); err != nil {
 		return fmt.Errorf("furnish the demo: %w", err)

@@ -21,7 +21,7 @@ func (a *app) wireDoor() (err error) {
 	o := a.cfg.OIDC
 	a.door, err = session.New(session.Options{
 		DB: a.db, Log: a.log, Standing: a.index, PublicURL: a.cfg.PublicURL,
-		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret,
+		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AnyLogoutType: o.AnyLogoutType, Scopes: o.Scopes,
 		Resolve: a.resolve, BootstrapToken: a.cfg.BootstrapToken,
 		OnEnd:      func(s id.Session, _ id.Person) { a.chat.Hub().EndSession(s) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.chat.Hub().EndToken(t) },

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The demo as others start it: the ready file has the keys of the contract and each address answers.
+func TestDemoReadyFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ready.json")
+	var out, logs bytes.Buffer
+	done := make(chan int, 1)
+	go func() {
+		done <- run([]string{"demo", "--listen", "127.0.0.1:0", "--people", "40", "--no-browser", "--ready-file", file}, strings.NewReader(""), &out, &logs)
+	}()
+	var ready map[string]string
+	for deadline := time.Now().Add(60 * time.Second); ready == nil; time.Sleep(50 * time.Millisecond) {
+		if text, err := os.ReadFile(file); err == nil && json.Unmarshal(text, &ready) == nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not ready: %s", logs.String())
+		}
+	}
+	for _, key := range []string{"url", "admin_token", "scim_url", "scim_token", "ldap_url", "ldap_bind_dn", "ldap_password", "idp_url"} {
+		if ready[key] == "" {
+			t.Errorf("%s is missing", key)
+		}
+	}
+	s := &bench{tb: t, url: ready["url"]}
+	if n := len(s.call("GET", "/api/v1/people?limit=200", ready["admin_token"], "")["items"].([]any)); n != 40 {
+		t.Errorf("%d people", n)
+	}
+	if n := len(s.call("GET", "/api/v1/units", ready["admin_token"], "")["items"].([]any)); n == 0 {
+		t.Error("no units")
+	}
+	if total := s.call("GET", "/scim/v2/Users?count=1", ready["scim_token"], "")["totalResults"].(float64); total == 0 {
+		t.Error("no SCIM users")
+	}
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case code := <-done:
+		if code != 0 {
+			t.Errorf("exit %d: %s", code, logs.String())
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the demo does not end")
+	}
+	if strings.Contains(logs.String(), ready["ldap_password"]) || strings.Contains(logs.String(), ready["admin_token"]) {
+		t.Error("a secret reached the log")
+	}
+}
