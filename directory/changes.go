@@ -112,7 +112,7 @@ type DeleteGroup struct {
 }
 
 // FreezePerson freezes from now on until Until (zero: until lifted). Cause is CauseSecurity. Where one stands already it is
-// only ever made stronger: a later end, a veto.
+// only ever made stronger: a later end, a veto. One call holds at most one of FreezePerson, LiftFreeze, EndPerson per person.
 type FreezePerson struct {
 	Person id.Person
 	Cause  FreezeCause // empty: CauseSecurity
@@ -178,7 +178,7 @@ const (
 type Changed struct {
 	Person  id.Person
 	Created bool
-	Fields  []string // names of what differs, as DiffPerson; and "status", "freezes", "groups", "unit_path"
+	Fields  []string // names of what differs, as DiffPerson; and "status", "affiliations", "freezes", "groups", "unit_path"
 }
 
 // Applied is what a call did. Outcomes, Records, Groups and Freezes have one entry per change, the zero value where it is of another kind.

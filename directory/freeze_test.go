@@ -306,3 +306,45 @@ func TestEndPerson(t *testing.T) {
 		w.unchanged(func() { w.apply(directory.EndPerson{Person: r.Person}) })
 	})
 }
+
+// What hides behind another record, in the merged person, is told all the same: it may decide access.
+func TestHiddenChangesAreTold(t *testing.T) {
+	run(t, func(w *world) {
+		main := w.put("main", number("1"), func(r *directory.Record) { r.UnitKey = "a" })
+		side := w.put("side", number("2"), func(r *directory.Record) { r.UnitKey = "b" })
+		w.apply(directory.LinkRecord{Source: w.ldap, Link: side.Link, Person: main.Person})
+		w.apply(directory.PutGroup{Group: directory.GroupRecord{Source: w.ldap, Key: "g", DisplayName: "g"}, Members: []string{"side"}})
+		version := w.person(main.Person).Version
+		for name, change := range map[string]directory.Change{
+			"unit":     directory.PutRecord{Record: directory.Record{Source: w.ldap, Key: "side", UserName: "side", Active: true, UnitKey: "c", Attributes: directory.Attributes{EmployeeNumber: "2"}}},
+			"deletion": directory.DeleteRecord{Source: w.ldap, Key: "side"},
+		} {
+			if a := w.apply(change); !slices.Contains(told(a), main.Person) {
+				t.Errorf("%s: %+v", name, a.Changed)
+			}
+		}
+		list(t, "groups", w.person(main.Person).Groups)
+		a := w.apply(directory.PutRecord{Record: directory.Record{Source: w.ldap, Key: "side", UserName: "side", Active: true, Attributes: directory.Attributes{EmployeeNumber: "2"}}})
+		if !slices.Contains(a.Changed[0].Fields, "groups") && !slices.Contains(a.Changed[0].Fields, "affiliations") {
+			t.Errorf("%+v", a.Changed)
+		}
+		list(t, "groups", w.person(main.Person).Groups, "corp/g")
+		same(t, "version", w.person(main.Person).Version, version)
+	})
+}
+
+func TestMadeAndDeletedInOneCall(t *testing.T) {
+	run(t, func(w *world) {
+		rec := directory.Record{Source: w.ldap, Key: "k", UserName: "k", Active: true, Attributes: directory.Attributes{Emails: []directory.Email{{Value: "k@x"}}}}
+		a := w.apply(directory.PutRecord{Record: rec}, directory.DeleteRecord{Source: w.ldap, Key: "k"})
+		p := w.person(a.Records[0].Person)
+		same(t, "status", p.Status, directory.StatusTerminated)
+		page, err := w.FindRecords(w.ctx, directory.RecordQuery{Source: w.ldap})
+		if err != nil || page.Total != 0 {
+			t.Errorf("%+v, %v", page, err)
+		}
+		if _, err := w.Apply(w.ctx, directory.Cause{}, directory.FreezePerson{Person: p.ID}, directory.EndPerson{Person: p.ID, At: w.at}); !errors.Is(err, directory.ErrInvalid) {
+			t.Error(err)
+		}
+	})
+}

@@ -50,6 +50,9 @@ func (w *work) consoleChange(c Change) (Outcome, error) {
 	if n == 0 {
 		return "", fmt.Errorf("person %s: %w", op.person, ErrNotFound)
 	}
+	if slices.ContainsFunc(w.console, func(o consoleOp) bool { return o.person == op.person }) {
+		return "", fmt.Errorf("%w: one freeze of a person at a time", ErrInvalid)
+	}
 	w.console = append(w.console, op)
 	w.touched[op.person] = true
 	return Unchanged, nil // people says better
@@ -80,8 +83,29 @@ func (w *work) follow() error {
 		if err := w.touchWhere("manager_key", source, keys); err != nil {
 			return err
 		}
+		if err := w.followGroups(source, keys); err != nil {
+			return err
+		}
 	}
 	return w.followUnits()
+}
+
+// followGroups tells the people of records that came or went and whom a group names.
+func (w *work) followGroups(source id.Source, keys map[string]bool) error {
+	for part := range slices.Chunk(sorted(keys), chunk) {
+		var named []string
+		if err := w.tx.Raw("select distinct value from group_members where source_id = ? and value in ?", source, part).Scan(&named).Error; err != nil {
+			return fmt.Errorf("read members: %w", err)
+		}
+		for _, key := range named {
+			e := w.byKey[reference{source, key}]
+			w.differs(e.after.Person, "groups")
+			if e.before.Link != "" {
+				w.differs(e.before.Person, "groups")
+			}
+		}
+	}
+	return nil
 }
 
 // touchWhere marks the people whose live records of a source have one of these values in column.

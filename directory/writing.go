@@ -71,19 +71,19 @@ func (p *writing) personFreezes(s *subject) {
 		p.newFreezes = append(p.newFreezes, freezeRowOf(f))
 		w.freezes = append(w.freezes, FreezeChange{Freeze: f, Op: FreezeOpened})
 		w.note("person.frozen", string(s.id), nil, freezeNote(f))
-		w.settled(f)
+		w.answer(f)
 	}
 	for _, f := range changed {
 		before := s.standing[slices.IndexFunc(s.standing, func(o Freeze) bool { return o.ID == f.ID })]
 		p.freezes = append(p.freezes, freezeRowOf(f))
 		w.freezes = append(w.freezes, FreezeChange{Freeze: f, Op: FreezeChanged, Before: before})
 		w.note("person.frozen", string(s.id), nil, freezeNote(f))
-		w.settled(f)
+		w.answer(f)
 	}
 	for _, f := range lifted {
 		p.freezes = append(p.freezes, freezeRowOf(f))
 		w.note("person.unfrozen", string(s.id), nil, freezeNote(f))
-		w.settled(f)
+		w.answer(f)
 	}
 	if len(opened)+len(changed)+len(lifted) > 0 {
 		w.differs(s.id, "freezes")
@@ -96,8 +96,8 @@ func (p *writing) personFreezes(s *subject) {
 	}
 }
 
-// settled puts a freeze of the console into the answer of its change.
-func (w *work) settled(f Freeze) {
+// answer puts a freeze of the console into the answer of its change.
+func (w *work) answer(f Freeze) {
 	for _, op := range w.console {
 		slot := SlotSecurity
 		switch c := op.change.(type) {
@@ -139,9 +139,11 @@ func (p *writing) record(e *entry) {
 	live := e.after.DeletedAt.IsZero()
 	note := map[string]any{"source": e.after.Source, "person": e.after.Person, "version": e.after.Version}
 	if e.before.Link == "" {
-		p.live[e.after.Source]++
 		p.newRecords = append(p.newRecords, row)
-		p.contacts = append(p.contacts, contactRowsOf(e.after)...)
+		if live { // else it was deleted by the same call
+			p.live[e.after.Source]++
+			p.contacts = append(p.contacts, contactRowsOf(e.after)...)
+		}
 		w.note("record.created", string(e.after.Link), Diff(Record{}, e.after), note)
 		return
 	}
@@ -163,6 +165,10 @@ func (p *writing) record(e *entry) {
 		p.contacts = append(p.contacts, now...)
 	}
 	fields := Diff(e.before, e.after)
+	if live != e.before.DeletedAt.IsZero() || e.before.Person != e.after.Person || slices.ContainsFunc(fields, func(f Field) bool { return employs(f.Name) }) {
+		w.differs(e.before.Person, "affiliations")
+		w.differs(e.after.Person, "affiliations")
+	}
 	if len(fields) > 0 {
 		w.note("record.changed", string(e.after.Link), fields, note)
 	}
@@ -186,6 +192,15 @@ func (p *writing) record(e *entry) {
 	case !was && is && live:
 		w.note("record.present", string(e.after.Link), nil, note)
 	}
+}
+
+// employs tells whether a field of a record says something about an employment, which another record may hide from the merged person.
+func employs(field string) bool {
+	switch field {
+	case "active", "employee_number", "employee_type", "department", "unit", "start_at", "end_at", "leave_from", "leave_until":
+		return true
+	}
+	return false
 }
 
 // flush writes what was collected. People come before the records that name them; both were locked before in their order.
