@@ -257,7 +257,7 @@ func TestSecondRunWritesNothing(t *testing.T) {
 				ManagerKey: fmt.Sprint("k", (i*7)%700), UnitKey: fmt.Sprint("ou", i%9)}})
 		}
 		for i := range 9 {
-			changes = append(changes, directory.PutUnit{Unit: directory.Unit{Source: w.ldap, Key: fmt.Sprint("ou", i), Name: "ou"}, ParentKey: fmt.Sprint("ou", (i-1)/2-0)})
+			changes = append(changes, directory.PutUnit{Unit: directory.Unit{Source: w.ldap, Key: fmt.Sprint("ou", i), Name: "ou"}, ParentKey: fmt.Sprint("ou", (i-1)/2)})
 			if i == 0 {
 				changes[len(changes)-1] = directory.PutUnit{Unit: directory.Unit{Source: w.ldap, Key: "ou0", Name: "ou"}}
 			}
@@ -269,12 +269,8 @@ func TestSecondRunWritesNothing(t *testing.T) {
 		changes = append(changes, directory.PutGroup{Group: directory.GroupRecord{Source: w.ldap, Key: "g", DisplayName: "all"}, Members: all})
 		a := w.apply(changes...)
 		same(t, "changed", len(a.Changed), 700)
-		for _, c := range a.Changed {
-			p := w.person(c.Person)
-			if p.Unit == "" || p.Manager == "" || len(p.Groups) != 1 || !c.Created {
-				t.Fatalf("%+v %+v", p, c)
-			}
-			break
+		if p := w.person(a.Changed[0].Person); p.Unit == "" || p.Manager == "" || len(p.Groups) != 1 || !a.Changed[0].Created {
+			t.Fatalf("%+v %+v", p, a.Changed[0])
 		}
 		w.unchanged(func() {
 			if again := w.apply(changes...); !again.Noop {
