@@ -54,6 +54,10 @@ func (r *renderer) code(w io.Writer, text, language string, left *time.Duration)
 	return name
 }
 
+func plainCode(text string) string {
+	return `<pre class="chroma"><code>` + escapeCode(text) + "</code></pre>"
+}
+
 func lexerOf(language string) chroma.Lexer {
 	language = strings.TrimSpace(language)
 	if language == "" || len(language) > 40 {

@@ -84,6 +84,9 @@ func (r *renderer) message(d Draft) (string, string) {
 		var out strings.Builder
 		left := codeTime
 		language := r.code(&out, d.Text, d.Language, &left)
+		if out.Len() > maxHTML {
+			return plainCode(d.Text), language
+		}
 		return out.String(), language
 	}
 	return r.text(d.Text), ""
@@ -102,7 +105,11 @@ func (r *renderer) text(source string) string {
 	if err := r.markdown.Renderer().Render(&out, src, doc); err != nil {
 		return plain(source)
 	}
-	return strings.TrimSpace(r.policy.SanitizeReader(&out).String())
+	clean := strings.TrimSpace(r.policy.SanitizeReader(&out).String())
+	if len(clean) > maxHTML {
+		return plain(source)
+	}
+	return clean
 }
 
 func plain(source string) string {
@@ -205,7 +212,7 @@ func (n nodes) fenced(w util.BufWriter, source []byte, node ast.Node, entering b
 			return ast.WalkSkipChildren, nil
 		}
 	}
-	w.WriteString(`<pre class="chroma"><code>` + escapeCode(linesOf(node, source)) + "</code></pre>")
+	w.WriteString(plainCode(linesOf(node, source)))
 	return ast.WalkSkipChildren, nil
 }
 

@@ -12,11 +12,9 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/rollcall-im/rollcall/chat/chattest"
 	"github.com/rollcall-im/rollcall/chat/delivery"
-	"github.com/rollcall-im/rollcall/internal/bus"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -167,15 +165,6 @@ func (h *house) count(query string, args ...any) (n int64) {
 	return n
 }
 
-func eventually(t testing.TB, ok func() bool, why string) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal(why)
-		}
-	}
-}
-
 func texts(body map[string]any) (out []string) {
 	items, _ := body["items"].([]any)
 	for _, item := range items {
@@ -184,5 +173,3 @@ func texts(body map[string]any) (out []string) {
 	}
 	return out
 }
-
-var _ bus.Bus = (*bus.InProcess)(nil)

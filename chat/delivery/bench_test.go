@@ -62,7 +62,7 @@ func receive(address string) error {
 			}
 		}
 		for live := false; !live; {
-			f, err := ws.ReadFrame(r)
+			f, err := readFrame(r)
 			if err != nil {
 				return err
 			}

@@ -200,6 +200,17 @@ func (x *exit) Write(p []byte) (int, error) {
 	return len(p), x.release()
 }
 
+// FlushError serves http.ResponseController: what is flushed goes through sections too.
+func (x *exit) FlushError() error {
+	x.gate.Lock()
+	guarded := x.guarded
+	x.gate.Unlock()
+	if !guarded {
+		return x.control.Flush()
+	}
+	return x.release()
+}
+
 // release writes what is kept, in pieces, each in a section of its own. An answer whose ground is gone becomes
 // a 404 where nothing is out yet; else the connection is reset, so that the client cannot take what it has for
 // the whole.
@@ -281,70 +292,4 @@ func (x *exit) finish() {
 
 func bodyAllowed(status int) bool {
 	return status != http.StatusNoContent && status != http.StatusNotModified
-}
-
-// judge ends the answers whose ground is gone. It returns when no section begun before is left.
-func (e *Exits) judge(people []id.Person, everybody bool) {
-	named := make(map[id.Person]bool, len(people))
-	for _, person := range people {
-		named[person] = true
-	}
-	for _, x := range e.list(func(x *exit) bool { return everybody || named[x.who.Person] }) {
-		x.stop(func() bool {
-			e.mu.Lock()
-			channels := x.channels
-			e.mu.Unlock()
-			for _, channel := range channels {
-				if ok, _ := e.hub.o.Gate.Allow(x.who.Person, channel, View); !ok {
-					return true
-				}
-			}
-			return e.hub.o.Frozen != nil && e.hub.o.Frozen(x.who.Person)
-		})
-	}
-}
-
-// end ends the answers that match.
-func (e *Exits) end(match func(*exit) bool) {
-	for _, x := range e.list(match) {
-		x.stop(func() bool { return true })
-	}
-}
-
-func (e *Exits) list(match func(*exit) bool) []*exit {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var out []*exit
-	for x := range e.running {
-		if match(x) {
-			out = append(out, x)
-		}
-	}
-	return out
-}
-
-// stop ends x where gone says so: it frees a section that a slow client holds up, then waits for it.
-func (x *exit) stop(gone func() bool) {
-	ended := gone()
-	if ended {
-		x.ended.Store(true)
-		x.cancel()
-		if x.writing.Load() && (x.conn == nil || x.unsent() > 0) { // also frees a section that waits for the client
-			x.reset()
-		}
-	}
-	x.gate.Lock() // the section under way has ended
-	defer x.gate.Unlock()
-	if ended && x.sent && !x.refused && x.unsent() > 0 {
-		x.reset()
-	}
-}
-
-// reset drops what the client has not taken yet.
-func (x *exit) reset() {
-	if tcp, ok := x.conn.(*net.TCPConn); ok { // first: the server closes the connection itself once a write fails
-		tcp.SetLinger(0)
-		tcp.Close()
-	}
-	x.control.SetWriteDeadline(time.Now())
 }

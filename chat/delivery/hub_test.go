@@ -81,7 +81,7 @@ func TestOverflow(t *testing.T) {
 	r := strings.NewReader(frames)
 	last := int64(0)
 	for {
-		f, err := ws.ReadFrame(r)
+		f, err := readFrame(r)
 		if err != nil {
 			t.Fatalf("the frames do not end with a close frame: %v", err)
 		}
@@ -301,7 +301,7 @@ func TestOrderOfHandingOver(t *testing.T) {
 	_, frames, _ := strings.Cut(a.text(), "\r\n\r\n")
 	last := int64(0)
 	for r := strings.NewReader(frames); r.Len() > 0; {
-		f, err := ws.ReadFrame(r)
+		f, err := readFrame(r)
 		if err != nil {
 			t.Fatal(err)
 		}

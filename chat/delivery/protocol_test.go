@@ -116,7 +116,7 @@ func closeCode(t *testing.T, conn net.Conn, r io.Reader) ws.StatusCode {
 	t.Helper()
 	conn.SetReadDeadline(time.Now().Add(8 * time.Second))
 	for {
-		f, err := ws.ReadFrame(r)
+		f, err := readFrame(r)
 		if err != nil {
 			t.Logf("ended without a close frame: %v", err)
 			return 0
@@ -246,7 +246,7 @@ func TestPingsAndFragments(t *testing.T) {
 	conn.SetReadDeadline(time.Now().Add(5 * time.Second))
 	var got []string
 	for len(got) < 7 {
-		f, err := ws.ReadFrame(r)
+		f, err := readFrame(r)
 		if err != nil {
 			t.Fatal(err, got)
 		}

@@ -1,6 +1,11 @@
 package delivery
 
-import "github.com/rollcall-im/rollcall/internal/id"
+import (
+	"net"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/id"
+)
 
 // lost is called by the Gate when a new snapshot is in force and before its revision is acknowledged. It
 // returns when no section begun under an older snapshot is left for the people concerned: each connection's
@@ -103,4 +108,70 @@ func (h *Hub) EndToken(token id.Token) {
 		}
 	}
 	h.exits.end(func(x *exit) bool { return token != "" && x.who.Token == token })
+}
+
+// judge ends the answers whose ground is gone. It returns when no section begun before is left.
+func (e *Exits) judge(people []id.Person, everybody bool) {
+	named := make(map[id.Person]bool, len(people))
+	for _, person := range people {
+		named[person] = true
+	}
+	for _, x := range e.list(func(x *exit) bool { return everybody || named[x.who.Person] }) {
+		x.stop(func() bool {
+			e.mu.Lock()
+			channels := x.channels
+			e.mu.Unlock()
+			for _, channel := range channels {
+				if ok, _ := e.hub.o.Gate.Allow(x.who.Person, channel, View); !ok {
+					return true
+				}
+			}
+			return e.hub.o.Frozen != nil && e.hub.o.Frozen(x.who.Person)
+		})
+	}
+}
+
+// end ends the answers that match.
+func (e *Exits) end(match func(*exit) bool) {
+	for _, x := range e.list(match) {
+		x.stop(func() bool { return true })
+	}
+}
+
+func (e *Exits) list(match func(*exit) bool) []*exit {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []*exit
+	for x := range e.running {
+		if match(x) {
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// stop ends x where gone says so: it frees a section that a slow client holds up, then waits for it.
+func (x *exit) stop(gone func() bool) {
+	ended := gone()
+	if ended {
+		x.ended.Store(true)
+		x.cancel()
+		if x.writing.Load() && (x.conn == nil || x.unsent() > 0) { // also frees a section that waits for the client
+			x.reset()
+		}
+	}
+	x.gate.Lock() // the section under way has ended
+	defer x.gate.Unlock()
+	if ended && x.sent && !x.refused && x.unsent() > 0 {
+		x.reset()
+	}
+}
+
+// reset drops what the client has not taken yet.
+func (x *exit) reset() {
+	if tcp, ok := x.conn.(*net.TCPConn); ok { // first: the server closes the connection itself once a write fails
+		tcp.SetLinger(0)
+		tcp.Close()
+	}
+	x.control.SetWriteDeadline(time.Now())
 }

@@ -44,35 +44,43 @@ func (o *outcome) trace(person id.Person, buf []byte) {
 	}
 }
 
-// race runs one revocation against one reader of a kind. all: everything is taken away, else one channel.
-func race(w *world, kind int, all bool, out *outcome) {
-	person := id.New[id.Person]()
-	w.gate.Let(main, chattest.Grant{Post: true}, person)
-	var mu sync.Mutex
-	var peers []*peer
-	add := func(p *peer, err error) *peer {
-		if err != nil {
-			return nil
-		}
-		mu.Lock()
-		defer mu.Unlock()
-		peers = append(peers, p)
-		return p
+// racer is one person whose access ends while a reader of some kind is at work.
+type racer struct {
+	w      *world
+	kind   int
+	person id.Person
+	stop   chan struct{}
+	wait   sync.WaitGroup
+
+	mu    sync.Mutex
+	peers []*peer
+}
+
+func (r *racer) add(p *peer, err error) *peer {
+	if err != nil {
+		return nil
 	}
-	stop := make(chan struct{})
-	var wait sync.WaitGroup
-	switch kind {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.peers = append(r.peers, p)
+	return p
+}
+
+// start begins to read in the way of the kind, and returns when that is under way.
+func (r *racer) start() {
+	w := r.w
+	switch r.kind {
 	case quiet:
-		if p := add(stream(w.url, person, 0)); p != nil {
+		if p := r.add(stream(w.url, r.person, 0)); p != nil {
 			p.send(resumeMain(w))
 			go p.read()
 			p.wait(w.t, marker)
 		}
 	case slow:
-		if p := add(stream(w.url, person, 2048)); p != nil {
+		if p := r.add(stream(w.url, r.person, 2048)); p != nil {
 			p.send(resumeMain(w))
 			eventually(w.t, func() bool {
-				for _, c := range w.hub.of(person) {
+				for _, c := range w.hub.of(r.person) {
 					c.gate.Lock()
 					n := c.queued
 					c.gate.Unlock()
@@ -81,102 +89,116 @@ func race(w *world, kind int, all bool, out *outcome) {
 				return false
 			}, func() string { return "the queue does not fill" })
 		}
-	case requests, slowRequest:
-		big, receive := "", 0
-		if kind == slowRequest {
-			big, receive = strings.Repeat("x", 50), 2048
-		}
-		for range 2 {
-			p := add(connect(w.url, receive))
-			if p == nil {
-				continue
-			}
-			if kind == requests {
-				go p.read()
-			}
-			wait.Go(func() {
-				for {
-					if _, err := fmt.Fprintf(p.conn, "GET /history?channel=chn_main&big=%s HTTP/1.1\r\nHost: x\r\nX-Person: %s\r\n\r\n", big, person); err != nil {
-						return
-					}
-					select {
-					case <-stop:
-						return
-					case <-time.After(time.Duration(rand.IntN(2000)) * time.Microsecond):
-					}
-					if kind == slowRequest {
-						<-stop
-						return
-					}
-				}
-			})
-		}
+	case requests:
+		r.ask("", 0)
+	case slowRequest:
+		r.ask(strings.Repeat("x", 50), 2048)
 	case reconnecting:
 		for range 2 {
-			wait.Go(func() {
-				for {
-					select {
-					case <-stop:
-						return
-					default:
-					}
-					if p := add(stream(w.url, person, 0)); p != nil {
-						p.send(resumeMain(w))
-						go p.read()
-						time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
-						if rand.IntN(2) == 0 {
-							p.conn.Close()
-						}
-					}
-				}
-			})
+			r.wait.Go(r.reconnect)
 		}
 	}
-	time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond)
-	if all {
-		w.gate.Freeze(person)
-	} else {
-		w.gate.Remove(main, person)
+}
+
+// ask has answers under way on two connections.
+func (r *racer) ask(big string, receive int) {
+	for range 2 {
+		p := r.add(connect(r.w.url, receive))
+		if p == nil {
+			continue
+		}
+		if r.kind == requests {
+			go p.read()
+		}
+		r.wait.Go(func() {
+			for {
+				if _, err := fmt.Fprintf(p.conn, "GET /history?channel=chn_main&big=%s HTTP/1.1\r\nHost: x\r\nX-Person: %s\r\n\r\n", big, r.person); err != nil {
+					return
+				}
+				if r.kind == slowRequest {
+					<-r.stop
+					return
+				}
+				select {
+				case <-r.stop:
+					return
+				case <-time.After(time.Duration(rand.IntN(2000)) * time.Microsecond):
+				}
+			}
+		})
 	}
-	// The revocation has returned. From here on no write of a message begins (trace sees that at the server), and
-	// once what was on the wire has arrived, nothing more arrives.
-	out.gone.Store(person, true)
-	var reached []int
-	rounds := 0
-	for last, still := -1, 0; still < 3; { // a guard that lets more through never comes to rest
+}
+
+func (r *racer) reconnect() {
+	for {
+		select {
+		case <-r.stop:
+			return
+		default:
+		}
+		if p := r.add(stream(r.w.url, r.person, 0)); p != nil {
+			p.send(resumeMain(r.w))
+			go p.read()
+			time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+			if rand.IntN(2) == 0 {
+				p.conn.Close()
+			}
+		}
+	}
+}
+
+// reached waits until what was on the wire has arrived, and answers how much each connection has then. A
+// guard that lets more through never comes to rest.
+func (r *racer) reached() (reached []int) {
+	for last, still, rounds := -1, 0, 0; still < 3 && rounds < 20; rounds++ {
 		time.Sleep(2 * time.Millisecond)
-		mu.Lock()
 		reached = reached[:0]
 		sum := 0
-		for _, p := range peers {
+		r.mu.Lock()
+		for _, p := range r.peers {
 			reached = append(reached, p.reached())
 			sum += reached[len(reached)-1]
 		}
-		mu.Unlock()
-		if rounds++; rounds > 20 {
-			break
-		}
-		if kind == reconnecting || sum == last {
+		r.mu.Unlock()
+		if r.kind == reconnecting || sum == last {
 			still++
 		} else {
 			still = 0
 		}
 		last = sum
 	}
-	known := len(reached)
+	return reached
+}
+
+// race runs one revocation against one reader of a kind. all: everything is taken away, else one channel.
+func race(w *world, kind int, all bool, out *outcome) {
+	r := &racer{w: w, kind: kind, person: id.New[id.Person](), stop: make(chan struct{})}
+	w.gate.Let(main, chattest.Grant{Post: true}, r.person)
+	defer w.gate.Remove(main, r.person)
+	r.start()
+	time.Sleep(time.Duration(rand.IntN(4000)) * time.Microsecond)
+	if all {
+		w.gate.Freeze(r.person)
+	} else {
+		w.gate.Remove(main, r.person)
+	}
+	// The revocation has returned. From here on no write of a message begins (trace sees that at the server), and
+	// once what was on the wire has arrived, nothing more arrives.
+	out.gone.Store(r.person, true)
+	reached := r.reached()
 	time.Sleep(time.Duration(1+rand.IntN(3)) * time.Millisecond) // those who reconnect go on trying
-	close(stop)
-	wait.Wait()
+	close(r.stop)
+	r.wait.Wait()
 	if kind == slow || kind == slowRequest { // now it takes what there is
-		for _, p := range peers {
+		for _, p := range r.peers {
 			go p.read()
 		}
 	}
-	out.run[kind].Add(1)
-	lost := false
 	patience := make(chan struct{})
 	time.AfterFunc(15*time.Millisecond, func() { close(patience) })
-	for i, p := range peers {
+	out.run[kind].Add(1)
+	lost := false
+	for i, p := range r.peers {
 		select {
 		case <-p.done:
 		case <-patience:
@@ -184,7 +206,7 @@ func race(w *world, kind int, all bool, out *outcome) {
 		p.conn.Close()
 		<-p.done
 		from := 0
-		if i < known {
+		if i < len(reached) {
 			from = min(reached[i], len(p.got))
 		}
 		late := p.got[from:]
@@ -197,7 +219,6 @@ func race(w *world, kind int, all bool, out *outcome) {
 	if lost {
 		out.lost[kind].Add(1)
 	}
-	w.gate.Remove(main, person)
 }
 
 // runRaces runs races of the given kinds, eight at a time, while somebody writes without a pause.
