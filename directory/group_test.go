@@ -111,6 +111,7 @@ func TestGroupNames(t *testing.T) {
 	})
 }
 
+// holds: J06
 func TestNestedGroups(t *testing.T) {
 	run(t, func(w *world) {
 		p := w.post("p")

@@ -14,7 +14,10 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
-// In whatever order and in whatever portions records, units and groups arrive, also twice, the people end up the same (J05, J06).
+// In whatever order and in whatever portions records, units and groups arrive, also twice, the people end up the same.
+//
+// holds: J05
+// holds: J06
 func TestAnyOrderEndsTheSame(t *testing.T) {
 	run(t, func(w *world) {
 		n := 0

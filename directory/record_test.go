@@ -215,6 +215,7 @@ func TestRehireByExternalID(t *testing.T) {
 	})
 }
 
+// holds: attack scim-01
 func TestCorrelation(t *testing.T) {
 	run(t, func(w *world) {
 		number := func(n string) func(*directory.Record) { return func(r *directory.Record) { r.EmployeeNumber = n } }
@@ -316,6 +317,7 @@ func TestNothingWithoutAccess(t *testing.T) {
 	})
 }
 
+// holds: J05
 func TestManagerArrivesLater(t *testing.T) {
 	run(t, func(w *world) {
 		a := w.put("a", func(r *directory.Record) { r.ManagerKey = "m" })
