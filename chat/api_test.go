@@ -361,7 +361,9 @@ func TestRemovalHasAPlace(t *testing.T) {
 	a.event(t, "resumed")
 	h.post("per_a", general, "before")
 	rev := h.gate.Remove(general, "per_b")
-	if err := h.chat.RecordMembership(t.Context(), general, "per_b", false, rev); err != nil {
+	if err := h.db.Tx(t.Context(), func(tx *db.Tx) error {
+		return h.chat.RecordMemberships(tx, []Move{{Channel: general, Person: "per_b", Rev: rev}})
+	}); err != nil {
 		t.Fatal(err)
 	}
 	h.post("per_a", general, "after")

@@ -224,18 +224,31 @@ func (c *Chat) MarkRead(ctx context.Context, who id.Person, channel id.Channel, 
 	return stands, nil
 }
 
-// RecordMembership writes that person joined or left channel, at authorization revision rev, into the logs of
-// both. It decides no access. A repeated call with the same rev writes nothing.
-func (c *Chat) RecordMembership(ctx context.Context, channel id.Channel, person id.Person, joined bool, rev int64) error {
-	seq, fresh, err := c.store.membership(ctx, channel, person, joined, rev)
-	if err != nil {
-		return fmt.Errorf("record membership: %w", err)
-	}
-	if fresh {
-		c.hub.Nudge(channel, seq)
-		c.hub.NudgePerson(person)
-		c.tell(string(channel) + " " + strconv.FormatInt(seq, 10))
-		c.tell(string(person))
+// Move is one person who joined or left a channel.
+type Move struct {
+	Channel id.Channel
+	Person  id.Person
+	Joined  bool
+	Rev     int64 // the authorization revision from which it is so
+}
+
+// RecordMemberships writes, in tx, who joined and who left into the logs of channels and people, and tells their
+// streams once tx is committed. It decides no access. What the log says already is skipped.
+func (c *Chat) RecordMemberships(tx *db.Tx, moves []Move) error {
+	for _, m := range moves {
+		seq, fresh, err := c.store.membership(tx, m)
+		if err != nil {
+			return fmt.Errorf("record membership: %w", err)
+		}
+		if !fresh {
+			continue
+		}
+		tx.AfterCommit(func() {
+			c.hub.Nudge(m.Channel, seq)
+			c.hub.NudgePerson(m.Person)
+			c.tell(string(m.Channel) + " " + strconv.FormatInt(seq, 10))
+			c.tell(string(m.Person))
+		})
 	}
 	return nil
 }

@@ -153,40 +153,32 @@ func (s *store) read(ctx context.Context, person id.Person, channel id.Channel, 
 	return stands, moved, err
 }
 
-// membership writes that person joined or left into the logs; false where this revision's was written before.
-func (s *store) membership(ctx context.Context, channel id.Channel, person id.Person, joined bool, rev int64) (seq int64, fresh bool, err error) {
+// membership writes that a person joined or left into the logs; fresh is false where the newest entry about the
+// person says the same already.
+func (s *store) membership(tx *db.Tx, m Move) (seq int64, fresh bool, err error) {
 	kind, mine := memberLeft, channelLeft
-	if joined {
+	if m.Joined {
 		kind, mine = memberJoined, channelJoined
 	}
-	err = s.db.Tx(ctx, func(tx *db.Tx) error {
-		at, err := s.next(tx, channel, 0)
-		if err != nil {
-			return err
-		}
-		var before int64
-		if err := tx.Raw("select count(*) from chat_events where channel = ? and subject = ? and rev = ? and type = ?", channel, person, rev, kind).Scan(&before).Error; err != nil {
-			return err
-		}
-		if before > 0 {
-			return errRepeat
-		}
-		if err := tx.Create(&eventRow{Channel: channel, Seq: at.Seq, Type: kind, Subject: string(person), Ordinal: at.Messages, Rev: rev, At: at.At}).Error; err != nil {
-			return err
-		}
-		if joined { // what was said before is not unread
-			if err := tx.Exec("insert into chat_reads (person, channel, seq, at) values (?, ?, ?, ?) on conflict (person, channel) do nothing",
-				person, channel, at.Seq, at.At).Error; err != nil {
-				return err
-			}
-		}
-		seq = at.Seq
-		return s.personEvent(tx, person, mine, channel, at.Seq)
-	})
-	if errors.Is(err, errRepeat) {
-		return 0, false, nil
+	var newest string
+	if err := tx.Raw("select type from chat_events where channel = ? and subject = ? and type in ('member.joined', 'member.left') order by seq desc limit 1",
+		m.Channel, m.Person).Scan(&newest).Error; err != nil || newest == kind {
+		return 0, false, err
 	}
-	return seq, err == nil, err
+	at, err := s.next(tx, m.Channel, 0)
+	if err != nil {
+		return 0, false, err
+	}
+	if err := tx.Create(&eventRow{Channel: m.Channel, Seq: at.Seq, Type: kind, Subject: string(m.Person), Ordinal: at.Messages, Rev: m.Rev, At: at.At}).Error; err != nil {
+		return 0, false, err
+	}
+	if m.Joined { // what was said before is not unread
+		if err := tx.Exec("insert into chat_reads (person, channel, seq, at) values (?, ?, ?, ?) on conflict (person, channel) do nothing",
+			m.Person, m.Channel, at.Seq, at.At).Error; err != nil {
+			return 0, false, err
+		}
+	}
+	return at.Seq, true, s.personEvent(tx, m.Person, mine, m.Channel, at.Seq)
 }
 
 const pageBytes = 1 << 20

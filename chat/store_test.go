@@ -174,7 +174,9 @@ func TestMembershipInTheLog(t *testing.T) {
 			joined bool
 			rev    int64
 		}{{true, 10}, {true, 10}, {false, 11}, {false, 11}, {true, 12}, {true, 10}} {
-			if err := h.chat.RecordMembership(ctx, general, "per_b", step.joined, step.rev); err != nil {
+			if err := d.Tx(ctx, func(tx *db.Tx) error {
+				return h.chat.RecordMemberships(tx, []Move{{general, "per_b", step.joined, step.rev}})
+			}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -15,11 +15,14 @@ import (
 // what ends at an instant ends by the window of its tuple.
 const tendEvery = 30 * time.Second
 
+// lookBehind is how far the follower stays behind the calls that settle what they changed themselves.
+const lookBehind = 500 * time.Millisecond
+
 // Follower answers the follower "reconcile". It looks at everybody the directory changed and at policies that were
 // applied; where the call that changed them has settled them, which is the rule, it writes nothing. A person who fails
 // is remembered and does not stop it.
 func (r *Reactor) Follower() feed.Follower {
-	return feed.Follower{Name: "reconcile", Handle: func(ctx context.Context, events []feed.Event) error {
+	return feed.Follower{Name: "reconcile", Linger: lookBehind, Handle: func(ctx context.Context, events []feed.Event) error {
 		var people []id.Person
 		applied := false
 		for _, e := range events {

@@ -38,7 +38,7 @@ create table chat_events (
     constraint chat_events_pk primary key (channel, seq),
     constraint chat_events_channel foreign key (channel) references chat_channels (channel)
 );
-create unique index chat_events_once on chat_events (channel, subject, rev, type) where type <> 'message.created';
+create index chat_events_member on chat_events (channel, subject, seq) where type in ('member.joined', 'member.left');
 
 create table chat_reads (
     person  text   not null,

@@ -52,7 +52,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/channels", people, "My channels", talk.ListChannels),
 		httpapi.Op("GET", "/api/v1/channels/{id}", people, "One channel", talk.Channel),
 		httpapi.Op("GET", "/api/v1/channels/{id}/messages", people, "Its history", talk.History),
-		httpapi.Op("POST", "/api/v1/channels/{id}/messages", people, "Write a message", talk.Post),
+		httpapi.Op("POST", "/api/v1/channels/{id}/messages", people, "Write a message", talk.Post).Unrepeatable(), // client_id makes it exactly-once; a kept answer would pass no gate
 		httpapi.Op("POST", "/api/v1/channels/{id}/read", people, "Move my read position", talk.Read),
 		httpapi.Op("GET", "/api/v1/messages/{id}", people, "One message", talk.Message),
 		httpapi.Op("POST", "/api/v1/stream/tickets", people, "A ticket that opens one stream", talk.Ticket).Unrepeatable(),
@@ -122,9 +122,9 @@ func directoryCases() []httpapi.Case {
 		{Err: directory.ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: directory.ErrExists, Status: http.StatusConflict, Code: "exists"},
 		{Err: directory.ErrVersion, Status: http.StatusPreconditionFailed, Code: "version_mismatch"},
-		{Err: directory.ErrInvalid, Status: http.StatusBadRequest, Code: "invalid_value"},
-		{Err: directory.ErrCycle, Status: http.StatusConflict, Code: "cycle"},
+		{Err: directory.ErrInvalid, Status: http.StatusUnprocessableEntity, Code: "invalid"},
+		{Err: directory.ErrCycle, Status: http.StatusConflict, Code: "unit_cycle"},
 		{Err: directory.ErrSourceFreeze, Status: http.StatusConflict, Code: "source_freeze"},
-		{Err: directory.ErrTokens, Status: http.StatusConflict, Code: "two_live_tokens"},
+		{Err: directory.ErrTokens, Status: http.StatusConflict, Code: "too_many_tokens"},
 	}
 }

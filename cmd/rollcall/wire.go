@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/rollcall-im/rollcall/chat"
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/session"
@@ -120,44 +122,42 @@ func channelInfo(c provisioning.Channel, g provisioning.Group, role string) chat
 type names struct{ people *directory.Store }
 
 func (n names) Names(ctx context.Context, people []id.Person) (map[id.Person]chat.Profile, error) {
-	found, err := n.people.PeopleByID(ctx, people)
+	found, err := n.people.Names(ctx, people)
 	out := make(map[id.Person]chat.Profile, len(found))
-	for _, p := range found {
-		out[p.ID] = chat.Profile{Name: p.DisplayName}
+	for person, name := range found {
+		out[person] = chat.Profile{Name: name}
 	}
 	return out, err
 }
 
 // membershipFollower puts who came and who went into the channels' logs. It decides nothing: the index did before.
 func (a *app) membershipFollower() feed.Follower {
-	return feed.Follower{Name: "membership", Handle: func(ctx context.Context, events []feed.Event) error {
+	return feed.Follower{Name: "membership", Linger: 50 * time.Millisecond, HandleTx: func(_ context.Context, tx *db.Tx, events []feed.Event) error {
+		var moves []chat.Move
+		// The events were committed together with their authz revisions, so what is in force now includes them.
+		rev := a.index.Revision()
 		for _, e := range events {
 			var m provisioning.MembershipEvent
+			gained, lost := &m.Gained, &m.Lost
 			switch e.Kind {
-			case provisioning.EventMembershipAdded, provisioning.EventMembershipRemoved, provisioning.EventMembershipChanged:
-				if err := json.Unmarshal(e.Data, &m); err != nil {
-					return err
-				}
+			case provisioning.EventMembershipAdded:
+				gained = &m.Channels
+			case provisioning.EventMembershipRemoved:
+				lost = &m.Channels
+			case provisioning.EventMembershipChanged:
 			default:
 				continue
 			}
-			gained, lost := m.Gained, m.Lost
-			switch e.Kind {
-			case provisioning.EventMembershipAdded:
-				gained = m.Channels
-			case provisioning.EventMembershipRemoved:
-				lost = m.Channels
+			if err := json.Unmarshal(e.Data, &m); err != nil {
+				return err
 			}
-			// The event was committed together with its authz revision, so what is in force now includes it.
-			rev := a.index.Revision()
-			for joined, list := range map[bool][]id.Channel{true: gained, false: lost} {
-				for _, channel := range list {
-					if err := a.chat.RecordMembership(ctx, channel, m.Person, joined, rev); err != nil {
-						return err
-					}
-				}
+			for _, channel := range *lost {
+				moves = append(moves, chat.Move{Channel: channel, Person: m.Person, Rev: rev})
+			}
+			for _, channel := range *gained {
+				moves = append(moves, chat.Move{Channel: channel, Person: m.Person, Joined: true, Rev: rev})
 			}
 		}
-		return nil
+		return a.chat.RecordMemberships(tx, moves)
 	}}
 }

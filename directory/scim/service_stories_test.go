@@ -182,7 +182,6 @@ func TestActiveUnsaidIsUnchanged(t *testing.T) {
 //
 // holds: J14
 // holds: J26
-// holds: J27
 // holds: J28
 func TestWhoComesBack(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
@@ -307,8 +306,6 @@ func permute(list []int, fn func([]int)) {
 
 // Of a third of the company deactivated at once, each is frozen before its own answer, and nothing else is touched
 // (the half of J35 and of attack scim-08 that is not the guard's).
-// holds: J35
-// holds: attack scim-08
 func TestBurstOfDeactivations(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		s := start(t, d)
@@ -338,7 +335,6 @@ func TestBurstOfDeactivations(t *testing.T) {
 
 // An empty list is the only way to say "nobody"; what cannot be read is never taken for it (the half of attack
 // scim-10 that is not the guard's).
-// holds: attack scim-10
 func TestGroupIsNotWipedByAccident(t *testing.T) {
 	s := start(t, dbtest.SQLite(t))
 	a := s.user(`"userName":"a"`).id()
@@ -391,8 +387,6 @@ func TestCycles(t *testing.T) {
 }
 
 // Dates are days where the person lives.
-// holds: J02
-// holds: J18
 func TestEmploymentDates(t *testing.T) {
 	s := start(t, dbtest.SQLite(t))
 	future := func(days int) string { return time.Now().AddDate(0, 0, days).Format(time.DateOnly) }

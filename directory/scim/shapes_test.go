@@ -28,7 +28,6 @@ const idPattern = `\b(lnk|dgr)_[0-9a-hjkmnp-tv-z]{26}\b`
 // holds: J01
 // holds: J05
 // holds: J06
-// holds: J13
 // holds: J14
 // holds: J16
 // holds: J26

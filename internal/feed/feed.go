@@ -126,8 +126,14 @@ func (f *Feed) Position(ctx context.Context, name string) (int64, error) {
 // Follower is a named reader of the feed.
 type Follower struct {
 	Name string
+	// Linger is how long the follower waits after it was woken, so that a burst of small changes is one batch. It is
+	// for followers nobody waits for.
+	Linger time.Duration
 	// Handle is given up to 200 events in order. An error makes the same events come again.
 	Handle func(ctx context.Context, events []Event) error
+	// HandleTx takes the place of Handle where the effect is rows: it writes them in tx, together with the cursor, so
+	// that each event takes effect exactly once.
+	HandleTx func(ctx context.Context, tx *db.Tx, events []Event) error
 }
 
 const (
@@ -165,6 +171,13 @@ func (f *Feed) Run(ctx context.Context, follower Follower) error {
 		case <-wake:
 		case <-time.After(poll):
 		}
+		if follower.Linger > 0 {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(follower.Linger):
+			}
+		}
 	}
 }
 
@@ -177,10 +190,17 @@ func (f *Feed) step(ctx context.Context, follower Follower) (int, error) {
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
-	if err := follower.Handle(ctx, events); err != nil {
-		return 0, err
+	if follower.Handle != nil {
+		if err := follower.Handle(ctx, events); err != nil {
+			return 0, err
+		}
 	}
 	return len(events), f.db.Tx(ctx, func(tx *db.Tx) error {
+		if follower.HandleTx != nil {
+			if err := follower.HandleTx(ctx, tx, events); err != nil {
+				return err
+			}
+		}
 		return tx.Exec("update feed_cursors set seq = ? where name = ? and holder = ? and seq < ?",
 			events[len(events)-1].Seq, follower.Name, f.holder, events[len(events)-1].Seq).Error
 	})
