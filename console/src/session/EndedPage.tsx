@@ -1,4 +1,4 @@
-import { Button } from "antd";
+import { App as AntApp, Button } from "antd";
 import { useEffect } from "react";
 import { useTexts } from "../i18n";
 import { Outside } from "./Outside";
@@ -7,9 +7,11 @@ import { signInURL, type Ending } from "./rules";
 /** EndedPage says honestly that the session is over. Nothing that was loaded is left behind it. */
 export function EndedPage({ ending }: { ending: Ending }) {
   const { t } = useTexts();
+  const { message } = AntApp.useApp();
   useEffect(() => {
     document.title = t.shell.product;
-  }, [t]);
+    message.destroy(); // what was announced a moment ago names channels
+  }, [t, message]);
   const back = window.location.pathname + window.location.search;
   const texts = {
     access: { title: t.signin.ended, lead: t.signin.endedLead, hint: t.signin.endedHint },

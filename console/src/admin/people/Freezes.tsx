@@ -107,7 +107,8 @@ function Stop({ freeze: f, person: id }: { freeze: Freeze; person: string }) {
   const textOf = useProblemText();
   const refresh = useRefresh(id);
   const source = typeof f.source === "string" ? f.source : (f.source?.name ?? f.source?.id);
-  const window = [known(f.from) ? t.people.from(date(f.from, locale)) : "", known(f.until) ? t.words.until(date(f.until, locale)) : t.people.openEnd].filter(Boolean).join(", ");
+  const from = known(f.from) ? f.from : f.created_at;
+  const window = [known(from) ? t.people.from(date(from, locale)) : "", known(f.until) ? t.words.until(date(f.until, locale)) : t.people.openEnd].filter(Boolean).join(", ");
   const lift = () =>
     modal.confirm({
       title: t.people.unfreezeTitle,
