@@ -293,3 +293,12 @@ func (x *exit) finish() {
 func bodyAllowed(status int) bool {
 	return status != http.StatusNoContent && status != http.StatusNotModified
 }
+
+// waiting answers how many bytes the kernel has not put on the wire yet: those that a reset takes back.
+func waiting(fd int) int {
+	n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQNSD)
+	if err != nil {
+		return 1 // in doubt there is something
+	}
+	return n
+}
