@@ -8,7 +8,7 @@ BIN := bin/rollcall
 all: build
 
 build: console ## the binary with the web app in it
-	$(GO) build -trimpath -ldflags '-s -w' -o $(BIN) ./cmd/rollcall
+	$(GO) build -ldflags '-s -w' -o $(BIN) ./cmd/rollcall
 
 deps: ## install what the tests run against: slapd, PostgreSQL, Chromium, fonts
 	./deploy/deps.sh
