@@ -59,6 +59,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err := at.check(w, r); err != nil {
 		return err
 	}
+	if at.bulk {
+		return h.bulk(w, r, c)
+	}
 	if c.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return err
 	}

@@ -27,7 +27,7 @@ func finishDiscovery(object resource, at route, base string) {
 		object["sort"] = resource{"supported": true}
 		object["etag"] = resource{"supported": true}
 		// maxOperations holds for a PATCH too; clients (authentik) cut their PATCHes by it, bulk or not.
-		object["bulk"] = resource{"supported": false, "maxOperations": maxOperations, "maxPayloadSize": maxBody}
+		object["bulk"] = resource{"supported": true, "maxOperations": maxOperations, "maxPayloadSize": maxBody}
 		describe(object, "ServiceProviderConfig", base+at.endpoint)
 		return
 	case "/ResourceTypes":

@@ -74,6 +74,7 @@ type route struct {
 	id        string // of the resource, the schema or the resource type
 	search    bool   // POST …/.search
 	discovery bool
+	bulk      bool
 	list      bool // resources are asked for by a query
 }
 
@@ -118,10 +119,13 @@ func (h *Handler) route(r *http.Request) (route, error) {
 			return at, nil
 		}
 	}
-	for _, name := range []string{"Me", "Bulk", ".search"} {
-		if strings.EqualFold(parts[0], name) {
-			return route{}, answer(http.StatusNotImplemented, "/%s is not supported.", name)
-		}
+	switch {
+	case strings.EqualFold(parts[0], "Me"): // RFC 7644 section 3.11
+		return route{}, answer(http.StatusNotImplemented, "A token belongs to a source, not to a user: there is nobody whom /Me could mean.")
+	case strings.EqualFold(parts[0], "Bulk") && at.id == "":
+		return route{endpoint: "/Bulk", bulk: true}, nil
+	case strings.EqualFold(parts[0], ".search") && at.id == "":
+		return route{}, answer(http.StatusNotImplemented, "/.search is not supported.")
 	}
 	return route{}, nowhere
 }
@@ -131,7 +135,7 @@ func (at route) methods() []string {
 	switch {
 	case at.discovery:
 		return []string{http.MethodGet}
-	case at.search:
+	case at.search, at.bulk:
 		return []string{http.MethodPost}
 	case at.id != "":
 		return []string{http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete}
