@@ -1,5 +1,7 @@
 # What a person or CI runs. CGO is off once and everywhere, so one build cache serves all of it.
 export CGO_ENABLED := 0
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
 GO ?= go
 BIN := bin/rollcall
 

@@ -85,6 +85,9 @@ func (w *work) createRecord(c CreateRecord) (Outcome, error) {
 	if err := clean(&rec); err != nil {
 		return "", err
 	}
+	if err := w.place(&rec); err != nil {
+		return "", err
+	}
 	hash, err := contentHash(rec)
 	if err != nil {
 		return "", err
@@ -178,6 +181,9 @@ func (w *work) editRecord(c EditRecord) (Outcome, error) {
 		return "", err
 	}
 	if err := clean(&rec); err != nil {
+		return "", err
+	}
+	if err := w.place(&rec); err != nil {
 		return "", err
 	}
 	hash, err := contentHash(rec)

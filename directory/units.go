@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
@@ -95,6 +96,42 @@ func (w *work) putUnit(c PutUnit) (Outcome, error) {
 		return "", fmt.Errorf("write unit: %w", err)
 	}
 	return Updated, nil
+}
+
+// place gives a record of a SCIM source its unit. SCIM knows no units: organization, division and department (RFC 7643
+// section 4.3) are taken for a path, and what of it is new becomes units, named as the source names them.
+func (w *work) place(rec *Record) error {
+	source, err := w.source(rec.Source)
+	if err != nil || source.Kind != KindSCIM {
+		return err
+	}
+	names := slices.DeleteFunc([]string{rec.Organization, rec.Division, rec.Department}, func(name string) bool { return name == "" })
+	names = slices.Compact(names)
+	key := strings.Join(names, "/")
+	if key == rec.UnitKey {
+		return nil
+	}
+	if rec.UnitKey = key; key == "" {
+		return nil
+	}
+	if err := w.lockSources(map[id.Source]bool{source.ID: true}); err != nil { // two who name a new unit at once
+		return err
+	}
+	t, err := w.tree(source.ID)
+	if err != nil {
+		return err
+	}
+	parent := ""
+	for i, name := range names {
+		key := strings.Join(names[:i+1], "/")
+		if _, there := t.byKey[key]; !there {
+			if _, err := w.putUnit(PutUnit{Unit: Unit{Source: source.ID, Key: key, Name: name}, ParentKey: parent}); err != nil {
+				return err
+			}
+		}
+		parent = key
+	}
+	return nil
 }
 
 func (w *work) removeUnit(c RemoveUnit) (Outcome, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/chat"
@@ -33,6 +34,9 @@ func (d *demoServer) furnish(ctx context.Context, cfg Config, hr net.Listener) e
 		return fmt.Errorf("furnish the demo: %w", err)
 	}
 	if fresh {
+		if _, err := d.app.people.Apply(ctx, cause, hrUnits(source.ID)...); err != nil {
+			return fmt.Errorf("furnish the demo: %w", err)
+		}
 		if _, err := d.app.access.SetPolicy(ctx, cause, []provisioning.File{{Name: "aurora.yaml", Source: string(demo.Policy())}}); err != nil {
 			return fmt.Errorf("furnish the demo: %w", err)
 		}
@@ -54,6 +58,22 @@ func (d *demoServer) furnish(ctx context.Context, cfg Config, hr net.Listener) e
 		return fmt.Errorf("furnish the demo: %w", err)
 	}
 	return d.talk(ctx)
+}
+
+// hrUnits are the units of the company with their names in both languages; SCIM itself carries one name only.
+func hrUnits(source id.Source) []directory.Change {
+	var out []directory.Change
+	keys := map[string]string{}
+	for _, u := range demo.Units() {
+		if u.Plant() {
+			continue // the LDAP directory's
+		}
+		parent := keys[u.Parent]
+		keys[u.Key] = strings.TrimPrefix(parent+"/"+u.English, "/")
+		out = append(out, directory.PutUnit{Unit: directory.Unit{Source: source, Key: keys[u.Key], Name: u.English,
+			Names: map[string]string{"en": u.English, "zh": u.Chinese}}, ParentKey: parent})
+	}
+	return out
 }
 
 // sourceToken makes a token for the HR page; the oldest goes where two are live already.

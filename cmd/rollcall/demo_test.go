@@ -37,8 +37,8 @@ func TestDemoReadyFile(t *testing.T) {
 	if n := len(s.call("GET", "/api/v1/people?limit=200", ready["admin_token"], "")["items"].([]any)); n != 40 {
 		t.Errorf("%d people", n)
 	}
-	if n := len(s.call("GET", "/api/v1/units", ready["admin_token"], "")["items"].([]any)); n == 0 {
-		t.Error("no units")
+	if n := len(s.call("GET", "/api/v1/units", ready["admin_token"], "")["items"].([]any)); n != 12 {
+		t.Errorf("%d units", n)
 	}
 	if total := s.call("GET", "/scim/v2/Users?count=1", ready["scim_token"], "")["totalResults"].(float64); total == 0 {
 		t.Error("no SCIM users")

@@ -27,6 +27,9 @@ type Unit struct {
 	zone                          string
 }
 
+// Plant tells whether the unit and its people are known to the LDAP directory and not to HR.
+func (u Unit) Plant() bool { return u.Key == "plant" }
+
 // Units lists the twelve units, parents first. The people of the last one, the plant, come from LDAP.
 func Units() []Unit {
 	return []Unit{
