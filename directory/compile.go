@@ -20,6 +20,7 @@ const (
 	moments                       // time.Time
 	contacts                      // rows of record_contacts
 	memberships                   // rows of group_members
+	numbers                       // float64
 )
 
 type column struct {
@@ -33,6 +34,15 @@ type tableColumns struct {
 	name    string
 	id      string
 	columns func(Column) (column, bool)
+	engine  db.Engine
+}
+
+// column answers a column of the table, or of the raw form of its rows.
+func (t tableColumns) column(c Column) (column, bool) {
+	if col, ok := t.columns(c); ok {
+		return col, true
+	}
+	return t.rawSource(false).column(c)
 }
 
 var errColumn = fmt.Errorf("%w: the filter names something that cannot be compared like this", ErrInvalid)
@@ -76,6 +86,10 @@ func recordColumn(c Column) (column, bool) {
 		return column{sql: "c.is_primary", kind: contacts, want: truth, of: ColPhone}, true
 	case ColGroup:
 		return column{sql: "m.group_id", kind: memberships}, true
+	case ColMainEmail:
+		return column{sql: mainContact(ColEmail), kind: foldedText}, true
+	case ColMainPhone:
+		return column{sql: mainContact(ColPhone), kind: foldedText}, true
 	}
 	return column{}, false
 }
@@ -98,10 +112,12 @@ func groupColumn(c Column) (column, bool) {
 	return column{}, false
 }
 
-func recordTable() tableColumns { return tableColumns{"records", "records.link", recordColumn} }
+func recordTable(engine db.Engine) tableColumns {
+	return tableColumns{"records", "records.link", recordColumn, engine}
+}
 
-func groupTable() tableColumns {
-	return tableColumns{"directory_groups", "directory_groups.id", groupColumn}
+func groupTable(engine db.Engine) tableColumns {
+	return tableColumns{"directory_groups", "directory_groups.id", groupColumn, engine}
 }
 
 // compiler turns a Where into SQL over one table. Every value is an argument; no text of a caller becomes SQL. Conditions never are NULL, so
@@ -157,6 +173,9 @@ func (c *compiler) list(parts []Where, between, empty string) (string, error) {
 }
 
 func (c *compiler) elementOf(w Element) (string, error) {
+	if strings.HasPrefix(string(w.Kind), rawPrefix) {
+		return c.rawElement(w)
+	}
 	if c.element != "" || c.table.name != "records" || w.Kind != ColEmail && w.Kind != ColPhone {
 		return "", errColumn
 	}
@@ -168,7 +187,14 @@ func (c *compiler) elementOf(w Element) (string, error) {
 }
 
 func (c *compiler) compare(w Compare) (string, error) {
-	col, ok := c.table.columns(w.Column)
+	if strings.HasPrefix(string(c.element), rawPrefix) {
+		col, ok := c.table.rawSource(true).column(w.Column)
+		if !ok {
+			return "", errColumn
+		}
+		return c.plain(col.sql, col.kind, w)
+	}
+	col, ok := c.table.column(w.Column)
 	if !ok || c.element != "" && col.of != c.element {
 		return "", errColumn
 	}
@@ -246,6 +272,8 @@ func (c *compiler) plain(sql string, kind columnKind, w Compare) (string, error)
 		return c.bool(sql, w)
 	case moments:
 		return c.moment(sql, w)
+	case numbers:
+		return c.number(sql, w)
 	}
 	return c.text(sql, kind, w)
 }
@@ -322,26 +350,4 @@ func (c *compiler) text(sql string, kind columnKind, w Compare) (string, error) 
 	sign := map[Op]string{Eq: "=", Ne: "<>", Gt: ">", Ge: ">=", Lt: "<", Le: "<="}[w.Op]
 	add(value)
 	return left + " " + sign + " " + right, nil
-}
-
-// order answers an "order by" that is total.
-func (t tableColumns) order(by Column, descending bool) (string, error) {
-	direction := ""
-	if descending {
-		direction = " desc"
-	}
-	if by == "" {
-		return t.id + direction, nil
-	}
-	col, ok := t.columns(by)
-	if !ok || col.kind == memberships || col.want == truth {
-		return "", errColumn
-	}
-	switch col.kind {
-	case contacts: // of the first one
-		return fmt.Sprintf("coalesce((select %s from record_contacts c where c.link = records.link and c.kind = '%s' and c.ord = 0), '')%s, %s", col.sql, col.of, direction, t.id), nil
-	case looseText:
-		return "lower(" + col.sql + ")" + direction + ", " + t.id, nil
-	}
-	return col.sql + direction + ", " + t.id, nil
 }

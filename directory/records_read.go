@@ -77,7 +77,7 @@ func (r Reader) RecordKeys(ctx context.Context, source id.Source) ([]RecordKey, 
 
 // FindRecords answers one page of live records of a source.
 func (r Reader) FindRecords(ctx context.Context, q RecordQuery) (RecordPage, error) {
-	c := compiler{table: recordTable()}
+	c := compiler{table: recordTable(r.engine)}
 	where, err := c.where(q.Where)
 	if err != nil {
 		return RecordPage{}, err

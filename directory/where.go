@@ -33,6 +33,8 @@ const (
 	ColPhone          Column = "phone"
 	ColPhoneType      Column = "phone_type"
 	ColPhonePrimary   Column = "phone_primary"
+	ColMainEmail      Column = "main_email" // the primary address, else the first
+	ColMainPhone      Column = "main_phone"
 	ColGroup          Column = "group"  // exact: id of a group the record is directly in
 	ColMember         Column = "member" // of groups; exact: a member's value
 )
@@ -57,7 +59,7 @@ const (
 // Where is a condition of a query: Compare, And, Or, Not, Element, Always or Never.
 type Where interface{ where() }
 
-// Compare compares one column with a string, bool or time.Time, as the column wants it.
+// Compare compares one column with a string, bool, time.Time or float64, as the column wants it.
 type Compare struct {
 	Column Column
 	Op     Op
@@ -73,10 +75,10 @@ type Or []Where
 // Not holds where Of does not.
 type Not struct{ Of Where }
 
-// Element holds where one and the same e-mail (ColEmail…) or phone (ColPhone…) satisfies Of: SCIM's `emails[…]`.
+// Element holds where one and the same e-mail (ColEmail…), phone (ColPhone…) or value of a RawList satisfies Of: SCIM's `emails[…]`.
 type Element struct {
 	Of   Where
-	Kind Column // ColEmail or ColPhone
+	Kind Column // ColEmail, ColPhone or a RawList
 }
 
 // Always holds; Never does not.
