@@ -1,9 +1,11 @@
 package scim
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	engine "github.com/elimity-com/scim"
@@ -274,12 +276,35 @@ func compare(e expr, have any) bool {
 		is := have == true // RFC 7643 section 2.4: primary is false where it is not given
 		return (is == want) == (e.op == "eq")
 	}
+	if want, ok := e.value.(float64); ok {
+		return compareNumber(e.op, have, want)
+	}
 	want, _ := e.value.(string)
 	text, ok := have.(string)
 	if !ok {
 		return e.op == "ne"
 	}
 	return compareText(e.at.attr, e.op, text, want)
+}
+
+func compareNumber(op string, have any, want float64) bool {
+	number, err := strconv.ParseFloat(fmt.Sprint(have), 64)
+	if err != nil {
+		return op == "ne"
+	}
+	switch op {
+	case "eq":
+		return number == want
+	case "ne":
+		return number != want
+	case "gt":
+		return number > want
+	case "ge":
+		return number >= want
+	case "lt":
+		return number < want
+	}
+	return op == "le" && number <= want
 }
 
 func compareText(a schema.CoreAttribute, op, have, want string) bool {

@@ -26,6 +26,9 @@ type call struct {
 	projection projection
 	where      directory.Where
 	sort       directory.Column
+	sortTarget target
+	from       cursor // where the page begins
+	next       string // the cursor of the next page
 	ifMatch    []int64
 
 	foreign    resource    // of a POST or PUT: what no schema knows
@@ -171,13 +174,12 @@ func (c *call) prepareQuery() error {
 		}
 	}
 	if c.query.sortBy != "" {
-		column, err := c.kind.sortColumn(c.query.sortBy)
-		if err != nil {
+		var err error
+		if c.sortTarget, c.sort, err = c.kind.sortColumn(c.query.sortBy); err != nil {
 			return err
 		}
-		c.sort = column
 	}
-	return nil
+	return c.prepareCursor()
 }
 
 // request makes the request that the library sees: a strict path, the parameters it reads, the prepared body.

@@ -21,13 +21,17 @@ func serviceProviderConfig() *engine.ServiceProviderConfig {
 }
 
 // finishDiscovery corrects what the library hard codes, and completes meta (RFC 7643 sections 5 to 7).
-func finishDiscovery(object resource, at route, base string) {
+func (h *Handler) finishDiscovery(object resource, at route, base string) {
 	switch at.endpoint {
 	case "/ServiceProviderConfig":
 		object["sort"] = resource{"supported": true}
 		object["etag"] = resource{"supported": true}
 		// maxOperations holds for a PATCH too; clients (authentik) cut their PATCHes by it, bulk or not.
 		object["bulk"] = resource{"supported": true, "maxOperations": maxOperations, "maxPayloadSize": maxBody}
+		if h.cursors { // RFC 9865 section 4
+			object["pagination"] = resource{"cursor": true, "index": true, "defaultPaginationMethod": "index", "defaultPageSize": maxResults,
+				"maxPageSize": maxResults, "cursorTimeout": int(cursorLife.Seconds())}
+		}
 		describe(object, "ServiceProviderConfig", base+at.endpoint)
 		return
 	case "/ResourceTypes":

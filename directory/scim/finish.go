@@ -32,7 +32,7 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request, c *call, at rou
 	}
 	switch {
 	case at.discovery:
-		finishDiscovery(object, at, c.base)
+		h.finishDiscovery(object, at, c.base)
 	case at.list:
 		list, _ := object["Resources"].([]any)
 		if list == nil {
@@ -43,6 +43,12 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request, c *call, at rou
 			list[i] = c.finishResource(element)
 		}
 		object["Resources"], object["itemsPerPage"] = list, len(list)
+		if c.query.cursor != nil {
+			delete(object, "startIndex")
+		}
+		if c.next != "" {
+			object["nextCursor"] = c.next
+		}
 	default:
 		name := text(object, "id")
 		stamp := c.stamps[name]

@@ -183,6 +183,7 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 type query struct {
 	filter, sortBy, sortOrder      string
 	startIndex, count              string
+	cursor                         *string // nil: by index (RFC 9865)
 	attributes, excludedAttributes []string
 }
 
@@ -198,14 +199,17 @@ func parseQuery(raw string) (query, error) {
 		}
 		into := map[string]*string{"filter": &q.filter, "sortby": &q.sortBy, "sortorder": &q.sortOrder, "startindex": &q.startIndex, "count": &q.count}[strings.ToLower(name)]
 		list := map[string]*[]string{"attributes": &q.attributes, "excludedattributes": &q.excludedAttributes}[strings.ToLower(name)]
-		if into == nil && list == nil {
+		paged := strings.EqualFold(name, "cursor")
+		if into == nil && list == nil && !paged {
 			continue
 		}
 		if value, err = url.QueryUnescape(value); err != nil {
 			return query{}, refuse(scimerrors.ScimTypeInvalidSyntax, "The parameter %s is not well encoded.", name)
 		}
 		value = strings.TrimSpace(value)
-		if list != nil {
+		if paged {
+			q.cursor = &value
+		} else if list != nil {
 			*list = append(*list, splitList(value)...)
 		} else if *into == "" {
 			*into = value
@@ -236,6 +240,7 @@ func searchQuery(body []byte) (query, error) {
 		Filter, SortBy, SortOrder      string
 		StartIndex, Count              json.Number
 		Attributes, ExcludedAttributes []string
+		Cursor                         *string
 	}
 	plain, err := json.Marshal(object)
 	if err == nil {
@@ -245,7 +250,7 @@ func searchQuery(body []byte) (query, error) {
 		return query{}, invalidSyntax("The body is not a SearchRequest.")
 	}
 	q := query{filter: request.Filter, sortBy: request.SortBy, sortOrder: request.SortOrder, startIndex: request.StartIndex.String(),
-		count: request.Count.String(), attributes: request.Attributes, excludedAttributes: request.ExcludedAttributes}
+		count: request.Count.String(), attributes: request.Attributes, excludedAttributes: request.ExcludedAttributes, cursor: request.Cursor}
 	return q, q.check()
 }
 

@@ -158,18 +158,23 @@ func (g groups) Get(r *http.Request, group string) (engine.Resource, error) {
 // GetAll implements engine.ResourceHandler.
 func (g groups) GetAll(r *http.Request, params engine.ListRequestParams) (engine.Page, error) {
 	c := callOf(r)
-	page, err := g.h.store.FindGroups(r.Context(), directory.GroupQuery{Source: c.source.ID, Where: c.where, Sort: c.sort,
-		Descending: c.descending(), Offset: params.StartIndex - 1, Limit: min(params.Count, maxResults)})
+	var found []directory.GroupRecord
+	total, keep, err := c.page(params, func(where directory.Where, offset, limit int, total bool) (int, int, error) {
+		page, err := g.h.store.FindGroups(r.Context(), directory.GroupQuery{Source: c.source.ID, Where: where, Sort: c.sort,
+			Descending: c.descending(), Offset: offset, Limit: limit, NoTotal: !total})
+		found = page.Groups
+		return len(found), page.Total, err
+	}, func(i int) (string, string) { return string(found[i].ID), c.groupValue(found[i]) })
 	if err != nil {
 		return engine.Page{}, g.h.outsideQuery(r, err)
 	}
-	out := make([]engine.Resource, len(page.Groups))
-	for i, record := range page.Groups {
+	out := make([]engine.Resource, keep)
+	for i, record := range found[:keep] {
 		if out[i], err = g.resource(r, record); err != nil {
 			return engine.Page{}, err
 		}
 	}
-	return engine.Page{TotalResults: page.Total, Resources: out}, nil
+	return engine.Page{TotalResults: total, Resources: out}, nil
 }
 
 // Delete implements engine.ResourceHandler.

@@ -120,6 +120,9 @@ func (k *kind) compileComparison(e expr) (directory.Where, error) {
 	case "meta.resourcetype":
 		return constant(e, k.name)
 	case "schemas":
+		if urn, ok := k.namedExtension(e); ok {
+			return directory.Compare{Column: directory.RawText(urn), Op: directory.Pr}, nil
+		}
 		return constant(e, k.core.ID)
 	}
 	t := e.at
@@ -136,7 +139,7 @@ func (k *kind) compileComparison(e expr) (directory.Where, error) {
 	}
 	column, ok := k.column(t)
 	if !ok {
-		return nil, invalidFilter("%s cannot be filtered by.", t.path())
+		return k.compileRaw(expr{op: e.op, at: t, value: e.value})
 	}
 	return directory.Compare{Column: column, Op: directory.Op(e.op), Value: e.value}, nil
 }
@@ -150,16 +153,28 @@ func constant(e expr, is string) (directory.Where, error) {
 	if strings.HasPrefix(is, "urn:") && e.op != "eq" {
 		return nil, invalidFilter("schemas takes eq only.")
 	}
-	if strings.EqualFold(want, enterpriseURN) || strings.EqualFold(want, EmploymentURN) {
-		return nil, invalidFilter("schemas can be compared with the core schema only.")
-	}
 	return directory.Never{}, nil
+}
+
+// namedExtension answers the extension that schemas eq "…" asks for: a resource has it where it says anything of it.
+func (k *kind) namedExtension(e expr) (string, bool) {
+	want, _ := e.value.(string)
+	for _, extension := range k.extensions {
+		if e.op == "eq" && strings.EqualFold(want, extension.ID) {
+			return extension.ID, true
+		}
+	}
+	return "", false
 }
 
 // compileHas takes a value filter: on e-mails and phones all of it must hold for one of them; members, groups and
 // manager have one thing to ask for, their value.
 func (k *kind) compileHas(e expr) (directory.Where, error) {
-	inner, err := k.compile(lift(e.kids[0], e.at))
+	lifted := lift(e.kids[0], e.at)
+	if !k.hasColumns(lifted) {
+		return k.compileRawElement(e)
+	}
+	inner, err := k.compile(lifted)
 	if err != nil {
 		return nil, err
 	}
@@ -204,26 +219,31 @@ func lift(e expr, t target) expr {
 	return e
 }
 
-// sortColumn answers the column that sortBy names (RFC 7644 section 3.4.2.3).
-func (k *kind) sortColumn(by string) (directory.Column, error) {
+// sortColumn answers what sortBy names and its column (RFC 7644 section 3.4.2.3). Of several values the primary or
+// first one counts, of a complex one its value.
+func (k *kind) sortColumn(by string) (target, directory.Column, error) {
+	refused := invalidValue("Resources cannot be sorted by %s.", by)
 	p, err := k.parsePath(by)
 	if err != nil {
-		return "", err
+		return target{}, "", err
 	}
-	if p.foreign == "" && p.container == "" && p.where == nil {
-		t := p.target
-		if value, ok := t.attr.SubAttributes().ContainsAttribute("value"); ok && t.sub == nil {
-			t.sub = &value
-		}
-		column, ok := k.column(t)
-		switch column {
-		case directory.ColEmail, directory.ColEmailType, directory.ColEmailPrimary, directory.ColPhone, directory.ColPhoneType,
-			directory.ColPhonePrimary, directory.ColGroup, directory.ColMember:
-			ok = false
-		}
-		if ok {
-			return column, nil
-		}
+	if p.foreign != "" || p.container != "" || p.where != nil {
+		return target{}, "", refused
 	}
-	return "", invalidValue("Resources cannot be sorted by %s.", by)
+	t := p.target
+	if value, ok := t.attr.SubAttributes().ContainsAttribute("value"); ok && t.sub == nil {
+		t.sub = &value
+	}
+	column, ok := k.column(t)
+	if !ok && k.rawReadable(t) && !t.attr.MultiValued() {
+		column, ok = rawColumn(t, rawPath(t)...)
+		ok = ok && (t.leaf().AttributeType() == "string" || t.leaf().AttributeType() == "reference")
+	}
+	if ok {
+		column, ok = sortable(column)
+	}
+	if !ok {
+		return target{}, "", refused
+	}
+	return t, column, nil
 }

@@ -54,6 +54,9 @@ type Options struct {
 	Zone *time.Location
 	// Now is the clock of the token buckets; nil: time.Now.
 	Now func() time.Time
+	// AdvertiseCursor says in the ServiceProviderConfig that pages can be asked for by cursor (RFC 9865). They can in any
+	// case: some strict client refuses a configuration with a member it does not know.
+	AdvertiseCursor bool
 	// Missing, where set, is told of each write or read of a well-formed id that the source does not have: it may
 	// belong to another source. AuditMissing makes one.
 	Missing func(ctx context.Context, cause directory.Cause, resource string)
@@ -67,6 +70,7 @@ type Handler struct {
 	zone    *time.Location
 	now     func() time.Time
 	missing func(context.Context, directory.Cause, string)
+	cursors bool
 	kinds   []*kind
 	library engine.Server
 
@@ -81,7 +85,7 @@ func New(o Options) (*Handler, error) {
 	if o.Store == nil {
 		return nil, errors.New("scim: no store")
 	}
-	h := &Handler{store: o.Store, log: o.Log, public: strings.TrimRight(o.PublicURL, "/"), zone: o.Zone, now: o.Now, missing: o.Missing,
+	h := &Handler{store: o.Store, log: o.Log, public: strings.TrimRight(o.PublicURL, "/"), zone: o.Zone, now: o.Now, missing: o.Missing, cursors: o.AdvertiseCursor,
 		limit: rate.Limit(o.Rate), burst: o.Burst, buckets: map[id.Source]*rate.Limiter{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)

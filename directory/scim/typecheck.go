@@ -2,6 +2,7 @@ package scim
 
 import (
 	"encoding/json"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ type expr struct {
 	op    string // and, or, not, has, pr, eq, ne, co, sw, ew, gt, ge, lt, le
 	kids  []expr // of and, or (two or more), not and has (one)
 	at    target // of has and the comparisons
-	value any    // string, bool or time.Time
+	value any    // string, bool, float64 or time.Time
 }
 
 // String writes e as a filter in canonical form.
@@ -45,6 +46,8 @@ func literal(v any) string {
 	switch v := v.(type) {
 	case bool:
 		return strconv.FormatBool(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
 	case time.Time:
 		return `"` + v.UTC().Format(time.RFC3339Nano) + `"`
 	case string:
@@ -254,6 +257,12 @@ func (c *checker) typed(a schema.CoreAttribute, op filter.CompareOperator, v any
 			return nil, invalidFilter("%s is compared with times only, by order.", a.Name())
 		}
 		return at, nil
+	case "integer", "decimal":
+		number, err := strconv.ParseFloat(text, 64)
+		if err != nil || partial || math.IsNaN(number) || math.IsInf(number, 0) {
+			return nil, invalidFilter("%s is compared with numbers only, by order.", a.Name())
+		}
+		return number, nil
 	case "binary":
 		if ordered {
 			return nil, invalidFilter("%s has no order.", a.Name())

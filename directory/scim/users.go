@@ -152,16 +152,21 @@ func (u users) Get(r *http.Request, link string) (engine.Resource, error) {
 // GetAll implements engine.ResourceHandler.
 func (u users) GetAll(r *http.Request, params engine.ListRequestParams) (engine.Page, error) {
 	c := callOf(r)
-	page, err := u.h.store.FindRecords(r.Context(), directory.RecordQuery{Source: c.source.ID, Where: c.where, Sort: c.sort,
-		Descending: c.descending(), Offset: params.StartIndex - 1, Limit: min(params.Count, maxResults)})
+	var records []directory.Record
+	total, keep, err := c.page(params, func(where directory.Where, offset, limit int, total bool) (int, int, error) {
+		page, err := u.h.store.FindRecords(r.Context(), directory.RecordQuery{Source: c.source.ID, Where: where, Sort: c.sort,
+			Descending: c.descending(), Offset: offset, Limit: limit, NoTotal: !total})
+		records = page.Records
+		return len(records), page.Total, err
+	}, func(i int) (string, string) { return string(records[i].Link), c.recordValue(records[i]) })
 	if err != nil {
 		return engine.Page{}, u.h.outsideQuery(r, err)
 	}
-	out, err := u.resources(r, page.Records)
+	out, err := u.resources(r, records[:keep])
 	if err != nil {
 		return engine.Page{}, u.h.outside(r, "", err)
 	}
-	return engine.Page{TotalResults: page.Total, Resources: out}, nil
+	return engine.Page{TotalResults: total, Resources: out}, nil
 }
 
 // Delete implements engine.ResourceHandler.
