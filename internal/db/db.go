@@ -42,6 +42,7 @@ type DB struct {
 	Engine      Engine
 	read, write *gorm.DB
 	lock        *os.File
+	keeper      *checkpointer
 }
 
 // Open opens dsn: "sqlite:PATH" (created where missing, an exclusive lock file beside it) or "postgres://…".
@@ -76,7 +77,7 @@ func OpenRead(ctx context.Context, dsn string) (*DB, error) {
 
 // openLite opens path. synchronous(FULL): what was acknowledged survives a power loss.
 func openLite(ctx context.Context, path, more string, conns int) (*gorm.DB, error) {
-	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(MEMORY)"
+	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(16000)"
 	return openGorm(ctx, "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+common+more, conns,
 		func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} })
 }
@@ -102,6 +103,10 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
 	}
 	if d.read, err = openLite(ctx, path, "&_pragma=query_only(1)", 8); err != nil {
+		d.Close()
+		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
+	}
+	if d.keeper, err = keepCheckpoints(ctx, path); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
 	}
@@ -161,6 +166,9 @@ func openGorm(ctx context.Context, driver, dsn string, conns int, dialector func
 // Close closes every connection and releases the lock file.
 func (d *DB) Close() error {
 	var errs []error
+	if d.keeper != nil {
+		errs = append(errs, d.keeper.close())
+	}
 	for _, handle := range []*gorm.DB{d.read, d.write} {
 		if handle == nil {
 			continue
