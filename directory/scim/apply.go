@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"reflect"
@@ -68,6 +69,10 @@ func clone(v any) any {
 			out[i] = clone(e)
 		}
 		return out
+	case int64: // as it comes back from the raw form
+		return json.Number(strconv.FormatInt(v, 10))
+	case float64:
+		return json.Number(strconv.FormatFloat(v, 'f', -1, 64))
 	}
 	return v
 }

@@ -277,6 +277,9 @@ func (c *canoniser) emit(g given, p patchPath) error {
 		value = nil
 	}
 	if value != nil {
+		if p.urn != "" && p.attr.Mutability() == "immutable" { // the library takes add only; whether it changes anything is seen later
+			g.op = "add"
+		}
 		c.out.known = append(c.out.known, operation{Op: g.op, Path: p.String(), Value: value})
 		return nil
 	}
@@ -294,7 +297,7 @@ func (c *canoniser) remove(g given, p patchPath, isActive bool) error {
 	if isActive {
 		return nil
 	}
-	if p.attr.Required() {
+	if p.attr.Required() || p.urn != "" && p.attr.Mutability() == "immutable" {
 		return mutability("%s cannot be removed.", p.path())
 	}
 	if g.has && g.value != nil && p.where == nil && p.sub == nil && p.attr.MultiValued() {

@@ -88,6 +88,7 @@ func (c *call) finishResource(r resource) resource {
 	s := c.stamps[name]
 	r["meta"] = resource{"resourceType": c.kind.name, "created": milliseconds(s.created), "lastModified": milliseconds(s.modified),
 		"location": c.location(name), "version": entityTag(s.version)}
+	c.kind.dropUnasked(r, c.projection)
 	r = c.projection.project(r)
 	schemas := []string{c.kind.core.ID}
 	for _, extension := range c.kind.extensions {
@@ -102,13 +103,14 @@ func (c *call) finishResource(r resource) resource {
 // projection is what attributes or excludedAttributes ask for (RFC 7644 section 3.9). Where a client sends both,
 // attributes counts.
 type projection struct {
+	kind    *kind
 	only    bool
 	targets []patchPath
 }
 
 // projection reads the parameters; names that nothing is called are not looked at.
 func (k *kind) projection(q query) projection {
-	p := projection{only: len(q.attributes) > 0}
+	p := projection{kind: k, only: len(q.attributes) > 0}
 	names := q.excludedAttributes
 	if p.only {
 		names = q.attributes
@@ -131,6 +133,42 @@ func (p projection) wants(name string) bool {
 	return !p.only
 }
 
+// named tells whether the client asked for an attribute of an extension by its name, or for the whole extension.
+func (p projection) named(urn, name string) bool {
+	for _, t := range p.targets {
+		if t.container == urn || t.container == "" && t.urn == urn && t.attr.Name() == name {
+			return p.only
+		}
+	}
+	return false
+}
+
+// dropUnasked removes what is returned only on request (RFC 7643 section 7).
+func (k *kind) dropUnasked(r resource, p projection) {
+	for _, extension := range k.extensions {
+		inner, ok := r[extension.ID].(map[string]any)
+		for _, a := range extension.Attributes {
+			if a.Returned() == "request" && !p.named(extension.ID, a.Name()) {
+				delete(inner, a.Name())
+			}
+		}
+		if ok && len(inner) == 0 {
+			delete(r, extension.ID)
+		}
+	}
+}
+
+// keepAlways puts into out what is returned whatever the client asks for.
+func (k *kind) keepAlways(out, r resource) {
+	for _, extension := range k.extensions {
+		for _, a := range extension.Attributes {
+			if a.Returned() == "always" {
+				include(out, r, patchPath{target: target{urn: extension.ID, attr: a}})
+			}
+		}
+	}
+}
+
 // project answers the part of r that is asked for. id and schemas are always in it.
 func (p projection) project(r resource) resource {
 	if !p.only {
@@ -143,6 +181,7 @@ func (p projection) project(r resource) resource {
 	for _, t := range p.targets {
 		include(out, r, t)
 	}
+	p.kind.keepAlways(out, r)
 	return out
 }
 
@@ -157,11 +196,15 @@ func holderOf(r resource, t patchPath) (resource, string) {
 
 func (p projection) exclude(r resource, t patchPath) {
 	if t.container != "" {
-		delete(r, t.container)
+		if extension, ok := p.kind.extension(t.container); ok {
+			for _, a := range extension.Attributes {
+				p.exclude(r, patchPath{target: target{urn: extension.ID, attr: a}})
+			}
+		}
 		return
 	}
 	holder, name := holderOf(r, t)
-	if holder == nil || t.urn == "" && (name == "id" || name == "schemas") {
+	if holder == nil || t.urn == "" && (name == "id" || name == "schemas") || t.attr.Returned() == "always" {
 		return
 	}
 	switch v := holder[name].(type) {

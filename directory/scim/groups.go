@@ -19,7 +19,14 @@ type groups struct {
 }
 
 // assertGroup makes record say what the resource says. Members are rows of their own and not kept in Raw.
-func assertGroup(record *directory.GroupRecord, r resource) error {
+func (k *kind) assertGroup(record *directory.GroupRecord, r resource) error {
+	before, err := parseRaw(record.Raw)
+	if err != nil {
+		return err
+	}
+	if err := k.checkExtensions(before, r); err != nil {
+		return err
+	}
 	delete(r, "schemas")
 	delete(r, "members")
 	dropUnassigned(r)
@@ -47,7 +54,7 @@ func (g groups) Create(r *http.Request, attributes engine.ResourceAttributes) (e
 	body := resource(attributes)
 	maps.Copy(body, c.foreign)
 	record := directory.GroupRecord{Source: c.source.ID}
-	if err := assertGroup(&record, body); err != nil {
+	if err := g.kind.assertGroup(&record, body); err != nil {
 		return engine.Resource{}, err
 	}
 	return g.write(r, "", directory.CreateGroup{Group: record, Members: members})
@@ -64,7 +71,7 @@ func (g groups) Replace(r *http.Request, group string, attributes engine.Resourc
 			if _, given := body["externalId"]; !given && record.ExternalID != "" {
 				body["externalId"] = record.ExternalID
 			}
-			return assertGroup(record, body)
+			return g.kind.assertGroup(record, body)
 		}}
 	if list, given := attributes["members"]; given {
 		members, err := c.members(r, list)
@@ -112,7 +119,7 @@ func (g groups) Patch(r *http.Request, group string, operations []engine.PatchOp
 				return err
 			}
 			applyForeign(body, c.foreignOps)
-			return assertGroup(record, body)
+			return g.kind.assertGroup(record, body)
 		}}
 	if len(c.query.attributes) > 0 { // RFC 7644 section 3.5.2
 		return g.write(r, group, change)

@@ -28,6 +28,7 @@ type kind struct {
 	endpoint   string // "/Users"
 	core       schema.Schema
 	extensions []schema.Schema
+	required   []string          // the URNs of the extensions that every resource has
 	common     schema.Attributes // id, externalId, meta, schemas
 }
 
@@ -44,7 +45,7 @@ func groupKind() *kind {
 func (k *kind) resourceType(handler engine.ResourceHandler) engine.ResourceType {
 	t := engine.ResourceType{ID: optional.NewString(k.name), Name: k.name, Endpoint: k.endpoint, Schema: k.core, Handler: handler}
 	for _, extension := range k.extensions {
-		t.SchemaExtensions = append(t.SchemaExtensions, engine.SchemaExtension{Schema: extension})
+		t.SchemaExtensions = append(t.SchemaExtensions, engine.SchemaExtension{Schema: extension, Required: slices.Contains(k.required, extension.ID)})
 	}
 	return t
 }

@@ -54,6 +54,8 @@ type Options struct {
 	Zone *time.Location
 	// Now is the clock of the token buckets; nil: time.Now.
 	Now func() time.Time
+	// Definitions are schema extensions from configuration.
+	Definitions Definitions
 	// AdvertiseCursor says in the ServiceProviderConfig that pages can be asked for by cursor (RFC 9865). They can in any
 	// case: some strict client refuses a configuration with a member it does not know.
 	AdvertiseCursor bool
@@ -104,6 +106,9 @@ func New(o Options) (*Handler, error) {
 	}
 	user, group := userKind(), groupKind()
 	h.kinds = []*kind{user, group}
+	if err := o.Definitions.extend(h.kinds); err != nil {
+		return nil, fmt.Errorf("scim: %w", err)
+	}
 	library, err := engine.NewServer(&engine.ServerArgs{
 		ServiceProviderConfig: serviceProviderConfig(),
 		ResourceTypes:         []engine.ResourceType{user.resourceType(users{h, user}), group.resourceType(groups{h, group})},

@@ -87,6 +87,9 @@ func (u users) assert(r *http.Request, record *directory.Record, body resource) 
 	if err != nil {
 		return err
 	}
+	if err := u.kind.checkExtensions(before, body); err != nil {
+		return err
+	}
 	key := record.ManagerKey
 	if err := assert(record, body, u.h.zone); err != nil {
 		return err
@@ -247,7 +250,7 @@ func (k *kind) described(r resource) resource {
 			inner, _ := v.(map[string]any)
 			kept := resource{}
 			for name, e := range inner {
-				if _, known := extension.Attributes.ContainsAttribute(name); known {
+				if a, known := extension.Attributes.ContainsAttribute(name); known && a.Returned() != "never" {
 					kept[name] = e
 				}
 			}
