@@ -250,13 +250,12 @@ func (b *bulkRun) send(i int, o bulkOperation) {
 		return
 	}
 	from := &libraryAnswer{status: http.StatusOK}
-	sub := &call{h: b.h, source: b.c.source, base: b.c.base, stamps: map[string]stamp{}, cause: b.c.cause}
 	at, err := b.h.route(inner)
 	if err == nil && (at.kind == nil || at.search) {
 		err = answer(http.StatusNotFound, "%q is no path of a resource.", o.path)
 	}
 	if err == nil {
-		err = b.h.serve(from, inner, sub)
+		err = b.h.serve(from, inner, b.c.fork(nil))
 	}
 	if err != nil {
 		from = &libraryAnswer{}

@@ -20,7 +20,8 @@ type call struct {
 	source directory.Source
 	cause  directory.Cause
 	base   string
-	kind   *kind // nil for discovery
+	kind   *kind   // nil for discovery
+	all    []*kind // of a part of a query over all resource types
 
 	query      query
 	projection projection
@@ -62,8 +63,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err := at.check(w, r); err != nil {
 		return err
 	}
-	if at.bulk {
+	switch {
+	case at.bulk:
 		return h.bulk(w, r, c)
+	case at.root:
+		return h.root(w, r, c, at.search)
 	}
 	if c.query, err = parseQuery(r.URL.RawQuery); err != nil {
 		return err
@@ -165,7 +169,7 @@ func (c *call) prepareBody(method string, body []byte) ([]byte, error) {
 // prepareQuery compiles filter and sortBy.
 func (c *call) prepareQuery() error {
 	if c.query.filter != "" {
-		e, err := c.kind.parseFilter(c.query.filter)
+		e, err := c.kind.parseFilter(c.query.filter, c.all...)
 		if err != nil {
 			return err
 		}
@@ -193,10 +197,10 @@ func (at route) request(ctx context.Context, method string, q query, body []byte
 		path += "/" + segment
 	}
 	params := url.Values{}
-	if q.startIndex != "" {
+	if q.startIndex != "" && !at.discovery { // RFC 7644 section 4: discovery is answered whole
 		params.Set("startIndex", q.startIndex)
 	}
-	if q.count != "" {
+	if q.count != "" && !at.discovery {
 		params.Set("count", q.count)
 	}
 	inner := &http.Request{Method: method, URL: &url.URL{Path: path, RawQuery: params.Encode()}, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}

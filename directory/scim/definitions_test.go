@@ -103,7 +103,9 @@ func TestConfiguredExtensions(t *testing.T) {
 }
 
 func TestDefinitionsRefuse(t *testing.T) {
-	attribute := func(more string) string { return `{"id":"urn:x:1","attributes":[{"name":"a","type":"string"` + more + `}]}` }
+	attribute := func(more string) string {
+		return `{"id":"urn:x:1","attributes":[{"name":"a","type":"string"` + more + `}]}`
+	}
 	for name, body := range map[string]string{
 		"not JSON": `{`, "of another kind": `{"schemas":["urn:x"]}`, "no URN": `{"id":"x","attributes":[{"name":"a","type":"string"}]}`, "a URN with a quote": `{"id":"urn:x'y","attributes":[{"name":"a","type":"string"}]}`,
 		"no attributes": `{"id":"urn:x:1","attributes":[]}`, "a type there is not": `{"id":"urn:x:1","attributes":[{"name":"a","type":"text"}]}`, "a name that is none": `{"id":"urn:x:1","attributes":[{"name":"a b","type":"string"}]}`,

@@ -259,12 +259,12 @@ func (w *rewriter) valuePath(name string) error {
 }
 
 // parseFilter reads a filter on resources of k: rewritten, parsed by filter-parser, and checked against the schemas.
-func (k *kind) parseFilter(s string) (expr, error) {
+func (k *kind) parseFilter(s string, all ...*kind) (expr, error) {
 	r, err := rewrite(s)
 	if err != nil {
 		return expr{}, err
 	}
-	c := checker{resolve: k.resolveFilter}
+	c := checker{resolve: k.resolveFilter, all: all}
 	return c.parse(r)
 }
 

@@ -75,6 +75,7 @@ type route struct {
 	search    bool   // POST …/.search
 	discovery bool
 	bulk      bool
+	root      bool // of all resource types
 	list      bool // resources are asked for by a query
 }
 
@@ -97,7 +98,7 @@ func (h *Handler) route(r *http.Request) (route, error) {
 		parts = append(parts, plain)
 	}
 	if len(parts) == 0 {
-		return route{}, answer(http.StatusNotImplemented, "Queries over all resource types are not supported.")
+		return route{endpoint: "/", root: true}, nil
 	}
 	if len(parts) > 2 {
 		return route{}, nowhere
@@ -125,7 +126,7 @@ func (h *Handler) route(r *http.Request) (route, error) {
 	case strings.EqualFold(parts[0], "Bulk") && at.id == "":
 		return route{endpoint: "/Bulk", bulk: true}, nil
 	case strings.EqualFold(parts[0], ".search") && at.id == "":
-		return route{}, answer(http.StatusNotImplemented, "/.search is not supported.")
+		return route{endpoint: "/", root: true, search: true}, nil
 	}
 	return route{}, nowhere
 }
@@ -133,7 +134,7 @@ func (h *Handler) route(r *http.Request) (route, error) {
 // methods answers what may be done at a route.
 func (at route) methods() []string {
 	switch {
-	case at.discovery:
+	case at.discovery, at.root && !at.search:
 		return []string{http.MethodGet}
 	case at.search, at.bulk:
 		return []string{http.MethodPost}

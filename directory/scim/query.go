@@ -89,6 +89,10 @@ func extensionColumn(t target) (directory.Column, bool) {
 // no column for is refused: nothing is ever filtered in memory.
 func (k *kind) compile(e expr) (directory.Where, error) {
 	switch e.op {
+	case "always":
+		return directory.Always{}, nil
+	case "never":
+		return directory.Never{}, nil
 	case "and", "or":
 		kids := make([]directory.Where, len(e.kids))
 		for i, kid := range e.kids {

@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 
@@ -33,12 +34,49 @@ type kind struct {
 }
 
 func userKind() *kind {
-	return &kind{name: "User", endpoint: "/Users", core: schema.CoreUserSchema(),
-		extensions: []schema.Schema{schema.ExtensionEnterpriseUser(), employmentSchema()}, common: schema.CommonAttributes()}
+	return &kind{name: "User", endpoint: "/Users", core: truthful(schema.CoreUserSchema()),
+		extensions: []schema.Schema{truthful(schema.ExtensionEnterpriseUser()), employmentSchema()}, common: schema.CommonAttributes()}
 }
 
 func groupKind() *kind {
-	return &kind{name: "Group", endpoint: "/Groups", core: schema.CoreGroupSchema(), common: schema.CommonAttributes()}
+	return &kind{name: "Group", endpoint: "/Groups", core: truthful(schema.CoreGroupSchema()), common: schema.CommonAttributes()}
+}
+
+// truthful makes a schema of the standard say what is done here: ids compare byte for byte, and no two groups of a
+// source have one name. The library's schemas can be changed in their JSON form only; where that fails they stay as they are.
+func truthful(s schema.Schema) schema.Schema {
+	plain, err := json.Marshal(s)
+	if err != nil {
+		return s
+	}
+	var form struct {
+		Attributes []resource `json:"attributes"`
+	}
+	if json.Unmarshal(plain, &form) != nil {
+		return s
+	}
+	for _, a := range form.Attributes {
+		switch name := a["name"]; {
+		case name == "members" || name == "groups" || name == "manager":
+			for _, sub := range elements(a, "subAttributes") {
+				if sub["name"] == "value" {
+					sub["caseExact"] = true
+				}
+			}
+		case name == "displayName" && s.ID == groupURN:
+			a["uniqueness"] = "server"
+		}
+	}
+	changed, err := json.Marshal(form.Attributes)
+	if err != nil {
+		return s
+	}
+	out := schema.Schema{}
+	whole, err := json.Marshal(map[string]any{"id": s.ID, "name": s.Name.Value(), "description": s.Description.Value(), "attributes": json.RawMessage(changed)})
+	if err != nil || json.Unmarshal(whole, &out) != nil {
+		return s
+	}
+	return out
 }
 
 // resourceType is the library's view of k.

@@ -13,7 +13,7 @@ import (
 
 // expr is a filter whose every attribute is known and whose every value has the attribute's type.
 type expr struct {
-	op    string // and, or, not, has, pr, eq, ne, co, sw, ew, gt, ge, lt, le
+	op    string // always, never, and, or, not, has, pr, eq, ne, co, sw, ew, gt, ge, lt, le
 	kids  []expr // of and, or (two or more), not and has (one)
 	at    target // of has and the comparisons
 	value any    // string, bool, float64 or time.Time
@@ -22,6 +22,8 @@ type expr struct {
 // String writes e as a filter in canonical form.
 func (e expr) String() string {
 	switch e.op {
+	case "always", "never":
+		return e.op
 	case "and", "or":
 		parts := make([]string, len(e.kids))
 		for i, kid := range e.kids {
@@ -77,6 +79,7 @@ func literal(v any) string {
 type checker struct {
 	resolve func(filter.AttributePath) (target, error)
 	escaped bool
+	all     []*kind // in a query over all resource types: those whose attributes may be named too
 }
 
 func (c *checker) text(s string, r rewritten) (string, error) {
@@ -136,9 +139,17 @@ func (c *checker) check(e filter.Expression, r rewritten) (expr, error) {
 		}
 		return expr{op: "not", kids: []expr{inner}}, nil
 	case *filter.ValuePath:
-		return c.checkValuePath(e, r)
+		out, err := c.checkValuePath(e, r)
+		if err != nil {
+			return c.absent(e, r, err)
+		}
+		return out, nil
 	case *filter.AttributeExpression:
-		return c.checkComparison(e, r)
+		out, err := c.checkComparison(e, r)
+		if err != nil {
+			return c.absent(e, r, err)
+		}
+		return out, nil
 	}
 	return expr{}, invalidFilter("The filter does not follow the grammar of RFC 7644 section 3.4.2.2.")
 }
