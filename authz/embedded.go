@@ -11,8 +11,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -98,9 +96,6 @@ func openDatastore(ctx context.Context, dsn string) (storage.OpenFGADatastore, e
 func openSQLite(ctx context.Context, path string) (storage.OpenFGADatastore, error) {
 	if path == "" {
 		return nil, errors.New("sqlite: wants the path of a file")
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
 	}
 	// FULL: applied_seq is kept in another database and must never be ahead of this one.
 	uri := "file:" + (&url.URL{Path: path}).EscapedPath() +

@@ -154,7 +154,7 @@ func (a *API) Channel(ctx context.Context, in *ChannelInput) (*ChannelOutput, er
 type HistoryInput struct {
 	ID     id.Channel `path:"id"`
 	Before int64      `query:"before" minimum:"0" doc:"only messages before this seq"`
-	After  int64      `query:"after" minimum:"0" doc:"only messages after this seq"`
+	After  int64      `query:"after" minimum:"-1" default:"-1" doc:"only messages after this seq, the oldest first; 0: from the beginning"`
 	Limit  int        `query:"limit" minimum:"1" maximum:"200" default:"50"`
 }
 
@@ -192,7 +192,7 @@ func (a *API) History(ctx context.Context, in *HistoryInput) (*HistoryOutput, er
 	}
 	if p.more {
 		edge := p.messages[0].Seq
-		if in.After > 0 {
+		if in.After >= 0 {
 			edge = p.messages[len(p.messages)-1].Seq
 		}
 		out.Body.Next = strconv.FormatInt(edge, 10)

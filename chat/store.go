@@ -189,7 +189,7 @@ type page struct {
 	more     bool
 }
 
-// history answers up to limit messages: the newest, those before a seq, or those after one; fewer where they
+// history answers up to limit messages: the newest, those before a seq, or those after one (from 0, -1: not); fewer where they
 // are large. Messages older than from are not there.
 func (s *store) history(ctx context.Context, channel id.Channel, before, after int64, limit int, from time.Time) (page, error) {
 	q := s.db.Read(ctx).Table("chat_messages").Where("channel = ?", channel)
@@ -197,7 +197,7 @@ func (s *store) history(ctx context.Context, channel id.Channel, before, after i
 	if before > 0 {
 		q = q.Where("seq < ?", before)
 	}
-	if after > 0 {
+	if after >= 0 {
 		q, order = q.Where("seq > ?", after), "seq"
 	}
 	if !from.IsZero() {

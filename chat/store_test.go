@@ -252,9 +252,10 @@ func TestHistoryPages(t *testing.T) {
 			want          string
 			more          bool
 		}{
-			{0, 0, 3, "m10 m11 m12", true},
-			{4, 0, 3, "m1 m2 m3", false},
-			{9, 0, 2, "m7 m8", true},
+			{0, -1, 3, "m10 m11 m12", true},
+			{4, -1, 3, "m1 m2 m3", false},
+			{9, -1, 2, "m7 m8", true},
+			{0, 0, 2, "m1 m2", true},
 			{0, 10, 5, "m11 m12", false},
 			{0, 2, 2, "m3 m4", true},
 			{0, 50, 2, "", false},
@@ -275,7 +276,7 @@ func TestHistoryPages(t *testing.T) {
 		for range 20 {
 			h.post("per_a", general, strings.Repeat("large ", 6600))
 		}
-		p, err := s.history(ctx, general, 0, 0, 200, time.Time{})
+		p, err := s.history(ctx, general, 0, -1, 200, time.Time{})
 		if err != nil || len(p.messages) < 5 || len(p.messages) > 20 || !p.more {
 			t.Errorf("a page of large messages has %d, more %v, %v", len(p.messages), p.more, err)
 		}
@@ -284,7 +285,7 @@ func TestHistoryPages(t *testing.T) {
 			t.Errorf("large events: %d, %v", len(entries), err)
 		}
 		from := h.post("per_a", general, "mark").At
-		p, err = s.history(ctx, general, 0, 0, 200, from)
+		p, err = s.history(ctx, general, 0, -1, 200, from)
 		if err != nil || len(p.messages) != 1 {
 			t.Errorf("history from an instant: %d, %v", len(p.messages), err)
 		}

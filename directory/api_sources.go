@@ -98,12 +98,18 @@ type CreateSourceInput struct {
 	}
 }
 
+// lowPriority is that of a source whose priority nobody said.
+const lowPriority = 100
+
 // SourceOutput is one source.
 type SourceOutput struct{ Body SourceView }
 
 // CreateSource answers POST /api/v1/sources.
 func (a *API) CreateSource(ctx context.Context, in *CreateSourceInput) (*SourceOutput, error) {
 	b := in.Body
+	if b.Priority == 0 { // whoever says nothing comes after those who did
+		b.Priority = lowPriority
+	}
 	s, err := a.Store.CreateSource(ctx, causeFrom(ctx, ""), Source{Name: b.Name, Kind: b.Kind, Priority: b.Priority, Correlate: b.Correlate, Advisory: b.Advisory})
 	if err != nil {
 		return nil, err

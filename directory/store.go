@@ -54,6 +54,9 @@ func (s *Store) In(tx *db.Tx) Reader {
 // errDry rolls a dry run back.
 var errDry = errors.New("dry run")
 
+// applyTime bounds one call, so that a database that hangs does not keep it for ever.
+const applyTime = 5 * time.Minute
+
 // Apply makes all changes or none, and returns when what they took away is in force. An error of one change is a *ChangeError.
 // Where the error came from waiting (Access.Settle), the changes stand, Applied says which, and the same call may be made again: it
 // waits for what stands. Concurrent calls are safe; ctx ending after the commit does not end the wait.
@@ -61,6 +64,9 @@ func (s *Store) Apply(ctx context.Context, cause Cause, changes ...Change) (Appl
 	if s.Access == nil {
 		return Applied{}, ErrNoAccess
 	}
+	// A client that hangs up does not take back what it has said: the call goes on to its end, within a bound.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTime)
+	defer cancel()
 	var w *work
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
 		var err error
@@ -78,7 +84,6 @@ func (s *Store) Apply(ctx context.Context, cause Cause, changes ...Change) (Appl
 	if errors.Is(err, errDry) {
 		return w.applied, nil
 	}
-	ctx = context.WithoutCancel(ctx)
 	if err != nil {
 		if w != nil && errors.Is(err, ErrNotFound) && !cause.DryRun {
 			if wait := s.settle(ctx, cause, nil, w.waits, 0); wait != nil {

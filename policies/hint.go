@@ -12,7 +12,7 @@ var unknownField = regexp.MustCompile(`undefined field '([^']*)'`)
 // hintFor answers what to do about a message of the expression compiler, "" where that is not known.
 func hintFor(message string) string {
 	if m := unknownField.FindStringSubmatch(message); m != nil {
-		return nearest(m[1], vocabulary())
+		return nearest(m[1], vocabulary(reflect.TypeFor[person](), reflect.TypeFor[unit]()))
 	}
 	switch {
 	case strings.Contains(message, "undeclared reference"):
@@ -23,9 +23,9 @@ func hintFor(message string) string {
 	return ""
 }
 
-func vocabulary() []string {
+func vocabulary(types ...reflect.Type) []string {
 	var out []string
-	for _, t := range []reflect.Type{reflect.TypeFor[person](), reflect.TypeFor[unit]()} {
+	for _, t := range types {
 		for i := range t.NumField() {
 			out = append(out, t.Field(i).Tag.Get("cel"))
 		}

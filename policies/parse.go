@@ -1,12 +1,15 @@
 package policies
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/google/cel-go/cel"
 	"go.yaml.in/yaml/v3"
@@ -27,8 +30,17 @@ func Parse(name string, src []byte) (*Policy, error) {
 	if len(src) > maxBytes {
 		return nil, &SyntaxError{File: name, Line: 1, Column: 1, Message: fmt.Sprintf("file is larger than %d bytes", maxBytes)}
 	}
-	var root yaml.Node
-	if err := yaml.Unmarshal(src, &root); err != nil {
+	if !utf8.Valid(src) {
+		return nil, &SyntaxError{File: name, Line: 1, Column: 1, Message: "file is not UTF-8 text"}
+	}
+	var root, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(src))
+	if err := decoder.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
+		return nil, r.yamlError(err)
+	}
+	if err := decoder.Decode(&second); err == nil {
+		return nil, r.at(&second, "a second document begins here", "a policy of several parts is several files")
+	} else if !errors.Is(err, io.EOF) {
 		return nil, r.yamlError(err)
 	}
 	if len(root.Content) == 0 {
@@ -302,16 +314,50 @@ func (r *reader) rule(n *yaml.Node, g *Group) error {
 func (r *reader) inExpression(n *yaml.Node, f *fault) error {
 	line, column := n.Line, n.Column+f.column
 	switch n.Style {
-	case yaml.LiteralStyle, yaml.FoldedStyle: // the text begins on the line after the "|"
-		line = n.Line + f.line
-		if n.Line < len(r.lines) {
-			text := r.lines[n.Line] // its indentation is the block's
-			column = len(text) - len(strings.TrimLeft(text, " ")) + 1 + f.column
+	case yaml.LiteralStyle:
+		line, column = r.inBlock(n, f.line, f.column)
+	case yaml.FoldedStyle: // one line of text is several lines of the file
+		line, column = n.Line+1, f.column
+		for at := n.Line; at < len(r.lines); at++ {
+			text := strings.TrimLeft(r.lines[at], " ")
+			if length := utf8.RuneCountInString(strings.TrimRight(text, "\r")); column > length && at+1 < len(r.lines) {
+				column -= length + 1
+				line++
+				continue
+			}
+			column += len(r.lines[at]) - len(text) + 1
+			break
 		}
-	case yaml.DoubleQuotedStyle, yaml.SingleQuotedStyle:
+	case yaml.DoubleQuotedStyle:
+		column = n.Column + 1 + quoted(r.lines[n.Line-1], n.Column, f.column)
+	case yaml.SingleQuotedStyle:
 		column++
 	}
 	return &SyntaxError{File: r.file, Line: line, Column: column, Message: f.message, Hint: hintFor(f.message)}
+}
+
+// inBlock finds a place in a literal block, whose text begins on the line after the "|".
+func (r *reader) inBlock(n *yaml.Node, line, column int) (int, int) {
+	indent := 0
+	if n.Line < len(r.lines) {
+		text := r.lines[n.Line] // its indentation is the block's
+		indent = len(text) - len(strings.TrimLeft(text, " "))
+	}
+	return n.Line + line, indent + 1 + column
+}
+
+// quoted answers how many characters of a line, after the double quote at column (from 1), make length characters
+// of its value: an escape is two characters or more in the file.
+func quoted(line string, column, length int) int {
+	text := []rune(line)
+	at := column
+	for ; length > 0 && at < len(text); length-- {
+		if text[at] == '\\' && at+1 < len(text) {
+			at += 1 + map[rune]int{'x': 2, 'u': 4, 'U': 8}[text[at+1]]
+		}
+		at++
+	}
+	return at - column
 }
 
 func (r *reader) limit(n *yaml.Node, to *Limit) error {

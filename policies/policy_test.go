@@ -83,6 +83,10 @@ func TestSyntaxErrors(t *testing.T) {
 		"not a condition":  {in(`person.department == "R&D" && within("rnd")`, "person.department"), `p.yaml:13:15: rule must be true or false, this one is string`},
 		"block text":       {in(`"hr/leads" in person.groups`, `"hr/leads" in person.grups`), `p.yaml:18:36: undefined field 'grups' (did you mean "groups"?)`},
 		"negative limit":   {in("people: 3", "people: -3"), `p.yaml:22:27: wants a whole number from 0`},
+		"folded":           {in("when: person.department == \"R&D\" && within(\"rnd\")", "when: >-\n          person.department == \"R&D\"\n          && within(\"rnd\") && person.grups == []"), `p.yaml:15:37: undefined field 'grups' (did you mean "groups"?)`},
+		"double quotes":    {in("when: person.department == \"R&D\" && within(\"rnd\")", `when: "person.department == \"R&D\" && person.grups == []"`), `p.yaml:13:54: undefined field 'grups' (did you mean "groups"?)`},
+		"second document":  {apollo + "---\napiVersion: rollcall/v1\n", `p.yaml:23:1: a second document begins here (a policy of several parts is several files)`},
+		"not text":         {"\xff\xfe", `p.yaml:1:1: file is not UTF-8 text`},
 		"alias":            {"apiVersion: rollcall/v1\ngroups: &a []\nguard: *a\n", `p.yaml:3:8: aliases are not part of the language (write the value out)`},
 	} {
 		_, err := Parse("p.yaml", []byte(c.src))

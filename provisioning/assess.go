@@ -48,6 +48,7 @@ type assessment struct {
 	vanished []heldRow          // held removals that nothing asks for any more, or that go through now
 	lift     []fenceRow         // freezes that stand as tuples and no longer as rows
 	raise    []directory.Freeze // the other way round
+	missing  bool               // absent from every source, and no fence says so yet
 	healed   bool               // the person failed last time
 	err      error              // the person cannot be judged: nothing is done
 }
@@ -90,7 +91,16 @@ func (r *Reactor) gather(tx *db.Tx, run *run, c *catalog, people []id.Person, lo
 			fact.Person = directory.Person{ID: p, Status: directory.StatusTerminated}
 		}
 		a := run.assess(c, fact, have[p], held, now)
-		a.fence(fact.Freezes, fences[p])
+		rows := fact.Freezes
+		if fact.Person.Absent {
+			gone := absence(p)
+			if slices.ContainsFunc(fences[p], func(row fenceRow) bool { return row.Slot == gone.Slot }) {
+				rows = append(slices.Clone(rows), gone)
+			} else {
+				a.missing = true
+			}
+		}
+		a.fence(rows, fences[p])
 		a.healed = failed[p] && a.err == nil
 		out = append(out, a)
 	}
@@ -137,6 +147,14 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 		}
 	}
 	return a
+}
+
+// slotAbsent is the fence of people whom every source misses and whom the guard let go. It is no row of the
+// directory: a source said nothing. It falls when a source names the person again.
+const slotAbsent = "absent"
+
+func absence(person id.Person) directory.Freeze {
+	return directory.Freeze{ID: slotAbsent, Person: person, Slot: slotAbsent}
 }
 
 // fence compares the freezes that are rows of the directory with those that stand as tuples.

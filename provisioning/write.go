@@ -33,14 +33,22 @@ func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, li
 			}
 			continue
 		}
+		held, gone := 0, 0
 		for _, step := range a.steps {
 			if breach, ok := stopped[step.Before.ID]; ok && step.guarded {
 				s.hold(a.person, step, breach)
-				result.Held++
+				held++
 				continue
 			}
 			s.put(a.person, step)
 			result.Written++
+			if step.Op == OpRemove {
+				gone++
+			}
+		}
+		result.Held += held
+		if a.missing && gone > 0 && held == 0 { // the guard let them go: then sign-in and tokens go too
+			a.raise = append(a.raise, absence(a.person))
 		}
 		s.fences(a)
 	}

@@ -318,10 +318,6 @@ func (c *conn) shut(why *closing) {
 // lose ends one channel: what is queued of it is dropped and the client is told. Bytes that the kernel has not sent yet
 // cannot be taken out one by one: then the connection is reset, and the client resumes. The gate is held.
 func (c *conn) lose(r *room) {
-	if c.known.has(r.index) && waiting(c.fd) > 0 && c.hub.fault&faultNoReset == 0 {
-		c.kill()
-		return
-	}
 	kept := c.queue[:0]
 	for i, q := range c.queue {
 		switch {

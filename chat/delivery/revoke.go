@@ -43,6 +43,7 @@ func (c *conn) judge(rooms []*room, named bool) {
 	c.gate.Lock()
 	cut := frozen != nil && frozen(c.who.Person)
 	left := 0
+	unsent := waiting(c.fd) > 0 && c.hub.fault&faultNoReset == 0 // before anything is told of what is lost
 	for i := 0; i < len(rooms) && i < 64*len(c.known) && !cut && c.state != dead; i++ {
 		if !c.known.has(i) {
 			continue
@@ -50,6 +51,10 @@ func (c *conn) judge(rooms []*room, named bool) {
 		if c.allowed(rooms[i], 0) {
 			left++
 			continue
+		}
+		if unsent {
+			c.kill()
+			break
 		}
 		c.lose(rooms[i])
 	}

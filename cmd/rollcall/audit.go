@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,11 +17,16 @@ func auditCommand() *cobra.Command {
 	verify := &cobra.Command{Use: "verify", Short: "Re-hash every record and compare it with the tree", Args: cobra.NoArgs}
 	path := verify.Flags().String("config", "", "path of rollcall.yaml")
 	dsn := verify.Flags().String("database", "", "address of the database, instead of a configuration")
+	size := verify.Flags().Int64("size", 0, "with --root: what an earlier verification printed; its records must stand unchanged")
+	root := verify.Flags().String("root", "", "the root that went with --size")
 	verify.RunE = func(c *cobra.Command, _ []string) error {
 		if *dsn != "" {
 			if err := os.Setenv(envPrefix+"DATABASE", *dsn); err != nil {
 				return err
 			}
+		}
+		if (*size > 0) != (*root != "") {
+			return errors.New("--size and --root go together")
 		}
 		cfg, err := loadConfig(*path, os.Environ())
 		if err != nil {
@@ -31,7 +37,7 @@ func auditCommand() *cobra.Command {
 			return err
 		}
 		defer d.Close()
-		report, err := audit.Verify(c.Context(), d)
+		report, err := audit.Verify(c.Context(), d, audit.Report{Size: *size, Root: *root})
 		if err != nil {
 			return err
 		}

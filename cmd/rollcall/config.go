@@ -248,6 +248,9 @@ func (c Config) validate() error {
 		if l.Name == "" || l.URL == "" || l.Base == "" {
 			bad(fmt.Sprintf("ldap[%d]", i), "wants name, url and base")
 		}
+		if err := l.Check(); err != nil {
+			bad(fmt.Sprintf("ldap[%d]", i), "%v", err)
+		}
 		if names[l.Name] {
 			bad(fmt.Sprintf("ldap[%d].name", i), "%q stands twice", l.Name)
 		}

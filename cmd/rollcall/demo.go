@@ -46,6 +46,9 @@ func demoCommand() *cobra.Command {
 	flags.BoolVar(&f.noBrowser, "no-browser", false, "do not open a browser")
 	flags.StringVar(&f.readyFile, "ready-file", "", "write addresses and credentials as JSON to this file once it serves")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if f.people < 24 || f.people > 100_000 {
+			return fmt.Errorf("--people %d: the company has 24 to 100,000", f.people)
+		}
 		if f.nodes != 1 {
 			return errors.New("--nodes above 1 is not possible yet: one node serves a deployment")
 		}
@@ -114,6 +117,8 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 			return err
 		}
 		defer os.RemoveAll(dir)
+	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
 	listeners, err := demoListeners(ctx, f.listen)
 	if err != nil {

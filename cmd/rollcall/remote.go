@@ -37,9 +37,16 @@ func remote[T any](c *cobra.Command, table func(io.Writer, T), fetch func(c *cob
 }
 
 type plan struct {
-	ID      string          `json:"id"`
-	Hash    string          `json:"hash"`
-	Summary map[string]any  `json:"summary,omitempty"`
+	ID      string         `json:"id"`
+	Hash    string         `json:"hash"`
+	Empty   bool           `json:"empty"`
+	Summary map[string]any `json:"summary,omitempty"`
+	Shapes  []struct {
+		Op      string   `json:"op"`
+		Group   string   `json:"group"`
+		Channel string   `json:"channel,omitempty"`
+		Fields  []string `json:"fields,omitempty"`
+	} `json:"shapes"`
 	Verdict json.RawMessage `json:"verdict,omitempty"`
 	Changes []struct {
 		Person     string `json:"person"`
@@ -72,6 +79,10 @@ func readPolicies(paths []string) ([]map[string]string, error) {
 }
 
 func planTable(w io.Writer, p plan) {
+	for _, shape := range p.Shapes {
+		name := strings.TrimSuffix(shape.Group+"/"+shape.Channel, "/")
+		fmt.Fprintf(w, "%s\t%s\t%s\n", shape.Op, name, strings.Join(shape.Fields, ", "))
+	}
 	for _, change := range p.Changes {
 		sign := map[string]string{"add": "+", "remove": "-"}[change.Op]
 		if sign == "" {
@@ -79,7 +90,7 @@ func planTable(w io.Writer, p plan) {
 		}
 		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", sign, change.Group, change.Role, strings.TrimSpace(change.PersonName+" "+change.Person), change.Cause)
 	}
-	fmt.Fprintf(w, "plan %s: %d changes, hash %s\n", p.ID, len(p.Changes), p.Hash)
+	fmt.Fprintf(w, "plan %s: %d groups and channels, %d memberships shown, hash %s\n", p.ID, len(p.Shapes), len(p.Changes), p.Hash)
 	if held(p.Verdict) {
 		fmt.Fprintln(w, "the guard holds this plan: apply it with --confirm")
 	}
@@ -109,7 +120,7 @@ func planCommand() *cobra.Command {
 		switch {
 		case *detailed && held(p.Verdict):
 			code = exitHeld
-		case *detailed && len(p.Changes) > 0:
+		case *detailed && err == nil && !p.Empty:
 			code = exitChanges
 		}
 		return p, err

@@ -53,7 +53,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/channels/{id}", people, "One channel", talk.Channel),
 		httpapi.Op("GET", "/api/v1/channels/{id}/messages", people, "Its history", talk.History),
 		httpapi.Op("POST", "/api/v1/channels/{id}/messages", people, "Write a message", talk.Post).Unrepeatable(), // client_id makes it exactly-once; a kept answer would pass no gate
-		httpapi.Op("POST", "/api/v1/channels/{id}/read", people, "Move my read position", talk.Read),
+		httpapi.Op("POST", "/api/v1/channels/{id}/read", people, "Move my read position", talk.Read).Unrepeatable(),
 		httpapi.Op("GET", "/api/v1/messages/{id}", people, "One message", talk.Message),
 		httpapi.Op("POST", "/api/v1/stream/tickets", people, "A ticket that opens one stream", talk.Ticket).Unrepeatable(),
 		httpapi.Plain("GET", "/api/v1/stream", anybody, "The stream, by WebSocket: cookie with Origin, ticket or token", talk.Stream()),

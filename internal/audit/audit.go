@@ -213,8 +213,10 @@ type Report struct {
 var ErrBroken = errors.New("audit log is broken")
 
 // Verify re-hashes every record as it stands now and compares it with the stored tree. A record altered,
-// missing, added or reordered, or a personal payload changed, is ErrBroken with its number.
-func Verify(ctx context.Context, d *db.DB) (Report, error) {
+// missing, added or reordered, or a personal payload changed, is ErrBroken with its number. Whoever can write the
+// database can also rewrite the whole of it: an earlier Report, kept elsewhere and given as since, proves that
+// what it covered still stands unchanged. The zero since asks for nothing.
+func Verify(ctx context.Context, d *db.DB, since Report) (Report, error) {
 	var report Report
 	err := d.Snapshot(ctx, func(handle *gorm.DB) error {
 		if err := handle.Raw("select size from audit_tree where id = 1").Scan(&report.Size).Error; err != nil {
@@ -275,6 +277,24 @@ func Verify(ctx context.Context, d *db.DB) (Report, error) {
 		}
 		if beyond > 0 {
 			return fmt.Errorf("%w: %d records stand beyond the end of the tree", ErrBroken, beyond)
+		}
+		if err := handle.Table("audit_hashes").Where("idx >= ? or idx < 0", tlog.StoredHashCount(report.Size)).Count(&beyond).Error; err != nil {
+			return err
+		}
+		if beyond > 0 {
+			return fmt.Errorf("%w: %d hashes stand beyond record %d: the log was longer", ErrBroken, beyond, report.Size)
+		}
+		if since.Size > report.Size {
+			return fmt.Errorf("%w: it has %d records and had %d", ErrBroken, report.Size, since.Size)
+		}
+		if since.Size > 0 {
+			earlier, err := tlog.TreeHash(since.Size, fresh)
+			if err != nil {
+				return err
+			}
+			if hex.EncodeToString(earlier[:]) != since.Root {
+				return fmt.Errorf("%w: its first %d records are not those of the earlier root", ErrBroken, since.Size)
+			}
 		}
 		if report.Size == 0 {
 			report.Root = hex.EncodeToString(sha256.New().Sum(nil)) // RFC 6962 section 2.1: the empty tree

@@ -31,14 +31,14 @@ func TestVerify(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		fill(t, d, 37)
 		ctx := context.Background()
-		report, err := audit.Verify(ctx, d)
+		report, err := audit.Verify(ctx, d, audit.Report{})
 		if err != nil || report.Size != 74 || len(report.Root) != 64 {
 			t.Fatalf("%+v, %v", report, err)
 		}
 		if err := d.Tx(ctx, func(tx *db.Tx) error { return tx.Exec("delete from audit_personal where seq = 3").Error }); err != nil {
 			t.Fatal(err)
 		}
-		erased, err := audit.Verify(ctx, d)
+		erased, err := audit.Verify(ctx, d, audit.Report{})
 		if err != nil || erased.Erased != 1 || erased.Root != report.Root {
 			t.Fatalf("after an erasure: %+v, %v", erased, err)
 		}
@@ -59,6 +59,7 @@ func TestVerifySeesTampering(t *testing.T) {
 		"cut off":          `update audit_tree set size = size - 1`,
 		"stored hash":      `update audit_hashes set hash = '00' where idx = 9`,
 		"dropped last":     `delete from audit_records where seq = 39`,
+		"truncated":        `delete from audit_records where seq >= 30; delete from audit_personal where seq >= 30; update audit_tree set size = 30`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := dbtest.SQLite(t)
@@ -66,10 +67,33 @@ func TestVerifySeesTampering(t *testing.T) {
 			if err := d.Tx(context.Background(), func(tx *db.Tx) error { return tx.Exec(statement).Error }); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := audit.Verify(context.Background(), d); !errors.Is(err, audit.ErrBroken) {
+			if _, err := audit.Verify(context.Background(), d, audit.Report{}); !errors.Is(err, audit.ErrBroken) {
 				t.Fatalf("not seen: %v", err)
 			}
 		})
+	}
+}
+
+// Whoever rewrites the whole database is found by an earlier root that was kept elsewhere.
+func TestVerifySinceAnEarlierRoot(t *testing.T) {
+	ctx := context.Background()
+	d := dbtest.SQLite(t)
+	fill(t, d, 5)
+	kept, err := audit.Verify(ctx, d, audit.Report{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, d, 5)
+	if _, err := audit.Verify(ctx, d, kept); err != nil {
+		t.Errorf("a log that grew: %v", err)
+	}
+	for name, since := range map[string]audit.Report{
+		"another root": {Size: kept.Size, Root: "00" + kept.Root[2:]},
+		"emptied":      {Size: 1000, Root: kept.Root},
+	} {
+		if _, err := audit.Verify(ctx, d, since); !errors.Is(err, audit.ErrBroken) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

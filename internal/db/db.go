@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -45,7 +44,7 @@ type DB struct {
 	keeper      *checkpointer
 }
 
-// Open opens dsn: "sqlite:PATH" (created where missing, an exclusive lock file beside it) or "postgres://…".
+// Open opens dsn: "sqlite:PATH" (created where missing, in a folder that is there, with an exclusive lock file beside it) or "postgres://…".
 // The error never holds the DSN's password.
 func Open(ctx context.Context, dsn string) (*DB, error) {
 	switch scheme, rest, _ := strings.Cut(dsn, ":"); scheme {
@@ -85,9 +84,6 @@ func openLite(ctx context.Context, path, more string, conns int) (*gorm.DB, erro
 func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if path == "" || strings.Contains(path, ":memory:") {
 		return nil, errors.New("sqlite: wants the path of a file")
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("open sqlite database: %w", err)
 	}
 	lock, err := os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

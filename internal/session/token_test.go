@@ -92,7 +92,7 @@ func TestTokens(t *testing.T) {
 				t.Errorf("%s: %d audit records, want %d", action, got, want)
 			}
 		}
-		if _, err := audit.Verify(context.Background(), d); err != nil {
+		if _, err := audit.Verify(context.Background(), d, audit.Report{}); err != nil {
 			t.Error(err)
 		}
 	})
