@@ -1,6 +1,9 @@
 package directory
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // mainContact answers the value that stands for all e-mails or phones of a record: the primary one, else the first.
 func mainContact(kind Column) string {
@@ -22,9 +25,16 @@ func (t tableColumns) order(by Column, descending bool) (string, error) {
 	}
 	switch col.kind {
 	case contacts: // of the first one
-		return fmt.Sprintf("coalesce((select %s from record_contacts c where c.link = records.link and c.kind = '%s' and c.ord = 0), '')%s, %s", col.sql, col.of, direction, t.id), nil
+		col.sql = fmt.Sprintf("coalesce((select %s from record_contacts c where c.link = records.link and c.kind = '%s' and c.ord = 0), '')", col.sql, col.of)
 	case looseText:
-		return "lower(" + col.sql + ")" + direction + ", " + t.id, nil
+		col.sql = "lower(" + col.sql + ")"
+	case exactText, foldedText:
+		if slices.Contains([]Column{ColID, ColUserName}, by) || t.name == "directory_groups" && by == ColDisplayName {
+			return col.sql + direction + ", " + t.id, nil // never empty: the index's own order
+		}
+	default:
+		return col.sql + direction + ", " + t.id, nil
 	}
-	return col.sql + direction + ", " + t.id, nil
+	// RFC 7644 section 3.4.2.3: what has no value is last in ascending order and first in descending order.
+	return "case when " + col.sql + " = '' then 1 else 0 end" + direction + ", " + col.sql + direction + ", " + t.id, nil
 }

@@ -64,8 +64,8 @@ func TestRawColumns(t *testing.T) {
 				t.Errorf("%q finds %v (%d), want %s: %v", c.where, got, page.Total, c.want, err)
 			}
 		}
-		page, err := w.FindRecords(w.ctx, directory.RecordQuery{Source: w.scim, Sort: directory.RawText("nickName"), Descending: true, Limit: 1})
-		if err != nil || page.Records[0].UserName == "c" {
+		page, err := w.FindRecords(w.ctx, directory.RecordQuery{Source: w.scim, Sort: directory.RawText("nickName"), Limit: 9})
+		if err != nil || !strings.Contains("ab", page.Records[0].UserName) || !strings.Contains("ab", page.Records[1].UserName) || page.Records[0].UserName == page.Records[1].UserName {
 			t.Errorf("sorted %+v, %v", page, err)
 		}
 		for name, where := range map[string]directory.Where{
@@ -88,14 +88,19 @@ func TestRawColumns(t *testing.T) {
 	})
 }
 
-// The main e-mail is the primary one, else the first: a query can sort and compare by it.
+// The main e-mail is the primary one, else the first: a query can sort and compare by it. Who has none is last, or first
+// in descending order.
 func TestMainContacts(t *testing.T) {
 	run(t, func(w *world) {
 		w.post("a", func(r *directory.Record) { r.Emails = []directory.Email{{Value: "Z@x"}, {Value: "b@x", Primary: true}} })
 		w.post("b", func(r *directory.Record) { r.Emails = []directory.Email{{Value: "A@x"}, {Value: "z@x"}} })
 		w.post("c")
 		page, err := w.FindRecords(w.ctx, directory.RecordQuery{Source: w.scim, Sort: directory.ColMainEmail, Limit: 9})
-		if err != nil || page.Records[0].UserName != "c" || page.Records[1].UserName != "b" || page.Records[2].UserName != "a" {
+		if err != nil || page.Records[0].UserName != "b" || page.Records[1].UserName != "a" || page.Records[2].UserName != "c" {
+			t.Errorf("%+v, %v", page, err)
+		}
+		page, err = w.FindRecords(w.ctx, directory.RecordQuery{Source: w.scim, Sort: directory.ColMainEmail, Descending: true, Limit: 9})
+		if err != nil || page.Records[0].UserName != "c" || page.Records[1].UserName != "a" || page.Records[2].UserName != "b" {
 			t.Errorf("%+v, %v", page, err)
 		}
 		page, err = w.FindRecords(w.ctx, directory.RecordQuery{Source: w.scim, Where: directory.Compare{Column: directory.ColMainEmail, Op: directory.Gt, Value: "A@X"}, Limit: 9})
