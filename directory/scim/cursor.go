@@ -114,9 +114,25 @@ func (c *call) seek() directory.Where {
 		}
 	}
 	if past == nil {
-		past = directory.Compare{Column: c.sort, Op: beyond, Value: value}
+		past = c.pastText(value, beyond)
 	}
 	return directory.And{where, directory.Or{past, directory.And{directory.Compare{Column: c.sort, Op: directory.Eq, Value: value}, after}}}
+}
+
+// pastText is the condition of being sorted behind a value, apart from equal ones. What has no value is last in
+// ascending order and first in descending order.
+func (c *call) pastText(value any, beyond directory.Op) directory.Where {
+	some := directory.Compare{Column: c.sort, Op: directory.Pr}
+	past := directory.Compare{Column: c.sort, Op: beyond, Value: value}
+	switch {
+	case value != "" && !c.descending():
+		return directory.Or{past, directory.Not{Of: some}}
+	case value != "":
+		return directory.And{past, some}
+	case c.descending():
+		return some
+	}
+	return directory.Never{}
 }
 
 // recordValue answers what the list is sorted by, of a record.

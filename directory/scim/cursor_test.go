@@ -57,6 +57,12 @@ func TestCursorPages(t *testing.T) {
 				i, i%3 == 0, strings.Repeat("t", i%4), i%5, []string{"Ä", "ä", "王"}[i%3], i, 9-i%4, i%2 == 0, enterpriseURN, i%2, i%3))
 			s.group(fmt.Sprintf(`"displayName":"g%d","externalId":"%d"`, i, i%20))
 		}
+		s.user(`"userName":"bare"`)
+		s.group(`"displayName":"bare"`)
+		last := func(path string) string { ids := s.byIndex(path); return ids[len(ids)-1] }
+		if bare := s.byIndex(`/Users?filter=userName eq "bare"`)[0]; last("/Users?sortBy=emails") != bare || last("/Users?sortBy=nickName") != bare || s.byIndex("/Users?sortBy=nickName&sortOrder=descending")[0] != bare {
+			t.Error("who has no value is not last") // RFC 7644 section 3.4.2.3
+		}
 		sorts := []string{"", "id", "userName", "externalId", "displayName", "name.familyName", "title", "active", "nickName", "emails", "emails.value", "meta.created", "meta.lastModified",
 			"phoneNumbers", "locale", "manager", "manager.value", enterpriseURN + ":department", "timezone", "userType", EmploymentURN + ":startDate"}
 		for _, by := range sorts {
@@ -66,18 +72,18 @@ func TestCursorPages(t *testing.T) {
 					path += "&sortBy=" + by
 				}
 				want := s.byIndex(path)
-				if got := s.walk(path+"&count=4", nil); len(want) != 11 || !slices.Equal(got, want) {
+				if got := s.walk(path+"&count=4", nil); len(want) != 12 || !slices.Equal(got, want) {
 					t.Errorf("%s %s: by cursor\n%v\nby index\n%v", by, order, got, want)
 				}
 			}
 		}
 		for _, by := range []string{"id", "externalId", "displayName", "meta.created"} {
 			path := "/Groups?attributes=id&sortOrder=descending&sortBy=" + by
-			if got, want := s.walk(path+"&count=3", nil), s.byIndex(path); len(want) != 11 || !slices.Equal(got, want) {
+			if got, want := s.walk(path+"&count=3", nil), s.byIndex(path); len(want) != 12 || !slices.Equal(got, want) {
 				t.Errorf("groups by %s: %v, want %v", by, got, want)
 			}
 		}
-		if got := s.walk("/Users?filter=active eq true&count=2", nil); len(got) != 4 {
+		if got := s.walk("/Users?filter=active eq true&count=2", nil); len(got) != 5 {
 			t.Errorf("filtered %v", got)
 		}
 		for _, by := range []string{"groups", "members", "emails.type", "addresses", "password", "name", "x"} {

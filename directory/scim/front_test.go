@@ -147,6 +147,11 @@ func TestBodies(t *testing.T) {
 		s.wantError(400, "invalidSyntax", s.do("POST", "/Users", body))
 		s.wantError(400, "invalidSyntax", s.do("PATCH", "/Users/x", body))
 	}
+	deep := `{"schemas":["` + userURN + `"],"userName":"deep","x":` + strings.Repeat(`{"a":[`, 60) + strings.Repeat(`]}`, 60) + `}`
+	s.wantError(400, "invalidValue", s.do("POST", "/Users", deep))
+	s.wantError(400, "invalidValue", s.do("PATCH", "/Users/x", patch(`{"op":"add","value":`+deep+`}`)))
+	s.user(`"userName":"deep","x":` + strings.Repeat(`{"a":[`, 40) + strings.Repeat(`]}`, 40))
+	s.total("/Users", `nickName eq "x"`)
 	long := strings.Repeat("长", 300)
 	s.wantError(400, "invalidValue", s.do("POST", "/Users", `{"schemas":["`+userURN+`"],"userName":"`+long+`"}`))
 	s.wantError(400, "invalidValue", s.do("POST", "/Groups", `{"schemas":["`+groupURN+`"],"displayName":"`+long+`"}`))

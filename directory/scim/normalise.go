@@ -31,10 +31,38 @@ func decode(body []byte) (resource, error) {
 	if _, err := d.Token(); err != io.EOF {
 		return nil, invalidSyntax("The body holds more than one JSON value.")
 	}
+	if deeper(object, maxNesting) { // SQLite reads no JSON of more than 1000 levels
+		return nil, invalidValue("The body is nested deeper than %d levels.", maxNesting)
+	}
 	if hasNUL(object) {
 		return nil, invalidValue("A text holds the character U+0000.")
 	}
 	return object, nil
+}
+
+// maxNesting bounds the levels of a body.
+const maxNesting = 100
+
+// deeper tells whether v has more than limit levels.
+func deeper(v any, limit int) bool {
+	if limit < 0 {
+		return true
+	}
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			if deeper(e, limit-1) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, e := range v {
+			if deeper(e, limit-1) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // hasNUL looks for U+0000, which PostgreSQL cannot keep in a text.
