@@ -66,6 +66,7 @@ func kindNamed(name string) *kind {
 
 // holds: attack scim-04
 func TestFilterRefused(t *testing.T) {
+	user := userKind() // made once, as a Handler does
 	for _, in := range []string{
 		``, ` `, `userName`, `userName eq`, `eq "x"`, `userName xx "x"`, `userName eq "x`, `userName eq 'x`, `userName eq "x" and`,
 		`userName eq "x" userName eq "y"`, `(userName eq "x"`, `userName eq "x")`, `emails[type eq "work"`, `emails[type eq "work"]]`,
@@ -81,7 +82,7 @@ func TestFilterRefused(t *testing.T) {
 		took := time.Hour
 		for range 3 { // the best of three: the machine may be busy with something else
 			started := time.Now()
-			_, err = userKind().parseFilter(in)
+			_, err = user.parseFilter(in)
 			took = min(took, time.Since(started))
 		}
 		if took > 10*time.Millisecond {
