@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -106,7 +107,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.wireChat(ctx); err != nil {
 		return err
 	}
-	if a.scim, err = scim.New(scim.Options{Store: a.people, Log: a.log, PublicURL: a.cfg.PublicURL, Missing: scim.AuditMissing(a.db, a.log), Rate: a.cfg.SCIM.Rate}); err != nil {
+	if err := a.wireSCIM(); err != nil {
 		return err
 	}
 	a.measure()
@@ -143,6 +144,17 @@ func openFGADatabase(dsn string) string {
 	}
 	path = strings.TrimPrefix(path, "//")
 	return "sqlite:" + strings.TrimSuffix(path, filepath.Ext(path)) + ".openfga.db"
+}
+
+func (a *app) wireSCIM() (err error) {
+	o := scim.Options{Store: a.people, Log: a.log, PublicURL: a.cfg.PublicURL, Missing: scim.AuditMissing(a.db, a.log), Rate: a.cfg.SCIM.Rate, AdvertiseCursor: a.cfg.SCIM.AdvertiseCursor}
+	if dir := a.cfg.SCIM.Definitions; dir != "" {
+		if o.Definitions, err = scim.LoadDefinitions(os.DirFS(dir)); err != nil {
+			return fmt.Errorf("scim.definitions %s: %w", dir, err)
+		}
+	}
+	a.scim, err = scim.New(o)
+	return err
 }
 
 func (a *app) wireLDAP(ctx context.Context) error {

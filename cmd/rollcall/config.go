@@ -63,7 +63,9 @@ type OIDC struct {
 
 // SCIM bounds what sources may send.
 type SCIM struct {
-	Rate int `koanf:"rate"` // requests per second of one source
+	Rate            int    `koanf:"rate"`             // requests per second of one source
+	Definitions     string `koanf:"definitions"`      // folder of schema extensions, as JSON (RFC 7643 section 7)
+	AdvertiseCursor bool   `koanf:"advertise_cursor"` // say in ServiceProviderConfig that cursors are served (RFC 9865)
 }
 
 // LDAP is one LDAP or Active Directory source.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"slices"
@@ -75,7 +76,11 @@ func problemOf(ctx context.Context, err error) *Problem {
 		return p
 	}
 	if s != nil && ctx.Err() == nil { // nobody waits for the answer to a request that was given up
-		s.Log.ErrorContext(ctx, "request failed", "request", RequestFrom(ctx), "error", err)
+		level := slog.LevelError
+		if errors.Is(err, context.Canceled) {
+			level = slog.LevelDebug // the caller is gone, or lost the right to the answer
+		}
+		s.Log.Log(ctx, level, "request failed", "request", RequestFrom(ctx), "error", err)
 	}
 	p = NewProblem(http.StatusInternalServerError, "internal", "the server could not complete the request")
 	p.Request = RequestFrom(ctx)
