@@ -15,7 +15,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"io/fs"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -46,11 +45,7 @@ const (
 
 // Migrate brings the tables of authz up to date.
 func Migrate(ctx context.Context, d *db.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return d.Migrate(ctx, "authz", files)
+	return d.Migrate(ctx, "authz", migrations)
 }
 
 // Tuple says that User has Relation to Object, in OpenFGA's words: User is "user:<id>", "project:<id>#owner"

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"gorm.io/gorm"
@@ -21,11 +20,7 @@ var migrations embed.FS
 
 // Migrate brings the chat tables up to date.
 func Migrate(ctx context.Context, d *db.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return d.Migrate(ctx, "chat", files)
+	return d.Migrate(ctx, "chat", migrations)
 }
 
 // The types of events.

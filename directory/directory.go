@@ -14,7 +14,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"io/fs"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -25,11 +24,7 @@ var migrations embed.FS
 
 // Migrate brings the directory's tables up to date.
 func Migrate(ctx context.Context, d *db.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return d.Migrate(ctx, "directory", files)
+	return d.Migrate(ctx, "directory", migrations)
 }
 
 // What can go wrong. A caller compares with errors.Is; the texts are for people.

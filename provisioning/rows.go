@@ -3,7 +3,6 @@ package provisioning
 import (
 	"context"
 	"embed"
-	"io/fs"
 
 	"gorm.io/gorm"
 
@@ -17,11 +16,7 @@ var migrations embed.FS
 
 // Migrate brings the tables of provisioning up to date.
 func Migrate(ctx context.Context, d *db.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return d.Migrate(ctx, "provisioning", files)
+	return d.Migrate(ctx, "provisioning", migrations)
 }
 
 // reader is anything that can be queried: a transaction or the read pool.

@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -27,11 +26,7 @@ var migrations embed.FS
 
 // Migrate brings the audit tables up to date.
 func Migrate(ctx context.Context, d *db.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return d.Migrate(ctx, "audit", files)
+	return d.Migrate(ctx, "audit", migrations)
 }
 
 // Record is one line of the log. Everything but Personal is part of the hashed leaf and stays for ever; of

@@ -12,7 +12,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 )
 
-var files = fstest.MapFS{"00001_first.sql": {Data: []byte("-- +goose Up\ncreate table things (name text not null, at bigint, constraint things_pk primary key (name));\n-- +goose Down\ndrop table things;\n")}}
+var files = fstest.MapFS{"migrations/00001_first.sql": {Data: []byte("-- +goose Up\ncreate table things (name text not null, at bigint, constraint things_pk primary key (name));\n-- +goose Down\ndrop table things;\n")}}
 
 func TestTransaction(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {

@@ -10,9 +10,13 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// Migrate brings the tables of one package up to date. files holds goose migrations (NNNNN_what.sql) in its
-// root; the version is kept in a table of the package's own, migrations_<name>. Several nodes may start at once.
+// Migrate brings the tables of one package up to date. files holds goose migrations (NNNNN_what.sql) in its folder
+// "migrations"; the version is kept in a table of the package's own, migrations_<name>. Several nodes may start at once.
 func (d *DB) Migrate(ctx context.Context, name string, files fs.FS) error {
+	files, err := fs.Sub(files, "migrations")
+	if err != nil {
+		return fmt.Errorf("migrate %s: %w", name, err)
+	}
 	dialect := goose.DialectSQLite3
 	options := []goose.ProviderOption{}
 	if d.Engine == Postgres {

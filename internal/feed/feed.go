@@ -13,7 +13,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"sync"
 	"time"
@@ -28,11 +27,7 @@ var migrations embed.FS
 
 // Migrate brings the feed's tables up to date.
 func Migrate(ctx context.Context, d *db.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return d.Migrate(ctx, "feed", files)
+	return d.Migrate(ctx, "feed", migrations)
 }
 
 // Event is one thing that happened. Kind is "<noun>.<verb in the past>", Subject the id it happened to.

@@ -12,7 +12,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -31,11 +30,7 @@ var migrations embed.FS
 
 // Migrate brings the tables of sessions up to date.
 func Migrate(ctx context.Context, d *db.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return d.Migrate(ctx, "session", files)
+	return d.Migrate(ctx, "session", migrations)
 }
 
 // proofError is an error that is httpapi.ErrUnauthenticated too, without its text.

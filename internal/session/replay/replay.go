@@ -9,7 +9,6 @@ import (
 	"embed"
 	"encoding/base64"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -21,11 +20,7 @@ var migrations embed.FS
 
 // Migrate brings the table of answers up to date.
 func Migrate(ctx context.Context, d *db.DB) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return d.Migrate(ctx, "replay", files)
+	return d.Migrate(ctx, "replay", migrations)
 }
 
 const (
