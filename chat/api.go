@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/base64"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rollcall-im/rollcall/chat/delivery"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -54,6 +57,7 @@ type ListChannelsInput struct {
 
 // ListChannelsOutput holds the caller's channels in the order of their ids.
 type ListChannelsOutput struct {
+	Link string `header:"Link" doc:"the next page (RFC 8288), rel=next; absent on the last"`
 	Body struct {
 		Items []ChannelView `json:"items"`
 		Next  string        `json:"next,omitempty"`
@@ -85,6 +89,7 @@ func (a *API) ListChannels(ctx context.Context, in *ListChannelsInput) (*ListCha
 	if len(infos) > in.Limit && in.Limit > 0 {
 		infos = infos[:in.Limit]
 		out.Body.Next = base64.RawURLEncoding.EncodeToString([]byte(infos[len(infos)-1].ID))
+		out.Link = httpapi.NextLink(ctx, out.Body.Next)
 	}
 	ids := make([]id.Channel, len(infos))
 	for i, info := range infos {
@@ -156,10 +161,26 @@ type HistoryInput struct {
 	Before int64      `query:"before" minimum:"0" doc:"only messages before this seq"`
 	After  int64      `query:"after" minimum:"-1" default:"-1" doc:"only messages after this seq, the oldest first; 0: from the beginning"`
 	Limit  int        `query:"limit" minimum:"1" maximum:"200" default:"50"`
+
+	at url.URL
+}
+
+// Resolve keeps the address of the request, of which the link to the next page is made.
+func (in *HistoryInput) Resolve(ctx huma.Context) []error {
+	in.at = ctx.URL()
+	return nil
+}
+
+// link answers the link to the page that name=next opens; before and limit of the request go on to hold.
+func (in *HistoryInput) link(name, next string) string {
+	query := in.at.Query()
+	query.Set(name, next)
+	return "<" + (&url.URL{Path: in.at.Path, RawQuery: query.Encode()}).String() + `>; rel="next"`
 }
 
 // HistoryOutput holds messages in the order of their seq.
 type HistoryOutput struct {
+	Link string `header:"Link" doc:"the next page (RFC 8288), rel=next; absent at the end"`
 	Body struct {
 		Items []*Message `json:"items"`
 		Next  string     `json:"next,omitempty" doc:"the before (or, where after was given, the after) of the next call; absent at the end"`
@@ -191,11 +212,12 @@ func (a *API) History(ctx context.Context, in *HistoryInput) (*HistoryOutput, er
 		return nil, err
 	}
 	if p.more {
-		edge := p.messages[0].Seq
+		name, edge := "before", p.messages[0].Seq
 		if in.After >= 0 {
-			edge = p.messages[len(p.messages)-1].Seq
+			name, edge = "after", p.messages[len(p.messages)-1].Seq
 		}
 		out.Body.Next = strconv.FormatInt(edge, 10)
+		out.Link = in.link(name, out.Body.Next)
 	}
 	return out, nil
 }

@@ -28,6 +28,7 @@ func caller(person id.Person, session id.Session) httpapi.Caller {
 // clientStream is a stream as a client sees it.
 type clientStream struct {
 	conn   *websocket.Conn
+	hello  clientFrame
 	frames chan clientFrame
 }
 
@@ -67,7 +68,7 @@ func openStream(t *testing.T, h *house, person, resume string) *clientStream {
 			s.frames <- f
 		}
 	}()
-	if s.next(t).Op != "hello" {
+	if s.hello = s.next(t); s.hello.Op != "hello" {
 		t.Fatal("no hello")
 	}
 	s.send(t, resume)
@@ -172,6 +173,57 @@ func TestConversation(t *testing.T) {
 	})
 }
 
+// A client that follows rel="next" (RFC 8288) sees everything once, in pages of the size that it asked for.
+func TestNextIsALink(t *testing.T) {
+	h := newHouse(t, dbtest.SQLite(t), nil)
+	for _, channel := range []id.Channel{general, "chn_quiet", "chn_vendors"} {
+		h.gate.Let(channel, chattest.Grant{Post: true}, "per_a")
+	}
+	for i := range 5 {
+		h.post("per_a", general, fmt.Sprint("m", i+1))
+	}
+	for start, want := range map[string][]string{
+		"/api/v1/channels?limit=2":                                       {"chn_general chn_quiet", "chn_vendors"},
+		"/api/v1/channels":                                               {"chn_general chn_quiet chn_vendors"},
+		"/api/v1/channels/chn_general/messages?limit=2":                  {"m4 m5", "m2 m3", "m1"},
+		"/api/v1/channels/chn_general/messages?limit=2&before=5":         {"m3 m4", "m1 m2"},
+		"/api/v1/channels/chn_general/messages?after=1&limit=2":          {"m2 m3", "m4 m5"},
+		"/api/v1/channels/chn_general/messages?after=0&limit=4":          {"m1 m2 m3 m4", "m5"},
+		"/api/v1/channels/chn_general/messages?after=1&before=4&limit=1": {"m2", "m3"},
+		"/api/v1/channels/chn_general/messages":                          {"m1 m2 m3 m4 m5"},
+	} {
+		var pages []string
+		for path := start; path != "" && len(pages) < 9; {
+			req, err := http.NewRequest("GET", h.url+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Person", "per_a")
+			res, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var body map[string]any
+			if err := json.NewDecoder(res.Body).Decode(&body); err != nil || res.StatusCode != 200 {
+				t.Fatal(path, res.StatusCode, err)
+			}
+			res.Body.Close()
+			pages = append(pages, strings.Join(texts(body), " "))
+			link := res.Header.Get("Link")
+			if link == "" != (body["next"] == nil) {
+				t.Errorf("%s: next is %v, the link %q", path, body["next"], link)
+			}
+			next, rel, _ := strings.Cut(strings.TrimPrefix(link, "<"), ">")
+			if path = next; link != "" && rel != `; rel="next"` {
+				t.Errorf("%s", link)
+			}
+		}
+		if !reflect.DeepEqual(pages, want) {
+			t.Errorf("%s: %q", start, pages)
+		}
+	}
+}
+
 // What one may not see and what does not exist are told apart by nothing.
 func TestInvisibleIsNotThere(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), nil)
@@ -262,8 +314,9 @@ func TestRequestUnderWay(t *testing.T) {
 	h := newHouse(t, dbtest.SQLite(t), nil)
 	slow := &slowPeople{house: h, entered: make(chan struct{}), leave: make(chan struct{})}
 	h.gate.Let(general, chattest.Grant{Post: true}, "per_a", "per_b")
+	h.post("per_a", general, "older secret") // so that there is a next page
 	m := h.post("per_a", general, "secret")
-	for _, path := range []string{"/api/v1/channels/chn_general/messages", "/api/v1/messages/" + string(m.ID)} {
+	for _, path := range []string{"/api/v1/channels/chn_general/messages?limit=1", "/api/v1/messages/" + string(m.ID)} {
 		for _, all := range []bool{true, false} {
 			h.chat.c.People = slow
 			got := make(chan string, 1)
@@ -277,7 +330,7 @@ func TestRequestUnderWay(t *testing.T) {
 				}
 				defer res.Body.Close()
 				body, _ := io.ReadAll(res.Body)
-				got <- fmt.Sprint(res.StatusCode, " ", string(body))
+				got <- fmt.Sprint(res.StatusCode, " ", string(body), " ", res.Header["Link"])
 			}()
 			<-slow.entered // the messages are read, the names not yet
 			if all {
@@ -286,7 +339,7 @@ func TestRequestUnderWay(t *testing.T) {
 				h.gate.Remove(general, "per_b")
 			}
 			slow.leave <- struct{}{}
-			if answer := <-got; !strings.HasPrefix(answer, "404 ") || strings.Contains(answer, "secret") {
+			if answer := <-got; !strings.HasPrefix(answer, "404 ") || strings.Contains(answer, "secret") || !strings.HasSuffix(answer, " []") {
 				t.Errorf("%s: %s", path, answer)
 			}
 			h.gate.Thaw("per_b")

@@ -269,6 +269,7 @@ func (x *exit) refuse() {
 	h := x.ResponseWriter.Header()
 	h.Del("Content-Length")
 	h.Del("ETag")
+	h.Del("Link") // it would tell what is there
 	h.Set("Cache-Control", "no-store")
 	p := httpapi.NewProblem(http.StatusNotFound, "not_found", NotFound)
 	p.Request = x.request

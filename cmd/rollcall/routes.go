@@ -58,6 +58,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/stream/tickets", people, "A ticket that opens one stream", talk.Ticket).Unrepeatable(),
 		httpapi.Plain("GET", "/api/v1/stream", anybody, "The stream, by WebSocket: cookie with Origin, ticket or token", talk.Stream()),
 		httpapi.Plain("GET", "/api/v1/events", anybody, "The stream, by server-sent events", talk.Events()),
+		httpapi.Plain("GET", "/asyncapi.json", anybody, "The stream's frames, as AsyncAPI 3.0", talk.AsyncAPI()),
 
 		httpapi.Op("GET", "/api/v1/people", admins, "People", dir.ListPeople),
 		httpapi.Op("GET", "/api/v1/people/{id}", admins, "One person", dir.GetPerson),
