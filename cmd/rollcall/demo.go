@@ -57,7 +57,7 @@ func demoCommand() *cobra.Command {
 		}
 		out := c.OutOrStdout()
 		return runDemo(c.Context(), f, c.ErrOrStderr(), out, func(d *demoServer) error {
-			d.print(out)
+			d.print(out, f.lang)
 			if f.readyFile != "" {
 				text, err := json.MarshalIndent(d.ready, "", "  ")
 				if err != nil {
@@ -68,7 +68,7 @@ func demoCommand() *cobra.Command {
 				}
 			}
 			if !f.noBrowser {
-				openBrowser(c.Context(), d.ready.URL)
+				openBrowser(c.Context(), d.ready.URL+map[bool]string{true: "/?lang=" + f.lang}[f.lang != ""])
 			}
 			return nil
 		})
@@ -95,6 +95,7 @@ type demoServer struct {
 	app     *app
 	hr      *idp.Provider
 	company []demo.Employee
+	lang    string
 	took    time.Duration
 }
 
@@ -130,7 +131,7 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 		}
 	}()
 	log := slog.New(slog.NewTextHandler(logs, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	d := &demoServer{company: demo.People(f.people), ready: demoReady{
+	d := &demoServer{company: demo.People(f.people), lang: f.lang, ready: demoReady{
 		URL: "http://" + listeners[0].Addr().String(), AdminToken: secret("demo-admin-"),
 		LDAPURL: "ldap://" + listeners[2].Addr().String(), LDAPBindDN: ldapBindDN, LDAPPassword: secret("demo-"),
 		IDPURL: "http://" + listeners[1].Addr().String(),
@@ -214,7 +215,7 @@ func (d *demoServer) config(f demoFlags, dir, clientSecret string) Config {
 // serveHR starts the identity provider with its HR page.
 func (d *demoServer) serveHR(ctx context.Context, cfg Config, listener net.Listener) (err error) {
 	d.hr, err = idp.New(idp.Options{
-		Issuer: d.ready.IDPURL, SCIMURL: d.ready.SCIMURL, SCIMToken: d.ready.SCIMToken, Log: d.app.log, People: d.hrPeople(),
+		Issuer: d.ready.IDPURL, SCIMURL: d.ready.SCIMURL, SCIMToken: d.ready.SCIMToken, Log: d.app.log, People: d.hrPeople(), Lang: d.lang,
 		Client: idp.Client{ID: cfg.OIDC.ClientID, Secret: cfg.OIDC.ClientSecret, RedirectURI: d.ready.URL + "/auth/callback"},
 	})
 	if err != nil {
@@ -249,27 +250,64 @@ func (d *demoServer) announce(ctx context.Context, screen io.Writer, person id.P
 	if p, err := d.app.people.Person(ctx, person); err == nil {
 		name = p.DisplayName
 	}
-	fmt.Fprintf(screen, "%s  revoked  %-16s nothing reaches them after %.1f ms\n", time.Now().Format("15:04:05.000"), name, float64(took.Microseconds())/1000)
+	text := "%s  revoked  %-16s nothing reaches them after %.1f ms\n"
+	if d.lang == "zh" {
+		text = "%s  已撤销  %s：%.1f 毫秒后再无任何内容送达\n"
+	}
+	fmt.Fprintf(screen, text, time.Now().Format("15:04:05.000"), name, float64(took.Microseconds())/1000)
 }
 
-func (d *demoServer) print(w io.Writer) {
-	r := d.ready
-	fmt.Fprintf(w, `
+// The text of the terminal in both languages; what stands in it comes in the same order.
+const (
+	welcomeEN = `
 Aurora, %d people in 12 units, is ready after %.1f s.
 
-  Rollcall              %s     sign in as anybody; %s is administrator
-  Identity provider     %s     people to sign in as
-  HR page               %s/hr  hire, move, dismiss, hire again: real SCIM
+  Rollcall              %s      sign in as anybody; %s is administrator
+  Identity provider     %s      people to sign in as
+  HR page               %s/hr   hire, move, dismiss, hire again: real SCIM
   SCIM                  %s
     token               %s
   Administrator's token %s
-  Directory (LDAP)      %s  (the plant: 20 of 200; a change arrives by itself)
+  Directory (LDAP)      %s      the plant, %d people; a change arrives by itself
     bind as             %s
     password            %s
 
 Each revocation is printed here with its time. Ctrl-C ends the demo.
 
-`, len(d.company), d.took.Seconds(), r.URL, d.boss().DisplayName, r.IDPURL, r.IDPURL, r.SCIMURL, r.SCIMToken, r.AdminToken, r.LDAPURL, r.LDAPBindDN, r.LDAPPassword)
+`
+	welcomeZH = `
+极光科技，%d 人，12 个部门，%.1f 秒后就绪。
+
+  Rollcall       %s      可以任何人的身份登录；管理员是 %s
+  身份提供方     %s      选择以谁的身份登录
+  人事页面       %s/hr   入职、调动、离职、再入职：真实的 SCIM
+  SCIM           %s
+    令牌         %s
+  管理员令牌     %s
+  目录（LDAP）   %s      苏州工厂，%d 人；目录里的变更会自动到达
+    绑定身份     %s
+    口令         %s
+
+每一次撤销都会在这里连同耗时打印出来。按 Ctrl-C 结束演示。
+
+`
+)
+
+func (d *demoServer) print(w io.Writer, lang string) {
+	r, text, url, plant := d.ready, welcomeEN, d.ready.URL, 0
+	if lang == "zh" {
+		text = welcomeZH
+	}
+	if lang != "" {
+		url += "/?lang=" + lang
+	}
+	for _, e := range d.company {
+		if e.Plant() {
+			plant++
+		}
+	}
+	fmt.Fprintf(w, text, len(d.company), d.took.Seconds(), url, d.boss().DisplayName, r.IDPURL, r.IDPURL, r.SCIMURL, r.SCIMToken, r.AdminToken,
+		r.LDAPURL, plant, r.LDAPBindDN, r.LDAPPassword)
 }
 
 // boss is the one who administers: the director of IT.

@@ -26,9 +26,17 @@ const LocaleContext = createContext<Value>({ locale: "en", t: en, setLocale: () 
 /** useTexts answers the texts of the chosen language. */
 export const useTexts = () => use(LocaleContext);
 
+/** asked answers the language that an address asks for by ?lang=zh or ?lang=en, and keeps it as chosen. */
+function asked(): string | null {
+  const lang = new URLSearchParams(location.search).get("lang");
+  const locale: Locale | null = lang === "en" ? "en" : lang === "zh" || lang === "zh-CN" ? "zh-CN" : null;
+  if (locale !== null) write("locale", locale);
+  return locale;
+}
+
 /** LocaleProvider holds the language: the browser's, or the one that was chosen. */
 export function LocaleProvider({ children }: { children: ReactNode }) {
-  const [locale, setLocale] = useState<Locale>(() => preferred(read("locale"), navigator.languages));
+  const [locale, setLocale] = useState<Locale>(() => preferred(asked() ?? read("locale"), navigator.languages));
   useEffect(() => {
     document.documentElement.lang = locale;
   }, [locale]);
