@@ -300,15 +300,15 @@ func (c *canoniser) remove(g given, p patchPath, isActive bool) error {
 	if p.attr.Required() || p.urn != "" && p.attr.Mutability() == "immutable" {
 		return mutability("%s cannot be removed.", p.path())
 	}
-	if g.has && g.value != nil && p.where == nil && p.sub == nil && p.attr.MultiValued() {
+	if g.has && p.where == nil && p.sub == nil && p.attr.MultiValued() && (g.value != nil || p.attr.Name() == "members") {
 		return c.removeValues(g, p) // Entra: remove, path "members", value [{"value": "…"}]
 	}
 	c.out.known = append(c.out.known, operation{Op: "remove", Path: p.String()})
 	return nil
 }
 
-// removeValues turns a list of values to remove into one operation each. An empty list removes nothing: it
-// must never be read as "all".
+// removeValues turns a list of values to remove into one operation each. An empty list, of members null too,
+// removes nothing: it must never be read as "all".
 func (c *canoniser) removeValues(g given, p patchPath) error {
 	value, ok := p.attr.SubAttributes().ContainsAttribute("value")
 	if !ok {

@@ -74,6 +74,7 @@ func TestCanonical(t *testing.T) {
 		{"Entra removes members", "Group", `[{"op":"Remove","path":"members","value":[{"value":"a"},{"value":"b\"c"}]}]`, "remove members[value eq \"a\"]\nremove members[value eq \"b\\\"c\"]\n"},
 		{"members by filter", "Group", `[{"op":"remove","path":"members[value eq \"a\"]"}]`, "remove members[value eq \"a\"]\n"},
 		{"nothing to remove is not everything", "Group", `[{"op":"remove","path":"members","value":[]}]`, ""},
+		{"null is not everything", "Group", `[{"op":"Remove","path":"members","value":null}]`, ""},
 		{"all members", "Group", `[{"op":"remove","path":"members"},{"op":"replace","path":"members","value":[]}]`, "remove members\nremove members\n"},
 		{"Okta without a path", "Group", `[{"op":"replace","value":{"id":"g","displayName":"n","members":[{"value":"a","display":"A"}]}}]`,
 			"replace displayName \"n\"\nreplace members [{\"display\":\"A\",\"value\":\"a\"}]\n"},

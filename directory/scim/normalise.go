@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/elimity-com/scim/schema"
 )
@@ -22,6 +23,9 @@ type normalised struct {
 
 // decode reads one JSON object. Numbers keep their digits.
 func decode(body []byte) (resource, error) {
+	if !utf8.Valid(body) { // RFC 7644 section 3.8; the decoder would put U+FFFD in
+		return nil, invalidSyntax("The body is not UTF-8 text.")
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var object resource
