@@ -129,9 +129,6 @@ func redact(err error, dsn string) error {
 	return err
 }
 
-// statements is how many prepared statements are kept per pool; preparing costs SQLite more than most of ours run.
-const statements = 512
-
 func openGorm(ctx context.Context, driver, dsn string, conns int, dialector func(*sql.DB) gorm.Dialector) (*gorm.DB, error) {
 	pool, err := sql.Open(driver, dsn)
 	if err != nil {
@@ -148,9 +145,7 @@ func openGorm(ctx context.Context, driver, dsn string, conns int, dialector func
 	handle, err := gorm.Open(dialector(pool), &gorm.Config{
 		SkipDefaultTransaction: true, // a write door opens its own
 		TranslateError:         true,
-		Logger:                 logger.Discard,     // statements carry personal data
-		PrepareStmt:            driver == "sqlite", // pgx keeps its own
-		PrepareStmtMaxSize:     statements,
+		Logger:                 logger.Discard, // statements carry personal data
 	})
 	if err != nil {
 		pool.Close()
