@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -96,6 +97,10 @@ func openDatastore(ctx context.Context, dsn string) (storage.OpenFGADatastore, e
 func openSQLite(ctx context.Context, path string) (storage.OpenFGADatastore, error) {
 	if path == "" {
 		return nil, errors.New("sqlite: wants the path of a file")
+	}
+	// Nobody else may read it; the files beside it take over its rights.
+	if file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil {
+		file.Close() // what is wrong with it, opening it as a database tells better
 	}
 	// FULL: applied_seq is kept in another database and must never be ahead of this one.
 	uri := "file:" + (&url.URL{Path: path}).EscapedPath() +

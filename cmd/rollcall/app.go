@@ -82,6 +82,9 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.closers = append(a.closers, a.db.Close)
+	if err := a.db.Exclusive(ctx); err != nil {
+		return err
+	}
 	if err := migrate(ctx, a.db); err != nil {
 		return err
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	yamlv3 "go.yaml.in/yaml/v3"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/ldap"
 )
 
@@ -223,8 +224,11 @@ func (c Config) validate() error {
 	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 		bad("public_url", "wants http://host or https://host, not %q", c.PublicURL)
 	}
-	if c.Database == "" {
-		bad("database", "is missing: sqlite:PATH or postgres://…")
+	if scheme, _, _ := strings.Cut(c.Database, ":"); !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) {
+		bad("database", "wants sqlite:PATH or postgres://…")
+	}
+	if u, err := url.Parse(c.OIDC.Issuer); c.OIDC.Issuer != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		bad("oidc.issuer", "wants http://host or https://host, not %q", c.OIDC.Issuer)
 	}
 	if c.BootstrapToken != "" && len(c.BootstrapToken) < 16 {
 		bad("bootstrap_token", "is shorter than 16 characters")
@@ -252,6 +256,14 @@ func (c Config) validate() error {
 		}
 		if err := l.Check(); err != nil {
 			bad(fmt.Sprintf("ldap[%d]", i), "%v", err)
+		}
+		for _, field := range l.Correlate {
+			if field != directory.CorrelateEmployeeNumber && field != directory.CorrelateExternalID {
+				bad(fmt.Sprintf("ldap[%d].correlate", i), "%q is not one of %s, %s", field, directory.CorrelateEmployeeNumber, directory.CorrelateExternalID)
+			}
+		}
+		if l.Every != 0 && l.Every < time.Second {
+			bad(fmt.Sprintf("ldap[%d].every", i), "wants a duration of a second or more, as 1h, not %s", l.Every)
 		}
 		if names[l.Name] {
 			bad(fmt.Sprintf("ldap[%d].name", i), "%q stands twice", l.Name)

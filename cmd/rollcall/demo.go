@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -142,18 +143,23 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 	if err != nil {
 		return err
 	}
-	go func() { // ends with ctx, which ends before this function returns
+	var wait sync.WaitGroup
+	wait.Go(func() {
 		if err := ldapdemo.Serve(ctx, listeners[2], tree); err != nil {
 			cancel(fmt.Errorf("demo directory: %w", err))
 		}
-	}()
+	})
 	if d.app, err = newApp(ctx, cfg, log); err != nil {
+		cancel(nil)
+		wait.Wait()
 		return err
 	}
 	defer d.app.close()
+	defer wait.Wait()
+	defer cancel(nil)
 	d.app.watch.revoked = func(person id.Person, took time.Duration) { d.announce(ctx, screen, person, took) }
 	err = d.app.run(ctx, listeners[0], func(*app) {
-		go func() { // ends with ctx
+		wait.Go(func() {
 			if err := d.furnish(ctx, cfg, listeners[1]); err != nil {
 				cancel(err)
 				return
@@ -162,7 +168,7 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 			if err := serving(d); err != nil {
 				cancel(err)
 			}
-		}()
+		})
 	})
 	if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
 		return cause
@@ -272,7 +278,7 @@ Aurora, %d people in 12 units, is ready after %.1f s.
     bind as             %s
     password            %s
 
-Each revocation is printed here with its time. Ctrl-C ends the demo.
+Each dismissal and freeze is printed here with its time. Ctrl-C ends the demo.
 
 `
 	welcomeZH = `
@@ -288,7 +294,7 @@ Each revocation is printed here with its time. Ctrl-C ends the demo.
     绑定身份     %s
     口令         %s
 
-每一次撤销都会在这里连同耗时打印出来。按 Ctrl-C 结束演示。
+每一次离职与冻结都会在这里连同耗时打印出来。按 Ctrl-C 结束演示。
 
 `
 )

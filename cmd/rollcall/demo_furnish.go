@@ -22,9 +22,15 @@ import (
 // some talk. A database that was furnished before only gets a new source token.
 func (d *demoServer) furnish(ctx context.Context, cfg Config, hr net.Listener) error {
 	cause := directory.Cause{Actor: "system", Reason: "demo"}
+	// The administrator is appointed last: where there is none, an earlier start was interrupted, and
+	// what it did is done again.
+	appointed, err := d.app.door.Admins(ctx)
+	if err != nil {
+		return fmt.Errorf("furnish the demo: %w", err)
+	}
+	fresh := len(appointed) == 0
 	source, err := d.app.people.SourceByName(ctx, hrSource)
-	fresh := errors.Is(err, directory.ErrNotFound)
-	if fresh {
+	if errors.Is(err, directory.ErrNotFound) {
 		source, err = d.app.people.CreateSource(ctx, cause, directory.Source{Name: hrSource, Kind: directory.KindSCIM, Priority: 10})
 	}
 	if err != nil {
@@ -54,10 +60,13 @@ func (d *demoServer) furnish(ctx context.Context, cfg Config, hr net.Listener) e
 	if _, err := d.app.ldap[ldapSource].Sync(ctx); err != nil {
 		return fmt.Errorf("furnish the demo: %w", err)
 	}
+	if err := d.talk(ctx); err != nil {
+		return fmt.Errorf("furnish the demo: %w", err)
+	}
 	if err := d.appoint(ctx); err != nil {
 		return fmt.Errorf("furnish the demo: %w", err)
 	}
-	return d.talk(ctx)
+	return nil
 }
 
 // hrUnits are the units of the company with their names in both languages; SCIM itself carries one name only.
@@ -117,7 +126,7 @@ func (d *demoServer) talk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, line := range demo.Talk() {
+	for i, line := range demo.Talk() {
 		for _, g := range groups {
 			for _, c := range g.Channels {
 				if g.Key+"/"+c.Key != line.Channel {
@@ -127,7 +136,7 @@ func (d *demoServer) talk(ctx context.Context) error {
 				if err != nil {
 					return err
 				}
-				draft := chat.Draft{Channel: c.ID, ClientID: secret(""), Kind: line.Kind, Language: line.Language, Text: line.Text}
+				draft := chat.Draft{Channel: c.ID, ClientID: fmt.Sprint("demo-", i), Kind: line.Kind, Language: line.Language, Text: line.Text}
 				if _, _, err := d.app.chat.Post(ctx, author, draft); err != nil {
 					return fmt.Errorf("talk in %s: %w", line.Channel, err)
 				}

@@ -6,6 +6,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/url"
@@ -33,7 +34,7 @@ const (
 	Postgres Engine = "postgres"
 )
 
-// ErrInUse says that another process writes to this SQLite file.
+// ErrInUse says that another process serves this database.
 var ErrInUse = errors.New("database is in use by another process")
 
 // DB is an open database.
@@ -41,6 +42,7 @@ type DB struct {
 	Engine      Engine
 	read, write *gorm.DB
 	lock        *os.File
+	held        *sql.Conn
 	keeper      *checkpointer
 }
 
@@ -94,6 +96,10 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, ErrInUse)
 	}
 	d := &DB{Engine: SQLite, lock: lock}
+	// Nobody else may read it; the files beside it take over its rights.
+	if file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil {
+		file.Close() // what is wrong with it, opening it as a database tells better
+	}
 	if d.write, err = openLite(ctx, path, "&_txlock=immediate", 1); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
@@ -154,11 +160,46 @@ func openGorm(ctx context.Context, driver, dsn string, conns int, dialector func
 	return handle, nil
 }
 
+const exclusiveKey = 0x726f6c6c // "roll"
+
+// Exclusive keeps every other process that asks for the same away until Close: ErrInUse where one is there. On
+// SQLite Open did that already.
+func (d *DB) Exclusive(ctx context.Context) error {
+	if d.Engine != Postgres {
+		return nil
+	}
+	pool, err := d.Pool()
+	if err != nil {
+		return err
+	}
+	if d.held, err = pool.Conn(ctx); err != nil {
+		return fmt.Errorf("lock postgres database: %w", err)
+	}
+	for try := 1; ; try++ { // a server that was killed holds it until its connection is missed
+		var mine bool
+		if err := d.held.QueryRowContext(ctx, "select pg_try_advisory_lock($1)", exclusiveKey).Scan(&mine); err != nil {
+			return fmt.Errorf("lock postgres database: %w", err)
+		}
+		if mine {
+			return nil
+		}
+		if try == 30 {
+			return fmt.Errorf("postgres database: %w", ErrInUse)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
 // Close closes every connection and releases the lock file.
 func (d *DB) Close() error {
 	var errs []error
 	if d.keeper != nil {
 		errs = append(errs, d.keeper.close())
+	}
+	if d.held != nil { // not given back to the pool: its session ends, and the lock with it
+		if err := d.held.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(err, driver.ErrBadConn) {
+			errs = append(errs, err)
+		}
 	}
 	for _, handle := range []*gorm.DB{d.read, d.write} {
 		if handle == nil {

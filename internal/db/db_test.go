@@ -3,6 +3,7 @@ package db_test
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -41,6 +42,35 @@ func TestTransaction(t *testing.T) {
 			t.Fatalf("read %v, %v", at, err)
 		}
 	})
+}
+
+// One server per database, on either engine; and nobody else may read the file.
+func TestExclusive(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		if err := d.Exclusive(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	dsn := dbtest.DSN(t, db.Postgres)
+	first, second := dbtest.Open(t, dsn), dbtest.Open(t, dsn)
+	if err := first.Exclusive(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Exclusive(context.Background()); !errors.Is(err, db.ErrInUse) {
+		t.Errorf("a second server: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	third := dbtest.Open(t, dsn)
+	if err := third.Exclusive(context.Background()); err != nil {
+		t.Errorf("after the first has ended: %v", err)
+	}
+	lite := dbtest.DSN(t, db.SQLite)
+	dbtest.Open(t, lite)
+	if info, err := os.Stat(strings.TrimPrefix(lite, "sqlite:")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("rights of the file: %v %v", info.Mode(), err)
+	}
 }
 
 func TestOpenRefusesClearly(t *testing.T) {

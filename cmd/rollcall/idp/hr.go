@@ -243,8 +243,13 @@ func (p *Provider) patch(ctx context.Context, what, sub string, operations ...op
 	})
 }
 
-// move sends what differs: department, title, manager.
+// move sends what differs: department with its division and cost centre, title, manager.
 func (p *Provider) move(ctx context.Context, from, to Person) Exchange {
+	if from.Department != to.Department {
+		place := to
+		p.likeColleagues(&place)
+		to.Division, to.CostCenter = place.Division, place.CostCenter
+	}
 	var operations []operation
 	set := func(path, before, after string) {
 		switch {
@@ -256,6 +261,8 @@ func (p *Provider) move(ctx context.Context, from, to Person) Exchange {
 		}
 	}
 	set(enterpriseSchema+":department", from.Department, to.Department)
+	set(enterpriseSchema+":division", from.Division, to.Division)
+	set(enterpriseSchema+":costCenter", from.CostCenter, to.CostCenter)
 	set("title", from.Title, to.Title)
 	if from.Manager != to.Manager {
 		if manager := p.id(ctx, to.Manager); manager != "" {
