@@ -54,7 +54,7 @@ function Mistakes({ error }: { error: unknown }) {
   if (!(error instanceof Problem)) return null;
   const line = error.body["line"];
   const hint = error.body["hint"];
-  const found = [typeof line === "number" ? t.policies.line(line) : "", typeof hint === "string" ? hint : "", ...error.problems].filter(Boolean);
+  const found = [typeof line === "number" ? t.policies.line(line) : "", typeof hint === "string" ? hint : "", ...error.problems].filter((f) => f !== "" && f !== error.message);
   return found.length ? (
     <ul>
       {found.map((f) => (
