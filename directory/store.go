@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -25,11 +26,14 @@ type Reader struct {
 // Store is the directory. Access is set once, before the first Apply.
 type Store struct {
 	Reader
-	Access Access
-	Now    func() time.Time // nil: time.Now
-	db     *db.DB
-	feed   *feed.Feed
-	log    *slog.Logger
+	Access   Access
+	Now      func() time.Time // nil: time.Now
+	written  atomic.Int64     // people, since the start
+	nextLook atomic.Int64     // at how many of them the engine looks again
+
+	db   *db.DB
+	feed *feed.Feed
+	log  *slog.Logger
 }
 
 // New makes a Store whose tables are migrated; the caller sets Access.
@@ -92,7 +96,23 @@ func (s *Store) Apply(ctx context.Context, cause Cause, changes ...Change) (Appl
 		}
 		return Applied{}, err
 	}
+	s.grew(ctx, len(w.applied.Changed))
 	return w.applied, s.settle(ctx, cause, w.applied.Changed, w.waits, w.applied.Rev)
+}
+
+// firstLook is after how many changed people the engine first looks at its tables again.
+const firstLook = 1000
+
+// grew has the engine look at how its tables are filled, each time twice as many people were written: the plans
+// it made for empty tables read whole tables, and its own look comes a minute late.
+func (s *Store) grew(ctx context.Context, people int) {
+	written, next := s.written.Add(int64(people)), s.nextLook.Load()
+	if written < max(next, firstLook) || !s.nextLook.CompareAndSwap(next, 2*written) {
+		return
+	}
+	if err := s.db.Analyze(ctx); err != nil {
+		s.log.WarnContext(ctx, "tables could not be analyzed", "error", err)
+	}
 }
 
 // settle waits until what a call did, or what it found standing, is in force.

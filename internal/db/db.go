@@ -160,6 +160,16 @@ func openGorm(ctx context.Context, driver, dsn string, conns int, dialector func
 	return handle, nil
 }
 
+// Analyze has the engine look at how its tables are filled: after much was written, plans made for empty tables
+// read whole tables.
+func (d *DB) Analyze(ctx context.Context) error {
+	statement := "pragma optimize"
+	if d.Engine == Postgres {
+		statement = "analyze"
+	}
+	return d.write.WithContext(ctx).Exec(statement).Error
+}
+
 const exclusiveKey = 0x726f6c6c // "roll"
 
 // Exclusive keeps every other process that asks for the same away until Close: ErrInUse where one is there. On

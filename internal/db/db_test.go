@@ -50,6 +50,9 @@ func TestExclusive(t *testing.T) {
 		if err := d.Exclusive(context.Background()); err != nil {
 			t.Fatal(err)
 		}
+		if err := d.Analyze(context.Background()); err != nil {
+			t.Error(err)
+		}
 	})
 	dsn := dbtest.DSN(t, db.Postgres)
 	first, second := dbtest.Open(t, dsn), dbtest.Open(t, dsn)
