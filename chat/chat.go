@@ -259,6 +259,12 @@ func (c *Chat) EndSession(ctx context.Context, session id.Session) error {
 	return c.store.dropTickets(ctx, "", session, "")
 }
 
+// EndToken does the same for an API token that has been revoked.
+func (c *Chat) EndToken(ctx context.Context, token id.Token) error {
+	c.hub.EndToken(token)
+	return c.store.dropTickets(ctx, "", "", token)
+}
+
 // EndPerson ends all streams, answers and tickets of a person.
 func (c *Chat) EndPerson(ctx context.Context, person id.Person) error {
 	c.hub.EndPerson(person)

@@ -324,8 +324,13 @@ func TestTickets(t *testing.T) {
 		for name, spoil := range map[string]func(){
 			"too old":       func() { now = now.Add(ticketTime) },
 			"session ended": func() { h.chat.EndSession(ctx, "ses_a") },
+			"token ended":   func() { h.chat.EndToken(ctx, "tok_a") },
 			"person ended":  func() { h.chat.EndPerson(ctx, "per_a") },
 		} {
+			who := who
+			if name == "token ended" {
+				who.Session, who.Token = "", "tok_a"
+			}
 			secret, _, err := s.issueTicket(ctx, who)
 			if err != nil {
 				t.Fatal(err)

@@ -13,7 +13,8 @@ import (
 // API is the HTTP side of this package for administrators: people, units and groups as the directory has them, freezes, sources.
 type API struct{ Store *Store }
 
-func causeFrom(ctx context.Context, reason string) Cause {
+// CauseFrom names who makes the request of ctx as the cause of a change.
+func CauseFrom(ctx context.Context, reason string) Cause {
 	caller := httpapi.CallerFrom(ctx)
 	return Cause{Actor: caller.Actor(), Token: caller.Token, Request: httpapi.RequestFrom(ctx), Reason: reason}
 }
@@ -275,7 +276,7 @@ type FreezeOutput struct{ Body FreezeView }
 
 // Freeze answers POST /api/v1/people/{id}/freeze. It is in force everywhere when it answers.
 func (a *API) Freeze(ctx context.Context, in *FreezeInput) (*FreezeOutput, error) {
-	applied, err := a.Store.Apply(ctx, causeFrom(ctx, in.Body.Reason), FreezePerson{Person: in.ID, Veto: in.Body.Veto, Until: in.Body.Until})
+	applied, err := a.Store.Apply(ctx, CauseFrom(ctx, in.Body.Reason), FreezePerson{Person: in.ID, Veto: in.Body.Veto, Until: in.Body.Until})
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +301,7 @@ func (a *API) Unfreeze(ctx context.Context, in *UnfreezeInput) (*FreezeOutput, e
 	if !slices.ContainsFunc(freezes, func(f Freeze) bool { return f.ID == in.Body.Freeze }) {
 		return nil, fmt.Errorf("freeze %s: %w", in.Body.Freeze, ErrNotFound)
 	}
-	applied, err := a.Store.Apply(ctx, causeFrom(ctx, in.Body.Reason), LiftFreeze{Freeze: in.Body.Freeze})
+	applied, err := a.Store.Apply(ctx, CauseFrom(ctx, in.Body.Reason), LiftFreeze{Freeze: in.Body.Freeze})
 	if err != nil {
 		return nil, err
 	}

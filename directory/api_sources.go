@@ -110,7 +110,7 @@ func (a *API) CreateSource(ctx context.Context, in *CreateSourceInput) (*SourceO
 	if b.Priority == 0 { // whoever says nothing comes after those who did
 		b.Priority = lowPriority
 	}
-	s, err := a.Store.CreateSource(ctx, causeFrom(ctx, ""), Source{Name: b.Name, Kind: b.Kind, Priority: b.Priority, Correlate: b.Correlate, Advisory: b.Advisory})
+	s, err := a.Store.CreateSource(ctx, CauseFrom(ctx, ""), Source{Name: b.Name, Kind: b.Kind, Priority: b.Priority, Correlate: b.Correlate, Advisory: b.Advisory})
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ type IssueTokenOutput struct {
 
 // IssueToken answers POST /api/v1/sources/{id}/tokens.
 func (a *API) IssueToken(ctx context.Context, in *IssueTokenInput) (*IssueTokenOutput, error) {
-	secret, token, err := a.Store.IssueSourceToken(ctx, causeFrom(ctx, ""), in.ID, in.Body.Name, in.Body.ExpiresAt)
+	secret, token, err := a.Store.IssueSourceToken(ctx, CauseFrom(ctx, ""), in.ID, in.Body.Name, in.Body.ExpiresAt)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ type TokenInPath struct {
 
 // RevokeToken answers DELETE /api/v1/sources/{id}/tokens/{token}.
 func (a *API) RevokeToken(ctx context.Context, in *TokenInPath) (*struct{}, error) {
-	return nil, a.Store.RevokeSourceToken(ctx, causeFrom(ctx, ""), in.ID, in.Token)
+	return nil, a.Store.RevokeSourceToken(ctx, CauseFrom(ctx, ""), in.ID, in.Token)
 }
 
 // DirectoryGroupView is a group of a source in an answer.

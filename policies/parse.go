@@ -310,10 +310,3 @@ func (r *reader) limit(n *yaml.Node, to *Limit) error {
 		},
 	})
 }
-
-// AsSyntaxError answers the *SyntaxError in err, nil where there is none.
-func AsSyntaxError(err error) *SyntaxError {
-	var s *SyntaxError
-	errors.As(err, &s)
-	return s
-}

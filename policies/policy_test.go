@@ -93,7 +93,7 @@ func TestSyntaxErrors(t *testing.T) {
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%s:\n got %v\nwant %s", name, err, c.want)
 		}
-		if AsSyntaxError(err) == nil {
+		if s := (*SyntaxError)(nil); !errors.As(err, &s) {
 			t.Errorf("%s: not a SyntaxError", name)
 		}
 	}

@@ -27,11 +27,6 @@ type API struct {
 	Check func(ctx context.Context, person id.Person, channel id.Channel, action string) (bool, error)
 }
 
-func causeFrom(ctx context.Context) directory.Cause {
-	caller := httpapi.CallerFrom(ctx)
-	return directory.Cause{Actor: caller.Actor(), Token: caller.Token, Request: httpapi.RequestFrom(ctx)}
-}
-
 // GroupRef names a group in an answer.
 type GroupRef struct {
 	ID   id.Group          `json:"id"`

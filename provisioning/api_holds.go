@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -105,7 +106,7 @@ func (a *API) GetHold(ctx context.Context, in *HoldInput) (*HoldOutput, error) {
 
 // ReleaseHold lets the removals of a hold through and answers when that is in force.
 func (a *API) ReleaseHold(ctx context.Context, in *HoldInput) (*ApplyOutput, error) {
-	result, err := a.Reactor.Release(ctx, causeFrom(ctx), in.ID)
+	result, err := a.Reactor.Release(ctx, directory.CauseFrom(ctx, ""), in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +115,7 @@ func (a *API) ReleaseHold(ctx context.Context, in *HoldInput) (*ApplyOutput, err
 
 // RejectHold keeps the memberships of a hold for 14 days.
 func (a *API) RejectHold(ctx context.Context, in *HoldInput) (*ApplyOutput, error) {
-	result, err := a.Reactor.Reject(ctx, causeFrom(ctx), in.ID)
+	result, err := a.Reactor.Reject(ctx, directory.CauseFrom(ctx, ""), in.ID)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -228,7 +229,7 @@ func resultView(r Result) ResultView {
 
 // ApplyPlan puts a plan into force and answers when it is.
 func (a *API) ApplyPlan(ctx context.Context, in *ApplyInput) (*ApplyOutput, error) {
-	result, err := a.Reactor.ApplyPlan(ctx, causeFrom(ctx), in.ID, in.Body.Hash, in.Body.Confirm)
+	result, err := a.Reactor.ApplyPlan(ctx, directory.CauseFrom(ctx, ""), in.ID, in.Body.Hash, in.Body.Confirm)
 	if err != nil {
 		return nil, problem(err)
 	}

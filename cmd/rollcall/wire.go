@@ -25,10 +25,18 @@ func (a *app) wireDoor() (err error) {
 		DB: a.db, Log: a.log, Standing: a.index, PublicURL: a.cfg.PublicURL,
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AnyLogoutType: o.AnyLogoutType, Scopes: o.Scopes,
 		Resolve: a.resolve, BootstrapToken: a.cfg.BootstrapToken,
-		OnEnd:      func(s id.Session, _ id.Person) { a.chat.Hub().EndSession(s) },
-		OnEndToken: func(t id.Token, _ id.Person) { a.chat.Hub().EndToken(t) },
+		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
+		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
 	})
 	return err
+}
+
+// ended logs what failed after the streams of a session or token were cut: its tickets are left, and each is
+// judged again when it is used.
+func (a *app) ended(err error) {
+	if err != nil {
+		a.log.Error("stream tickets could not be dropped", "error", err)
+	}
 }
 
 // resolve finds who a subject of the identity provider is: by the configured claim, never by an e-mail address.
