@@ -195,8 +195,8 @@ func BenchmarkJoinerLeaver(b *testing.B) {
 }
 
 // Offboardings in races with messages that flow: how many messages that were written after the call had
-// returned reached the person. Four readers race with each call: a quiet one, a slow one, one that reconnects, and
-// one with history requests under way.
+// returned reached the person. Four readers race with each call: two that listen, one that reconnects, and one with
+// history requests under way. The reader whose queue is full is raced in chat/delivery.
 func BenchmarkRaces(b *testing.B) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		b.Run(string(engine), func(b *testing.B) {
@@ -267,7 +267,7 @@ func (s *bench) race(rounds int, link, leaver, poster string) (late, frames int6
 	return lateCount.Load(), frameCount.Load()
 }
 
-// reader listens until it is cut. A slow one reads little; one that comes again connects as soon as it is cut.
+// reader listens until it is cut. A slow one looks at what it heard later; one that comes again connects as soon as it is cut.
 func (s *bench) reader(token string, slow, again bool, over chan struct{}, see func(string)) {
 	for {
 		e, err := hear(context.Background(), s.url, token)
