@@ -111,13 +111,20 @@ func (s *story) stop(signal os.Signal) {
 	s.server = nil
 }
 
+var givenPorts sync.Map // stories run side by side: no port is given twice
+
 func freePort() int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		panic(err)
+	for {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			panic(err)
+		}
+		port := l.Addr().(*net.TCPAddr).Port
+		l.Close()
+		if _, taken := givenPorts.LoadOrStore(port, true); !taken {
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // serve [KEY=VALUE…]: starts (or starts again) the server on the story's database and waits until it is ready.
