@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -112,6 +113,7 @@ func startPostgres() (server, error) {
 	if err != nil {
 		return server{}, err
 	}
+	sweep()
 	dir, err := os.MkdirTemp("", "rollcall-pg-")
 	if err != nil {
 		return server{}, err
@@ -158,6 +160,23 @@ func startPostgres() (server, error) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	return server{}, fmt.Errorf("postgres did not answer on port %d within 10 s", s.port)
+}
+
+// sweep removes the folders of servers that ended with their test binary, which had no time left to do so itself.
+func sweep() {
+	old, _ := filepath.Glob(filepath.Join(os.TempDir(), "rollcall-pg-*"))
+	for _, dir := range old {
+		info, err := os.Stat(dir)
+		if err != nil || time.Since(info.ModTime()) < time.Minute {
+			continue // may be starting
+		}
+		pid, _ := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
+		first, _, _ := strings.Cut(string(pid), "\n")
+		if n, err := strconv.Atoi(first); err == nil && syscall.Kill(n, 0) != syscall.ESRCH {
+			continue
+		}
+		os.RemoveAll(dir)
+	}
 }
 
 func unprivileged() (*syscall.Credential, error) {
