@@ -17,6 +17,7 @@ const GroupPage = lazy(() => import("./groups/GroupPage"));
 const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
 const HoldsPage = lazy(() => import("./holds/HoldsPage"));
 const SourcesPage = lazy(() => import("./sources/SourcesPage"));
+const SourcePage = lazy(() => import("./sources/SourcePage"));
 const AuditPage = lazy(() => import("./audit/AuditPage"));
 
 /** AdminPages is the console: everything below /admin. */
@@ -35,6 +36,7 @@ export default function AdminPages() {
           <Route path="/admin/policies" component={PoliciesPage} />
           <Route path="/admin/holds" component={HoldsPage} />
           <Route path="/admin/sources" component={SourcesPage} />
+          <Route path="/admin/sources/:id">{({ id }) => <SourcePage key={id} id={id} />}</Route>
           <Route path="/admin/audit" component={AuditPage} />
           <Route>
             <NotFound full />

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Table, type TableColumnsType } from "antd";
+import { Link } from "wouter";
 import { heardAt, sources, type Source } from "../../api/sources";
 import { useTexts, word } from "../../i18n";
 import { Page } from "../../ui/page";
@@ -27,7 +28,7 @@ function List({ items }: { items: Source[] }) {
       key: "name",
       render: (_, s) => (
         <>
-          <span className={styles.strong}>{s.name ?? s.id}</span> {s.advisory && <Tag>{t.sources.advisory}</Tag>} {s.last_error && <Tag tone="bad">{t.sources.state.failed}</Tag>}
+          <Link className={styles.strong} href={`/admin/sources/${s.id}`}>{s.name ?? s.id}</Link> {s.advisory && <Tag>{t.sources.advisory}</Tag>} {s.last_error && <Tag tone="bad">{t.sources.state.failed}</Tag>}
           {s.last_error && <div className={styles.small}>{s.last_error}</div>}
         </>
       ),
