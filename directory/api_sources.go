@@ -49,6 +49,7 @@ type SourceView struct {
 type TokenView struct {
 	ID         id.Token  `json:"id"`
 	Name       string    `json:"name"`
+	Scope      Scope     `json:"scope"`
 	CreatedAt  time.Time `json:"created_at"`
 	ExpiresAt  time.Time `json:"expires_at,omitzero"`
 	LastUsedAt time.Time `json:"last_used_at,omitzero"`
@@ -56,7 +57,7 @@ type TokenView struct {
 }
 
 func tokenView(t SourceToken) TokenView {
-	return TokenView{t.ID, t.Name, t.CreatedAt, t.ExpiresAt, t.LastUsedAt, t.RevokedAt}
+	return TokenView{t.ID, t.Name, t.Scope, t.CreatedAt, t.ExpiresAt, t.LastUsedAt, t.RevokedAt}
 }
 
 func (a *API) sourceView(ctx context.Context, s Source) (SourceView, error) {
@@ -123,6 +124,7 @@ type IssueTokenInput struct {
 	ID   id.Source `path:"id"`
 	Body struct {
 		Name      string    `json:"name,omitempty" maxLength:"100"`
+		Scope     Scope     `json:"scope,omitempty" enum:"read,write" doc:"what it may do; write where nothing is said"`
 		ExpiresAt time.Time `json:"expires_at,omitzero" required:"false"`
 	}
 }
@@ -138,7 +140,7 @@ type IssueTokenOutput struct {
 
 // IssueToken answers POST /api/v1/sources/{id}/tokens.
 func (a *API) IssueToken(ctx context.Context, in *IssueTokenInput) (*IssueTokenOutput, error) {
-	secret, token, err := a.Store.IssueSourceToken(ctx, CauseFrom(ctx, ""), in.ID, in.Body.Name, in.Body.ExpiresAt)
+	secret, token, err := a.Store.IssueToken(ctx, CauseFrom(ctx, ""), in.ID, NewToken{Name: in.Body.Name, Scope: in.Body.Scope, ExpiresAt: in.Body.ExpiresAt})
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,8 @@ type tokenRow struct {
 	SourceID   id.Source
 	Name       string
 	Hash       string
+	Scope      Scope
+	Temporary  bool
 	CreatedAt  db.Instant
 	ExpiresAt  db.Instant
 	LastUsedAt db.Instant
@@ -46,8 +48,8 @@ type tokenRow struct {
 func (tokenRow) TableName() string { return "source_tokens" }
 
 func (r tokenRow) token() SourceToken {
-	return SourceToken{ID: r.ID, Source: r.SourceID, Name: r.Name, CreatedAt: r.CreatedAt.Time, ExpiresAt: r.ExpiresAt.Time,
-		LastUsedAt: r.LastUsedAt.Time, RevokedAt: r.RevokedAt.Time}
+	return SourceToken{ID: r.ID, Source: r.SourceID, Name: r.Name, Scope: r.Scope, Temporary: r.Temporary, CreatedAt: r.CreatedAt.Time,
+		ExpiresAt: r.ExpiresAt.Time, LastUsedAt: r.LastUsedAt.Time, RevokedAt: r.RevokedAt.Time}
 }
 
 // personRow is a person as merged; attributes holds what no query looks at.

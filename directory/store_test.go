@@ -20,8 +20,8 @@ func TestSourceTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, got, err := w.CheckSourceToken(w.ctx, secret)
-		if err != nil || s.ID != w.scim || got != token.ID {
-			t.Fatalf("%+v %s %v", s, got, err)
+		if err != nil || s.ID != w.scim || got.ID != token.ID || got.Scope != directory.ScopeWrite {
+			t.Fatalf("%+v %+v %v", s, got, err)
 		}
 		wrong := []byte(secret)
 		wrong[20] ^= 1

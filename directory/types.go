@@ -142,11 +142,22 @@ type Source struct {
 	SyncedAt  time.Time // the last complete synchronisation
 }
 
+// Scope is what a source token may do.
+type Scope string
+
+// The scopes.
+const (
+	ScopeRead  Scope = "read"  // look at what the source has
+	ScopeWrite Scope = "write" // change it too
+)
+
 // SourceToken is a bearer token of a source, without its secret.
 type SourceToken struct {
 	ID         id.Token
 	Source     id.Source
 	Name       string
+	Scope      Scope
+	Temporary  bool // of a connection test
 	CreatedAt  time.Time
 	ExpiresAt  time.Time
 	LastUsedAt time.Time // exact to a minute

@@ -191,6 +191,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"comparison": func(ctx context.Context) error { return a.engine.Watch(ctx, a.index) },
 		"sessions":   a.door.Run,
 		"tending":    a.access.Run,
+		"tokens":     a.people.WatchTokens,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"membership": func(ctx context.Context) error { return a.feed.Run(ctx, a.membershipFollower()) },
 	}

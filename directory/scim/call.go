@@ -20,8 +20,10 @@ type call struct {
 	source directory.Source
 	cause  directory.Cause
 	base   string
-	kind   *kind   // nil for discovery
-	all    []*kind // of a part of a query over all resource types
+
+	readOnly bool    // the token's scope is read
+	kind     *kind   // nil for discovery
+	all      []*kind // of a part of a query over all resource types
 
 	query      query
 	projection projection
@@ -62,6 +64,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {
 	}
 	if err := at.check(w, r); err != nil {
 		return err
+	}
+	if c.readOnly && r.Method != http.MethodGet && !at.search {
+		return answer(http.StatusForbidden, "The token may only read.")
 	}
 	switch {
 	case at.bulk:
