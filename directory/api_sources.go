@@ -42,6 +42,7 @@ type SourceView struct {
 	Advisory  bool        `json:"advisory"`
 	CreatedAt time.Time   `json:"created_at"`
 	SyncedAt  time.Time   `json:"synced_at,omitzero"`
+	Mode      Mode        `json:"mode" enum:"live,dry_run,going_live,discarding" doc:"while it is dry_run nothing follows from what the source says"`
 	Tokens    []TokenView `json:"tokens" nullable:"false"`
 }
 
@@ -66,7 +67,7 @@ func (a *API) sourceView(ctx context.Context, s Source) (SourceView, error) {
 		return SourceView{}, err
 	}
 	view := SourceView{ID: s.ID, Name: s.Name, Kind: s.Kind, Priority: s.Priority, Correlate: notNil(s.Correlate), Advisory: s.Advisory,
-		CreatedAt: s.CreatedAt, SyncedAt: s.SyncedAt, Tokens: []TokenView{}}
+		CreatedAt: s.CreatedAt, SyncedAt: s.SyncedAt, Mode: s.Mode, Tokens: []TokenView{}}
 	for _, t := range tokens {
 		view.Tokens = append(view.Tokens, tokenView(t))
 	}
@@ -96,6 +97,7 @@ type CreateSourceInput struct {
 		Priority  int        `json:"priority,omitempty" doc:"the lower wins, per attribute"`
 		Correlate []string   `json:"correlate,omitempty" enum:"employee_number,external_id" doc:"fields by which a new record joins a person another source knows"`
 		Advisory  bool       `json:"advisory,omitempty" doc:"adds attributes; enables and freezes nobody whom another source knows"`
+		DryRun    bool       `json:"dry_run,omitempty" doc:"store and answer everything, and let nothing follow until the source is taken live"`
 	}
 }
 
@@ -111,7 +113,11 @@ func (a *API) CreateSource(ctx context.Context, in *CreateSourceInput) (*SourceO
 	if b.Priority == 0 { // whoever says nothing comes after those who did
 		b.Priority = lowPriority
 	}
-	s, err := a.Store.CreateSource(ctx, CauseFrom(ctx, ""), Source{Name: b.Name, Kind: b.Kind, Priority: b.Priority, Correlate: b.Correlate, Advisory: b.Advisory})
+	mode := ModeLive
+	if b.DryRun {
+		mode = ModeDryRun
+	}
+	s, err := a.Store.CreateSource(ctx, CauseFrom(ctx, ""), Source{Name: b.Name, Kind: b.Kind, Priority: b.Priority, Correlate: b.Correlate, Advisory: b.Advisory, Mode: mode})
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +242,7 @@ type ListMembersInput struct {
 
 // ListMembers answers GET /api/v1/directory-groups/{id}/members.
 func (a *API) ListMembers(ctx context.Context, in *ListMembersInput) (*httpapi.Page[MemberView], error) {
-	found, err := a.Store.FindGroups(ctx, GroupQuery{Where: Compare{Column: ColID, Op: Eq, Value: string(in.ID)}, Limit: 1, NoRaw: true})
+	found, err := a.Store.FindGroups(ctx, GroupQuery{Where: Compare{Column: ColID, Op: Eq, Value: string(in.ID)}, Limit: 1, NoRaw: true, Staged: true})
 	if err != nil {
 		return nil, err
 	}

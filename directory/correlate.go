@@ -13,7 +13,7 @@ import (
 func (w *work) correlate() error {
 	fresh := map[id.Source][]*entry{}
 	for _, e := range w.order {
-		if e.after.Person == "" {
+		if e.after.Person == "" && !w.staged(e.after.Source, "") {
 			if e.before.Link == "" {
 				fresh[e.after.Source] = append(fresh[e.after.Source], e)
 				continue
@@ -62,7 +62,7 @@ func (w *work) reborn(source id.Source, list []*entry) error {
 		PersonID   id.Person
 	}
 	if err := w.tx.Raw(`select external_id, person_id from records where source_id = ? and external_id in ? and deleted_at is not null
-		order by deleted_at, link`, source, ids).Scan(&rows).Error; err != nil {
+		and person_id is not null order by deleted_at, link`, source, ids).Scan(&rows).Error; err != nil {
 		return fmt.Errorf("read records: %w", err)
 	}
 	last := map[string]id.Person{}
@@ -101,7 +101,7 @@ func (w *work) known(source id.Source, by string, list []*entry) error {
 		Value    string
 		PersonID id.Person
 	}
-	if err := w.tx.Raw("select distinct "+column+" as value, person_id from records where "+column+" in ? and source_id <> ?",
+	if err := w.tx.Raw("select distinct "+column+" as value, person_id from records where "+column+" in ? and source_id <> ? and person_id is not null",
 		slices.Collect(maps.Keys(wanted)), source).Scan(&rows).Error; err != nil {
 		return fmt.Errorf("correlate: %w", err)
 	}

@@ -38,6 +38,8 @@ var (
 	ErrSourceFreeze = errors.New("freeze belongs to a source and ends when the source says so")
 	ErrToken        = errors.New("source token is not valid")
 	ErrTokens       = errors.New("source has two live tokens already")
+	ErrLive         = errors.New("live already: a dry run comes before a source goes live, and never again")
+	ErrStage        = errors.New("the dry run is no longer what it was")
 	ErrNoAccess     = errors.New("directory has nothing to revoke access with")
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -77,17 +78,21 @@ func (r Reader) facts(ctx context.Context, rows []personRow, sources map[id.Sour
 	}
 	now := r.now()
 	for i := range out {
-		f := &out[i]
-		f.Records = leading(f.Records, sources, now)
-		f.Affiliations = affiliationsOf(f.Person.ID, f.Records, sources, paths.ids)
-		f.UnitPath = paths.up(f.Person.Unit)
-		for _, a := range f.Affiliations {
-			if path := paths.up(a.Unit); a.Active && len(path) > 0 {
-				f.UnitPaths = append(f.UnitPaths, path)
-			}
-		}
+		out[i].arrange(sources, paths, now)
 	}
 	return out, nil
+}
+
+// arrange works out what follows from the records and the unit of a fact.
+func (f *Fact) arrange(sources map[id.Source]Source, paths unitPaths, now time.Time) {
+	f.Records = leading(f.Records, sources, now)
+	f.Affiliations = affiliationsOf(f.Person.ID, f.Records, sources, paths.ids)
+	f.UnitPath = paths.up(f.Person.Unit)
+	for _, a := range f.Affiliations {
+		if path := paths.up(a.Unit); a.Active && len(path) > 0 {
+			f.UnitPaths = append(f.UnitPaths, path)
+		}
+	}
 }
 
 // unitPaths holds the units that some records name and all above them.
@@ -139,10 +144,19 @@ func (r Reader) unitPaths(ctx context.Context, records []Record) (unitPaths, err
 	return out, nil
 }
 
-// Units answers all units of all sources, parents before children.
+// Units answers all units of all sources that are no dry run, parents before children.
 func (r Reader) Units(ctx context.Context) ([]Unit, error) {
+	return r.forest(r.from(ctx).Where("source_id not in (select id from sources where mode in ?)", []Mode{ModeDryRun, ModeDiscarding}))
+}
+
+// UnitsOf answers all units of one source, parents before children.
+func (r Reader) UnitsOf(ctx context.Context, source id.Source) ([]Unit, error) {
+	return r.forest(r.from(ctx).Where("source_id = ?", source))
+}
+
+func (r Reader) forest(q handle) ([]Unit, error) {
 	var rows []unitRow
-	if err := r.from(ctx).Order("source_id, name, unit_key").Find(&rows).Error; err != nil {
+	if err := q.Order("source_id, name, unit_key").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read units: %w", err)
 	}
 	ids := map[reference]id.Unit{}

@@ -265,6 +265,11 @@ func (w *work) groupNote(action string, g GroupRecord, added, removed []string, 
 			more[name], more[name+"_count"] = values[:min(len(values), listed)], len(values)
 		}
 	}
+	if w.dry(g.Source) {
+		more["staged"] = true
+		w.note(action, string(g.ID), fields, more)
+		return
+	}
 	w.note(action, string(g.ID), fields, more)
 	w.events = append(w.events, feed.Event{At: w.now, Kind: "group.changed", Subject: string(g.ID), Data: json.RawMessage(`{"action":"` + action + `"}`)})
 }

@@ -44,8 +44,11 @@ func (r Reader) FindGroups(ctx context.Context, q GroupQuery) (GroupPage, error)
 		return GroupPage{}, err
 	}
 	args := c.args
-	if q.Source != "" {
+	switch {
+	case q.Source != "":
 		where, args = "directory_groups.source_id = ? and "+where, append([]any{q.Source}, args...)
+	case !q.Staged:
+		where += " and directory_groups.source_id not in (select id from sources where mode in ('dry_run', 'discarding'))"
 	}
 	var page GroupPage
 	if !q.NoTotal {

@@ -135,7 +135,7 @@ func (w *work) nested(source id.Source, values map[string]bool) ([]id.Person, er
 				select g.id from down d join group_members m on m.group_id = d.group_id
 					join directory_groups g on g.source_id = m.source_id and g.group_key = m.value)
 			select distinct r.person_id from down d join group_members m on m.group_id = d.group_id
-				join records r on r.source_id = m.source_id and r.record_key = m.value and r.deleted_at is null`, source, part).Scan(&people).Error; err != nil {
+				join records r on r.source_id = m.source_id and r.record_key = m.value and r.deleted_at is null and r.person_id is not null`, source, part).Scan(&people).Error; err != nil {
 			return nil, fmt.Errorf("read nested groups: %w", err)
 		}
 		all = append(all, people...)
@@ -143,8 +143,11 @@ func (w *work) nested(source id.Source, values map[string]bool) ([]id.Person, er
 	return all, nil
 }
 
-// differs adds fields to what is told of a person.
+// differs adds fields to what is told of a person; of a staged record nothing is told.
 func (w *work) differs(p id.Person, fields ...string) *Changed {
+	if p == "" {
+		return &Changed{}
+	}
 	c := w.changed[p]
 	if c == nil {
 		c = &Changed{Person: p}

@@ -67,11 +67,12 @@ func (w *work) follow() error {
 		if !e.dirty() {
 			continue
 		}
-		w.touched[e.after.Person] = true
-		if e.before.Link != "" {
-			w.touched[e.before.Person] = true
-		}
+		w.touch(e.after.Person)
+		w.touch(e.before.Person)
 		fresh := e.before.Link == "" && e.after.Key == string(e.after.Link) // nobody can have named a key that was made just now
+		if e.after.Person == "" && e.before.Person == "" {                  // staged
+			continue
+		}
 		if !fresh && (e.before.Link == "" || e.before.Person != e.after.Person || e.before.DeletedAt.IsZero() != e.after.DeletedAt.IsZero()) {
 			if arrived[e.after.Source] == nil {
 				arrived[e.after.Source] = map[string]bool{}
@@ -121,7 +122,7 @@ func (w *work) peopleWhere(column string, source id.Source, values map[string]bo
 	var all []id.Person
 	for part := range slices.Chunk(sorted(values), chunk) {
 		var people []id.Person
-		if err := w.tx.Raw("select distinct person_id from records where source_id = ? and deleted_at is null and "+column+" in ?", source, part).Scan(&people).Error; err != nil {
+		if err := w.tx.Raw("select distinct person_id from records where source_id = ? and deleted_at is null and person_id is not null and "+column+" in ?", source, part).Scan(&people).Error; err != nil {
 			return nil, fmt.Errorf("read records: %w", err)
 		}
 		all = append(all, people...)
@@ -143,7 +144,7 @@ type subject struct {
 
 // people merges every touched person again, in order of id, and writes what differs: people, records, freezes.
 func (w *work) people() error {
-	if len(w.touched) == 0 {
+	if len(w.touched) == 0 && !slices.ContainsFunc(w.order, (*entry).dirty) {
 		return nil
 	}
 	subjects, err := w.subjects()

@@ -104,28 +104,33 @@ func (r Reader) standing(ctx context.Context, people []id.Person) ([]Freeze, err
 
 // groupNames answers what Person.Groups holds; nested groups are followed up, a circle ends where it began.
 func (r Reader) groupNames(ctx context.Context, people []id.Person) (map[id.Person][]string, error) {
-	out := map[id.Person][]string{}
-	if len(people) == 0 {
+	return groupKeys(r.from(ctx), "person_id", people)
+}
+
+// groupKeys answers the keys of the groups that live records are in, by a column of theirs: person_id, or link for staged ones.
+func groupKeys[K ~string](q handle, column string, of []K) (map[K][]string, error) {
+	out := map[K][]string{}
+	if len(of) == 0 {
 		return out, nil
 	}
 	var rows []struct {
-		PersonID                 id.Person
+		Member                   K
 		Source, Name, ExternalID string
 	}
-	if err := r.from(ctx).Raw(`with recursive inside (person_id, group_id) as (
-			select r.person_id, m.group_id from records r join group_members m on m.source_id = r.source_id and m.value = r.record_key
-				where r.person_id in ? and r.deleted_at is null
+	if err := q.Raw(`with recursive inside (member, group_id) as (
+			select r.`+column+`, m.group_id from records r join group_members m on m.source_id = r.source_id and m.value = r.record_key
+				where r.`+column+` in ? and r.deleted_at is null
 			union
-			select i.person_id, m.group_id from inside i join directory_groups g on g.id = i.group_id
+			select i.member, m.group_id from inside i join directory_groups g on g.id = i.group_id
 				join group_members m on m.source_id = g.source_id and m.value = g.group_key)
-		select i.person_id, s.name as source, g.display_name as name, g.external_id from inside i
-			join directory_groups g on g.id = i.group_id join sources s on s.id = g.source_id`, people).Scan(&rows).Error; err != nil {
+		select i.member, s.name as source, g.display_name as name, g.external_id from inside i
+			join directory_groups g on g.id = i.group_id join sources s on s.id = g.source_id`, of).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read groups of people: %w", err)
 	}
 	for _, row := range rows {
 		for _, key := range []string{row.Name, row.ExternalID} {
 			if key != "" {
-				out[row.PersonID] = append(out[row.PersonID], row.Source+"/"+key)
+				out[row.Member] = append(out[row.Member], row.Source+"/"+key)
 			}
 		}
 	}

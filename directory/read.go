@@ -44,7 +44,8 @@ type RecordPage struct {
 
 // GroupQuery chooses groups of one source; see RecordQuery.
 type GroupQuery struct {
-	Source     id.Source // empty: of all sources
+	Source     id.Source // empty: of all sources that are no dry run
+	Staged     bool      // where Source is empty: of dry runs too
 	Where      Where     // over ColID, ColExternalID, ColDisplayName, ColMember, ColCreated, ColModified
 	Sort       Column
 	Descending bool

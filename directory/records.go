@@ -249,6 +249,9 @@ func (w *work) linkRecord(c LinkRecord) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
+	if w.staged(c.Source, e.after.Person) {
+		return "", fmt.Errorf("%w: a record of a dry run belongs to nobody yet", ErrInvalid)
+	}
 	w.result[w.index] = e
 	if e.after.Person == c.Person && c.Person != "" {
 		return Unchanged, nil

@@ -13,23 +13,25 @@ import (
 type handle = *gorm.DB
 
 type sourceRow struct {
-	ID          id.Source
-	Name        string
-	Kind        SourceKind
-	Priority    int
-	Correlate   db.JSON[[]string]
-	Advisory    bool
-	Cursor      string
-	LiveRecords int64
-	CreatedAt   db.Instant
-	SyncedAt    db.Instant
+	ID           id.Source
+	Name         string
+	Kind         SourceKind
+	Priority     int
+	Correlate    db.JSON[[]string]
+	Advisory     bool
+	Cursor       string
+	LiveRecords  int64
+	CreatedAt    db.Instant
+	SyncedAt     db.Instant
+	Mode         Mode
+	StageVersion int64
 }
 
 func (sourceRow) TableName() string { return "sources" }
 
 func (r sourceRow) source() Source {
 	return Source{ID: r.ID, Name: r.Name, Kind: r.Kind, Priority: r.Priority, Correlate: r.Correlate.V, Advisory: r.Advisory,
-		CreatedAt: r.CreatedAt.Time, SyncedAt: r.SyncedAt.Time}
+		CreatedAt: r.CreatedAt.Time, SyncedAt: r.SyncedAt.Time, Mode: r.Mode}
 }
 
 type tokenRow struct {
@@ -110,7 +112,7 @@ type recordRow struct {
 	Link            id.Link
 	SourceID        id.Source
 	RecordKey       string
-	PersonID        id.Person
+	PersonID        *id.Person // nil: staged, see Mode
 	ExternalID      string
 	ExternalKey     *string
 	UserName        string
@@ -158,7 +160,7 @@ const recordColumns = "link, source_id, record_key, person_id, external_id, exte
 	"hash, version, created_at, updated_at, absent_since, deleted_at"
 
 func (r recordRow) record() Record {
-	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: r.PersonID, ExternalID: r.ExternalID, UserName: r.UserName,
+	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: valueOf(r.PersonID), ExternalID: r.ExternalID, UserName: r.UserName,
 		Active: r.Active, Attributes: Attributes{DisplayName: r.DisplayName, GivenName: r.GivenName, FamilyName: r.FamilyName, Title: r.Title,
 			Department: r.Department, Division: r.Division, Organization: r.Organization, Company: r.Company, EmployeeNumber: r.EmployeeNumber,
 			EmployeeType: r.EmployeeType, CostCenter: r.CostCenter, Locale: r.Locale, TimeZone: r.TimeZone, Emails: r.Emails.V,
@@ -174,7 +176,7 @@ func (r recordRow) record() Record {
 
 // recordRowOf makes the row of rec. pushed records own their externalId: no other live one of the source may have it.
 func recordRowOf(rec Record, hash string, pushed bool) recordRow {
-	row := recordRow{Link: rec.Link, SourceID: rec.Source, RecordKey: rec.Key, PersonID: rec.Person, ExternalID: rec.ExternalID,
+	row := recordRow{Link: rec.Link, SourceID: rec.Source, RecordKey: rec.Key, PersonID: keyOf(rec.Person), ExternalID: rec.ExternalID,
 		UserName: rec.UserName, UserNameFold: fold(rec.UserName), Active: rec.Active, DisplayName: rec.DisplayName,
 		DisplayNameFold: fold(rec.DisplayName), GivenName: rec.GivenName, FamilyName: rec.FamilyName, Title: rec.Title,
 		Department: rec.Department, Division: rec.Division, Organization: rec.Organization, Company: rec.Company,
@@ -193,12 +195,20 @@ func recordRowOf(rec Record, hash string, pushed bool) recordRow {
 	return row
 }
 
-// keyOf answers what a unique column holds: nothing where there is no value.
-func keyOf(value string) *string {
+// keyOf answers what a unique column or a foreign key holds: nothing where there is no value.
+func keyOf[T ~string](value T) *T {
 	if value == "" {
 		return nil
 	}
 	return &value
+}
+
+// valueOf turns keyOf round.
+func valueOf[T ~string](key *T) T {
+	if key == nil {
+		return ""
+	}
+	return *key
 }
 
 // contactRow is one e-mail or phone of a record, for queries. Kind is ColEmail or ColPhone.

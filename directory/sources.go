@@ -88,8 +88,14 @@ func (s *Store) CreateSource(ctx context.Context, cause Cause, source Source) (S
 		source.ID = id.New[id.Source]()
 	}
 	source.CreatedAt = s.clock().Truncate(time.Microsecond)
+	if source.Mode == "" {
+		source.Mode = ModeLive
+	}
+	if source.Mode != ModeLive && source.Mode != ModeDryRun {
+		return Source{}, fmt.Errorf("%w: a source begins live or with a dry run", ErrInvalid)
+	}
 	row := sourceRow{ID: source.ID, Name: source.Name, Kind: source.Kind, Priority: source.Priority, Correlate: db.JSON[[]string]{V: source.Correlate},
-		Advisory: source.Advisory, CreatedAt: db.At(source.CreatedAt)}
+		Advisory: source.Advisory, CreatedAt: db.At(source.CreatedAt), Mode: source.Mode}
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
 		if err := tx.Create(&row).Error; err != nil {
 			if db.IsDuplicate(err) {
@@ -98,7 +104,7 @@ func (s *Store) CreateSource(ctx context.Context, cause Cause, source Source) (S
 			return fmt.Errorf("write source: %w", err)
 		}
 		return audit.Append(tx, audit.Record{At: s.clock(), Actor: cause.actor(), Action: "source.created", Subject: string(source.ID), RequestID: string(cause.Request),
-			Public: map[string]any{"name": source.Name, "kind": source.Kind, "priority": source.Priority, "correlate": source.Correlate, "advisory": source.Advisory}})
+			Public: map[string]any{"name": source.Name, "kind": source.Kind, "priority": source.Priority, "correlate": source.Correlate, "advisory": source.Advisory, "mode": source.Mode}})
 	})
 	if err != nil {
 		return Source{}, err

@@ -140,6 +140,7 @@ type Source struct {
 	Advisory  bool
 	CreatedAt time.Time
 	SyncedAt  time.Time // the last complete synchronisation
+	Mode      Mode      // empty in CreateSource: ModeLive
 }
 
 // Scope is what a source token may do.

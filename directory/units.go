@@ -154,7 +154,13 @@ func (w *work) removeUnit(c RemoveUnit) (Outcome, error) {
 
 func (w *work) unitNote(action string, row unitRow, fields []Field) {
 	w.wrote = true
-	w.note(action, string(row.ID), fields, map[string]any{"source": row.SourceID, "key": row.UnitKey, "parent": row.ParentKey})
+	more := map[string]any{"source": row.SourceID, "key": row.UnitKey, "parent": row.ParentKey}
+	if w.dry(row.SourceID) {
+		more["staged"] = true
+		w.note(action, string(row.ID), fields, more)
+		return
+	}
+	w.note(action, string(row.ID), fields, more)
 	w.events = append(w.events, feed.Event{At: w.now, Kind: "unit.changed", Subject: string(row.ID), Data: json.RawMessage(`{"action":"` + action + `"}`)})
 }
 

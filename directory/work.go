@@ -42,6 +42,7 @@ type work struct {
 	console []consoleOp
 	values  map[id.Source]map[string]bool // members that joined or left a group
 	units   map[id.Source]*unitTree
+	stages  map[id.Source]int64 // the changed sources that are not live, with the version of their content
 
 	freezes []FreezeChange
 	events  []feed.Event
@@ -87,7 +88,7 @@ func (s *Store) begin(ctx context.Context, tx *db.Tx, cause Cause, n int) (*work
 	w := &work{s: s, r: s.In(tx), ctx: ctx, tx: tx, cause: cause, now: s.clock().Truncate(time.Microsecond), sources: map[id.Source]Source{},
 		prepared: map[int]prepared{}, light: map[reference]lightRow{}, entries: map[id.Link]*entry{}, byKey: map[reference]*entry{},
 		result: map[int]*entry{}, fresh: map[id.Person]bool{}, touched: map[id.Person]bool{}, changed: map[id.Person]*Changed{}, waits: map[id.Person]bool{},
-		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}}
+		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, stages: map[id.Source]int64{}}
 	w.applied = Applied{Outcomes: make([]Outcome, n), Records: make([]Record, n), Groups: make([]GroupRecord, n), Freezes: make([]Freeze, n)}
 	sources, err := w.r.Sources(ctx)
 	if err != nil {
@@ -112,7 +113,7 @@ func (w *work) run(changes []Change) error {
 		}
 		w.applied.Outcomes[i] = outcome
 	}
-	for _, step := range []func() error{w.correlate, w.checkNames, w.follow, w.people, w.members, w.publish} {
+	for _, step := range []func() error{w.correlate, w.checkNames, w.follow, w.people, w.members, w.moveStages, w.publish} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -140,7 +141,7 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.linkRecord(c)
 	case RefreshPeople:
 		for _, p := range c.People {
-			w.touched[p] = true
+			w.touch(p)
 		}
 		return Updated, nil
 	case PutUnit:
@@ -161,16 +162,22 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.putCursor(c)
 	case SyncDone:
 		return w.syncDone(c)
+	case beginLive, placeRecords, finishLive, discardPart:
+		return w.stageChange(c)
 	}
 	return "", fmt.Errorf("%w: unknown change %T", ErrInvalid, c)
 }
 
 // wait notes that the call changed nothing for p but must not answer before what stands is in force (decision 6).
-func (w *work) wait(p id.Person, always bool) { w.waits[p] = w.waits[p] || always }
+func (w *work) wait(p id.Person, always bool) {
+	if p != "" {
+		w.waits[p] = w.waits[p] || always
+	}
+}
 
 // source answers a known source; ErrNotFound.
 func (w *work) source(source id.Source) (Source, error) {
-	if src, ok := w.sources[source]; ok {
+	if src, ok := w.sources[source]; ok && src.Mode != ModeDiscarding {
 		return src, nil
 	}
 	return Source{}, fmt.Errorf("source %q: %w", source, ErrNotFound)
@@ -200,6 +207,10 @@ func (w *work) prefetch(changes []Change) error {
 			links[c.Link] = true
 		case LinkRecord:
 			links[c.Link] = true
+		case placeRecords:
+			for link := range c.people {
+				links[link] = true
+			}
 		case DeleteRecord:
 			if c.Link != "" {
 				links[c.Link] = true
@@ -222,6 +233,9 @@ func (w *work) prefetch(changes []Change) error {
 		case SyncDone:
 			pulled[c.Source] = true
 		}
+	}
+	if err := w.lockStages(changes); err != nil {
+		return err
 	}
 	if err := w.lockSources(pulled); err != nil {
 		return err

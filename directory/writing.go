@@ -138,6 +138,10 @@ func (p *writing) record(e *entry) {
 	row := w.row(e)
 	live := e.after.DeletedAt.IsZero()
 	note := map[string]any{"source": e.after.Source, "person": e.after.Person, "version": e.after.Version}
+	if w.staged(e.after.Source, e.after.Person) {
+		delete(note, "person")
+		note["staged"] = true
+	}
 	if e.before.Link == "" {
 		p.newRecords = append(p.newRecords, row)
 		if live { // else it was deleted by the same call

@@ -60,7 +60,9 @@ func (a *app) resolve(ctx context.Context, claims session.Claims) (id.Person, er
 			return "", err
 		}
 		for _, record := range page.Records {
-			found[record.Person] = true
+			if record.Person != "" { // else the source is in its dry run
+				found[record.Person] = true
+			}
 		}
 	}
 	if len(found) != 1 { // nobody, or a value that does not tell people apart

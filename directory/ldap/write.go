@@ -200,16 +200,13 @@ func (s *Syncer) absent(ctx context.Context, rep *Report, st *stage, known []dir
 // remove takes units and groups away that a complete reading did not contain. A class of which nothing was read, but
 // something is known, stays: rights to read it are lost more often than all of it.
 func (s *Syncer) remove(ctx context.Context, rep *Report, st *stage) error {
-	units, err := s.Store.Units(ctx)
+	units, err := s.Store.UnitsOf(ctx, s.Source.ID)
 	if err != nil {
 		return err
 	}
 	var gone, goneGroups []directory.Change
 	mine := 0
 	for _, u := range slices.Backward(units) { // children before parents
-		if u.Source != s.Source.ID {
-			continue
-		}
 		mine++
 		if _, ok := st.units[u.Key]; !ok {
 			gone = append(gone, directory.RemoveUnit{Source: s.Source.ID, Key: u.Key})

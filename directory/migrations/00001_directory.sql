@@ -53,12 +53,13 @@ create index persons_sort on persons (sort_key, id);
 create index persons_unit on persons (unit_id);
 create index persons_manager on persons (manager_id);
 
+-- person_id is NULL while the source is in its dry run: nobody is joined to anybody yet.
 -- user_name_key and external_key are what must be unique in a source while the record lives; NULL otherwise.
 create table records (
     link              text    not null,
     source_id         text    not null,
     record_key        text    not null,
-    person_id         text    not null,
+    person_id         text,
     external_id       text    not null,
     external_key      text,
     user_name         text    not null,
