@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-im/rollcall/authz"
 	"github.com/rollcall-im/rollcall/chat"
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/journal"
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/scim"
 	"github.com/rollcall-im/rollcall/internal/audit"
@@ -48,6 +49,7 @@ type app struct {
 	watch    *stopwatch
 	door     *session.Door
 	scim     *scim.Handler
+	journal  *journal.Journal
 	ldap     map[string]*ldap.Syncer // by the source's name
 	registry *prometheus.Registry
 
@@ -58,7 +60,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, authz.Migrate, provisioning.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, journal.Migrate, authz.Migrate, provisioning.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -150,7 +152,11 @@ func openFGADatabase(dsn string) string {
 }
 
 func (a *app) wireSCIM() (err error) {
-	o := scim.Options{Store: a.people, Log: a.log, PublicURL: a.cfg.PublicURL, Missing: scim.AuditMissing(a.db, a.log), Rate: a.cfg.SCIM.Rate, AdvertiseCursor: a.cfg.SCIM.AdvertiseCursor}
+	keep := a.cfg.SCIM.RequestLog
+	a.journal = journal.New(a.db, journal.Options{Bodies: keep.Bodies, Keep: keep.Keep, Log: a.log})
+	a.closers = append(a.closers, a.journal.Close)
+	o := scim.Options{Store: a.people, Log: a.log, PublicURL: a.cfg.PublicURL, Missing: scim.AuditMissing(a.db, a.log), Rate: a.cfg.SCIM.Rate, AdvertiseCursor: a.cfg.SCIM.AdvertiseCursor,
+		Note: a.journal.Note}
 	if dir := a.cfg.SCIM.Definitions; dir != "" {
 		if o.Definitions, err = scim.LoadDefinitions(os.DirFS(dir)); err != nil {
 			return fmt.Errorf("scim.definitions %s: %w", dir, err)
@@ -192,6 +198,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"sessions":   a.door.Run,
 		"tending":    a.access.Run,
 		"tokens":     a.people.WatchTokens,
+		"journal":    a.journal.Run,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"membership": func(ctx context.Context) error { return a.feed.Run(ctx, a.membershipFollower()) },
 	}

@@ -64,9 +64,16 @@ type OIDC struct {
 
 // SCIM bounds what sources may send.
 type SCIM struct {
-	Rate            int    `koanf:"rate"`             // requests per second of one source
-	Definitions     string `koanf:"definitions"`      // folder of schema extensions, as JSON (RFC 7643 section 7)
-	AdvertiseCursor bool   `koanf:"advertise_cursor"` // say in ServiceProviderConfig that cursors are served (RFC 9865)
+	Rate            int        `koanf:"rate"`             // requests per second of one source
+	Definitions     string     `koanf:"definitions"`      // folder of schema extensions, as JSON (RFC 7643 section 7)
+	AdvertiseCursor bool       `koanf:"advertise_cursor"` // say in ServiceProviderConfig that cursors are served (RFC 9865)
+	RequestLog      RequestLog `koanf:"request_log"`
+}
+
+// RequestLog says what is kept of the last requests of each SCIM source.
+type RequestLog struct {
+	Bodies bool          `koanf:"bodies"` // of requests and answers, which are personal data
+	Keep   time.Duration `koanf:"keep"`   // how long; 0: no request is kept
 }
 
 // LDAP is one LDAP or Active Directory source.
@@ -98,8 +105,11 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SCIM: SCIM{Rate: 50}, Log: Log{Level: "info", Format: "json"}}
+	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}}
 }
+
+// maxKeep is how long requests with their bodies are kept at most.
+const maxKeep = 24 * time.Hour
 
 const envPrefix = "ROLLCALL_"
 
@@ -235,6 +245,9 @@ func (c Config) validate() error {
 	}
 	if c.SCIM.Rate < 1 {
 		bad("scim.rate", "wants a number from 1")
+	}
+	if keep := c.SCIM.RequestLog.Keep; keep < 0 || keep > maxKeep {
+		bad("scim.request_log.keep", "wants a duration from 0s to 24h, not %s", keep)
 	}
 	if c.OIDC.Issuer != "" && c.OIDC.ClientID == "" {
 		bad("oidc.client_id", "is missing")

@@ -7,6 +7,7 @@ import (
 	"github.com/rollcall-im/rollcall/chat"
 	"github.com/rollcall-im/rollcall/console"
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/journal"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
@@ -29,6 +30,8 @@ func (a *app) routes() []httpapi.Route {
 	sess := &session.API{Door: a.door, Profile: a.profile, Impersonation: a.cfg.Dev.Impersonation}
 	talk := &chat.API{Chat: a.chat}
 	ops := &operations{app: a}
+	rate, burst := a.scim.Limits()
+	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
 		httpapi.Plain("GET", "/readyz", anybody, "Whether this node may serve", http.HandlerFunc(a.ready)),
@@ -84,6 +87,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/sources", admins, "Add a source", dir.CreateSource),
 		httpapi.Op("POST", "/api/v1/sources/{id}/tokens", admins, "Make a source's token", dir.IssueToken).Unrepeatable(),
 		httpapi.Op("DELETE", "/api/v1/sources/{id}/tokens/{token}", admins, "End a source's token", dir.RevokeToken),
+		httpapi.Op("GET", "/api/v1/sources/{id}/requests", admins, "A source's last requests", seen.ListRequests),
+		httpapi.Op("GET", "/api/v1/sources/{id}/requests/{request}", admins, "One of them, with its bodies", seen.GetRequest),
+		httpapi.Op("GET", "/api/v1/sources/{id}/traffic", admins, "What came of a source within a day", seen.GetTraffic),
 		httpapi.Op("POST", "/api/v1/sources/{id}/sync", admins, "Read an LDAP source in full, now", ops.Sync),
 
 		httpapi.Op("GET", "/api/v1/groups", admins, "Project groups", prov.ListGroups),
@@ -126,6 +132,7 @@ func directoryCases() []httpapi.Case {
 		{Err: directory.ErrInvalid, Status: http.StatusUnprocessableEntity, Code: "invalid"},
 		{Err: directory.ErrCycle, Status: http.StatusConflict, Code: "unit_cycle"},
 		{Err: directory.ErrSourceFreeze, Status: http.StatusConflict, Code: "source_freeze"},
+		{Err: journal.ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: directory.ErrTokens, Status: http.StatusConflict, Code: "too_many_tokens"},
 	}
 }

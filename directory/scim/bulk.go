@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -159,6 +160,9 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, c *call) error {
 	}
 	for _, i := range run.again {
 		run.complete(i)
+	}
+	if run.errors > 0 {
+		c.x.failedPartly(fmt.Sprintf("%d of %d operations failed", run.errors, n))
 	}
 	results := []any{}
 	for _, result := range run.results {

@@ -17,6 +17,7 @@ import (
 // call is what the stages of one request tell each other around the library.
 type call struct {
 	h      *Handler
+	x      *exchange
 	source directory.Source
 	cause  directory.Cause
 	base   string
@@ -148,6 +149,7 @@ func (c *call) prepareBody(method string, body []byte) ([]byte, error) {
 		}
 		c.foreign = n.unknown
 		c.cause.Ignored = sortedKeys(n.unknown)
+		c.x.ignore(c.cause.Ignored)
 		return json.Marshal(n.known)
 	}
 	schemas, operations, err := patchBody(object)
@@ -163,6 +165,7 @@ func (c *call) prepareBody(method string, body []byte) ([]byte, error) {
 		c.cause.Ignored = append(c.cause.Ignored, o.Path)
 	}
 	slices.Sort(c.cause.Ignored)
+	c.x.ignore(c.cause.Ignored)
 	if len(canonical.known) == 0 && len(operations) > 0 {
 		// The library wants at least one operation: this one is typed by it and then left out.
 		c.idle = true

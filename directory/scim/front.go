@@ -20,13 +20,14 @@ import (
 )
 
 // enter admits a request: it proves whose it is and that the source keeps to its rate.
-func (h *Handler) enter(w http.ResponseWriter, r *http.Request) (*call, error) {
+func (h *Handler) enter(w http.ResponseWriter, r *http.Request, x *exchange) (*call, error) {
 	secret := bearer(r)
 	if secret == "" {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="scim"`)
 		return nil, answer(http.StatusUnauthorized, "The request carries no bearer token of a source.")
 	}
 	source, token, err := h.store.CheckSourceToken(r.Context(), secret)
+	x.by(source, token)
 	if errors.Is(err, directory.ErrToken) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="scim", error="invalid_token"`)
 		return nil, answer(http.StatusUnauthorized, "The bearer token is not valid, has expired or was revoked.")
@@ -41,7 +42,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) (*call, error) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		return nil, answer(http.StatusTooManyRequests, "The source makes more than %v requests per second.", float64(h.limit))
 	}
-	c := &call{h: h, source: source, stamps: map[string]stamp{}, base: h.base(r), readOnly: token.Scope == directory.ScopeRead,
+	c := &call{h: h, x: x, source: source, stamps: map[string]stamp{}, base: h.base(r), readOnly: token.Scope == directory.ScopeRead,
 		cause: directory.Cause{Source: source.ID, Token: token.ID, Request: httpapi.RequestFrom(r.Context())}}
 	return c, nil
 }

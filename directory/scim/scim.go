@@ -26,6 +26,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/journal"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -62,6 +63,8 @@ type Options struct {
 	// Missing, where set, is told of each write or read of a well-formed id that the source does not have: it may
 	// belong to another source. AuditMissing makes one.
 	Missing func(ctx context.Context, cause directory.Cause, resource string)
+	// Note, where set, is handed each request with its answer, without what is secret. It must not wait.
+	Note func(journal.Entry)
 }
 
 // Handler is the service provider. It is an http.Handler for Root and everything below.
@@ -72,6 +75,8 @@ type Handler struct {
 	zone    *time.Location
 	now     func() time.Time
 	missing func(context.Context, directory.Cause, string)
+	note    func(journal.Entry)
+	mask    mask
 	cursors bool
 	kinds   []*kind
 	library engine.Server
@@ -87,7 +92,7 @@ func New(o Options) (*Handler, error) {
 	if o.Store == nil {
 		return nil, errors.New("scim: no store")
 	}
-	h := &Handler{store: o.Store, log: o.Log, public: strings.TrimRight(o.PublicURL, "/"), zone: o.Zone, now: o.Now, missing: o.Missing, cursors: o.AdvertiseCursor,
+	h := &Handler{store: o.Store, log: o.Log, public: strings.TrimRight(o.PublicURL, "/"), zone: o.Zone, now: o.Now, missing: o.Missing, note: o.Note, cursors: o.AdvertiseCursor,
 		limit: rate.Limit(o.Rate), burst: o.Burst, buckets: map[id.Source]*rate.Limiter{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
@@ -109,6 +114,7 @@ func New(o Options) (*Handler, error) {
 	if err := o.Definitions.extend(h.kinds); err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
+	h.mask = newMask(h.kinds)
 	library, err := engine.NewServer(&engine.ServerArgs{
 		ServiceProviderConfig: serviceProviderConfig(),
 		ResourceTypes:         []engine.ResourceType{user.resourceType(users{h, user}), group.resourceType(groups{h, group})},
@@ -125,6 +131,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if httpapi.RequestFrom(r.Context()) == "" {
 		r = r.WithContext(httpapi.WithRequest(r.Context(), id.New[id.Request]()))
 	}
+	x := h.watch(w, r)
+	if x != nil {
+		w = x
+	}
+	defer x.end()
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
@@ -134,7 +145,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			writeError(w, answer(http.StatusInternalServerError, ""))
 		}
 	}()
-	c, err := h.enter(w, r)
+	c, err := h.enter(w, r, x)
 	if err == nil {
 		err = h.serve(w, r, c)
 	}
@@ -143,6 +154,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, known)
 	}
 }
+
+// Limits answers how many requests one source may make per second, and how many at once.
+func (h *Handler) Limits() (rate, burst int) { return int(h.limit), h.burst }
 
 // bucket answers the token bucket of a source.
 func (h *Handler) bucket(source id.Source) *rate.Limiter {
