@@ -270,14 +270,16 @@ func (s *Store) BeginLive(ctx context.Context, cause Cause, source id.Source, ve
 }
 
 // GoOn gives the staged records of a source that is going live their people, in chunks, and makes it live. It may be called again after any
-// end of the process, and by several at once. told, where not nil, hears how many records each chunk placed.
-func (s *Store) GoOn(ctx context.Context, cause Cause, source id.Source, told func(placed int)) error {
+// end of the process, and by several at once. An error of Access does not stop it.
+func (s *Store) GoOn(ctx context.Context, cause Cause, source id.Source) error {
+	var failed error
 	for {
 		src, err := s.SourceByID(ctx, source)
 		if err != nil || src.Mode == ModeLive {
-			return err
+			return errors.Join(err, failed)
 		}
-		if err := s.place(ctx, cause, src, told); err != nil {
+		unsettled, err := s.place(ctx, cause, src)
+		if failed = errors.Join(failed, unsettled); err != nil {
 			return err
 		}
 		done, err := s.Apply(ctx, cause, finishLive{source})
@@ -285,7 +287,7 @@ func (s *Store) GoOn(ctx context.Context, cause Cause, source id.Source, told fu
 			return err
 		}
 		if done.Outcomes[0] == Updated {
-			return nil
+			return failed
 		}
 	}
 }
@@ -293,17 +295,16 @@ func (s *Store) GoOn(ctx context.Context, cause Cause, source id.Source, told fu
 // liveChunk is how many records go live in one transaction: a freeze waits behind no more.
 const liveChunk = 100
 
-// place gives everything that is staged now its people.
-func (s *Store) place(ctx context.Context, cause Cause, source Source, told func(int)) error {
+// place gives everything that is staged now its people. unsettled is what Access could not do: those people are placed, and are tried again by it.
+func (s *Store) place(ctx context.Context, cause Cause, source Source) (unsettled, err error) {
 	m, err := s.match(ctx, source)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var failed error
 	for before, after := id.Link(""), id.Link(""); ; before = after {
 		links, err := s.stagedLinks(ctx, source.ID, before, liveChunk)
 		if err != nil || len(links) == 0 {
-			return errors.Join(err, failed)
+			return unsettled, err
 		}
 		after = links[len(links)-1]
 		people := map[id.Link]id.Person{}
@@ -312,12 +313,9 @@ func (s *Store) place(ctx context.Context, cause Cause, source Source, told func
 		}
 		if _, err := s.Apply(ctx, cause, placeRecords{source.ID, people}); err != nil {
 			if still, look := s.stagedLinks(ctx, source.ID, before, 1); look != nil || len(still) > 0 && still[0] <= after {
-				return err
+				return unsettled, err
 			}
-			failed = errors.Join(failed, err) // they are placed; who could not be reconciled is tried again by whoever holds the access
-		}
-		if told != nil {
-			told(len(links))
+			unsettled = errors.Join(unsettled, err)
 		}
 	}
 }

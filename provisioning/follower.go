@@ -40,10 +40,13 @@ func (r *Reactor) Follower() feed.Follower {
 	}}
 }
 
-// Tend finishes a policy whose application was interrupted, and reconciles people whose reasons have ended or
+// Tend finishes a policy whose application and sources whose going live was interrupted, and reconciles people whose reasons have ended or
 // who failed last time.
 func (r *Reactor) Tend(ctx context.Context) error {
 	if _, _, err := r.finish(ctx); err != nil {
+		return err
+	}
+	if err := r.finishLives(ctx); err != nil {
 		return err
 	}
 	if err := r.prune(ctx); err != nil {

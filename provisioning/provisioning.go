@@ -26,8 +26,8 @@ import (
 var (
 	// ErrNotFound says that there is no such thing, or that it is no longer current.
 	ErrNotFound = errors.New("not found")
-	// ErrDrift says that a plan no longer describes what applying it would do.
-	ErrDrift = errors.New("plan is out of date")
+	// ErrDrift says that a plan, or the preview of a source, no longer describes what applying it would do.
+	ErrDrift = errors.New("out of date")
 	// ErrHash says that a plan was named with another hash than its own.
 	ErrHash = errors.New("plan has another hash")
 	// ErrClosed says that a plan was applied, or a hold was closed, before.

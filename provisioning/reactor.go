@@ -33,6 +33,8 @@ type Reactor struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
+	living sync.Mutex // held by whoever takes a source live in this process
+
 	mu       sync.Mutex
 	compiled *catalog // the newest one seen
 }

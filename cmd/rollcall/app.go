@@ -171,13 +171,16 @@ func (a *app) wireLDAP(ctx context.Context) error {
 		source, err := a.people.SourceByName(ctx, l.Name)
 		if errors.Is(err, directory.ErrNotFound) {
 			source, err = a.people.CreateSource(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
-				directory.Source{Name: l.Name, Kind: directory.KindLDAP, Priority: l.Priority, Correlate: l.Correlate})
+				directory.Source{Name: l.Name, Kind: directory.KindLDAP, Priority: l.Priority, Correlate: l.Correlate, Mode: l.mode()})
 		}
 		if err != nil {
 			return fmt.Errorf("ldap source %s: %w", l.Name, err)
 		}
 		if source.Kind != directory.KindLDAP {
 			return fmt.Errorf("ldap source %s: a source of this name exists and is of kind %s", l.Name, source.Kind)
+		}
+		if l.DryRun && source.Mode == directory.ModeLive {
+			a.log.Warn("source is live already: dry_run in the configuration has no effect", "source", l.Name)
 		}
 		if err := l.Config.Check(); err != nil {
 			return fmt.Errorf("ldap source %s: %w", l.Name, err)

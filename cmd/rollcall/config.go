@@ -82,6 +82,7 @@ type LDAP struct {
 	Priority    int           `koanf:"priority"`  // the lower wins, per attribute
 	Every       time.Duration `koanf:"every"`     // between full readings where nothing seems to have changed
 	Correlate   []string      `koanf:"correlate"` // fields by which a record joins a person another source knows: employee_number
+	DryRun      bool          `koanf:"dry_run"`   // begin with a dry run; without effect once the source is live
 	ldap.Config `koanf:",squash"`
 }
 

@@ -233,6 +233,7 @@ type source struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`
 	Kind   string `json:"kind"`
+	Mode   string `json:"mode,omitempty"`
 	Token  string `json:"token,omitempty"`
 	Secret string `json:"secret,omitempty"`
 }
@@ -240,7 +241,7 @@ type source struct {
 func sourceCommand() *cobra.Command {
 	command := &cobra.Command{Use: "source", Short: "The systems that say who works here"}
 	row := func(w io.Writer, s source) {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.ID, s.Kind, s.Name)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.ID, s.Kind, s.Name, strings.ReplaceAll(s.Mode, "_", " "))
 		if secret := s.Token + s.Secret; secret != "" {
 			fmt.Fprintf(w, "token, shown this once:\t%s\n", secret)
 		}
@@ -254,17 +255,21 @@ func sourceCommand() *cobra.Command {
 			var l listOf[source]
 			return l, api.do(c.Context(), "GET", "/api/v1/sources", nil, &l)
 		}))
-	add := &cobra.Command{Use: "add NAME", Short: "Add a SCIM source and show its token", Args: cobra.ExactArgs(1)}
+	add := &cobra.Command{Use: "add NAME", Short: "Add a source; of a SCIM source the token is shown", Args: cobra.ExactArgs(1)}
+	kind := add.Flags().String("kind", "scim", "scim, ldap, hrfeed or console")
+	dry := add.Flags().Bool("dry-run", false, "begin with a dry run: store and answer everything, and let nothing follow until `source live`")
+	priority := add.Flags().Int("priority", 0, "the lower wins, per attribute; 0: after those who said one")
+	correlate := add.Flags().StringSlice("correlate", nil, "fields by which a record joins a person another source knows: employee_number, external_id")
 	command.AddCommand(remote(add, row, func(c *cobra.Command, api *client, args []string) (source, error) {
 		var s source
-		if err := api.do(c.Context(), "POST", "/api/v1/sources", map[string]any{"name": args[0], "kind": "scim"}, &s); err != nil {
+		if err := api.do(c.Context(), "POST", "/api/v1/sources", map[string]any{"name": args[0], "kind": *kind, "dry_run": *dry, "priority": *priority, "correlate": *correlate}, &s); err != nil || s.Kind != "scim" {
 			return s, err
 		}
 		var t source
 		err := api.do(c.Context(), "POST", "/api/v1/sources/"+url.PathEscape(s.ID)+"/tokens", map[string]any{"name": "first"}, &t)
 		s.Token, s.Secret = t.Token, t.Secret
 		return s, err
-	}))
+	}), previewCommand(), liveCommand(), discardCommand())
 	return command
 }
 

@@ -90,6 +90,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/sources/{id}/requests", admins, "A source's last requests", seen.ListRequests),
 		httpapi.Op("GET", "/api/v1/sources/{id}/requests/{request}", admins, "One of them, with its bodies", seen.GetRequest),
 		httpapi.Op("GET", "/api/v1/sources/{id}/traffic", admins, "What came of a source within a day", seen.GetTraffic),
+		httpapi.Op("GET", "/api/v1/sources/{id}/preview", admins, "What would happen if a source in its dry run went live", prov.PreviewSource),
+		httpapi.Op("POST", "/api/v1/sources/{id}/live", admins, "Take a source out of its dry run", prov.GoLive),
+		httpapi.Op("DELETE", "/api/v1/sources/{id}", admins, "Remove a source in its dry run, with all it sent", ops.DiscardSource),
 		httpapi.Op("POST", "/api/v1/sources/{id}/sync", admins, "Read an LDAP source in full, now", ops.Sync),
 
 		httpapi.Op("GET", "/api/v1/groups", admins, "Project groups", prov.ListGroups),
@@ -133,6 +136,8 @@ func directoryCases() []httpapi.Case {
 		{Err: directory.ErrCycle, Status: http.StatusConflict, Code: "unit_cycle"},
 		{Err: directory.ErrSourceFreeze, Status: http.StatusConflict, Code: "source_freeze"},
 		{Err: journal.ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
+		{Err: directory.ErrLive, Status: http.StatusConflict, Code: "live"},
+		{Err: directory.ErrStage, Status: http.StatusConflict, Code: "stage"},
 		{Err: directory.ErrTokens, Status: http.StatusConflict, Code: "too_many_tokens"},
 	}
 }
