@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"golang.org/x/sys/unix"
 	"gorm.io/driver/postgres"
 	gormlite "gorm.io/driver/sqlite"
@@ -79,7 +78,8 @@ func OpenRead(ctx context.Context, dsn string) (*DB, error) {
 // openLite opens path. synchronous(FULL): what was acknowledged survives a power loss.
 func openLite(ctx context.Context, path, more string, conns int) (*gorm.DB, error) {
 	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(16000)"
-	return openGorm(ctx, "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+common+more, conns,
+	open := func(dsn string) (*sql.DB, error) { return sql.Open("sqlite", dsn) }
+	return openGorm(ctx, open, "file:"+(&url.URL{Path: path}).EscapedPath()+common+more, conns,
 		func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} })
 }
 
@@ -116,7 +116,7 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 }
 
 func openPostgres(ctx context.Context, dsn string) (*DB, error) {
-	handle, err := openGorm(ctx, "pgx", dsn, 24, func(c *sql.DB) gorm.Dialector { return postgres.New(postgres.Config{Conn: c}) })
+	handle, err := openGorm(ctx, openPool, dsn, 24, func(c *sql.DB) gorm.Dialector { return postgres.New(postgres.Config{Conn: c}) })
 	if err != nil {
 		return nil, fmt.Errorf("open postgres database: %w", redact(err, dsn))
 	}
@@ -135,8 +135,8 @@ func redact(err error, dsn string) error {
 	return err
 }
 
-func openGorm(ctx context.Context, driver, dsn string, conns int, dialector func(*sql.DB) gorm.Dialector) (*gorm.DB, error) {
-	pool, err := sql.Open(driver, dsn)
+func openGorm(ctx context.Context, open func(dsn string) (*sql.DB, error), dsn string, conns int, dialector func(*sql.DB) gorm.Dialector) (*gorm.DB, error) {
+	pool, err := open(dsn)
 	if err != nil {
 		return nil, err
 	}

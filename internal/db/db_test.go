@@ -76,6 +76,44 @@ func TestExclusive(t *testing.T) {
 	}
 }
 
+// A connection on which a statement was cut is given to nobody else: what the cut left behind in the driver would be
+// the next statement's error.
+func TestCutConnectionsAreNotUsedAgain(t *testing.T) {
+	d := dbtest.Open(t, dbtest.DSN(t, db.Postgres))
+	pool, err := d.Pool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool.SetMaxOpenConns(1)
+	backend := func(ctx context.Context, then func()) (pid int) {
+		t.Helper()
+		rows, err := pool.QueryContext(ctx, "select pg_backend_pid()")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		if !rows.Next() {
+			t.Fatal(rows.Err())
+		}
+		if err := rows.Scan(&pid); err != nil {
+			t.Fatal(err)
+		}
+		then()
+		return pid
+	}
+	uncut := backend(context.Background(), func() {})
+	if again := backend(context.Background(), func() {}); again != uncut {
+		t.Errorf("two statements on two connections, %d and %d", uncut, again)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if at := backend(ctx, cancel); at != uncut {
+		t.Errorf("a third statement on another connection")
+	}
+	if after := backend(context.Background(), func() {}); after == uncut {
+		t.Errorf("the connection of a cut statement is used again")
+	}
+}
+
 func TestOpenRefusesClearly(t *testing.T) {
 	dsn := dbtest.DSN(t, db.SQLite)
 	dbtest.Open(t, dsn)
