@@ -27,6 +27,9 @@ func fold(s string) string {
 	return norm.NFC.String(cases.Fold().String(norm.NFC.String(s)))
 }
 
+// Fold is how folded columns are kept: two texts that compare as equal fold to the same.
+func Fold(s string) string { return fold(s) }
+
 // searchText is what People looks for words in.
 func searchText(p Person) string {
 	return fold(strings.Join([]string{p.DisplayName, p.GivenName, p.FamilyName, p.FamilyName + p.GivenName, p.UserName, p.Email, p.Title,

@@ -11,6 +11,8 @@ import (
 
 	engine "github.com/elimity-com/scim"
 	"github.com/elimity-com/scim/schema"
+
+	"github.com/rollcall-im/rollcall/directory"
 )
 
 // apply carries out operations, typed by the library, on r. It changes r in place and keeps no part of the
@@ -314,7 +316,7 @@ func compareNumber(op string, have any, want float64) bool {
 
 func compareText(a schema.CoreAttribute, op, have, want string) bool {
 	if !a.CaseExact() {
-		have, want = fold(have), fold(want)
+		have, want = directory.Fold(have), directory.Fold(want)
 	}
 	switch op {
 	case "eq":

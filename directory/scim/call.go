@@ -39,8 +39,9 @@ type call struct {
 	foreignOps []operation // of a PATCH
 	idle       bool        // a PATCH that asks for nothing the schemas know
 
-	newManager bool     // the write names another manager than before
-	pending    []string // members whom nobody answered to before the write
+	managers   map[string]string // the ids of whom the write names as managers, by the words that name them
+	newManager bool              // the write names another manager than before
+	pending    []string          // members whom nobody answered to before the write
 
 	stamps map[string]stamp // by resource id: what the library writes too coarsely or not at all
 }

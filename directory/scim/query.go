@@ -145,6 +145,9 @@ func (k *kind) compileComparison(e expr) (directory.Where, error) {
 	if !ok {
 		return k.compileRaw(expr{op: e.op, at: t, value: e.value})
 	}
+	if word, ok := e.value.(string); ok && column == directory.ColManager && !ours(word) { // one who is not there yet
+		e.value = waitingKey(word)
+	}
 	return directory.Compare{Column: column, Op: directory.Op(e.op), Value: e.value}, nil
 }
 

@@ -7,15 +7,11 @@ import (
 	_ "time/tzdata" // dates are days in a person's zone, also where the machine has no zone database
 	"unicode"
 
-	"golang.org/x/text/cases"
-
 	"github.com/rollcall-im/rollcall/directory"
 )
 
 // maxKeyBytes bounds what is looked up by: PostgreSQL refuses index entries of more than a third of a page.
 const maxKeyBytes = 768
-
-func fold(s string) string { return cases.Fold().String(s) }
 
 // text reads the string at a path of member names; empty where there is none.
 func text(r resource, names ...string) string {

@@ -2,6 +2,7 @@ package scim
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -68,13 +69,17 @@ func (m *memberEdit) resolve(ctx context.Context, c *call) error {
 			c.pending = append(c.pending, value)
 		}
 	}
+	var stale []string
 	for _, list := range lists {
 		seen := map[string]bool{}
 		var out []string
 		for _, value := range *list {
 			if link := known[value]; link != "" {
-				if list == &m.remove { // it may still stand there as it was sent
+				switch list { // it may still stand there as it was sent
+				case &m.remove:
 					out = append(out, value)
+				case &m.add:
+					stale = append(stale, value)
 				}
 				value = string(link)
 			}
@@ -85,6 +90,7 @@ func (m *memberEdit) resolve(ctx context.Context, c *call) error {
 		}
 		*list = out
 	}
+	m.remove = append(m.remove, stale...)
 	return nil
 }
 
@@ -109,10 +115,37 @@ func (c *call) recheck(ctx context.Context, group directory.GroupRecord) (direct
 		}
 	}
 	applied, err := c.h.store.Apply(ctx, c.cause, edit)
+	if errors.Is(err, directory.ErrNotFound) { // deleted by now; the write was answered for what it did
+		return group, nil
+	}
 	if err != nil {
 		return group, err
 	}
 	return applied.Groups[0], nil
+}
+
+// waitingKey is the key under which a reference to a manager waits for who answers to word: user names differ by more
+// than case only (RFC 7643 section 4.1.1).
+func waitingKey(word string) string {
+	if key := directory.Fold(word); !ours(key) && len(key) <= maxKeyBytes {
+		return key
+	}
+	return word
+}
+
+// findManager asks whom word means, before a transaction names them.
+func (c *call) findManager(ctx context.Context, word string) error {
+	if word == "" || ours(word) || c.managers[word] != "" {
+		return nil
+	}
+	key, err := c.managerKey(ctx, word)
+	if c.managers == nil {
+		c.managers = map[string]string{}
+	}
+	if key != word {
+		c.managers[word] = key
+	}
+	return err
 }
 
 // managerKey answers the key of the record that a manager's value names, or the value while there is none.
@@ -140,20 +173,30 @@ func (c *call) managerKey(ctx context.Context, value string) (string, error) {
 // arrived turns the references that waited for record into its id, and looks once more for its manager (see recheck).
 // It answers the record as it stands then.
 func (c *call) arrived(ctx context.Context, record directory.Record) (directory.Record, error) {
-	changes, err := c.waiting(ctx, record)
-	if err != nil {
-		return record, err
+	if word := managerWord(record); word != "" && !ours(record.ManagerKey) {
+		key, err := c.managerKey(ctx, word)
+		if err != nil {
+			return record, err
+		}
+		if key != word {
+			if record, err = c.settleReferences(ctx, record, []directory.Change{c.setManager(record.Link, word, key)}); err != nil {
+				return record, err
+			}
+		}
 	}
-	key, err := c.managerKey(ctx, record.ManagerKey)
-	if err != nil {
-		return record, err
+	for {
+		changes, err := c.waiting(ctx, record)
+		if err != nil || len(changes) == 0 {
+			return record, err
+		}
+		if record, err = c.settleReferences(ctx, record, changes); err != nil {
+			return record, err
+		}
 	}
-	if key != record.ManagerKey {
-		changes = append(changes, c.setManager(record, key))
-	}
-	if len(changes) == 0 {
-		return record, nil
-	}
+}
+
+// settleReferences makes changes and answers record as it stands then.
+func (c *call) settleReferences(ctx context.Context, record directory.Record, changes []directory.Change) (directory.Record, error) {
 	applied, err := c.h.store.Apply(ctx, c.cause, changes...)
 	for _, r := range applied.Records {
 		if r.Link == record.Link {
@@ -163,34 +206,52 @@ func (c *call) arrived(ctx context.Context, record directory.Record) (directory.
 	return record, err
 }
 
-// setManager changes the manager of a record, unless somebody else did meanwhile.
-func (c *call) setManager(record directory.Record, key string) directory.Change {
-	return directory.EditRecord{Source: c.source.ID, Link: record.Link, Edit: func(r *directory.Record) error {
-		if r.ManagerKey == record.ManagerKey {
+// managerWord is the word by which the source names the manager of a record.
+func managerWord(record directory.Record) string {
+	body, err := parseRaw(record.Raw)
+	if err != nil {
+		return ""
+	}
+	return text(body, enterpriseURN, "manager", "value")
+}
+
+// setManager names the manager of a record by id, unless its source names another one meanwhile.
+func (c *call) setManager(link id.Link, word, key string) directory.Change {
+	return directory.EditRecord{Source: c.source.ID, Link: link, Edit: func(r *directory.Record) error {
+		if !ours(r.ManagerKey) && managerWord(*r) == word {
 			r.ManagerKey = key
 		}
 		return nil
 	}}
 }
 
-// waiting answers the changes that turn references to record, by another word than its id, into its id.
+// waitingAtOnce is how many references one transaction turns into ids.
+const waitingAtOnce = 500
+
+// waiting answers changes that turn references to record, by another word than its id, into its id: some at a time, none
+// when all are turned.
 func (c *call) waiting(ctx context.Context, record directory.Record) ([]directory.Change, error) {
-	names := directory.Or{directory.Compare{Column: directory.ColManager, Op: directory.Eq, Value: record.UserName}}
-	if record.ExternalID != "" {
-		names = append(names, directory.Compare{Column: directory.ColManager, Op: directory.Eq, Value: record.ExternalID})
+	var names directory.Or
+	keys := []string{record.UserName, waitingKey(record.UserName), record.ExternalID, waitingKey(record.ExternalID)}
+	for i, key := range keys {
+		if key != "" && !ours(key) && !slices.Contains(keys[:i], key) {
+			names = append(names, directory.Compare{Column: directory.ColManager, Op: directory.Eq, Value: key})
+		}
 	}
-	reports, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Where: names, Limit: maxOperations, NoTotal: true, NoRaw: true})
+	reports, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Where: names, Limit: waitingAtOnce, NoTotal: true})
 	if err != nil {
 		return nil, err
 	}
 	var changes []directory.Change
 	for _, report := range reports.Records {
-		changes = append(changes, c.setManager(report, string(record.Link)))
+		if word := managerWord(report); word != "" && (word == record.ExternalID || directory.Fold(word) == directory.Fold(record.UserName)) {
+			changes = append(changes, c.setManager(report.Link, word, string(record.Link)))
+		}
 	}
 	if record.ExternalID == "" || ours(record.ExternalID) {
 		return changes, nil
 	}
-	groups, err := c.h.store.FindGroups(ctx, directory.GroupQuery{Source: c.source.ID, Limit: maxOperations, NoTotal: true, NoRaw: true,
+	groups, err := c.h.store.FindGroups(ctx, directory.GroupQuery{Source: c.source.ID, Limit: waitingAtOnce, NoTotal: true, NoRaw: true,
 		Where: directory.Compare{Column: directory.ColMember, Op: directory.Eq, Value: record.ExternalID}})
 	if err != nil {
 		return nil, err

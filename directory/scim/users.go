@@ -23,6 +23,9 @@ func (u users) Create(r *http.Request, attributes engine.ResourceAttributes) (en
 	body := resource(attributes)
 	maps.Copy(body, c.foreign)
 	record := directory.Record{Source: c.source.ID, Active: true}
+	if err := c.findManager(r.Context(), text(body, enterpriseURN, "manager", "value")); err != nil {
+		return engine.Resource{}, u.h.outside(r, "", err)
+	}
 	if err := u.assert(r, &record, body); err != nil {
 		return engine.Resource{}, u.h.outside(r, "", err)
 	}
@@ -33,6 +36,9 @@ func (u users) Create(r *http.Request, attributes engine.ResourceAttributes) (en
 // for active and externalId: nobody is activated, deactivated or cut off from their past by what is not said.
 func (u users) Replace(r *http.Request, link string, attributes engine.ResourceAttributes) (engine.Resource, error) {
 	c := callOf(r)
+	if err := c.findManager(r.Context(), text(resource(attributes), enterpriseURN, "manager", "value")); err != nil {
+		return engine.Resource{}, u.h.outside(r, link, err)
+	}
 	return u.edit(r, link, func(record *directory.Record) error {
 		body := clone(resource(attributes)).(map[string]any)
 		maps.Copy(body, clone(c.foreign).(map[string]any))
@@ -48,6 +54,13 @@ func (u users) Patch(r *http.Request, link string, operations []engine.PatchOper
 	c := callOf(r)
 	if c.idle {
 		operations = nil
+	}
+	for _, o := range operations {
+		if manager, ok := o.Value.(map[string]any); ok && o.Path != nil && o.Path.AttributePath.AttributeName == "manager" {
+			if err := c.findManager(r.Context(), text(manager, "value")); err != nil {
+				return engine.Resource{}, u.h.outside(r, link, err)
+			}
+		}
 	}
 	return u.edit(r, link, func(record *directory.Record) error {
 		body, err := parseRaw(record.Raw)
@@ -80,8 +93,9 @@ func applyForeign(r resource, operations []operation) {
 	}
 }
 
-// assert makes record say what body says, and finds the manager it names. A manager who was found once stays, for as
-// long as the source names them by the same word: the word may change its meaning.
+// assert makes record say what body says, and names the manager by id. A manager who was found once stays, for as
+// long as the source names them by the same word: the word may change its meaning. It runs inside the transaction,
+// where nothing may wait for a second connection: who a new word means, findManager asked before.
 func (u users) assert(r *http.Request, record *directory.Record, body resource) error {
 	before, err := parseRaw(record.Raw)
 	if err != nil {
@@ -94,14 +108,17 @@ func (u users) assert(r *http.Request, record *directory.Record, body resource) 
 	if err := assert(record, body, u.h.zone); err != nil {
 		return err
 	}
-	if ours(key) && record.ManagerKey == text(before, enterpriseURN, "manager", "value") {
+	word := record.ManagerKey
+	if ours(key) && word == text(before, enterpriseURN, "manager", "value") {
 		record.ManagerKey = key
 		return nil
 	}
 	c := callOf(r)
-	record.ManagerKey, err = c.managerKey(r.Context(), record.ManagerKey)
+	if record.ManagerKey = c.managers[word]; record.ManagerKey == "" {
+		record.ManagerKey = waitingKey(word)
+	}
 	c.newManager = record.ManagerKey != key
-	return err
+	return nil
 }
 
 func (u users) edit(r *http.Request, link string, edit func(*directory.Record) error) (engine.Resource, error) {
