@@ -46,6 +46,11 @@ func parseRaw(raw json.RawMessage) (resource, error) {
 func assert(record *directory.Record, r resource, zone *time.Location) error {
 	delete(r, "password")
 	delete(r, "schemas")
+	if enterprise, ok := r[enterpriseURN].(map[string]any); ok {
+		if manager, ok := enterprise["manager"].(map[string]any); ok {
+			delete(manager, "$ref") // who that is, is answered anew each time
+		}
+	}
 	if active, ok := r["active"].(bool); ok {
 		record.Active = active
 	}
