@@ -181,14 +181,15 @@ type Changed struct {
 	Fields  []string // names of what differs, as DiffPerson; and "status", "affiliations", "freezes", "groups", "unit_path"
 }
 
-// Applied is what a call did. Outcomes, Records, Groups and Freezes have one entry per change, the zero value where it is of another kind.
+// Applied is what a call did. Outcomes, Records, Groups, Resources and Freezes have one entry per change, the zero value where it is of another kind.
 type Applied struct {
-	Seq      int64 // of the last feed event; 0 where none
-	Rev      int64 // the authz revision of the freezes; 0 where none
-	Changed  []Changed
-	Outcomes []Outcome
-	Records  []Record
-	Groups   []GroupRecord
-	Freezes  []Freeze
-	Noop     bool // nothing was written
+	Seq       int64 // of the last feed event; 0 where none
+	Rev       int64 // the authz revision of the freezes; 0 where none
+	Changed   []Changed
+	Outcomes  []Outcome
+	Records   []Record
+	Groups    []GroupRecord
+	Resources []Resource
+	Freezes   []Freeze
+	Noop      bool // nothing was written
 }

@@ -20,10 +20,12 @@ func (t tableColumns) order(by Column, descending bool) (string, error) {
 		return t.id + direction, nil
 	}
 	col, ok := t.column(by)
-	if !ok || col.kind == memberships || col.kind == numbers || col.want == truth {
+	if !ok || col.kind == memberships || col.want == truth {
 		return "", errColumn
 	}
 	switch col.kind {
+	case numbers:
+		return "case when " + col.sql + " is null then 1 else 0 end" + direction + ", " + col.sql + direction + ", " + t.id, nil
 	case contacts: // of the first one
 		col.sql = fmt.Sprintf("coalesce((select %s from record_contacts c where c.link = records.link and c.kind = '%s' and c.ord = 0), '')", col.sql, col.of)
 	case looseText:

@@ -27,7 +27,7 @@ func (w *work) note(action, subject string, fields []Field, more map[string]any)
 	if w.cause.Token != "" {
 		forever["token"] = w.cause.Token
 	}
-	if len(w.cause.Ignored) > 0 && (strings.HasPrefix(action, "record.") || strings.HasPrefix(action, "group.")) {
+	if len(w.cause.Ignored) > 0 && (strings.HasPrefix(action, "record.") || strings.HasPrefix(action, "group.") || strings.HasPrefix(action, "resource.")) {
 		forever["ignored"] = w.cause.Ignored
 	}
 	if w.cause.Reason != "" {

@@ -25,7 +25,15 @@ func RawNumber(path ...string) Column { return rawColumn("number", path) }
 // RawList is a list, for Element.Kind.
 func RawList(path ...string) Column { return rawColumn("list", path) }
 
-const rawPrefix = "raw\x00"
+// RawMain is what a list is sorted by: of, as it stands in the primary value or else in the first one.
+func RawMain(of Column, list ...string) Column {
+	return rawColumn("main", list) + mainOf + of
+}
+
+const (
+	rawPrefix = "raw\x00"
+	mainOf    = "\x01"
+)
 
 func rawColumn(kind string, path []string) Column {
 	return Column(rawPrefix + kind + "\x00" + strings.Join(path, "\x00"))
@@ -59,6 +67,9 @@ type rawSource struct {
 
 // column answers a raw column. Every expression is free of errors whatever the JSON holds, and NULL at most where compiler expects it.
 func (s rawSource) column(c Column) (column, bool) {
+	if list, of, main := strings.Cut(string(c), mainOf); main {
+		return s.main(Column(list), Column(of))
+	}
 	kind, path, ok := parseRaw(c)
 	if !ok || len(path) == 0 && (!s.value || kind == "list") {
 		return column{}, false
@@ -77,6 +88,34 @@ func (s rawSource) column(c Column) (column, bool) {
 		return column{sql: s.number(path), kind: numbers}, true
 	}
 	return column{}, false
+}
+
+// main answers the column of, read in the main value of a list.
+func (s rawSource) main(list, of Column) (column, bool) {
+	kind, path, ok := parseRaw(list)
+	one := s.element()
+	col, known := one.column(of)
+	if !ok || !known || kind != "main" || len(path) == 0 || s.value {
+		return column{}, false
+	}
+	position, none := "e.key", map[columnKind]string{truth: "false", numbers: "null"}[col.kind]
+	if s.engine == db.Postgres {
+		position = "e.ord"
+	}
+	if none == "" {
+		none = "''"
+	}
+	primary, _ := one.column(RawBool("primary"))
+	col.sql = "coalesce((select " + col.sql + " from " + s.each(path) + " order by " + primary.sql + " desc, " + position + " limit 1), " + none + ")"
+	return col, true
+}
+
+// element answers where raw columns look inside an Element.
+func (s rawSource) element() rawSource {
+	if s.engine == db.Postgres {
+		return rawSource{s.engine, "e.value", true}
+	}
+	return rawSource{s.engine, "(case when e.type = 'object' then e.value end)", true}
 }
 
 // quoted writes a path for the engine: '$."a"."b"', or 'a', 'b'.
@@ -114,23 +153,21 @@ func (s rawSource) number(path []string) string {
 
 // rawSource answers where raw columns look, outside and inside an Element.
 func (t tableColumns) rawSource(inList bool) rawSource {
-	whole := "nullif(" + t.name + ".raw, '')"
-	switch {
-	case t.engine == db.Postgres && inList:
-		return rawSource{t.engine, "e.value", true}
-	case t.engine == db.Postgres:
-		return rawSource{t.engine, "cast(" + whole + " as json)", false}
-	case inList:
-		return rawSource{t.engine, "(case when e.type = 'object' then e.value end)", true}
+	whole := rawSource{t.engine, "nullif(" + t.name + ".raw, '')", false}
+	if t.engine == db.Postgres {
+		whole.json = "cast(" + whole.json + " as json)"
 	}
-	return rawSource{t.engine, whole, false}
+	if inList {
+		return whole.element()
+	}
+	return whole
 }
 
 // each answers the "from" of the values of a list: they are e.
 func (s rawSource) each(path []string) string {
 	if s.engine == db.Postgres {
 		list := "json_extract_path(" + s.json + ", " + s.quoted(path) + ")"
-		return "json_array_elements(case when json_typeof(" + list + ") = 'array' then " + list + " else '[]' end) as e(value)"
+		return "json_array_elements(case when json_typeof(" + list + ") = 'array' then " + list + " else '[]' end) with ordinality as e(value, ord)"
 	}
 	at := s.json + ", " + s.quoted(path)
 	return "json_each(case when json_type(" + at + ") = 'array' then json_extract(" + at + ") end) as e"

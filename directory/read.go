@@ -62,6 +62,24 @@ type GroupPage struct {
 	Groups []GroupRecord
 }
 
+// ResourceQuery chooses resources of a type from configuration, of one source; see RecordQuery.
+type ResourceQuery struct {
+	Source     id.Source
+	Type       string
+	Where      Where // over ColID, ColExternalID, ColCreated, ColModified and raw columns
+	Sort       Column
+	Descending bool
+	Offset     int
+	Limit      int
+	NoTotal    bool
+}
+
+// ResourcePage is what ResourceQuery found.
+type ResourcePage struct {
+	Total     int
+	Resources []Resource
+}
+
 // MemberQuery chooses members of a group, in the order of their values.
 type MemberQuery struct {
 	Value  string // only this one

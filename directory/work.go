@@ -89,7 +89,7 @@ func (s *Store) begin(ctx context.Context, tx *db.Tx, cause Cause, n int) (*work
 		prepared: map[int]prepared{}, light: map[reference]lightRow{}, entries: map[id.Link]*entry{}, byKey: map[reference]*entry{},
 		result: map[int]*entry{}, fresh: map[id.Person]bool{}, touched: map[id.Person]bool{}, changed: map[id.Person]*Changed{}, waits: map[id.Person]bool{},
 		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, stages: map[id.Source]int64{}}
-	w.applied = Applied{Outcomes: make([]Outcome, n), Records: make([]Record, n), Groups: make([]GroupRecord, n), Freezes: make([]Freeze, n)}
+	w.applied = Applied{Outcomes: make([]Outcome, n), Records: make([]Record, n), Groups: make([]GroupRecord, n), Resources: make([]Resource, n), Freezes: make([]Freeze, n)}
 	sources, err := w.r.Sources(ctx)
 	if err != nil {
 		return nil, err
@@ -156,6 +156,12 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.editGroup(c)
 	case DeleteGroup:
 		return w.deleteGroup(c)
+	case CreateResource:
+		return w.createResource(c)
+	case EditResource:
+		return w.editResource(c)
+	case DeleteResource:
+		return w.deleteResource(c)
 	case FreezePerson, LiftFreeze, EndPerson:
 		return w.consoleChange(c)
 	case PutCursor:

@@ -8,53 +8,26 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
-	engine "github.com/elimity-com/scim"
 	"github.com/elimity-com/scim/schema"
 
 	"github.com/rollcall-im/rollcall/directory"
 )
 
-// apply carries out operations, typed by the library, on r. It changes r in place and keeps no part of the
-// operations' values, so that it can be called again on a fresh copy. An error leaves r half changed.
-func (k *kind) apply(r resource, operations []engine.PatchOperation) error {
+// apply carries out canonical operations on r. It changes r in place and keeps no part of the operations' values, so that
+// it can be called again on a fresh copy. An error leaves r half changed.
+func (k *kind) apply(r resource, operations []operation) error {
 	for _, o := range operations {
-		p, err := k.fromLibrary(o)
+		p, err := k.parsePath(o.Path)
 		if err != nil {
 			return err
 		}
-		if err := applyOne(r, o.Op, p, clone(o.Value)); err != nil {
+		if err := k.applyOne(r, o.Op, p, clone(o.Value)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// fromLibrary finds the path of a typed operation in the schemas.
-func (k *kind) fromLibrary(o engine.PatchOperation) (patchPath, error) {
-	if o.Path == nil {
-		return patchPath{}, invalidPath("An operation has no path.")
-	}
-	sub := o.Path.AttributePath.SubAttributeName()
-	if o.Path.SubAttribute != nil {
-		sub = *o.Path.SubAttribute
-	}
-	t, ok := k.find(o.Path.AttributePath.URI(), o.Path.AttributePath.AttributeName, sub)
-	if !ok {
-		return patchPath{}, invalidPath("%s is no attribute of a %s.", o.Path.AttributePath, k.name)
-	}
-	p := patchPath{target: t}
-	if o.Path.ValueExpression != nil {
-		whole := t
-		whole.sub = nil
-		c := checker{resolve: elementResolver(whole), escaped: true}
-		e, err := c.check(o.Path.ValueExpression, rewritten{})
-		if err != nil {
-			return patchPath{}, err
-		}
-		p.where = &e
-	}
-	return p, nil
 }
 
 func clone(v any) any {
@@ -79,7 +52,7 @@ func clone(v any) any {
 	return v
 }
 
-func applyOne(r resource, op string, p patchPath, value any) error {
+func (k *kind) applyOne(r resource, op string, p patchPath, value any) error {
 	holder := r
 	if p.urn != "" {
 		inner, ok := r[p.urn].(map[string]any)
@@ -96,11 +69,11 @@ func applyOne(r resource, op string, p patchPath, value any) error {
 		}()
 	}
 	if p.attr.MultiValued() {
-		return applyMulti(holder, op, p, value)
+		return k.applyMulti(holder, op, p, value)
 	}
 	name := p.attr.Name()
 	if p.sub == nil {
-		if op == engine.PatchOperationRemove {
+		if op == "remove" {
 			delete(holder, name)
 		} else {
 			holder[name] = value
@@ -121,7 +94,7 @@ func applyOne(r resource, op string, p patchPath, value any) error {
 }
 
 func setSub(element resource, op, sub string, value any) {
-	if op == engine.PatchOperationRemove {
+	if op == "remove" {
 		delete(element, sub)
 	} else {
 		element[sub] = value
@@ -129,19 +102,19 @@ func setSub(element resource, op, sub string, value any) {
 }
 
 // applyMulti carries an operation out on a multi-valued attribute of holder.
-func applyMulti(holder resource, op string, p patchPath, value any) error {
+func (k *kind) applyMulti(holder resource, op string, p patchPath, value any) error {
 	name := p.attr.Name()
 	list, _ := holder[name].([]any)
 	touched := map[int]bool{} // the elements the operation wrote
 	switch {
 	case p.where != nil || p.sub != nil:
 		var err error
-		if list, err = applyElements(list, op, p, value, touched); err != nil {
+		if list, err = k.applyElements(list, op, p, value, touched); err != nil {
 			return err
 		}
-	case op == engine.PatchOperationRemove:
+	case op == "remove":
 		list = nil
-	case op == engine.PatchOperationReplace:
+	case op == "replace":
 		list, _ = value.([]any)
 	default:
 		added, _ := value.([]any)
@@ -162,20 +135,29 @@ func applyMulti(holder resource, op string, p patchPath, value any) error {
 }
 
 // applyElements changes the elements that the value filter chooses; without a filter, all.
-func applyElements(list []any, op string, p patchPath, value any, touched map[int]bool) ([]any, error) {
+func (k *kind) applyElements(list []any, op string, p patchPath, value any, touched map[int]bool) ([]any, error) {
 	_, hasValue := p.attr.SubAttributes().ContainsAttribute("value")
+	hasValue = hasValue && !k.custom
 	var out []any
 	matched := false
 	for _, e := range list {
 		element, ok := e.(map[string]any)
+		if !p.attr.HasSubAttributes() {
+			element, ok = resource{"value": e}, true
+		}
 		if !ok || p.where != nil && !matches(*p.where, element) {
 			out = append(out, e)
 			continue
 		}
 		matched = true
-		if op == engine.PatchOperationRemove && p.sub == nil {
+		if op == "remove" && p.sub == nil {
 			continue
 		}
+		if !p.attr.HasSubAttributes() {
+			out = append(out, value)
+			continue
+		}
+		was := maps.Clone(element)
 		if p.sub != nil {
 			setSub(element, op, p.sub.Name(), value)
 		} else if element, ok = value.(map[string]any); ok {
@@ -189,11 +171,19 @@ func applyElements(list []any, op string, p patchPath, value any, touched map[in
 		if len(element) == 0 || hasValue && element["value"] == nil && element["$ref"] == nil {
 			continue // what has no value any more is no element
 		}
+		for _, sub := range p.attr.SubAttributes() {
+			if sub.Mutability() == "immutable" && was[sub.Name()] != nil && !sameJSON(was[sub.Name()], element[sub.Name()]) {
+				return nil, mutability("%s.%s cannot be changed.", p.attr.Name(), sub.Name())
+			}
+		}
 		touched[len(out)] = true
 		out = append(out, element)
 	}
-	if matched || op == engine.PatchOperationRemove {
+	if matched || op == "remove" {
 		return out, nil
+	}
+	if !p.attr.HasSubAttributes() {
+		return nil, noTarget("No value of %s matches the filter.", p.attr.Name())
 	}
 	element, err := create(op, p, value)
 	if err != nil {
@@ -208,7 +198,7 @@ func applyElements(list []any, op string, p patchPath, value any, touched map[in
 func create(op string, p patchPath, value any) (resource, error) {
 	literals := equalities(p.where)
 	plain := p.where == nil || literals != nil
-	if op == engine.PatchOperationReplace && p.where != nil {
+	if op == "replace" && p.where != nil {
 		kind, ok := p.attr.SubAttributes().ContainsAttribute("type")
 		word, _ := literals["type"].(string)
 		plain = plain && ok && slices.ContainsFunc(kind.CanonicalValues(), func(c string) bool { return strings.EqualFold(c, word) })
@@ -241,6 +231,9 @@ func equalities(e *expr) map[string]any {
 			return nil
 		}
 		out[kid.at.attr.Name()] = kid.value
+		if at, ok := kid.value.(time.Time); ok {
+			out[kid.at.attr.Name()] = at.Format(time.RFC3339Nano)
+		}
 	}
 	return out
 }
@@ -285,6 +278,14 @@ func compare(e expr, have any) bool {
 	}
 	if want, ok := e.value.(float64); ok {
 		return compareNumber(e.op, have, want)
+	}
+	if want, ok := e.value.(time.Time); ok {
+		text, _ := have.(string)
+		at, ok := instantOf(text)
+		if !ok {
+			return e.op == "ne"
+		}
+		return compareNumber(e.op, at.UnixMicro(), float64(want.UnixMicro()))
 	}
 	want, _ := e.value.(string)
 	text, ok := have.(string)

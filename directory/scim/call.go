@@ -35,9 +35,8 @@ type call struct {
 	next       string // the cursor of the next page
 	ifMatch    []int64
 
-	foreign    resource    // of a POST or PUT: what no schema knows
-	foreignOps []operation // of a PATCH
-	idle       bool        // a PATCH that asks for nothing the schemas know
+	known, foreign         resource    // of a POST or PUT: what the schemas know, and what they do not
+	operations, foreignOps []operation // of a PATCH, likewise
 
 	managers   map[string]string // the ids of whom the write names as managers, by the words that name them
 	newManager bool              // the write names another manager than before
@@ -148,7 +147,7 @@ func (c *call) prepareBody(method string, body []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.foreign = n.unknown
+		c.known, c.foreign = n.known, n.unknown
 		c.cause.Ignored = sortedKeys(n.unknown)
 		c.x.ignore(c.cause.Ignored)
 		return json.Marshal(n.known)
@@ -161,18 +160,17 @@ func (c *call) prepareBody(method string, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.foreignOps = canonical.foreign
+	c.operations, c.foreignOps = canonical.known, canonical.foreign
 	for _, o := range canonical.foreign {
 		c.cause.Ignored = append(c.cause.Ignored, o.Path)
 	}
 	slices.Sort(c.cause.Ignored)
 	c.x.ignore(c.cause.Ignored)
-	if len(canonical.known) == 0 && len(operations) > 0 {
-		// The library wants at least one operation: this one is typed by it and then left out.
-		c.idle = true
-		canonical.known = []operation{{Op: "remove", Path: "externalId"}}
+	inner := []operation{} // the library takes value filters of two terms only: it sees that there is something, and what is asked is typed already
+	if len(operations) > 0 {
+		inner = append(inner, operation{Op: "remove", Path: "externalId"})
 	}
-	return json.Marshal(map[string]any{"schemas": schemas, "Operations": canonical.known})
+	return json.Marshal(map[string]any{"schemas": schemas, "Operations": inner})
 }
 
 // prepareQuery compiles filter and sortBy.

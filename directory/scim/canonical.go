@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -17,7 +18,7 @@ type operation struct {
 
 // canonicalised is the body of a PATCH after this stage.
 type canonicalised struct {
-	known   []operation // for the library to type
+	known   []operation // typed
 	foreign []operation // on attributes that no schema knows: kept raw
 }
 
@@ -213,7 +214,7 @@ func (c *canoniser) container(g given, urn string) error {
 // complex takes a single-valued complex attribute. One that has a value (manager) is set as a whole; of any other
 // (name) the sub-attributes are set one by one, for those that are not named stay (RFC 7644 section 3.5.2.3).
 func (c *canoniser) complex(g given, p patchPath) error {
-	if _, hasValue := p.attr.SubAttributes().ContainsAttribute("value"); hasValue {
+	if _, hasValue := p.attr.SubAttributes().ContainsAttribute("value"); hasValue && !c.kind.custom {
 		if p.sub != nil {
 			g.value = resource{p.sub.Name(): g.value}
 			p.sub = nil
@@ -251,7 +252,7 @@ func (c *canoniser) emit(g given, p patchPath) error {
 	a := p.leaf()
 	value := g.value
 	if p.where != nil && p.sub == nil { // one element
-		element, err := normaliseValue(a, value)
+		element, err := c.kind.normaliseValue(a, value)
 		if err != nil {
 			return err
 		}
@@ -266,9 +267,12 @@ func (c *canoniser) emit(g given, p patchPath) error {
 		}
 	} else {
 		var err error
-		if value, err = normaliseValue(a, value); err != nil {
+		if value, err = c.kind.normaliseValue(a, value); err != nil {
 			return err
 		}
+	}
+	if err := typed(p, value); err != nil {
+		return err
 	}
 	if list, ok := value.([]any); ok && len(list) == 0 {
 		if g.op == "add" {
@@ -277,16 +281,13 @@ func (c *canoniser) emit(g given, p patchPath) error {
 		value = nil
 	}
 	if value != nil {
-		if p.urn != "" && p.attr.Mutability() == "immutable" { // the library takes add only; whether it changes anything is seen later
-			g.op = "add"
-		}
 		c.out.known = append(c.out.known, operation{Op: g.op, Path: p.String(), Value: value})
 		return nil
 	}
 	switch {
 	case isActive: // says nothing: nobody is deactivated or activated by it
 		return nil
-	case p.attr.Required() && (p.sub == nil || p.where == nil) && !p.attr.MultiValued():
+	case p.leaf().Required() && p.where == nil && !p.attr.MultiValued():
 		return invalidValue("%s cannot be empty.", p.path())
 	}
 	c.out.known = append(c.out.known, operation{Op: "remove", Path: p.String()})
@@ -297,7 +298,7 @@ func (c *canoniser) remove(g given, p patchPath, isActive bool) error {
 	if isActive {
 		return nil
 	}
-	if p.attr.Required() || p.urn != "" && p.attr.Mutability() == "immutable" {
+	if p.where == nil && p.leaf().Required() || p.leaf().Mutability() == "immutable" {
 		return mutability("%s cannot be removed.", p.path())
 	}
 	if g.has && p.where == nil && p.sub == nil && p.attr.MultiValued() && (g.value != nil || p.attr.Name() == "members") {
@@ -307,26 +308,44 @@ func (c *canoniser) remove(g given, p patchPath, isActive bool) error {
 	return nil
 }
 
+// typed holds a value to the type of what it is written to, as the library types it.
+func typed(p patchPath, value any) error {
+	values, several := value.([]any)
+	if !several && value != nil {
+		values = []any{value}
+	}
+	for _, v := range values {
+		if _, err := p.leaf().ValidateSingular(v); err != nil {
+			return invalidValue("The value of %s is not of type %s, or lacks what is required.", p, p.leaf().AttributeType())
+		}
+	}
+	return nil
+}
+
 // removeValues turns a list of values to remove into one operation each. An empty list, of members null too,
 // removes nothing: it must never be read as "all".
 func (c *canoniser) removeValues(g given, p patchPath) error {
-	value, ok := p.attr.SubAttributes().ContainsAttribute("value")
+	value, ok := valueOf(p.attr)
 	if !ok {
 		return invalidPath("Values of %s are removed by a value filter.", p.path())
 	}
-	normal, err := normaliseValue(p.attr, g.value)
+	normal, err := c.kind.normaliseValue(p.attr, g.value)
 	if err != nil {
 		return err
 	}
 	list, _ := normal.([]any)
 	for _, e := range list {
-		element, _ := e.(map[string]any)
-		text, ok := element["value"].(string)
-		if !ok {
-			return invalidValue("A value of %s is not a text.", p.path())
+		if element, ok := e.(map[string]any); ok {
+			e = element["value"]
+		}
+		if number, ok := e.(json.Number); ok {
+			e, _ = number.Float64()
+		}
+		if e == nil {
+			return invalidValue("A value of %s to remove has no value.", p.path())
 		}
 		one := p
-		one.where = &expr{op: "eq", at: target{attr: value}, value: text}
+		one.where = &expr{op: "eq", at: target{attr: value}, value: e}
 		c.out.known = append(c.out.known, operation{Op: "remove", Path: one.String()})
 	}
 	return nil

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	engine "github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
 )
 
@@ -89,7 +88,6 @@ func TestCanonical(t *testing.T) {
 			if got := canonicalLines(c.known); got != tc.want {
 				t.Errorf("got\n%swant\n%s", got, tc.want)
 			}
-			typedByLibrary(t, k, c.known)
 			twice(t, k, c.known)
 		})
 	}
@@ -114,35 +112,6 @@ func twice(t *testing.T, k *kind, operations []operation) {
 	}
 }
 
-// typedByLibrary holds that the library takes canonical operations, and that their paths come back.
-func typedByLibrary(t *testing.T, k *kind, operations []operation) {
-	t.Helper()
-	if len(operations) == 0 {
-		return
-	}
-	handler := &capture{}
-	server, err := engine.NewServer(&engine.ServerArgs{ServiceProviderConfig: serviceProviderConfig(), ResourceTypes: []engine.ResourceType{k.resourceType(handler)}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := json.Marshal(map[string]any{"schemas": []string{patchURN}, "Operations": operations})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r, _ := http.NewRequest(http.MethodPatch, k.endpoint+"/x", strings.NewReader(string(body)))
-	w := &sink{header: http.Header{}}
-	server.ServeHTTP(w, r)
-	if w.status != http.StatusNoContent {
-		t.Fatalf("the library answers %d %s to\n%s", w.status, w.body.String(), body)
-	}
-	for i, o := range handler.operations {
-		p, err := k.fromLibrary(o)
-		if err != nil || p.String() != operations[i].Path {
-			t.Fatalf("path %q came back as %q, %v", operations[i].Path, p, err)
-		}
-	}
-}
-
 type sink struct {
 	header http.Header
 	status int
@@ -152,23 +121,6 @@ type sink struct {
 func (s *sink) Header() http.Header         { return s.header }
 func (s *sink) WriteHeader(status int)      { s.status = status }
 func (s *sink) Write(b []byte) (int, error) { return s.body.Write(b) }
-
-// capture keeps what the library hands to a handler.
-type capture struct {
-	engine.ResourceHandler
-	operations []engine.PatchOperation
-	attributes engine.ResourceAttributes
-}
-
-func (c *capture) Patch(_ *http.Request, _ string, operations []engine.PatchOperation) (engine.Resource, error) {
-	c.operations = operations
-	return engine.Resource{}, nil
-}
-
-func (c *capture) Create(_ *http.Request, attributes engine.ResourceAttributes) (engine.Resource, error) {
-	c.attributes = attributes
-	return engine.Resource{ID: "x"}, nil
-}
 
 // holds: attack scim-03
 // holds: attack scim-04

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	engine "github.com/elimity-com/scim"
@@ -100,23 +99,44 @@ func (c *call) seek() directory.Where {
 		after.Op = beyond
 		return directory.And{where, after}
 	}
-	var value any = k.Value
-	var past directory.Where
-	switch c.sort {
-	case directory.ColCreated, directory.ColModified:
-		at, _ := time.Parse(time.RFC3339Nano, k.Value)
-		value = at
-	case directory.ColActive:
-		is := k.Value == "true"
-		value, past = is, directory.Never{}
-		if is == c.descending() {
-			past = directory.Compare{Column: c.sort, Op: directory.Ne, Value: is}
+	past, same := c.past(beyond)
+	return directory.And{where, directory.Or{past, directory.And{same, after}}}
+}
+
+// past is the condition of being sorted behind the cursor's value, and same that of having that value.
+func (c *call) past(beyond directory.Op) (past, same directory.Where) {
+	is := func(op directory.Op, v any) directory.Where {
+		return directory.Compare{Column: c.sort, Op: op, Value: v}
+	}
+	switch c.sortTarget.leaf().AttributeType() {
+	case "boolean":
+		value := c.from.Value == "true"
+		if past = (directory.Never{}); value == c.descending() {
+			past = is(directory.Ne, value)
 		}
+		return past, is(directory.Eq, value)
+	case "dateTime":
+		if c.sort == directory.ColCreated || c.sort == directory.ColModified {
+			at, _ := time.Parse(time.RFC3339Nano, c.from.Value)
+			return is(beyond, at), is(directory.Eq, at)
+		}
+		return c.pastNumber(beyond, is)
+	case "integer", "decimal":
+		return c.pastNumber(beyond, is)
 	}
-	if past == nil {
-		past = c.pastText(value, beyond)
+	return c.pastText(c.from.Value, beyond), is(directory.Eq, c.from.Value)
+}
+
+func (c *call) pastNumber(beyond directory.Op, is func(directory.Op, any) directory.Where) (past, same directory.Where) {
+	some := is(directory.Pr, nil)
+	number, err := strconv.ParseFloat(c.from.Value, 64)
+	if err != nil {
+		return c.pastText("", beyond), directory.Not{Of: some}
 	}
-	return directory.And{where, directory.Or{past, directory.And{directory.Compare{Column: c.sort, Op: directory.Eq, Value: value}, after}}}
+	if c.descending() {
+		return directory.And{is(beyond, number), some}, is(directory.Eq, number)
+	}
+	return directory.Or{is(beyond, number), directory.Not{Of: some}}, is(directory.Eq, number)
 }
 
 // pastText is the condition of being sorted behind a value, apart from equal ones. What has no value is last in
@@ -191,12 +211,47 @@ func (c *call) groupValue(g directory.GroupRecord) string {
 	return c.rawValue(g.Raw)
 }
 
+// rawValue answers what the list is sorted by, of a raw form; of several values the main one's.
 func (c *call) rawValue(raw json.RawMessage) string {
-	body, err := parseRaw(raw)
+	holder, err := parseRaw(raw)
 	if err != nil || c.sort == "" {
 		return ""
 	}
-	return text(body, rawPath(c.sortTarget)...)
+	t := c.sortTarget
+	if t.urn != "" {
+		holder, _ = holder[t.urn].(map[string]any)
+	}
+	v := holder[instantName(t.attr)]
+	if list, ok := v.([]any); ok {
+		v = mainOf(list)
+	}
+	if t.sub != nil {
+		element, _ := v.(map[string]any)
+		v = element[instantName(*t.sub)]
+	}
+	switch v := v.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	}
+	if t.leaf().AttributeType() == "boolean" {
+		return strconv.FormatBool(v == true)
+	}
+	return ""
+}
+
+// mainOf answers the primary one of several values, or the first.
+func mainOf(list []any) any {
+	for _, e := range list {
+		if element, ok := e.(map[string]any); ok && element["primary"] == true {
+			return e
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return list[0]
 }
 
 // page reads one page, by index or by cursor: find reads, mark answers id and sort value of the last of n found.
@@ -226,5 +281,5 @@ func sortable(column directory.Column) (directory.Column, bool) {
 		return directory.ColMainPhone, true
 	}
 	return column, !slices.Contains([]directory.Column{directory.ColEmailType, directory.ColEmailPrimary, directory.ColPhoneType,
-		directory.ColPhonePrimary, directory.ColGroup, directory.ColMember}, column) && !strings.HasPrefix(string(column), string(directory.RawNumber()))
+		directory.ColPhonePrimary, directory.ColGroup, directory.ColMember}, column)
 }

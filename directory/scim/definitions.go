@@ -19,9 +19,9 @@ const (
 	resourceTypeURN = "urn:ietf:params:scim:schemas:core:2.0:ResourceType"
 )
 
-// Definitions are schema extensions from configuration and the resource types, User and Group, that have them. The zero
-// value defines nothing. What they describe is validated, kept, answered, projected, changed by PATCH and compared by
-// filters like what is built in; nothing else in the product looks at it.
+// Definitions are resource types and schemas from configuration: extensions of User and Group, and further types with an
+// endpoint of their own. The zero value defines nothing. What they describe is validated, kept, answered, projected, changed
+// by PATCH, sorted and compared by filters like what is built in; nothing else in the product looks at it.
 type Definitions struct {
 	schemas []schema.Schema
 	types   []typeDefinition
@@ -30,6 +30,8 @@ type Definitions struct {
 // typeDefinition is a resource type in the form of RFC 7643 section 6.
 type typeDefinition struct {
 	Name             string
+	Description      string
+	Endpoint         string
 	Schema           string
 	SchemaExtensions []struct {
 		Schema   string
@@ -91,85 +93,77 @@ func (d *Definitions) add(body json.RawMessage) error {
 		d.types = append(d.types, t)
 		return nil
 	case len(head.Schemas) == 0 || slices.Contains(head.Schemas, schemaURN):
-		var s schema.Schema
-		if err := json.Unmarshal(body, &s); err != nil {
-			return err
-		}
+		s, err := readSchema(body)
 		d.schemas = append(d.schemas, s)
-		return checkSchema(s)
+		return err
 	}
 	return fmt.Errorf("%v is neither a Schema nor a ResourceType", head.Schemas)
 }
 
-// checkSchema refuses what would be answered by discovery but not be done.
-func checkSchema(s schema.Schema) error {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:._-"
-	if !strings.HasPrefix(strings.ToLower(s.ID), "urn:") || strings.Trim(s.ID, plain) != "" {
-		return fmt.Errorf("the id %q is not a URN of letters, digits and \":._-\"", s.ID)
-	}
-	if len(s.Attributes) == 0 {
-		return fmt.Errorf("%s has no attributes", s.ID)
-	}
-	seen := map[string]bool{}
-	for _, a := range s.Attributes {
-		if name := strings.ToLower(a.Name()); seen[name] {
-			return fmt.Errorf("the attribute %s stands twice", a.Name())
-		} else {
-			seen[name] = true
-		}
-		if err := checkAttribute(a); err != nil {
-			return err
-		}
-		for _, sub := range a.SubAttributes() {
-			if err := checkAttribute(sub); err != nil {
-				return fmt.Errorf("%s: %w", a.Name(), err)
-			}
-			if sub.Returned() != "default" && sub.Returned() != "always" || sub.Mutability() != "readWrite" {
-				return fmt.Errorf("%s.%s: a sub-attribute is readWrite and returned with its attribute", a.Name(), sub.Name())
-			}
-		}
-	}
-	return nil
-}
-
-func checkAttribute(a schema.CoreAttribute) error {
-	switch {
-	case !isName(a.Name()):
-		return fmt.Errorf("%q is no attribute name", a.Name())
-	case a.Uniqueness() != "none":
-		return fmt.Errorf("%s: uniqueness %q cannot be kept", a.Name(), a.Uniqueness())
-	case a.Mutability() == "readOnly":
-		return fmt.Errorf("%s: nobody would set a readOnly attribute", a.Name())
-	case a.Mutability() == "writeOnly" && a.Returned() != "never":
-		return fmt.Errorf("%s: a writeOnly attribute is never returned", a.Name())
-	case a.AttributeType() == "complex" && len(a.SubAttributes()) == 0:
-		return fmt.Errorf("%s: a complex attribute has sub-attributes", a.Name())
-	}
-	return nil
-}
-
-// extend gives kinds the extensions that the definitions name for them.
-func (d Definitions) extend(kinds []*kind) error {
+// kinds answers all resource types: User, Group, then those from configuration in their order.
+func (d Definitions) kinds() ([]*kind, error) {
+	kinds := []*kind{userKind(), groupKind()}
 	used := map[string]bool{}
 	for _, t := range d.types {
-		i := slices.IndexFunc(kinds, func(k *kind) bool {
-			return strings.EqualFold(k.name, t.Name) && (t.Schema == "" || strings.EqualFold(t.Schema, k.core.ID))
-		})
-		if i < 0 {
-			return fmt.Errorf("%w: resource type %q: only User and Group can be extended", ErrDefinition, t.Name)
+		k, err := d.kindOf(t, &kinds, used)
+		for i := 0; err == nil && i < len(t.SchemaExtensions); i++ {
+			err = d.attach(k, t.SchemaExtensions[i].Schema, t.SchemaExtensions[i].Required, used)
 		}
-		for _, e := range t.SchemaExtensions {
-			if err := d.attach(kinds[i], e.Schema, e.Required, used); err != nil {
-				return fmt.Errorf("%w: resource type %s: %w", ErrDefinition, t.Name, err)
-			}
+		if err != nil {
+			return nil, fmt.Errorf("%w: resource type %q: %w", ErrDefinition, t.Name, err)
 		}
 	}
 	for _, s := range d.schemas {
 		if !used[strings.ToLower(s.ID)] {
-			return fmt.Errorf("%w: %s extends no resource type", ErrDefinition, s.ID)
+			return nil, fmt.Errorf("%w: %s is no resource type's: name it as the schema or an extension of one", ErrDefinition, s.ID)
 		}
 	}
-	return nil
+	return kinds, nil
+}
+
+// kindOf finds the built-in resource type that a definition extends, or makes the one that it defines.
+func (d Definitions) kindOf(t typeDefinition, kinds *[]*kind, used map[string]bool) (*kind, error) {
+	for _, k := range *kinds {
+		switch {
+		case !strings.EqualFold(k.name, t.Name) && !strings.EqualFold(k.endpoint, endpointOf(t)):
+		case k.custom:
+			return nil, errors.New("the name or the endpoint is that of another resource type")
+		case strings.EqualFold(k.name, t.Name) && (t.Schema == "" || strings.EqualFold(t.Schema, k.core.ID)) && (t.Endpoint == "" || strings.EqualFold(k.endpoint, endpointOf(t))):
+			return k, nil
+		default:
+			return nil, fmt.Errorf("%s is at %s with the schema %s and can only be extended", k.name, k.endpoint, k.core.ID)
+		}
+	}
+	k := &kind{name: t.Name, endpoint: endpointOf(t), about: t.Description, common: schema.CommonAttributes(), custom: true}
+	if !isName(t.Name) {
+		return nil, errors.New("the name is a letter, then letters, digits, - and _")
+	}
+	if reserved := []string{"", "serviceproviderconfig", "resourcetypes", "schemas", "me", "bulk", "v2"}; !isName(k.endpoint[1:]) || slices.Contains(reserved, strings.ToLower(k.endpoint[1:])) {
+		return nil, fmt.Errorf("the endpoint %q is not a path of one name that is free, like /Devices", t.Endpoint)
+	}
+	core, err := d.schema(t.Schema)
+	if err != nil {
+		return nil, err
+	}
+	k.core, k.dated = core, dated(core.Attributes)
+	used[strings.ToLower(core.ID)] = true
+	*kinds = append(*kinds, k)
+	return k, nil
+}
+
+func endpointOf(t typeDefinition) string { return "/" + strings.Trim(t.Endpoint, "/") }
+
+// schema answers the one schema of a URN.
+func (d Definitions) schema(urn string) (schema.Schema, error) {
+	same := func(s schema.Schema) bool { return strings.EqualFold(s.ID, urn) }
+	i := slices.IndexFunc(d.schemas, same)
+	if i < 0 {
+		return schema.Schema{}, fmt.Errorf("the schema %q is not defined: add it to a file of the folder", urn)
+	}
+	if slices.ContainsFunc(d.schemas[i+1:], same) || slices.Contains([]string{strings.ToLower(userURN), strings.ToLower(groupURN)}, strings.ToLower(urn)) {
+		return schema.Schema{}, fmt.Errorf("the schema %s is defined twice", urn)
+	}
+	return d.schemas[i], nil
 }
 
 func (d Definitions) attach(k *kind, urn string, required bool, used map[string]bool) error {
@@ -177,20 +171,20 @@ func (d Definitions) attach(k *kind, urn string, required bool, used map[string]
 		k.require(own.ID, required)
 		return nil
 	}
-	same := func(s schema.Schema) bool { return strings.EqualFold(s.ID, urn) }
-	if strings.EqualFold(urn, k.core.ID) || slices.ContainsFunc(k.extensions, same) {
-		return fmt.Errorf("%s stands twice", urn)
+	if strings.EqualFold(urn, k.core.ID) || slices.ContainsFunc(k.extensions, func(s schema.Schema) bool { return strings.EqualFold(s.ID, urn) }) {
+		return fmt.Errorf("the schema %s stands twice", urn)
 	}
-	i := slices.IndexFunc(d.schemas, same)
-	if i < 0 {
-		return fmt.Errorf("the schema %s is not defined", urn)
+	extension, err := d.schema(urn)
+	if err != nil {
+		return err
 	}
-	if slices.ContainsFunc(d.schemas[i+1:], same) || slices.Contains([]string{strings.ToLower(userURN), strings.ToLower(groupURN)}, strings.ToLower(urn)) {
-		return fmt.Errorf("the schema %s is defined twice", urn)
+	if name := uniqueIn(extension.Attributes); name != "" && !k.custom {
+		return fmt.Errorf("%s: %s: uniqueness is kept on resource types of your own only: say \"none\"", urn, name)
 	}
-	k.extensions = append(k.extensions, d.schemas[i])
+	k.extensions = append(k.extensions, extension)
+	k.dated = k.dated || dated(extension.Attributes)
 	used[strings.ToLower(urn)] = true
-	k.require(d.schemas[i].ID, required)
+	k.require(extension.ID, required)
 	return nil
 }
 
@@ -198,33 +192,4 @@ func (k *kind) require(urn string, required bool) {
 	if required {
 		k.required = append(k.required, urn)
 	}
-}
-
-// checkExtensions holds a resource, about to be written, to what its extensions say beyond the types of values: those
-// that are required are there, and what is immutable stays what it was (RFC 7643 section 7).
-func (k *kind) checkExtensions(before, after resource) error {
-	for _, urn := range k.required {
-		if isEmpty(after[urn]) {
-			return invalidValue("The extension %s is required.", urn)
-		}
-	}
-	for _, extension := range k.extensions {
-		was, _ := before[extension.ID].(map[string]any)
-		is, _ := after[extension.ID].(map[string]any)
-		for _, a := range extension.Attributes {
-			if a.Mutability() == "immutable" && was[a.Name()] != nil && !sameJSON(was[a.Name()], is[a.Name()]) {
-				return mutability("%s:%s cannot be changed.", extension.ID, a.Name())
-			}
-			if a.Required() && is != nil && isEmpty(is[a.Name()]) {
-				return invalidValue("%s:%s is required.", extension.ID, a.Name())
-			}
-		}
-	}
-	return nil
-}
-
-func sameJSON(a, b any) bool {
-	x, errX := json.Marshal(a)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && string(x) == string(y)
 }

@@ -2,8 +2,6 @@ package scim
 
 import (
 	"context"
-	"encoding/json"
-	"maps"
 	"net/http"
 
 	engine "github.com/elimity-com/scim"
@@ -20,11 +18,11 @@ type groups struct {
 
 // assertGroup makes record say what the resource says. Members are rows of their own and not kept in Raw.
 func (k *kind) assertGroup(record *directory.GroupRecord, r resource) error {
-	before, err := parseRaw(record.Raw)
+	before, err := k.readRaw(record.Raw)
 	if err != nil {
 		return err
 	}
-	if err := k.checkExtensions(before, r); err != nil {
+	if err := k.check(before, r); err != nil {
 		return err
 	}
 	delete(r, "schemas")
@@ -39,20 +37,19 @@ func (k *kind) assertGroup(record *directory.GroupRecord, r resource) error {
 			return invalidValue("%s is longer than %d bytes.", name, maxKeyBytes)
 		}
 	}
-	raw, err := json.Marshal(r)
+	raw, err := k.writeRaw(r)
 	record.Raw = raw
 	return err
 }
 
 // Create implements engine.ResourceHandler. Members that are not known yet stay as pending references.
-func (g groups) Create(r *http.Request, attributes engine.ResourceAttributes) (engine.Resource, error) {
+func (g groups) Create(r *http.Request, _ engine.ResourceAttributes) (engine.Resource, error) {
 	c := callOf(r)
-	members, err := c.members(r, attributes["members"])
+	members, err := c.members(r, c.known["members"])
 	if err != nil {
 		return engine.Resource{}, err
 	}
-	body := resource(attributes)
-	maps.Copy(body, c.foreign)
+	body := c.written()
 	record := directory.GroupRecord{Source: c.source.ID}
 	if err := g.kind.assertGroup(&record, body); err != nil {
 		return engine.Resource{}, err
@@ -62,18 +59,22 @@ func (g groups) Create(r *http.Request, attributes engine.ResourceAttributes) (e
 
 // Replace implements engine.ResourceHandler. A PUT without members leaves them as they are; an empty list
 // removes all.
-func (g groups) Replace(r *http.Request, group string, attributes engine.ResourceAttributes) (engine.Resource, error) {
+func (g groups) Replace(r *http.Request, group string, _ engine.ResourceAttributes) (engine.Resource, error) {
 	c := callOf(r)
 	change := directory.EditGroup{Source: c.source.ID, Group: id.DirectoryGroup(group), IfVersion: c.ifMatch,
 		Edit: func(record *directory.GroupRecord) error {
-			body := clone(resource(attributes)).(map[string]any)
-			maps.Copy(body, clone(c.foreign).(map[string]any))
+			body := c.written()
+			before, err := g.kind.readRaw(record.Raw)
+			if err != nil {
+				return err
+			}
+			g.kind.carryOver(before, body)
 			if _, given := body["externalId"]; !given && record.ExternalID != "" {
 				body["externalId"] = record.ExternalID
 			}
 			return g.kind.assertGroup(record, body)
 		}}
-	if list, given := attributes["members"]; given {
+	if list, given := c.known["members"]; given {
 		members, err := c.members(r, list)
 		if err != nil {
 			return engine.Resource{}, err
@@ -85,15 +86,12 @@ func (g groups) Replace(r *http.Request, group string, attributes engine.Resourc
 
 // Patch implements engine.ResourceHandler. It answers nothing (204) unless the client asked for attributes: the
 // answer to a change of one member must not grow with the group.
-func (g groups) Patch(r *http.Request, group string, operations []engine.PatchOperation) (engine.Resource, error) {
+func (g groups) Patch(r *http.Request, group string, _ []engine.PatchOperation) (engine.Resource, error) {
 	c := callOf(r)
-	if c.idle {
-		operations = nil
-	}
 	var m memberEdit
-	var rest []engine.PatchOperation
-	for _, o := range operations {
-		p, err := g.kind.fromLibrary(o)
+	var rest []operation
+	for _, o := range c.operations {
+		p, err := g.kind.parsePath(o.Path)
 		if err != nil {
 			return engine.Resource{}, err
 		}
@@ -111,7 +109,7 @@ func (g groups) Patch(r *http.Request, group string, operations []engine.PatchOp
 	change := directory.EditGroup{Source: c.source.ID, Group: id.DirectoryGroup(group), IfVersion: c.ifMatch,
 		Add: m.add, Remove: m.remove, Replace: m.replace,
 		Edit: func(record *directory.GroupRecord) error {
-			body, err := parseRaw(record.Raw)
+			body, err := g.kind.readRaw(record.Raw)
 			if err != nil {
 				return err
 			}
@@ -197,7 +195,7 @@ func (g groups) Delete(r *http.Request, group string) error {
 // resource writes a group; a client that does not want the members causes no reading of them.
 func (g groups) resource(r *http.Request, record directory.GroupRecord) (engine.Resource, error) {
 	c := callOf(r)
-	body, err := parseRaw(record.Raw)
+	body, err := g.kind.readRaw(record.Raw)
 	if err != nil {
 		return engine.Resource{}, g.h.outside(r, string(record.ID), err)
 	}

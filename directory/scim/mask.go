@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/elimity-com/scim/schema"
 )
 
 // mask takes what is secret out of what the journal keeps of a request: values of attributes that are called like
@@ -31,7 +33,7 @@ func newMask(kinds []*kind) mask {
 	m := mask{tokens: regexp.MustCompile(`(?i)rc[st]_[a-z0-9_-]{8,}`)}
 	for _, k := range kinds {
 		for _, s := range append(slices.Clone(k.extensions), k.core) {
-			for _, a := range s.Attributes {
+			for _, a := range withSubAttributes(s.Attributes) {
 				if a.Returned() == "never" || a.Mutability() == "writeOnly" {
 					m.never = append(m.never, strings.ToLower(a.Name()))
 				}
@@ -39,6 +41,14 @@ func newMask(kinds []*kind) mask {
 		}
 	}
 	return m
+}
+
+func withSubAttributes(attributes schema.Attributes) schema.Attributes {
+	all := slices.Clone(attributes)
+	for _, a := range attributes {
+		all = append(all, a.SubAttributes()...)
+	}
+	return all
 }
 
 // secret tells whether a value of this name, path or parameter is one.

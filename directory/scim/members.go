@@ -3,8 +3,6 @@ package scim
 import (
 	"net/http"
 	"slices"
-
-	engine "github.com/elimity-com/scim"
 )
 
 // memberValues reads the values of a list of members, each once.
@@ -56,7 +54,7 @@ func (m *memberEdit) take(op string, p patchPath, value any) error {
 		switch {
 		case !ok:
 			return invalidPath("Members are chosen by value eq only.")
-		case op == engine.PatchOperationRemove:
+		case op == "remove":
 			m.drop(values)
 		default:
 			return mutability("A member is added or removed as a whole.")
@@ -68,11 +66,11 @@ func (m *memberEdit) take(op string, p patchPath, value any) error {
 		return err
 	}
 	switch op {
-	case engine.PatchOperationAdd:
+	case "add":
 		m.put(values)
-	case engine.PatchOperationReplace:
+	case "replace":
 		*m = memberEdit{replace: &values}
-	case engine.PatchOperationRemove:
+	case "remove":
 		*m = memberEdit{replace: &[]string{}}
 	}
 	return nil

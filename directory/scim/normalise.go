@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"net/url"
 	"path"
 	"strings"
 	"unicode/utf8"
@@ -167,7 +168,7 @@ func (k *kind) place(n *normalised, key string, value any) error {
 		n.unknown[key] = value
 		return nil
 	}
-	v, err := normaliseValue(t.leaf(), value)
+	v, err := k.normaliseValue(t.leaf(), value)
 	if err != nil {
 		return err
 	}
@@ -224,7 +225,7 @@ func put(r resource, t target, v any) error {
 }
 
 // normaliseValue brings one value into the form of a; nil means that it asserts nothing.
-func normaliseValue(a schema.CoreAttribute, v any) (any, error) {
+func (k *kind) normaliseValue(a schema.CoreAttribute, v any) (any, error) {
 	if !a.MultiValued() {
 		if list, ok := v.([]any); ok {
 			switch len(list) {
@@ -236,7 +237,7 @@ func normaliseValue(a schema.CoreAttribute, v any) (any, error) {
 				return nil, invalidValue("%s takes one value.", a.Name())
 			}
 		}
-		return normaliseSingle(a, v)
+		return k.normaliseSingle(a, v)
 	}
 	list, ok := v.([]any)
 	if !ok {
@@ -247,7 +248,7 @@ func normaliseValue(a schema.CoreAttribute, v any) (any, error) {
 	}
 	out := make([]any, 0, len(list))
 	for _, e := range list {
-		single, err := normaliseSingle(a, e)
+		single, err := k.normaliseSingle(a, e)
 		if err != nil {
 			return nil, err
 		}
@@ -261,7 +262,7 @@ func normaliseValue(a schema.CoreAttribute, v any) (any, error) {
 	return out, nil
 }
 
-func normaliseSingle(a schema.CoreAttribute, v any) (any, error) {
+func (k *kind) normaliseSingle(a schema.CoreAttribute, v any) (any, error) {
 	if v == nil || v == "" {
 		return nil, nil
 	}
@@ -269,7 +270,23 @@ func normaliseSingle(a schema.CoreAttribute, v any) (any, error) {
 	case "boolean":
 		return normaliseBoolean(a.Name(), v)
 	case "complex":
-		return normaliseComplex(a, v)
+		return k.normaliseComplex(a, v)
+	case "dateTime":
+		if s, ok := v.(string); ok {
+			if _, ok := instantOf(s); !ok {
+				return nil, invalidValue("The value of %s is not a dateTime of the years 0001 to 9999.", a.Name())
+			}
+		}
+	case "binary":
+		if s, ok := v.(string); ok { // RFC 7643 section 2.3.6: padding may be left out
+			return s + strings.Repeat("=", (4-len(s)%4)%4), nil
+		}
+	case "reference":
+		if s, ok := v.(string); ok && k.custom { // RFC 7643 section 2.3.7
+			if _, err := url.Parse(s); err != nil {
+				return nil, invalidValue("The value of %s is not a URI.", a.Name())
+			}
+		}
 	}
 	return v, nil
 }
@@ -289,9 +306,10 @@ func normaliseBoolean(name string, v any) (any, error) {
 	return nil, invalidValue("The value of %s is neither true nor false.", name)
 }
 
-func normaliseComplex(a schema.CoreAttribute, v any) (any, error) {
+func (k *kind) normaliseComplex(a schema.CoreAttribute, v any) (any, error) {
 	subs := a.SubAttributes()
 	_, hasValue := subs.ContainsAttribute("value")
+	bare := k.custom // a value without its "value" says something all the same
 	object, ok := v.(map[string]any)
 	if !ok {
 		text, isText := v.(string)
@@ -307,10 +325,10 @@ func normaliseComplex(a schema.CoreAttribute, v any) (any, error) {
 	out := resource{}
 	for _, key := range sortedKeys(object) {
 		sub, known := subs.ContainsAttribute(key)
-		if !known {
+		if !known || sub.Mutability() == "readOnly" {
 			continue
 		}
-		single, err := normaliseValue(sub, object[key])
+		single, err := k.normaliseValue(sub, object[key])
 		if err != nil {
 			return nil, err
 		}
@@ -322,12 +340,12 @@ func normaliseComplex(a schema.CoreAttribute, v any) (any, error) {
 		}
 		out[sub.Name()] = single
 	}
-	if ref, ok := out["$ref"].(string); ok && hasValue && out["value"] == nil {
+	if ref, ok := out["$ref"].(string); ok && hasValue && !bare && out["value"] == nil {
 		if last := path.Base(strings.TrimRight(ref, "/")); last != "." && last != "/" {
 			out["value"] = last
 		}
 	}
-	if len(out) == 0 || hasValue && out["value"] == nil {
+	if len(out) == 0 || hasValue && !bare && out["value"] == nil {
 		return nil, nil // {"value": ""} and {"value": null} say that there is none
 	}
 	return out, nil

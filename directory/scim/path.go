@@ -2,8 +2,6 @@ package scim
 
 import (
 	"strings"
-
-	filter "github.com/scim2/filter-parser/v2"
 )
 
 // patchPath is the path of a PATCH operation (RFC 7644 section 3.5.2), found in the schemas.
@@ -74,18 +72,12 @@ func (k *kind) parsePath(s string) (patchPath, error) {
 	whole := t
 	whole.sub = nil
 	p.where, err = parseValueFilter(whole, inner)
-	if err != nil {
-		return patchPath{}, err
-	}
-	if _, err := filter.ParsePath([]byte(p.String())); err != nil {
-		return patchPath{}, invalidPath("The value filter of %s takes at most two comparisons.", name)
-	}
-	return p, nil
+	return p, err
 }
 
 // parseValueFilter reads what stands in the brackets behind t.
 func parseValueFilter(t target, s string) (*expr, error) {
-	if !t.attr.MultiValued() || !t.attr.HasSubAttributes() {
+	if !t.attr.MultiValued() {
 		return nil, invalidPath("%s has no values to filter.", t.attr.Name())
 	}
 	r, err := rewrite(s)

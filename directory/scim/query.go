@@ -1,6 +1,7 @@
 package scim
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -9,14 +10,11 @@ import (
 // column answers the column of the store that holds an attribute; ok is false for what cannot be queried.
 func (k *kind) column(t target) (directory.Column, bool) {
 	path := strings.ToLower(t.path())
-	if k.name == "Group" {
-		switch path {
-		case "members.value":
-			return directory.ColMember, true
-		case "id", "externalid", "displayname", "meta.created", "meta.lastmodified":
-		default:
-			return "", false
-		}
+	switch everywhere := []string{"id", "externalid", "meta.created", "meta.lastmodified"}; {
+	case k.name == "Group" && path == "members.value":
+		return directory.ColMember, true
+	case k.name == "Group" && path != "displayname" && !slices.Contains(everywhere, path), k.custom && !slices.Contains(everywhere, path):
+		return "", false
 	}
 	switch path {
 	case "id":
@@ -131,7 +129,7 @@ func (k *kind) compileComparison(e expr) (directory.Where, error) {
 	}
 	t := e.at
 	if e.op == "pr" && t.sub == nil && t.attr.HasSubAttributes() {
-		if path == "name" {
+		if path == "name" && !k.custom {
 			return directory.Or{directory.Compare{Column: directory.ColGivenName, Op: directory.Pr}, directory.Compare{Column: directory.ColFamilyName, Op: directory.Pr}}, nil
 		}
 		if path == "meta" {
@@ -242,9 +240,8 @@ func (k *kind) sortColumn(by string) (target, directory.Column, error) {
 		t.sub = &value
 	}
 	column, ok := k.column(t)
-	if !ok && k.rawReadable(t) && !t.attr.MultiValued() {
-		column, ok = rawColumn(t, rawPath(t)...)
-		ok = ok && (t.leaf().AttributeType() == "string" || t.leaf().AttributeType() == "reference")
+	if !ok && k.rawReadable(t) && t.leaf().AttributeType() != "binary" {
+		column, ok = rawSortColumn(t)
 	}
 	if ok {
 		column, ok = sortable(column)

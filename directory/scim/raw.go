@@ -2,6 +2,7 @@ package scim
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 )
@@ -22,20 +23,24 @@ func rawPath(t target) []string {
 // rawReadable tells whether the raw form holds what is answered for an attribute: not what is computed, and not what
 // nobody may read.
 func (k *kind) rawReadable(t target) bool {
-	if t.readOnly() || t.leaf().Returned() == "never" || t.attr.Returned() == "never" {
+	if t.readOnly() && !k.custom || t.leaf().Returned() == "never" || t.attr.Returned() == "never" {
 		return false
 	}
-	if t.urn == "" && slices.Contains([]string{"id", "meta", "schemas", "members", "groups", "externalId"}, t.attr.Name()) {
+	if t.urn == "" && slices.Contains([]string{"id", "meta", "schemas", "externalId"}, t.attr.Name()) ||
+		t.urn == "" && !k.custom && (t.attr.Name() == "members" || t.attr.Name() == "groups") {
 		return false
 	}
 	return t.urn != enterpriseURN || t.attr.Name() != "manager"
 }
 
-// rawColumn answers the column of the raw form for one value of an attribute's type.
+// rawColumn answers the column of the raw form for one value of an attribute's type; path ends in the attribute's name, or
+// is empty for a value of a list.
 func rawColumn(t target, path ...string) (directory.Column, bool) {
 	a := t.leaf()
 	switch a.AttributeType() {
-	case "string", "reference", "binary":
+	case "binary":
+		return directory.RawExact(path...), true
+	case "string", "reference":
 		if a.CaseExact() {
 			return directory.RawExact(path...), true
 		}
@@ -44,8 +49,41 @@ func rawColumn(t target, path ...string) (directory.Column, bool) {
 		return directory.RawBool(path...), true
 	case "integer", "decimal":
 		return directory.RawNumber(path...), true
+	case "dateTime":
+		if len(path) > 0 {
+			path[len(path)-1] = instantName(a)
+		}
+		return directory.RawNumber(path...), true
 	}
-	return "", false // instants have too many spellings to be compared as text
+	return "", false
+}
+
+// rawList answers where the values of a multi-valued attribute stand, as they are compared.
+func rawList(t target) []string {
+	path := rawPath(target{urn: t.urn, attr: t.attr})
+	path[len(path)-1] = instantName(t.attr)
+	return path
+}
+
+// rawSortColumn answers the column to sort by: of several values it is the primary one, or the first (RFC 7644 section 3.4.2.3).
+func rawSortColumn(t target) (directory.Column, bool) {
+	if !t.attr.MultiValued() {
+		return rawColumn(t, rawPath(t)...)
+	}
+	var path []string
+	if t.sub != nil {
+		path = []string{t.sub.Name()}
+	}
+	of, ok := rawColumn(t, path...)
+	return directory.RawMain(of, rawList(t)...), ok
+}
+
+// rawCompare compares one value; instants are compared as numbers.
+func rawCompare(column directory.Column, e expr) directory.Compare {
+	if at, ok := e.value.(time.Time); ok {
+		e.value = float64(at.UnixMicro())
+	}
+	return directory.Compare{Column: column, Op: directory.Op(e.op), Value: e.value}
 }
 
 // compileRaw compares what has no column of its own.
@@ -77,7 +115,7 @@ func (k *kind) compileRaw(e expr) (directory.Where, error) {
 	if !ok {
 		return nil, refused
 	}
-	one := directory.Compare{Column: column, Op: directory.Op(e.op), Value: e.value}
+	one := rawCompare(column, e)
 	if !multi {
 		return one, nil
 	}
@@ -85,7 +123,7 @@ func (k *kind) compileRaw(e expr) (directory.Where, error) {
 	if none {
 		one.Op = directory.Eq
 	}
-	list := directory.Element{Kind: directory.RawList(rawPath(target{urn: t.urn, attr: t.attr})...), Of: one}
+	list := directory.Element{Kind: directory.RawList(rawList(t)...), Of: one}
 	if none {
 		return directory.Not{Of: list}, nil
 	}
@@ -98,7 +136,7 @@ func (k *kind) compileRawElement(e expr) (directory.Where, error) {
 		return nil, invalidFilter("%s cannot be filtered by.", e.at.path())
 	}
 	inner, err := k.compileInside(e.kids[0], e.at)
-	return directory.Element{Kind: directory.RawList(rawPath(e.at)...), Of: inner}, err
+	return directory.Element{Kind: directory.RawList(rawList(e.at)...), Of: inner}, err
 }
 
 func (k *kind) compileInside(e expr, list target) (directory.Where, error) {
@@ -117,13 +155,20 @@ func (k *kind) compileInside(e expr, list target) (directory.Where, error) {
 	case "not":
 		return directory.Not{Of: kids[0]}, nil
 	case "pr":
+		if !list.attr.HasSubAttributes() {
+			return directory.Always{}, nil
+		}
 		return directory.Compare{Column: directory.RawText(e.at.attr.Name()), Op: directory.Pr}, nil
 	}
-	column, ok := rawColumn(e.at, e.at.attr.Name())
+	path := []string{e.at.attr.Name()}
+	if !list.attr.HasSubAttributes() {
+		path = nil
+	}
+	column, ok := rawColumn(e.at, path...)
 	if !ok || e.at.attr.Returned() == "never" {
 		return nil, invalidFilter("%s.%s cannot be filtered by.", list.path(), e.at.attr.Name())
 	}
-	return directory.Compare{Column: column, Op: directory.Op(e.op), Value: e.value}, nil
+	return rawCompare(column, e), nil
 }
 
 // hasColumns tells whether everything a value filter asks for has a column.

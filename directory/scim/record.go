@@ -43,7 +43,7 @@ func parseRaw(raw json.RawMessage) (resource, error) {
 
 // assert makes record say what the resource says; zone is where dates are days for who has no time zone. The
 // resource itself is kept whole in Raw, apart from the password, which is kept nowhere.
-func assert(record *directory.Record, r resource, zone *time.Location) error {
+func (k *kind) assert(record *directory.Record, r resource, zone *time.Location) error {
 	delete(r, "password")
 	delete(r, "schemas")
 	if enterprise, ok := r[enterpriseURN].(map[string]any); ok {
@@ -66,7 +66,7 @@ func assert(record *directory.Record, r resource, zone *time.Location) error {
 	if err := assertDates(record, r, zone); err != nil {
 		return err
 	}
-	raw, err := json.Marshal(r)
+	raw, err := k.writeRaw(r)
 	if err != nil {
 		return err
 	}
@@ -98,18 +98,11 @@ func checkUser(r resource) error {
 	}
 	for name, v := range r {
 		list, _ := v.([]any)
-		primaries := 0
 		for _, e := range list {
 			element, _ := e.(map[string]any)
-			if element["primary"] == true {
-				primaries++
-			}
 			if (name == "emails" || name == "phoneNumbers") && len(text(element, "value")) > maxKeyBytes {
 				return invalidValue("A value of %s is longer than %d bytes.", name, maxKeyBytes)
 			}
-		}
-		if primaries > 1 { // RFC 7643 section 2.4
-			return invalidValue("More than one value of %s is primary.", name)
 		}
 	}
 	return nil

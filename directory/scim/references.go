@@ -12,8 +12,9 @@ import (
 
 // What the ids of this service provider begin with.
 const (
-	userPrefix  = "lnk_"
-	groupPrefix = "dgr_"
+	userPrefix     = "lnk_"
+	groupPrefix    = "dgr_"
+	resourcePrefix = "res_" // of resource types from configuration; never a member or a manager
 )
 
 // A source may name a member or a manager by its own word before, or instead of, our id: by externalId, a manager

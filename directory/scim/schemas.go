@@ -31,6 +31,9 @@ type kind struct {
 	extensions []schema.Schema
 	required   []string          // the URNs of the extensions that every resource has
 	common     schema.Attributes // id, externalId, meta, schemas
+	custom     bool              // from configuration: no dialect of real clients is known for it
+	dated      bool              // some attribute is a dateTime
+	about      string            // for people
 }
 
 func userKind() *kind {
@@ -81,7 +84,7 @@ func truthful(s schema.Schema) schema.Schema {
 
 // resourceType is the library's view of k.
 func (k *kind) resourceType(handler engine.ResourceHandler) engine.ResourceType {
-	t := engine.ResourceType{ID: optional.NewString(k.name), Name: k.name, Endpoint: k.endpoint, Schema: k.core, Handler: handler}
+	t := engine.ResourceType{ID: optional.NewString(k.name), Name: k.name, Description: optional.NewString(k.about), Endpoint: k.endpoint, Schema: k.core, Handler: handler}
 	for _, extension := range k.extensions {
 		t.SchemaExtensions = append(t.SchemaExtensions, engine.SchemaExtension{Schema: extension, Required: slices.Contains(k.required, extension.ID)})
 	}

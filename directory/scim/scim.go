@@ -55,7 +55,7 @@ type Options struct {
 	Zone *time.Location
 	// Now is the clock of the token buckets; nil: time.Now.
 	Now func() time.Time
-	// Definitions are schema extensions from configuration.
+	// Definitions are resource types and schema extensions from configuration.
 	Definitions Definitions
 	// AdvertiseCursor says in the ServiceProviderConfig that pages can be asked for by cursor (RFC 9865). They can in any
 	// case: some strict client refuses a configuration with a member it does not know.
@@ -109,21 +109,32 @@ func New(o Options) (*Handler, error) {
 	if o.Burst <= 0 {
 		h.burst = max(1, int(2*h.limit))
 	}
-	user, group := userKind(), groupKind()
-	h.kinds = []*kind{user, group}
-	if err := o.Definitions.extend(h.kinds); err != nil {
+	var err error
+	if h.kinds, err = o.Definitions.kinds(); err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
 	h.mask = newMask(h.kinds)
-	library, err := engine.NewServer(&engine.ServerArgs{
-		ServiceProviderConfig: serviceProviderConfig(),
-		ResourceTypes:         []engine.ResourceType{user.resourceType(users{h, user}), group.resourceType(groups{h, group})},
-	})
+	types := make([]engine.ResourceType, len(h.kinds))
+	for i, k := range h.kinds {
+		types[i] = k.resourceType(h.handler(k))
+	}
+	library, err := engine.NewServer(&engine.ServerArgs{ServiceProviderConfig: serviceProviderConfig(), ResourceTypes: types})
 	if err != nil {
 		return nil, fmt.Errorf("scim: %w", err)
 	}
 	h.library = library
 	return h, nil
+}
+
+// handler answers who keeps the resources of a type.
+func (h *Handler) handler(k *kind) engine.ResourceHandler {
+	switch {
+	case k.custom:
+		return resources{h, k}
+	case k.name == "Group":
+		return groups{h, k}
+	}
+	return users{h, k}
 }
 
 // ServeHTTP implements http.Handler. Every answer with a body is application/scim+json.

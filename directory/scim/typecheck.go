@@ -75,21 +75,13 @@ func literal(v any) string {
 }
 
 // checker turns the parser's tree into an expr; resolve finds what an attribute path names. Texts of the tree are
-// numbers into rewritten.values, or, where escaped, the texts themselves with their JSON escapes.
+// numbers into rewritten.values.
 type checker struct {
 	resolve func(filter.AttributePath) (target, error)
-	escaped bool
 	all     []*kind // in a query over all resource types: those whose attributes may be named too
 }
 
 func (c *checker) text(s string, r rewritten) (string, error) {
-	if c.escaped {
-		var out string
-		if err := json.Unmarshal([]byte(`"`+s+`"`), &out); err != nil {
-			return "", invalidFilter("A text of the filter is not well formed.")
-		}
-		return out, nil
-	}
 	i, err := strconv.Atoi(s)
 	if err != nil || i < 0 || i >= len(r.values) {
 		return "", invalidFilter("A value of the filter is not understood.")
@@ -111,7 +103,7 @@ func (k *kind) resolveFilter(p filter.AttributePath) (target, error) {
 	if !ok {
 		return target{}, invalidFilter("%s names no attribute of this resource type.", p)
 	}
-	if t.attr.Returned() == "never" {
+	if t.attr.Returned() == "never" || t.leaf().Returned() == "never" {
 		return target{}, invalidFilter("%s cannot be asked for.", p)
 	}
 	return t, nil
@@ -172,7 +164,7 @@ func (c *checker) checkValuePath(e *filter.ValuePath, r rewritten) (expr, error)
 	if err != nil {
 		return expr{}, err
 	}
-	if t.sub != nil || !t.attr.HasSubAttributes() {
+	if t.sub != nil || !t.attr.HasSubAttributes() && (!t.attr.MultiValued() || t.attr.Name() == "schemas") {
 		return expr{}, invalidFilter("%s has no values to filter.", e.AttributePath)
 	}
 	number, ok := e.ValueFilter.(*filter.AttributeExpression)
@@ -197,11 +189,35 @@ func (c *checker) checkValuePath(e *filter.ValuePath, r rewritten) (expr, error)
 func elementResolver(t target) func(filter.AttributePath) (target, error) {
 	return func(p filter.AttributePath) (target, error) {
 		a, ok := t.attr.SubAttributes().ContainsAttribute(p.AttributeName)
+		if !t.attr.HasSubAttributes() && strings.EqualFold(p.AttributeName, "value") {
+			a, ok = valueOf(t.attr)
+		}
 		if !ok || p.URI() != "" || p.SubAttributeName() != "" {
 			return target{}, invalidFilter("%s names no sub-attribute of %s.", p, t.attr.Name())
 		}
 		return target{attr: a}, nil
 	}
+}
+
+// valueOf answers what "value" is in a value filter on a: the sub-attribute, or of simple values the one itself.
+func valueOf(a schema.CoreAttribute) (schema.CoreAttribute, bool) {
+	if a.HasSubAttributes() {
+		return a.SubAttributes().ContainsAttribute("value")
+	}
+	const name = "value"
+	switch a.AttributeType() {
+	case "boolean":
+		return schema.SimpleCoreAttribute(schema.SimpleBooleanParams(schema.BooleanParams{Name: name})), true
+	case "integer":
+		return schema.SimpleCoreAttribute(schema.SimpleNumberParams(schema.NumberParams{Name: name, Type: schema.AttributeTypeInteger()})), true
+	case "decimal":
+		return schema.SimpleCoreAttribute(schema.SimpleNumberParams(schema.NumberParams{Name: name, Type: schema.AttributeTypeDecimal()})), true
+	case "dateTime":
+		return schema.SimpleCoreAttribute(schema.SimpleDateTimeParams(schema.DateTimeParams{Name: name})), true
+	case "binary":
+		return schema.SimpleCoreAttribute(schema.SimpleBinaryParams(schema.BinaryParams{Name: name})), true
+	}
+	return schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{Name: name, CaseExact: a.CaseExact()})), true
 }
 
 func (c *checker) checkComparison(e *filter.AttributeExpression, r rewritten) (expr, error) {
@@ -263,8 +279,8 @@ func (c *checker) typed(a schema.CoreAttribute, op filter.CompareOperator, v any
 		}
 		return b, nil
 	case "dateTime":
-		at, err := time.Parse(time.RFC3339, text)
-		if err != nil || partial {
+		at, ok := instantOf(text)
+		if !ok || partial {
 			return nil, invalidFilter("%s is compared with times only, by order.", a.Name())
 		}
 		return at, nil

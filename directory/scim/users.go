@@ -3,9 +3,11 @@ package scim
 import (
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	engine "github.com/elimity-com/scim"
+	"github.com/elimity-com/scim/schema"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -18,10 +20,9 @@ type users struct {
 }
 
 // Create implements engine.ResourceHandler. A POST without active creates an active user.
-func (u users) Create(r *http.Request, attributes engine.ResourceAttributes) (engine.Resource, error) {
+func (u users) Create(r *http.Request, _ engine.ResourceAttributes) (engine.Resource, error) {
 	c := callOf(r)
-	body := resource(attributes)
-	maps.Copy(body, c.foreign)
+	body := c.written()
 	record := directory.Record{Source: c.source.ID, Active: true}
 	if err := c.findManager(r.Context(), text(body, enterpriseURN, "manager", "value")); err != nil {
 		return engine.Resource{}, u.h.outside(r, "", err)
@@ -34,14 +35,13 @@ func (u users) Create(r *http.Request, attributes engine.ResourceAttributes) (en
 
 // Replace implements engine.ResourceHandler. What a PUT leaves out is cleared (RFC 7644 section 3.5.1), except
 // for active and externalId: nobody is activated, deactivated or cut off from their past by what is not said.
-func (u users) Replace(r *http.Request, link string, attributes engine.ResourceAttributes) (engine.Resource, error) {
+func (u users) Replace(r *http.Request, link string, _ engine.ResourceAttributes) (engine.Resource, error) {
 	c := callOf(r)
-	if err := c.findManager(r.Context(), text(resource(attributes), enterpriseURN, "manager", "value")); err != nil {
+	if err := c.findManager(r.Context(), text(c.known, enterpriseURN, "manager", "value")); err != nil {
 		return engine.Resource{}, u.h.outside(r, link, err)
 	}
 	return u.edit(r, link, func(record *directory.Record) error {
-		body := clone(resource(attributes)).(map[string]any)
-		maps.Copy(body, clone(c.foreign).(map[string]any))
+		body := c.written()
 		if _, given := body["externalId"]; !given && record.ExternalID != "" {
 			body["externalId"] = record.ExternalID
 		}
@@ -50,29 +50,33 @@ func (u users) Replace(r *http.Request, link string, attributes engine.ResourceA
 }
 
 // Patch implements engine.ResourceHandler.
-func (u users) Patch(r *http.Request, link string, operations []engine.PatchOperation) (engine.Resource, error) {
+func (u users) Patch(r *http.Request, link string, _ []engine.PatchOperation) (engine.Resource, error) {
 	c := callOf(r)
-	if c.idle {
-		operations = nil
-	}
-	for _, o := range operations {
-		if manager, ok := o.Value.(map[string]any); ok && o.Path != nil && o.Path.AttributePath.AttributeName == "manager" {
+	for _, o := range c.operations {
+		if manager, ok := o.Value.(map[string]any); ok && o.Path == enterpriseURN+":manager" {
 			if err := c.findManager(r.Context(), text(manager, "value")); err != nil {
 				return engine.Resource{}, u.h.outside(r, link, err)
 			}
 		}
 	}
 	return u.edit(r, link, func(record *directory.Record) error {
-		body, err := parseRaw(record.Raw)
+		body, err := u.kind.readRaw(record.Raw)
 		if err != nil {
 			return err
 		}
-		if err := u.kind.apply(body, operations); err != nil {
+		if err := u.kind.apply(body, c.operations); err != nil {
 			return err
 		}
 		applyForeign(body, c.foreignOps)
 		return u.assert(r, record, body)
 	})
+}
+
+// written is the resource that a POST or PUT asks for, apart from c.
+func (c *call) written() resource {
+	body := clone(c.known).(map[string]any)
+	maps.Copy(body, clone(c.foreign).(map[string]any))
+	return body
 }
 
 // applyForeign keeps what no schema knows, where the source put it.
@@ -97,15 +101,18 @@ func applyForeign(r resource, operations []operation) {
 // long as the source names them by the same word: the word may change its meaning. It runs inside the transaction,
 // where nothing may wait for a second connection: who a new word means, findManager asked before.
 func (u users) assert(r *http.Request, record *directory.Record, body resource) error {
-	before, err := parseRaw(record.Raw)
+	before, err := u.kind.readRaw(record.Raw)
 	if err != nil {
 		return err
 	}
-	if err := u.kind.checkExtensions(before, body); err != nil {
+	if r.Method == http.MethodPut {
+		u.kind.carryOver(before, body)
+	}
+	if err := u.kind.check(before, body); err != nil {
 		return err
 	}
 	key := record.ManagerKey
-	if err := assert(record, body, u.h.zone); err != nil {
+	if err := u.kind.assert(record, body, u.h.zone); err != nil {
 		return err
 	}
 	word := record.ManagerKey
@@ -149,7 +156,7 @@ func (u users) write(r *http.Request, link string, change directory.Change) (eng
 // refused answers an error of the store on one resource.
 func (c *call) refused(r *http.Request, resource string, err error) error {
 	out := c.h.outside(r, resource, err)
-	if resource != "" && c.h.missing != nil && isNotFound(out) && ours(resource) {
+	if resource != "" && c.h.missing != nil && isNotFound(out) && (ours(resource) || strings.HasPrefix(resource, resourcePrefix)) {
 		c.h.missing(r.Context(), c.cause, resource)
 	}
 	return out
@@ -215,7 +222,7 @@ func (u users) resources(r *http.Request, records []directory.Record) ([]engine.
 	}
 	out := make([]engine.Resource, len(records))
 	for i, record := range records {
-		body, err := parseRaw(record.Raw)
+		body, err := u.kind.readRaw(record.Raw)
 		if err != nil {
 			return nil, err
 		}
@@ -259,26 +266,41 @@ func (c *call) groupRefs(groups []directory.GroupRef) []any {
 	return out
 }
 
-// described keeps of a resource what its schemas describe: what no schema knows is kept in the database only.
+// described keeps of a resource what its schemas describe and let be read: what no schema knows is kept in the database only.
 func (k *kind) described(r resource) resource {
+	out := readable(k.core.Attributes, r)
+	for _, extension := range k.extensions {
+		inner, _ := r[extension.ID].(map[string]any)
+		if kept := readable(extension.Attributes, inner); len(kept) > 0 {
+			out[extension.ID] = kept
+		}
+	}
+	if v, ok := r["externalId"]; ok {
+		out["externalId"] = v
+	}
+	return out
+}
+
+// readable answers what of an object may be read.
+func readable(attributes schema.Attributes, r resource) resource {
 	out := resource{}
-	for key, v := range r {
-		if extension, ok := k.extension(key); ok {
-			inner, _ := v.(map[string]any)
-			kept := resource{}
-			for name, e := range inner {
-				if a, known := extension.Attributes.ContainsAttribute(name); known && a.Returned() != "never" {
-					kept[name] = e
-				}
-			}
-			if len(kept) > 0 {
-				out[key] = kept
-			}
+	for _, a := range attributes {
+		v, ok := r[a.Name()]
+		if !ok || a.Returned() == "never" {
 			continue
 		}
-		if a, ok := k.core.Attributes.ContainsAttribute(key); ok && a.Returned() != "never" || key == "externalId" {
-			out[key] = v
+		hidden := func(sub schema.CoreAttribute) bool { return sub.Returned() == "never" }
+		if slices.ContainsFunc(a.SubAttributes(), hidden) {
+			for _, sub := range a.SubAttributes() {
+				if hidden(sub) {
+					dropSub(r, target{attr: a, sub: &sub})
+				}
+			}
+			if isEmpty(v) {
+				continue
+			}
 		}
+		out[a.Name()] = v
 	}
 	return out
 }

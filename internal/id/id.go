@@ -25,6 +25,8 @@ type (
 	Freeze string
 	// DirectoryGroup is a group as a source knows it.
 	DirectoryGroup string
+	// Resource is something of a type from configuration that a source keeps here.
+	Resource string
 	// Group is a project group.
 	Group string
 	// Channel is a place for messages.
@@ -56,6 +58,7 @@ func (Unit) prefix() string           { return "unt_" }
 func (Affiliation) prefix() string    { return "aff_" }
 func (Freeze) prefix() string         { return "frz_" }
 func (DirectoryGroup) prefix() string { return "dgr_" }
+func (Resource) prefix() string       { return "res_" }
 func (Group) prefix() string          { return "grp_" }
 func (Channel) prefix() string        { return "chn_" }
 func (Message) prefix() string        { return "msg_" }
