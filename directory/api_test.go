@@ -30,6 +30,7 @@ func (w *world) serve() *httptest.Server {
 		httpapi.Op("POST", "/api/v1/people/{id}/unfreeze", op, "unfreeze", api.Unfreeze),
 		httpapi.Op("GET", "/api/v1/units", op, "units", api.ListUnits),
 		httpapi.Op("GET", "/api/v1/sources", op, "sources", api.ListSources),
+		httpapi.Op("GET", "/api/v1/sources/{id}", op, "source", api.GetSource),
 		httpapi.Op("POST", "/api/v1/sources", op, "create a source", api.CreateSource),
 		httpapi.Op("POST", "/api/v1/sources/{id}/tokens", op, "issue a token", api.IssueToken).Unrepeatable(),
 		httpapi.Op("DELETE", "/api/v1/sources/{id}/tokens/{token}", op, "revoke a token", api.RevokeToken),
@@ -148,6 +149,15 @@ func TestSourceAPI(t *testing.T) {
 		w.call(s, "DELETE", path+"/"+token["id"].(string), "", 204)
 		w.call(s, "POST", "/api/v1/sources", `{"name":"okta","kind":"scim"}`, 409)
 		w.call(s, "POST", "/api/v1/sources", `{"name":"Okta!","kind":"scim"}`, 422)
+		w.post("zhang.wei", func(r *directory.Record) { r.ManagerKey = "boss" })
+		w.apply(directory.CreateGroup{Group: directory.GroupRecord{Source: w.scim, DisplayName: "g"}, Members: []string{"nobody"}})
+		counts := w.call(s, "GET", "/api/v1/sources/"+string(w.scim), "", 200)["counts"].(map[string]any)
+		for name, want := range map[string]float64{"records": 1, "active": 1, "groups": 1, "units": 0, "pending_members": 1, "pending_managers": 1, "pending_units": 0} {
+			if counts[name] != want {
+				t.Errorf("%s: %v, want %v", name, counts[name], want)
+			}
+		}
+		w.call(s, "GET", "/api/v1/sources/src_none", "", 404)
 		all := items(w.call(s, "GET", "/api/v1/sources", "", 200))
 		if len(all) != 3 || len(all[0].(map[string]any)["tokens"].([]any)) != 2 || strings.Contains(all[0].(map[string]any)["name"].(string), "rcs_") {
 			t.Errorf("%v", all)

@@ -59,6 +59,16 @@ func (o *operations) Sync(ctx context.Context, in *SyncInput) (*SyncOutput, erro
 	return nil, httpapi.NewProblem(http.StatusNotFound, "not_found", "no LDAP source of this name or id is configured")
 }
 
+// lookAround answers how to look around an LDAP source, and its address; nil where none is configured.
+func (a *app) lookAround(source id.Source) (func(context.Context) (ldap.Capabilities, []ldap.Finding, error), string) {
+	for _, s := range a.ldap {
+		if s.Source.ID == source {
+			return s.Probe, s.Config.URL
+		}
+	}
+	return nil, ""
+}
+
 // AuditInput chooses records of the audit log.
 type AuditInput struct {
 	httpapi.Paging

@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-im/rollcall/console"
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/journal"
+	"github.com/rollcall-im/rollcall/directory/trial"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
@@ -30,6 +31,7 @@ func (a *app) routes() []httpapi.Route {
 	sess := &session.API{Door: a.door, Profile: a.profile, Impersonation: a.cfg.Dev.Impersonation}
 	talk := &chat.API{Chat: a.chat}
 	ops := &operations{app: a}
+	try := &trial.API{Store: a.people, PublicURL: a.cfg.PublicURL, LDAP: a.lookAround}
 	rate, burst := a.scim.Limits()
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
@@ -85,6 +87,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/directory-groups/{id}/members", admins, "Who is in one of them", dir.ListMembers),
 		httpapi.Op("GET", "/api/v1/sources", admins, "Sources", dir.ListSources),
 		httpapi.Op("POST", "/api/v1/sources", admins, "Add a source", dir.CreateSource),
+		httpapi.Op("GET", "/api/v1/sources/{id}", admins, "One source, and how much it has told", dir.GetSource),
 		httpapi.Op("POST", "/api/v1/sources/{id}/tokens", admins, "Make a source's token", dir.IssueToken).Unrepeatable(),
 		httpapi.Op("DELETE", "/api/v1/sources/{id}/tokens/{token}", admins, "End a source's token", dir.RevokeToken),
 		httpapi.Op("GET", "/api/v1/sources/{id}/requests", admins, "A source's last requests", seen.ListRequests),
@@ -93,6 +96,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/sources/{id}/preview", admins, "What would happen if a source in its dry run went live", prov.PreviewSource),
 		httpapi.Op("POST", "/api/v1/sources/{id}/live", admins, "Take a source out of its dry run", prov.GoLive),
 		httpapi.Op("DELETE", "/api/v1/sources/{id}", admins, "Remove a source in its dry run, with all it sent", ops.DiscardSource),
+		httpapi.Op("POST", "/api/v1/sources/{id}/test", admins, "Try a source's connection", try.Test).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/sources/{id}/sync", admins, "Read an LDAP source in full, now", ops.Sync),
 
 		httpapi.Op("GET", "/api/v1/groups", admins, "Project groups", prov.ListGroups),

@@ -31,7 +31,10 @@ func (o *operations) DiscardSource(ctx context.Context, in *DiscardInput) (*stru
 			return nil, httpapi.NewProblem(http.StatusConflict, "configured", "take the source out of the configuration first, and restart")
 		}
 	}
-	return nil, o.app.people.Discard(ctx, directory.CauseFrom(ctx, ""), in.ID)
+	if err := o.app.people.Discard(ctx, directory.CauseFrom(ctx, ""), in.ID); err != nil {
+		return nil, err
+	}
+	return nil, o.app.journal.Forget(ctx, in.ID)
 }
 
 // mode is how a source that is not there yet begins.

@@ -228,6 +228,16 @@ func TestNoteInParallel(t *testing.T) {
 		if list, err := j.Requests(ctx, entra); err != nil || len(list) != 200 {
 			t.Errorf("%d requests, %v", len(list), err)
 		}
+		j.Note(c.entry(okta, 1, 200))
+		if err := j.Forget(ctx, entra); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := j.Traffic(ctx, entra); err != nil || got.Requests != 0 {
+			t.Errorf("%+v, %v", got, err)
+		}
+		if list, err := j.Requests(ctx, okta); err != nil || len(list) != 1 {
+			t.Errorf("%+v, %v", list, err)
+		}
 	})
 }
 

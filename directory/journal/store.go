@@ -135,6 +135,21 @@ func (j *Journal) tidy(ctx context.Context) error {
 	return nil
 }
 
+// Forget deletes everything of a source that is no more.
+func (j *Journal) Forget(ctx context.Context, source id.Source) error {
+	if err := j.Write(ctx); err != nil {
+		return err
+	}
+	return j.db.Tx(ctx, func(tx *db.Tx) error {
+		for _, table := range []string{"source_requests", "source_traffic", "source_ignored"} {
+			if err := tx.Exec("delete from "+table+" where source_id = ?", source).Error; err != nil {
+				return fmt.Errorf("forget requests: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
 // Requests answers the requests of a source that are kept, newest first, what was noted a moment ago among them.
 func (j *Journal) Requests(ctx context.Context, source id.Source) ([]Entry, error) {
 	if err := j.Write(ctx); err != nil {

@@ -21,6 +21,7 @@ type exchange struct {
 	said    watched // the request's body
 	told    watched // the answer's
 	partly  string  // how much of a bulk request failed
+	trial   bool    // a connection test's, whose errors are what it looks for
 	ignored map[string]any
 }
 
@@ -82,7 +83,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 // by notes whose request it is, also where its token is over.
 func (x *exchange) by(source directory.Source, token directory.SourceToken) {
 	if x != nil {
-		x.entry.Source, x.entry.Token = source.ID, token.ID
+		x.entry.Source, x.entry.Token, x.trial = source.ID, token.ID, token.Temporary
 	}
 }
 
@@ -123,7 +124,7 @@ func (x *exchange) end() {
 	}
 	e.Answer, _ = m.body([]byte(answer))
 	e.RequestBytes, e.AnswerBytes = max(x.said.total, r.ContentLength, 0), x.told.total
-	e.Failed, e.Detail = e.Status >= http.StatusBadRequest || x.partly != "", x.partly
+	e.Failed, e.Detail = !x.trial && (e.Status >= http.StatusBadRequest || x.partly != ""), x.partly
 	if e.Status >= http.StatusBadRequest {
 		var refusal struct {
 			ScimType string

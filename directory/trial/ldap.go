@@ -1,0 +1,57 @@
+package trial
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory/ldap"
+)
+
+// tryLDAP looks around a directory: one step for the connection, one for what was seen, one for each thing to know.
+func tryLDAP(ctx context.Context, look func(context.Context) (ldap.Capabilities, []ldap.Finding, error)) []Step {
+	began := time.Now()
+	caps, findings, err := look(ctx)
+	connect := Step{Name: "connect", Expected: "an encrypted connection and a login", OK: err == nil, Millis: float64(time.Since(began).Microseconds()) / 1000}
+	if err != nil {
+		connect.Got = "failed"
+	} else {
+		connect.Got = fmt.Sprintf("%s, TLS %s, id attribute %s, a small search in %.1f ms", caps.Vendor, caps.TLS, caps.IDAttribute, float64(caps.Latency.Microseconds())/1000)
+	}
+	steps := []Step{connect}
+	if err == nil {
+		people := caps.Sample[ldap.ClassPerson]
+		steps = append(steps, Step{Name: "sample", Expected: "people on the first page", OK: people > 0,
+			Got: fmt.Sprintf("%d people, %d units, %d groups", people, caps.Sample[ldap.ClassUnit], caps.Sample[ldap.ClassGroup])})
+	}
+	for _, f := range findings {
+		zh := chinese(f.Code)
+		if zh == "" {
+			zh = f.Text
+		}
+		steps = append(steps, Step{Name: f.Code, Expected: "nothing to say", Got: string(f.Severity), OK: f.Severity != ldap.Error, Hint: hint(f.Text, zh)})
+	}
+	return steps
+}
+
+// chinese says a finding in Chinese, where it is one that is known.
+func chinese(code string) string {
+	return map[string]string{
+		"plain":          "连接未加密；仅适用于单机试用。",
+		"no_paging":      "服务器不支持分页：无法证明读取完整，因此永远不会判定任何人已离开。",
+		"no_position":    "账号无法读取变更标记（contextCSN、highestCommittedUSN、lastChangeNumber）：只能按全量同步的间隔发现变更。",
+		"no_id":          "部分条目没有不可变标识：账号可能无权读取，或 id_attribute 配置有误。",
+		"no_people":      "没有找到任何人员：请检查 base 与 person_classes。",
+		"no_unit":        "没有找到任何组织单元。",
+		"no_group":       "没有找到任何组。",
+		"no_login":       "部分人员没有登录名：请检查 mapping.user_name。",
+		"members_hidden": "所有组都没有显示成员：账号是否有权读取成员？",
+		"reference":      "服务器将部分目录指向另一台服务器；该部分不会被读取。",
+		"config":         "配置有误。",
+		"unreachable":    "无法连接 LDAP 服务器：请检查地址、端口与防火墙。",
+		"timeout":        "LDAP 服务器没有响应。",
+		"tls":            "无法建立安全连接：请检查证书、ca_file 与 server_name。",
+		"login":          "登录被拒绝：请检查 bind_dn 与密码。",
+		"closed":         "服务器关闭了连接。",
+	}[code]
+}
