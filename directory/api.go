@@ -81,6 +81,9 @@ type FreezeView struct {
 	Veto      bool        `json:"veto"`
 	CreatedAt time.Time   `json:"created_at"`
 	LiftedAt  time.Time   `json:"lifted_at,omitzero"`
+	Actor     string      `json:"actor,omitempty" doc:"who set it in the console, or undid it"`
+	Reason    string      `json:"reason,omitempty" doc:"as they gave it"`
+	Undone    bool        `json:"undone" doc:"a source disabled or deleted the person; that is set aside until from"`
 }
 
 // RecordView is a record in an answer, without its raw form.
@@ -253,7 +256,8 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 func sourceRef(s Source) SourceRef { return SourceRef{s.ID, s.Name, s.Kind} }
 
 func freezeView(f Freeze, sources map[id.Source]Source, now time.Time) FreezeView {
-	v := FreezeView{ID: f.ID, Slot: f.Slot, Cause: f.Cause, From: f.From, Until: f.Until, Open: f.OpenAt(now), Veto: f.Veto, CreatedAt: f.CreatedAt, LiftedAt: f.LiftedAt}
+	v := FreezeView{ID: f.ID, Slot: f.Slot, Cause: f.Cause, From: f.From, Until: f.Until, Open: f.OpenAt(now), Veto: f.Veto, CreatedAt: f.CreatedAt, LiftedAt: f.LiftedAt,
+		Actor: f.Actor, Reason: f.Reason, Undone: f.UndoneAt(now)}
 	if f.Source != "" {
 		ref := sourceRef(sources[f.Source])
 		v.Source = &ref

@@ -123,6 +123,15 @@ type FreezePerson struct {
 // LiftFreeze lifts one freeze of the console. One of a source is ErrSourceFreeze; one lifted before is no change.
 type LiftFreeze struct{ Freeze id.Freeze }
 
+// UndoFreeze gives back, until Until, the access that a freeze took by which a source disabled or deleted somebody, although the source
+// still says so: what its records say is set aside until then, and the freeze applies again at Until by itself. What the source says
+// anew ends it at once; saying the same again does not. No other freeze is lifted. A freeze that does not stand any more is no
+// change; one of another cause is ErrInvalid.
+type UndoFreeze struct {
+	Freeze id.Freeze
+	Until  time.Time
+}
+
 // EndPerson plans, moves or (zero At) withdraws the end of a person's time here, apart from what sources say.
 type EndPerson struct {
 	Person id.Person
@@ -158,6 +167,7 @@ func (EditGroup) change()     {}
 func (DeleteGroup) change()   {}
 func (FreezePerson) change()  {}
 func (LiftFreeze) change()    {}
+func (UndoFreeze) change()    {}
 func (EndPerson) change()     {}
 func (PutCursor) change()     {}
 func (SyncDone) change()      {}

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -285,6 +286,11 @@ func (w *work) freezePlan(s *subject) (opened, changed, lifted []Freeze) {
 			lifted = append(lifted, f)
 			continue
 		}
+		if f.OpenAt(w.now) && !want[i].OpenAt(w.now) { // it ends now and begins later: another row
+			f.LiftedAt = w.now
+			lifted = append(lifted, f)
+			continue
+		}
 		if !want[i].From.Equal(f.From) || !want[i].Until.Equal(f.Until) {
 			f.From, f.Until = want[i].From, want[i].Until
 			changed = append(changed, f)
@@ -300,7 +306,11 @@ func (w *work) freezePlan(s *subject) (opened, changed, lifted []Freeze) {
 		opened, changed, lifted = append(opened, o...), append(changed, c...), append(lifted, l...)
 	}
 	for i := range opened {
-		opened[i].ID, opened[i].Person, opened[i].CreatedAt = id.New[id.Freeze](), s.id, w.now
+		f := &opened[i]
+		f.ID, f.Person, f.CreatedAt = id.New[id.Freeze](), s.id, w.now
+		if at, undone := w.undone[s.id]; consoleSlot(f.Slot) || undone && f.Slot == w.applied.Freezes[at].Slot {
+			f.Actor, f.Reason = w.cause.actor(), w.cause.Reason
+		}
 	}
 	return opened, changed, lifted
 }
@@ -345,6 +355,6 @@ func (w *work) consoleFreeze(s *subject, op consoleOp) (opened, changed, lifted 
 		w.applied.Freezes[op.index] = f
 		return nil, nil, nil
 	}
-	f.From, f.Until, f.Veto = want.From, want.Until, want.Veto
+	f.From, f.Until, f.Veto, f.Actor, f.Reason = want.From, want.Until, want.Veto, w.cause.actor(), cmp.Or(w.cause.Reason, f.Reason)
 	return nil, []Freeze{f}, nil
 }

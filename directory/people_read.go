@@ -79,7 +79,7 @@ func (r Reader) complete(ctx context.Context, rows []personRow) ([]Person, error
 	out := make([]Person, len(rows))
 	for i, row := range rows {
 		p := row.person()
-		p.Status, p.Frozen, p.EndsAt = statusOf(row.Gone, byPerson[row.ID], now)
+		p.Status, p.Frozen, p.EndsAt = statusOf(byPerson[row.ID], now)
 		p.Groups = groups[row.ID]
 		out[i] = p
 	}
@@ -228,17 +228,19 @@ func openFreeze(cause FreezeCause, now time.Time) (string, []any) {
 
 // statusSQL says in SQL what statusOf says in Go: the first of these that holds, else active.
 func statusSQL(status Status, now time.Time) (string, []any, error) {
-	ended, endedArgs := openFreeze(CauseEnded, now)
+	ended, args0 := openFreeze(CauseEnded, now)
+	deleted, args1 := openFreeze(CauseDeleted, now)
+	endedArgs := append(args1, args0...)
 	pending, pendingArgs := openFreeze(CausePending, now)
 	leave, leaveArgs := openFreeze(CauseLeave, now)
-	const notice = "exists (select 1 from freezes f where f.person_id = persons.id and f.lifted_at is null and f.cause = 'ended' and f.from_at > ?)"
+	const notice = "exists (select 1 from freezes f where f.person_id = persons.id and f.lifted_at is null and f.cause in ('ended', 'deleted') and f.from_at > ?)"
 	var before []string
 	var args []any
 	for _, step := range []struct {
 		status Status
 		sql    string
 		args   []any
-	}{{StatusTerminated, "(gone or " + ended + ")", endedArgs}, {StatusPending, pending, pendingArgs}, {StatusLeave, leave, leaveArgs},
+	}{{StatusTerminated, "(gone and " + deleted + " or " + ended + ")", endedArgs}, {StatusPending, pending, pendingArgs}, {StatusLeave, leave, leaveArgs},
 		{StatusNotice, notice, []any{db.At(now)}}, {StatusActive, "1 = 1", nil}} {
 		args = append(args, step.args...)
 		if step.status == status {

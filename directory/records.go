@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -46,7 +47,7 @@ func (w *work) add(rec Record, hash string) *entry {
 		rec.Key = string(rec.Link)
 	}
 	rec.Version, rec.CreatedAt, rec.UpdatedAt = 1, w.now, w.now
-	rec.AbsentSince, rec.DeletedAt = db.Instant{}.Time, db.Instant{}.Time
+	rec.AbsentSince, rec.DeletedAt, rec.SetAsideUntil = time.Time{}, time.Time{}, time.Time{}
 	rec.Person = ""
 	e := &entry{after: rec, hash: hash, index: w.index}
 	w.keep(e)
@@ -66,7 +67,11 @@ func (w *work) replace(e *entry, rec Record, hash string) Outcome {
 	}
 	rec.Link, rec.Source, rec.Key, rec.Person = old.Link, old.Source, old.Key, old.Person
 	rec.Version, rec.CreatedAt, rec.UpdatedAt = old.Version, old.CreatedAt, old.UpdatedAt
-	rec.AbsentSince, rec.DeletedAt = db.Instant{}.Time, db.Instant{}.Time
+	rec.AbsentSince, rec.DeletedAt = time.Time{}, time.Time{}
+	rec.SetAsideUntil = time.Time{}
+	if old.DeletedAt.IsZero() && !old.Active && !rec.Active { // said again, not anew
+		rec.SetAsideUntil = old.SetAsideUntil
+	}
 	if e.hash != hash || !old.DeletedAt.IsZero() { // presence alone is no new version
 		rec.Version, rec.UpdatedAt = old.Version+1, w.now
 	}
@@ -220,7 +225,7 @@ func (w *work) deleteRecord(c DeleteRecord) (Outcome, error) {
 	if err := matches(c.IfVersion, e.after.Version); err != nil {
 		return "", err
 	}
-	e.after.DeletedAt, e.after.UpdatedAt, e.index = w.now, w.now, w.index
+	e.after.DeletedAt, e.after.UpdatedAt, e.after.SetAsideUntil, e.index = w.now, w.now, time.Time{}, w.index
 	e.after.Version++
 	w.result[w.index] = e
 	return Deleted, nil
@@ -265,7 +270,7 @@ func (w *work) linkRecord(c LinkRecord) (Outcome, error) {
 			return "", fmt.Errorf("person %s: %w", c.Person, ErrNotFound)
 		}
 	}
-	e.after.Person, e.index = c.Person, w.index
+	e.after.Person, e.after.SetAsideUntil, e.index = c.Person, time.Time{}, w.index
 	return Updated, nil
 }
 

@@ -149,6 +149,7 @@ type recordRow struct {
 	UpdatedAt       db.Instant
 	AbsentSince     db.Instant
 	DeletedAt       db.Instant
+	SetAsideUntil   db.Instant
 }
 
 func (recordRow) TableName() string { return "records" }
@@ -157,7 +158,7 @@ func (recordRow) TableName() string { return "records" }
 const recordColumns = "link, source_id, record_key, person_id, external_id, external_key, user_name, user_name_fold, user_name_key, active, " +
 	"display_name, display_name_fold, given_name, family_name, title, department, division, organization, company, employee_number, " +
 	"employee_type, cost_center, locale, time_zone, emails, phones, labels, unit_key, manager_key, start_at, end_at, leave_from, leave_until, " +
-	"hash, version, created_at, updated_at, absent_since, deleted_at"
+	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until"
 
 func (r recordRow) record() Record {
 	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: valueOf(r.PersonID), ExternalID: r.ExternalID, UserName: r.UserName,
@@ -167,7 +168,7 @@ func (r recordRow) record() Record {
 			Phones: r.Phones.V, Labels: r.Labels.V},
 		UnitKey: r.UnitKey, ManagerKey: r.ManagerKey, StartAt: r.StartAt.Time, EndAt: r.EndAt.Time, LeaveFrom: r.LeaveFrom.Time,
 		LeaveUntil: r.LeaveUntil.Time, Version: r.Version, CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time,
-		AbsentSince: r.AbsentSince.Time, DeletedAt: r.DeletedAt.Time}
+		AbsentSince: r.AbsentSince.Time, DeletedAt: r.DeletedAt.Time, SetAsideUntil: r.SetAsideUntil.Time}
 	if r.Raw != "" {
 		rec.Raw = json.RawMessage(r.Raw)
 	}
@@ -185,7 +186,7 @@ func recordRowOf(rec Record, hash string, pushed bool) recordRow {
 		Labels: db.JSON[map[string]string]{V: rec.Labels}, UnitKey: rec.UnitKey, ManagerKey: rec.ManagerKey, StartAt: db.At(rec.StartAt),
 		EndAt: db.At(rec.EndAt), LeaveFrom: db.At(rec.LeaveFrom), LeaveUntil: db.At(rec.LeaveUntil), Raw: string(rec.Raw), Hash: hash,
 		Version: rec.Version, CreatedAt: db.At(rec.CreatedAt), UpdatedAt: db.At(rec.UpdatedAt), AbsentSince: db.At(rec.AbsentSince),
-		DeletedAt: db.At(rec.DeletedAt)}
+		DeletedAt: db.At(rec.DeletedAt), SetAsideUntil: db.At(rec.SetAsideUntil)}
 	if rec.DeletedAt.IsZero() {
 		row.UserNameKey = keyOf(row.UserNameFold)
 		if pushed {
@@ -310,16 +311,18 @@ type freezeRow struct {
 	Rev       int64
 	CreatedAt db.Instant
 	LiftedAt  db.Instant
+	Actor     string
+	Reason    string
 }
 
 func (freezeRow) TableName() string { return "freezes" }
 
 func (r freezeRow) freeze() Freeze {
 	return Freeze{ID: r.ID, Person: r.PersonID, Slot: r.Slot, Cause: r.Cause, Source: r.SourceID, From: r.FromAt.Time, Until: r.UntilAt.Time,
-		Veto: r.Veto, Rev: r.Rev, CreatedAt: r.CreatedAt.Time, LiftedAt: r.LiftedAt.Time}
+		Veto: r.Veto, Rev: r.Rev, CreatedAt: r.CreatedAt.Time, LiftedAt: r.LiftedAt.Time, Actor: r.Actor, Reason: r.Reason}
 }
 
 func freezeRowOf(f Freeze) freezeRow {
 	return freezeRow{ID: f.ID, PersonID: f.Person, Slot: f.Slot, Cause: f.Cause, SourceID: f.Source, FromAt: db.At(f.From), UntilAt: db.At(f.Until),
-		Veto: f.Veto, Rev: f.Rev, CreatedAt: db.At(f.CreatedAt), LiftedAt: db.At(f.LiftedAt)}
+		Veto: f.Veto, Rev: f.Rev, CreatedAt: db.At(f.CreatedAt), LiftedAt: db.At(f.LiftedAt), Actor: f.Actor, Reason: f.Reason}
 }

@@ -83,6 +83,8 @@ type Freeze struct {
 	Rev         int64 // the authz revision that put it in force
 	CreatedAt   time.Time
 	LiftedAt    time.Time
+	Actor       string // who set or undid it; empty for what a source says
+	Reason      string // as they gave it; personal
 }
 
 // OpenAt tells whether the freeze denies at t.
@@ -236,6 +238,8 @@ type Record struct {
 	CreatedAt, UpdatedAt  time.Time
 	AbsentSince           time.Time
 	DeletedAt             time.Time
+	// SetAsideUntil is until when a human being sets aside that the source says Active false, or deleted, of this record.
+	SetAsideUntil time.Time
 }
 
 // GroupRecord is a group as a source knows it.

@@ -117,7 +117,8 @@ func (e employment) leave() []span {
 // freezesOf answers the freezes that a person's records ask for, whatever the time is now: state, not history. The rule (decision 14):
 // a person may come in while any active employment runs; an employment is active only if every record behind it is. What the
 // running employments leave open is a window of "pending" before a start, "ended" after the last end, "leave" within. Where no
-// employment is active each record that says so holds a "disabled"; where no record lives, the last tombstone a "deleted".
+// employment is active each record that says so holds a "disabled"; where no record lives, the last tombstone a "deleted". What
+// is set aside (UndoFreeze) begins when that ends.
 func freezesOf(records []Record, sources map[id.Source]Source) []Freeze {
 	live := living(records)
 	if len(live) == 0 {
@@ -131,7 +132,7 @@ func freezesOf(records []Record, sources map[id.Source]Source) []Freeze {
 		for _, e := range all {
 			for _, r := range e.records {
 				if !r.Active {
-					out = addFreeze(out, Freeze{Cause: CauseDisabled, Source: r.Source}, false)
+					out = addFreeze(out, Freeze{Cause: CauseDisabled, Source: r.Source, From: r.SetAsideUntil}, false)
 				}
 			}
 		}
@@ -169,6 +170,10 @@ func addFreeze(list []Freeze, f Freeze, window bool) []Freeze {
 			return append(list, f)
 		}
 		if !window {
+			at := slices.IndexFunc(list, func(o Freeze) bool { return o.Slot == f.Slot })
+			if f.From.Before(list[at].From) { // of several records the one that denies first
+				list[at].From = f.From
+			}
 			return list
 		}
 	}
@@ -183,7 +188,7 @@ func deletedFreeze(records []Record) Freeze {
 			last = r
 		}
 	}
-	f.Source = last.Source
+	f.Source, f.From = last.Source, last.SetAsideUntil
 	f.Slot = string(CauseDeleted) + "." + string(f.Source)
 	if f.Source == "" {
 		f.Slot = string(CauseDeleted) + ".unlinked" // every record was given to somebody else
@@ -214,19 +219,20 @@ func leaver(base []employment, gap span) id.Source {
 	return base[0].records[0].Source
 }
 
-// statusOf answers where a person stands at now. gone: no live record is left.
-func statusOf(gone bool, standing []Freeze, now time.Time) (status Status, frozen bool, endsAt time.Time) {
+// statusOf answers where a person stands at now. Who has no record left holds a deleted freeze; where that is undone for a while
+// they work here until it begins.
+func statusOf(standing []Freeze, now time.Time) (status Status, frozen bool, endsAt time.Time) {
 	open := map[FreezeCause]bool{}
 	for _, f := range standing {
 		if f.OpenAt(now) {
 			open[f.Cause], frozen = true, true
 		}
-		if f.Cause == CauseEnded && f.LiftedAt.IsZero() && !f.From.IsZero() && (endsAt.IsZero() || f.From.Before(endsAt)) {
+		if (f.Cause == CauseEnded || f.Cause == CauseDeleted) && f.LiftedAt.IsZero() && !f.From.IsZero() && (endsAt.IsZero() || f.From.Before(endsAt)) {
 			endsAt = f.From
 		}
 	}
 	switch {
-	case gone || open[CauseEnded]:
+	case open[CauseDeleted] || open[CauseEnded]:
 		status = StatusTerminated
 	case open[CausePending]:
 		status = StatusPending

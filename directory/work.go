@@ -40,6 +40,7 @@ type work struct {
 	changed map[id.Person]*Changed // what is told of them
 	waits   map[id.Person]bool     // a repeated call waits for what stands already; false: only where a freeze does
 	console []consoleOp
+	undone  map[id.Person]int             // whose freeze a change undoes: the change
 	values  map[id.Source]map[string]bool // members that joined or left a group
 	units   map[id.Source]*unitTree
 	stages  map[id.Source]int64 // the changed sources that are not live, with the version of their content
@@ -81,14 +82,15 @@ type lightRow struct {
 
 func (e *entry) dirty() bool {
 	return e.before.Link == "" || e.beforeHash != e.hash || e.before.Version != e.after.Version || e.before.Person != e.after.Person ||
-		!e.before.AbsentSince.Equal(e.after.AbsentSince) || !e.before.DeletedAt.Equal(e.after.DeletedAt)
+		!e.before.AbsentSince.Equal(e.after.AbsentSince) || !e.before.DeletedAt.Equal(e.after.DeletedAt) ||
+		!e.before.SetAsideUntil.Equal(e.after.SetAsideUntil)
 }
 
 func (s *Store) begin(ctx context.Context, tx *db.Tx, cause Cause, n int) (*work, error) {
 	w := &work{s: s, r: s.In(tx), ctx: ctx, tx: tx, cause: cause, now: s.clock().Truncate(time.Microsecond), sources: map[id.Source]Source{},
 		prepared: map[int]prepared{}, light: map[reference]lightRow{}, entries: map[id.Link]*entry{}, byKey: map[reference]*entry{},
 		result: map[int]*entry{}, fresh: map[id.Person]bool{}, touched: map[id.Person]bool{}, changed: map[id.Person]*Changed{}, waits: map[id.Person]bool{},
-		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, stages: map[id.Source]int64{}}
+		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, stages: map[id.Source]int64{}, undone: map[id.Person]int{}}
 	w.applied = Applied{Outcomes: make([]Outcome, n), Records: make([]Record, n), Groups: make([]GroupRecord, n), Resources: make([]Resource, n), Freezes: make([]Freeze, n)}
 	sources, err := w.r.Sources(ctx)
 	if err != nil {
@@ -164,6 +166,8 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.deleteResource(c)
 	case FreezePerson, LiftFreeze, EndPerson:
 		return w.consoleChange(c)
+	case UndoFreeze:
+		return w.undoFreeze(c)
 	case PutCursor:
 		return w.putCursor(c)
 	case SyncDone:
@@ -216,6 +220,10 @@ func (w *work) prefetch(changes []Change) error {
 		case placeRecords:
 			for link := range c.people {
 				links[link] = true
+			}
+		case UndoFreeze:
+			if err := w.undoLinks(c, links); err != nil {
+				return &ChangeError{Index: i, Err: err}
 			}
 		case DeleteRecord:
 			if c.Link != "" {

@@ -69,8 +69,14 @@ func (p *writing) personFreezes(s *subject) {
 	opened, changed, lifted := w.freezePlan(s)
 	for _, f := range opened {
 		p.newFreezes = append(p.newFreezes, freezeRowOf(f))
-		w.freezes = append(w.freezes, FreezeChange{Freeze: f, Op: FreezeOpened})
-		w.note("person.frozen", string(s.id), nil, freezeNote(f))
+		action := "person.frozen"
+		if f.UndoneAt(w.now) {
+			action = "person.restored"
+		}
+		if !loosens(s, f, w.now) { // what would let somebody in is left to the reconciliation, which does it last
+			w.freezes = append(w.freezes, FreezeChange{Freeze: f, Op: FreezeOpened})
+		}
+		w.note(action, string(s.id), nil, freezeNote(f))
 		w.answer(f)
 	}
 	for _, f := range changed {
@@ -96,8 +102,11 @@ func (p *writing) personFreezes(s *subject) {
 	}
 }
 
-// answer puts a freeze of the console into the answer of its change.
+// answer puts a freeze of the console, or one that was undone, into the answer of its change.
 func (w *work) answer(f Freeze) {
+	if i, undone := w.undone[f.Person]; undone && f.Slot == w.applied.Freezes[i].Slot && f.LiftedAt.IsZero() {
+		w.applied.Freezes[i] = f
+	}
 	for _, op := range w.console {
 		slot := SlotSecurity
 		switch c := op.change.(type) {
@@ -237,7 +246,8 @@ func (p *writing) flush() error {
 		}
 	}
 	for _, row := range p.freezes {
-		if err := tx.Exec("update freezes set from_at = ?, until_at = ?, veto = ?, lifted_at = ? where id = ?", row.FromAt, row.UntilAt, row.Veto, row.LiftedAt, row.ID).Error; err != nil {
+		if err := tx.Exec("update freezes set from_at = ?, until_at = ?, veto = ?, lifted_at = ?, actor = ?, reason = ? where id = ?", row.FromAt, row.UntilAt, row.Veto,
+			row.LiftedAt, row.Actor, row.Reason, row.ID).Error; err != nil {
 			return fmt.Errorf("write freezes: %w", err)
 		}
 	}
@@ -288,5 +298,6 @@ func recordValues(r recordRow) map[string]any {
 		"employee_number": r.EmployeeNumber, "employee_type": r.EmployeeType, "cost_center": r.CostCenter, "locale": r.Locale,
 		"time_zone": r.TimeZone, "emails": r.Emails, "phones": r.Phones, "labels": r.Labels, "unit_key": r.UnitKey, "manager_key": r.ManagerKey,
 		"start_at": r.StartAt, "end_at": r.EndAt, "leave_from": r.LeaveFrom, "leave_until": r.LeaveUntil, "raw": r.Raw, "hash": r.Hash,
-		"version": r.Version, "updated_at": r.UpdatedAt, "absent_since": r.AbsentSince, "deleted_at": r.DeletedAt}
+		"version": r.Version, "updated_at": r.UpdatedAt, "absent_since": r.AbsentSince, "deleted_at": r.DeletedAt,
+		"set_aside_until": r.SetAsideUntil}
 }

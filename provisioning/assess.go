@@ -23,7 +23,6 @@ type run struct {
 	cause    directory.Cause
 	approved map[position]bool      // removals that an applied plan contains
 	released map[id.Membership]bool // removals that a released hold contains
-	closing  id.Hold                // the hold that is being released
 	verdict  Verdict                // of everything together; the zero Verdict where there is one chunk
 	added    map[id.Group]int       // members the whole run will add
 }

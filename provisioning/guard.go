@@ -60,12 +60,16 @@ type Breach struct {
 	Group  id.Group  `json:"group,omitempty"` // set where the batch would empty this group
 	People int       `json:"people"`          // in the batch and the window
 	Limit  int       `json:"limit"`
+	Of     int       `json:"of,omitempty"` // of a burst: people who have a place
 }
 
 // String says the breach in one line.
 func (b Breach) String() string {
 	if b.Group != "" {
 		return fmt.Sprintf("would empty group %s, which had %d members", b.Group, b.People)
+	}
+	if b.Cause == CauseBurst {
+		return fmt.Sprintf("disabled or deleted %d people within 24 hours, the limit is %d", b.People, b.Limit)
 	}
 	return fmt.Sprintf("%s would reach %d people within 24 hours, the limit is %d", b.Cause, b.People, b.Limit)
 }

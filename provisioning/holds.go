@@ -1,13 +1,13 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
-	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -24,7 +24,7 @@ const (
 	HoldVanished = "vanished" // the facts came back
 )
 
-// Hold is a batch of removals that the guard stopped. Whatever is held stays in force.
+// Hold is a batch of removals that the guard stopped, or a burst of freezes. Whatever is held stays in force.
 type Hold struct {
 	ID        id.Hold
 	Breach    Breach // the limit that was exceeded when it opened
@@ -32,7 +32,8 @@ type Hold struct {
 	CreatedAt time.Time
 	ClosedAt  time.Time
 	ClosedBy  string
-	Removals  []HeldRemoval // those still held; of a closed hold those it held last
+	Removals  []HeldRemoval // those still held; of a closed hold those it held last; of a burst what is held of its people
+	Freezes   []HeldFreeze  // of a burst only: oldest first
 }
 
 // HeldRemoval is one membership that a hold keeps.
@@ -87,8 +88,7 @@ func (s *sheet) flushHolds(tx *db.Tx) error {
 				return fmt.Errorf("open hold: %w", err)
 			}
 			known[k] = h.ID
-			s.events = append(s.events, feed.Event{At: s.now, Kind: EventHoldOpened, Subject: string(h.ID), Data: mustJSON(b)})
-			s.record(EventHoldOpened, string(h.ID), map[string]any{"cause": string(b.Cause), "source": string(b.Source), "people": b.People, "limit": b.Limit, "group": string(b.Group)})
+			s.opened(h.ID, b)
 		}
 		row := stopped.heldRow
 		row.Hold = known[k]
@@ -101,6 +101,12 @@ func (s *sheet) flushHolds(tx *db.Tx) error {
 	return nil
 }
 
+// opened tells of a new hold.
+func (s *sheet) opened(hold id.Hold, b Breach) {
+	s.events = append(s.events, feed.Event{At: s.now, Kind: EventHoldOpened, Subject: string(hold), Data: mustJSON(b)})
+	s.record(EventHoldOpened, string(hold), map[string]any{"cause": string(b.Cause), "source": string(b.Source), "people": b.People, "limit": b.Limit, "group": string(b.Group)})
+}
+
 // unhold ends the held removals that nothing asks for any more, and closes the holds that have none left.
 func (s *sheet) unhold(tx *db.Tx) error {
 	if len(s.vanished) == 0 {
@@ -108,8 +114,12 @@ func (s *sheet) unhold(tx *db.Tx) error {
 	}
 	var holds []id.Hold
 	var members []id.Membership
+	state := map[id.Hold]string{}
 	for _, row := range s.vanished {
 		holds, members = append(holds, row.Hold), append(members, row.Membership)
+		if s.run.released[row.Membership] {
+			state[row.Hold] = HoldReleased
+		}
 	}
 	for part := range slices.Chunk(members, chunkMost) {
 		if err := tx.Exec("update held_removals set ended_at = ? where membership in ? and ended_at is null", db.At(s.now), part).Error; err != nil {
@@ -118,11 +128,7 @@ func (s *sheet) unhold(tx *db.Tx) error {
 	}
 	slices.Sort(holds)
 	for _, hold := range slices.Compact(holds) {
-		state := HoldVanished
-		if hold == s.run.closing {
-			state = HoldReleased
-		}
-		if err := s.closeHold(tx, hold, state); err != nil {
+		if err := s.closeHold(tx, hold, cmp.Or(state[hold], HoldVanished)); err != nil {
 			return err
 		}
 	}
@@ -136,7 +142,8 @@ func (s *sheet) closeHold(tx *db.Tx, hold id.Hold, state string) error {
 		actor = actorOf(s.run.cause)
 	}
 	done := tx.Exec(`update holds set state = ?, closed_at = ?, closed_by = ? where id = ? and state = 'open'
-		and not exists (select 1 from held_removals r where r.hold = holds.id and r.ended_at is null)`, state, db.At(s.now), actor, hold)
+		and not exists (select 1 from held_removals r where r.hold = holds.id and r.ended_at is null)
+		and not exists (select 1 from hold_freezes f where f.hold = holds.id and f.outcome = '')`, state, db.At(s.now), actor, hold)
 	if done.Error != nil {
 		return fmt.Errorf("close hold: %w", done.Error)
 	}
@@ -181,6 +188,9 @@ func (r *Reactor) Hold(ctx context.Context, hold id.Hold) (Hold, error) {
 
 func loadHold(q reader, row holdRow) (Hold, error) {
 	h := Hold{ID: row.ID, Breach: row.Breach.V, State: row.State, CreatedAt: row.CreatedAt.Time, ClosedAt: row.ClosedAt.Time, ClosedBy: row.ClosedBy}
+	if row.Cause == CauseBurst {
+		return h, loadBurst(q, &h)
+	}
 	var held []heldRow
 	query, args := "select * from held_removals where hold = ? and ended_at is null order by person, group_id", []any{row.ID}
 	if row.State != HoldOpen {
@@ -189,10 +199,37 @@ func loadHold(q reader, row holdRow) (Hold, error) {
 	if err := q.Raw(query, args...).Scan(&held).Error; err != nil {
 		return Hold{}, fmt.Errorf("read hold: %w", err)
 	}
-	for _, one := range held {
-		h.Removals = append(h.Removals, HeldRemoval{Membership: one.Membership, Person: one.Person, Group: one.GroupID, Cause: one.Cause, Since: one.CreatedAt.Time})
-	}
+	h.Removals = heldRemovals(held)
 	return h, nil
+}
+
+func heldRemovals(rows []heldRow) []HeldRemoval {
+	out := make([]HeldRemoval, len(rows))
+	for i, row := range rows {
+		out[i] = HeldRemoval{Membership: row.Membership, Person: row.Person, Group: row.GroupID, Cause: row.Cause, Since: row.CreatedAt.Time}
+	}
+	return out
+}
+
+// loadBurst reads the freezes of a burst and, while it is open, what the guard holds of those who were deleted.
+func loadBurst(q reader, h *Hold) error {
+	var rows []heldFreezeRow
+	if err := q.Raw("select * from hold_freezes where hold = ? order by at, freeze_id", h.ID).Scan(&rows).Error; err != nil {
+		return fmt.Errorf("read burst: %w", err)
+	}
+	for _, row := range rows {
+		h.Freezes = append(h.Freezes, HeldFreeze{Freeze: row.FreezeID, Person: row.Person, Cause: row.Cause, At: row.At.Time, Outcome: row.Outcome, EndedAt: row.EndedAt.Time})
+	}
+	if h.State != HoldOpen {
+		return nil
+	}
+	var held []heldRow
+	if err := q.Raw(`select * from held_removals where ended_at is null and cause = ?
+		and person in (select person from hold_freezes where hold = ? and outcome = '') order by person, group_id`, CauseCleanup, h.ID).Scan(&held).Error; err != nil {
+		return fmt.Errorf("read burst: %w", err)
+	}
+	h.Removals = heldRemovals(held)
+	return nil
 }
 
 // open answers a hold that somebody may still decide.
@@ -205,21 +242,34 @@ func (r *Reactor) open(ctx context.Context, hold id.Hold) (Hold, error) {
 }
 
 // Release lets the removals of a hold through, as far as facts still ask for them, and returns when they are
-// in force. It may be called again where it was interrupted. They do not count against the guard.
+// in force. It may be called again where it was interrupted. They do not count against the guard. Releasing a burst
+// confirms it: what the guard holds of those who were deleted goes through.
 func (r *Reactor) Release(ctx context.Context, cause directory.Cause, hold id.Hold) (Result, error) {
 	h, err := r.open(ctx, hold)
 	if err != nil {
 		return Result{}, err
 	}
-	run := &run{cause: cause, released: map[id.Membership]bool{}, closing: hold}
+	if h.Breach.Cause == CauseBurst {
+		return r.confirm(ctx, cause, h)
+	}
+	result, err := r.let(ctx, cause, h.Removals)
+	if err != nil {
+		return result, fmt.Errorf("release hold %s: %w", hold, err)
+	}
+	return result, nil
+}
+
+// let carries held removals out, and returns when that is in force.
+func (r *Reactor) let(ctx context.Context, cause directory.Cause, removals []HeldRemoval) (Result, error) {
+	run := &run{cause: cause, released: map[id.Membership]bool{}}
 	var people []id.Person
-	for _, removal := range h.Removals {
+	for _, removal := range removals {
 		run.released[removal.Membership] = true
 		people = append(people, removal.Person)
 	}
 	result, err := r.reconcile(ctx, run, people)
 	if err != nil {
-		return result, fmt.Errorf("release hold %s: %w", hold, err)
+		return result, err
 	}
 	if err := r.wait(ctx, result.Rev); err != nil {
 		return result, err
@@ -228,20 +278,25 @@ func (r *Reactor) Release(ctx context.Context, cause directory.Cause, hold id.Ho
 }
 
 // Reject keeps the memberships of a hold: each gets a reason of its own that ends after KeepFor. When that
-// has passed, and the facts still ask for the removal, the guard judges it anew.
+// has passed, and the facts still ask for the removal, the guard judges it anew. Rejecting a burst restores everybody.
 func (r *Reactor) Reject(ctx context.Context, cause directory.Cause, hold id.Hold) (Result, error) {
 	h, err := r.open(ctx, hold)
 	if err != nil {
 		return Result{}, err
 	}
 	var result Result
+	if h.Breach.Cause == CauseBurst {
+		done, err := r.Restore(ctx, cause, hold, nil)
+		result.Rev, result.Written = done.Rev, done.Memberships
+		return result, err
+	}
 	for part := range slices.Chunk(h.Removals, chunkMost) {
 		var people []id.Person
 		for _, removal := range part {
 			people = append(people, removal.Person)
 		}
 		people = distinct(people)
-		if err := r.db.Tx(ctx, func(tx *db.Tx) error { return r.keep(tx, cause, hold, people) }); err != nil {
+		if err := r.db.Tx(ctx, func(tx *db.Tx) error { return r.keepHeld(tx, cause, hold, people) }); err != nil {
 			return result, fmt.Errorf("reject hold %s: %w", hold, err)
 		}
 		done, err := r.reconcile(ctx, &run{cause: cause}, people) // ends the reasons that no longer match
@@ -256,46 +311,18 @@ func (r *Reactor) Reject(ctx context.Context, cause directory.Cause, hold id.Hol
 	return result, result.Err()
 }
 
-// keep gives what hold holds of these people a reason to stay, in one transaction.
-func (r *Reactor) keep(tx *db.Tx, cause directory.Cause, hold id.Hold, people []id.Person) error {
-	if _, err := r.directory.In(tx).Facts(tx, people, true); err != nil { // the lock only
-		return fmt.Errorf("lock people: %w", err)
-	}
-	if err := tx.ForUpdate().Table("guard_state").Where("id = 1").Take(&guardRow{}).Error; err != nil {
-		return fmt.Errorf("lock guard: %w", err)
+// keepHeld keeps, in one transaction, what a hold holds of these people.
+func (r *Reactor) keepHeld(tx *db.Tx, cause directory.Cause, hold id.Hold, people []id.Person) error {
+	if _, _, err := r.lockPeople(tx, people); err != nil {
+		return err
 	}
 	var held []heldRow
 	if err := tx.Raw("select * from held_removals where hold = ? and ended_at is null and person in ?", hold, people).Scan(&held).Error; err != nil {
 		return fmt.Errorf("read hold: %w", err)
 	}
-	have, err := loadMemberships(tx.DB, people)
-	if err != nil {
-		return err
-	}
-	roles := map[id.Membership]Membership{}
-	for _, list := range have {
-		for _, m := range list {
-			roles[m.ID] = m
-		}
-	}
 	s := &sheet{run: &run{cause: cause}, now: r.clock()}
-	for _, row := range held {
-		until := s.now.Add(KeepFor)
-		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: row.Membership, Kind: KindKeep, Ref: string(hold), Role: roles[row.Membership].Role,
-			Until: db.At(until), CreatedAt: db.At(s.now)})
-		s.record("membership.kept", string(row.Membership), map[string]any{"person": string(row.Person), "hold": string(hold), "until": until.Format(time.RFC3339)})
-	}
-	if err := insert(tx, s.grounds); err != nil {
-		return fmt.Errorf("keep memberships: %w", err)
-	}
-	if err := tx.Exec("update held_removals set ended_at = ? where hold = ? and ended_at is null and person in ?", db.At(s.now), hold, people).Error; err != nil {
-		return fmt.Errorf("end held removals: %w", err)
-	}
-	if err := s.closeHold(tx, hold, HoldRejected); err != nil {
+	if err := s.keep(tx, string(hold), s.now.Add(KeepFor), held); err != nil {
 		return err
 	}
-	if _, err := r.feed.Append(tx, s.events...); err != nil {
-		return err
-	}
-	return audit.Append(tx, s.records...)
+	return r.commit(tx, s)
 }

@@ -10,7 +10,8 @@
 // Locks in a transaction, in this order: policy_state (shared; exclusive when a policy is applied), the
 // directory's persons rows by id, guard_state, rows of this package, feed, authz, audit.
 //
-// It never decides a single access (package authz does), never writes a directory row and knows no message.
+// It never decides a single access (package authz does), writes the directory through Store.Apply only, when somebody
+// undoes a freeze, and knows no message.
 package provisioning
 
 import (
@@ -132,4 +133,6 @@ const (
 	CausePolicy  Cause = "policy"  // another version of the policy says so
 	CauseExpiry  Cause = "expiry"  // the last reason reached its end
 	CauseRelease Cause = "release" // somebody released a hold
+	CauseUndo    Cause = "undo"    // somebody undid what took it
+	CauseBurst   Cause = "burst"   // of a hold only: a source froze many people
 )

@@ -6,6 +6,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/policies"
@@ -144,6 +145,18 @@ type heldRow struct {
 
 func (heldRow) TableName() string { return "held_removals" }
 
+type heldFreezeRow struct {
+	FreezeID id.Freeze
+	Hold     id.Hold
+	Person   id.Person
+	Cause    directory.FreezeCause
+	At       db.Instant
+	EndedAt  db.Instant
+	Outcome  string
+}
+
+func (heldFreezeRow) TableName() string { return "hold_freezes" }
+
 type removalRow struct {
 	Membership id.Membership
 	Person     id.Person
@@ -180,5 +193,5 @@ func (failureRow) TableName() string { return "failures" }
 // tables lists one row of every table, for the test that holds them against the migrations.
 func tables() []any {
 	return []any{versionRow{}, stateRow{}, planRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
-		holdRow{}, heldRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}}
+		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}}
 }
