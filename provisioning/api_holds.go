@@ -29,6 +29,7 @@ type HoldItem struct {
 	DecidedAt time.Time   `json:"decided_at,omitzero"`
 	DecidedBy string      `json:"decided_by,omitempty"`
 	Removals  []HeldEntry `json:"removals" nullable:"false" doc:"the first 500"`
+	Burst     *BurstView  `json:"burst,omitempty" doc:"of the cause burst: whom a source froze"`
 }
 
 // HeldEntry is one membership that a hold keeps.
@@ -62,11 +63,7 @@ func (a *API) ListHolds(ctx context.Context, in *HoldsInput) (*httpapi.Page[Hold
 func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 	out := HoldItem{ID: h.ID, Cause: h.Breach.Cause, Source: h.Breach.Source, State: h.State, Reason: h.Breach.String(), Breach: h.Breach, CreatedAt: h.CreatedAt,
 		DecidedAt: h.ClosedAt, DecidedBy: h.ClosedBy, People: []PersonRef{}, Removals: []HeldEntry{}}
-	var people []id.Person
-	for _, r := range h.Removals {
-		people = append(people, r.Person)
-	}
-	people = distinct(people)
+	people := h.people()
 	out.Count = len(people)
 	people = people[:min(len(people), chunkMost)]
 	names, err := a.names(ctx, people)
@@ -76,11 +73,17 @@ func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 	for _, p := range people {
 		out.People = append(out.People, PersonRef{p, names[p]})
 	}
+	if out.Burst, err = a.burst(ctx, h, out.Count); err != nil {
+		return out, err
+	}
 	c, err := a.Reactor.current(ctx)
 	if err != nil {
 		return out, err
 	}
 	for _, r := range h.Removals[:min(len(h.Removals), chunkMost)] { // in order of the people: nobody beyond the first 500
+		if _, known := names[r.Person]; !known {
+			continue // of a burst with more people than are shown
+		}
 		out.Removals = append(out.Removals, HeldEntry{Membership: r.Membership, Person: PersonRef{r.Person, names[r.Person]}, Group: groupRefOf(c.groups[r.Group]), Cause: r.Cause, Since: r.Since})
 	}
 	return out, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -128,8 +129,18 @@ func (r *Reactor) weigh(ctx context.Context, source id.Source, freezes []directo
 			return nil
 		}
 		placed, err := countPlaced(tx.DB)
+		if err != nil {
+			return err
+		}
+		for part := range slices.Chunk(slices.Collect(maps.Keys(people)), chunkMost) { // whose clean-up was faster count as well
+			var still int
+			if err := tx.Raw("select count(distinct person) from memberships where ended_at is null and person in ?", part).Scan(&still).Error; err != nil {
+				return fmt.Errorf("count people: %w", err)
+			}
+			placed += len(part) - still
+		}
 		b.Limit, b.Of = max(limit.People, int(limit.Percent*float64(placed)/100)), placed
-		return err
+		return nil
 	})
 	return b, b.People > b.Limit, err
 }

@@ -190,15 +190,12 @@ func (x *explainer) direct() {
 // obstacles says what stands against access whatever the reasons: freezes, departure, absence, the archive.
 func (x *explainer) obstacles() {
 	for _, f := range x.fact.Freezes {
+		by := x.sourceName(f.Source)
+		if f.UndoneAt(x.now) {
+			x.Path = append(x.Path, Line{Kind: "freeze", Ref: string(f.ID), Since: f.CreatedAt, By: f.Actor, Text: undoneText(f, by, x.actorName(f.Actor))})
+		}
 		if !f.OpenAt(x.now) {
 			continue
-		}
-		by := ""
-		if f.Source != "" {
-			by = string(f.Source)
-			if source, err := x.sources.SourceByID(x.ctx, f.Source); err == nil {
-				by = source.Name
-			}
 		}
 		x.Missing = append(x.Missing, Line{Kind: "freeze", Ref: string(f.ID), Since: f.CreatedAt, By: by, Text: freezeText(f, by)})
 		x.Missing = append(x.Missing, tupleLine(freezeTuples(f, x.now)[1], f.CreatedAt))
@@ -212,6 +209,21 @@ func (x *explainer) obstacles() {
 	if !x.channel.ArchivedAt.IsZero() {
 		x.Missing = append(x.Missing, Line{Kind: "channel", Since: x.channel.ArchivedAt, Text: Text{"The channel is archived", "频道已归档"}})
 	}
+}
+
+func (x *explainer) sourceName(source id.Source) string {
+	if found, err := x.sources.SourceByID(x.ctx, source); source != "" && err == nil {
+		return found.Name
+	}
+	return string(source)
+}
+
+// actorName names who did something: a person by name, a token by its id.
+func (x *explainer) actorName(actor string) string {
+	if names, err := x.sources.Names(x.ctx, []id.Person{id.Person(actor)}); err == nil && names[id.Person(actor)] != "" {
+		return names[id.Person(actor)]
+	}
+	return actor
 }
 
 // rule finds a rule by its reference in the policy in force.

@@ -60,7 +60,7 @@ type Breach struct {
 	Group  id.Group  `json:"group,omitempty"` // set where the batch would empty this group
 	People int       `json:"people"`          // in the batch and the window
 	Limit  int       `json:"limit"`
-	Of     int       `json:"of,omitempty"` // of a burst: people who have a place
+	Of     int       `json:"of,omitempty"` // of a burst: people who had a place
 }
 
 // String says the breach in one line.

@@ -98,8 +98,8 @@ func (s *sheet) record(action, subject string, public map[string]any) {
 		RequestID: string(s.run.cause.Request), Public: public})
 }
 
-func without(all, these []id.Channel) []id.Channel {
-	var out []id.Channel
+func without[T comparable](all, these []T) []T {
+	var out []T
 	for _, c := range all {
 		if !slices.Contains(these, c) {
 			out = append(out, c)

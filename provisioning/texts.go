@@ -59,7 +59,7 @@ func reasonText(r Reason, author string) Text {
 		return Text{fmt.Sprintf("By rule %s@%d since %s; version %d was applied by %s", r.Ref, r.Version, since, r.Version, author),
 			fmt.Sprintf("依据规则 %s@%d，自 %s；版本 %d 由 %s 应用", r.Ref, r.Version, since, r.Version, author)}
 	case KindKeep:
-		return Text{fmt.Sprintf("Kept until %s: the removal was refused (%s)", dayText(r.Until), r.Ref), fmt.Sprintf("保留至 %s：移除已被驳回（%s）", dayText(r.Until), r.Ref)}
+		return Text{fmt.Sprintf("Kept until %s: the removal was refused or undone (%s)", dayText(r.Until), r.Ref), fmt.Sprintf("保留至 %s：移除已被驳回或撤销（%s）", dayText(r.Until), r.Ref)}
 	}
 	t := Text{fmt.Sprintf("By %s %s since %s", r.Kind, r.Ref, since), fmt.Sprintf("依据 %s %s，自 %s", r.Kind, r.Ref, since)}
 	if !r.Until.IsZero() {
@@ -90,4 +90,14 @@ func freezeText(f directory.Freeze, by string) Text {
 		t = Text{t.EN + ", until " + dayText(f.Until), t.ZH + "，至 " + dayText(f.Until)}
 	}
 	return t
+}
+
+// undoneText says that a freeze of a source is set aside, by whom and until when.
+func undoneText(f directory.Freeze, source, actor string) Text {
+	says := Text{"says the person is inactive", "仍称此人已停用"}
+	if f.Cause == directory.CauseDeleted {
+		says = Text{"has no record of the person any more", "已没有此人的记录"}
+	}
+	return Text{fmt.Sprintf("Access was restored by %s until %s although source %s %s; then it is frozen again", actor, dayText(f.From), source, says.EN),
+		fmt.Sprintf("%s 已恢复访问至 %s，尽管来源 %s %s；届时将再次冻结", actor, dayText(f.From), source, says.ZH)}
 }

@@ -82,7 +82,12 @@ func TestBurstIsRestored(t *testing.T) {
 		if _, err := w.r.Restore(ctx, admin, hold.ID, nil); !errors.Is(err, provisioning.ErrClosed) {
 			t.Errorf("twice: %v", err)
 		}
-		w.untouched("the same word again", func() { w.disable("p003"); w.ok(w.r.Notice(ctx, w.source.ID)); _, err := w.r.ReconcileAll(ctx); w.ok(err) })
+		w.untouched("the same word again", func() {
+			w.disable("p003")
+			w.ok(w.r.Notice(ctx, w.source.ID))
+			_, err := w.r.ReconcileAll(ctx)
+			w.ok(err)
+		})
 		w.put("p003", "dept=R&D title=Head active=false")
 		w.want("another attribute, the same word", w.sees(people[3]), "apollo/general apollo/leads everybody/news")
 		w.put("p003", "dept=R&D")

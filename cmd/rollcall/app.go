@@ -203,6 +203,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"tokens":     a.people.WatchTokens,
 		"journal":    a.journal.Run,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
+		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },
 		"membership": func(ctx context.Context) error { return a.feed.Run(ctx, a.membershipFollower()) },
 	}
 	for name, s := range a.ldap {

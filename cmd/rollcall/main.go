@@ -69,7 +69,8 @@ func rootCommand() *cobra.Command {
 	root.PersistentFlags().String("output", "table", "json, yaml or table")
 	root.AddCommand(
 		demoCommand(), serveCommand(), migrateCommand(), configCommand(), auditCommand(), versionCommand(),
-		planCommand(), applyCommand(), explainCommand(), holdCommand(), sourceCommand(), syncCommand(),
+		planCommand(), applyCommand(), explainCommand(), holdCommand(),
+		restoreCommand("undo HOLD [PERSON…]", "Undo what a hold froze or removed, for 14 days"), sourceCommand(), syncCommand(),
 	)
 	return root
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/provisioning"
 )
 
 // operations are the routes that belong to no domain: they look after the server itself.
@@ -131,5 +132,30 @@ func (a *app) measure() {
 	}
 	gauge("rollcall_authz_revision", "Authorization revision in force on this node.", func() float64 { return float64(a.index.Revision()) })
 	gauge("rollcall_authz_divergence_total", "Differences found between the index and OpenFGA.", func() float64 { return float64(a.engine.Divergences()) })
+	a.registry.MustRegister(openHolds{a})
 	gauge("rollcall_stream_connections", "Open streams.", func() float64 { return float64(a.chat.Hub().Stats().Connections) })
+}
+
+// openHolds tells how many holds of each cause wait for somebody, when it is asked; a burst is one of them.
+type openHolds struct{ app *app }
+
+// Describe implements prometheus.Collector.
+func (h openHolds) Describe(out chan<- *prometheus.Desc) { out <- h.desc() }
+
+// Collect implements prometheus.Collector.
+func (h openHolds) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	open, err := h.app.access.OpenHolds(ctx)
+	if err != nil {
+		out <- prometheus.NewInvalidMetric(h.desc(), err)
+		return
+	}
+	for _, cause := range []provisioning.Cause{provisioning.CauseAbsence, provisioning.CauseCleanup, provisioning.CauseMove, provisioning.CausePolicy, provisioning.CauseBurst} {
+		out <- prometheus.MustNewConstMetric(h.desc(), prometheus.GaugeValue, float64(open[cause]), string(cause))
+	}
+}
+
+func (h openHolds) desc() *prometheus.Desc {
+	return prometheus.NewDesc("rollcall_holds_open", "Holds that wait for somebody; cause burst: a source disabled or deleted many people.", []string{"cause"}, nil)
 }

@@ -198,37 +198,6 @@ type listOf[T any] struct {
 	Next  string `json:"next,omitempty"`
 }
 
-type hold struct {
-	ID        string          `json:"id"`
-	Cause     string          `json:"cause"`
-	State     string          `json:"state"`
-	CreatedAt string          `json:"created_at"`
-	People    json.RawMessage `json:"people,omitempty"`
-	Reason    string          `json:"reason,omitempty"`
-}
-
-func holdCommand() *cobra.Command {
-	command := &cobra.Command{Use: "hold", Short: "Look at removals the guard holds, release or reject them"}
-	command.AddCommand(remote(&cobra.Command{Use: "list", Short: "Every open hold", Args: cobra.NoArgs},
-		func(w io.Writer, l listOf[hold]) {
-			for _, h := range l.Items {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", h.ID, h.State, h.Cause, h.CreatedAt, h.Reason)
-			}
-		}, func(c *cobra.Command, api *client, _ []string) (listOf[hold], error) {
-			var l listOf[hold]
-			return l, api.do(c.Context(), "GET", "/api/v1/holds?state=open", nil, &l)
-		}))
-	for verb, short := range map[string]string{"release": "Let the held removals happen", "reject": "Keep everybody the hold is about"} {
-		command.AddCommand(remote(&cobra.Command{Use: verb + " HOLD", Short: short, Args: cobra.ExactArgs(1)},
-			func(w io.Writer, h hold) { fmt.Fprintf(w, "%s: done\n", h.ID) },
-			func(c *cobra.Command, api *client, args []string) (hold, error) {
-				h := hold{ID: args[0]}
-				return h, api.do(c.Context(), "POST", "/api/v1/holds/"+url.PathEscape(args[0])+"/"+verb, map[string]any{}, nil)
-			}))
-	}
-	return command
-}
-
 type source struct {
 	ID     string `json:"id"`
 	Name   string `json:"name"`

@@ -69,6 +69,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/people/{id}", admins, "One person", dir.GetPerson),
 		httpapi.Op("POST", "/api/v1/people/{id}/freeze", admins, "Freeze a person", dir.Freeze),
 		httpapi.Op("POST", "/api/v1/people/{id}/unfreeze", admins, "Lift a freeze of the console", dir.Unfreeze),
+		httpapi.Op("POST", "/api/v1/people/{id}/restore", admins, "Undo for 14 days that a source disabled or deleted a person", prov.RestorePerson),
 		httpapi.Op("GET", "/api/v1/people/{id}/memberships", admins, "A person's memberships with their reasons", prov.PersonMemberships),
 		httpapi.Op("GET", "/api/v1/people/{id}/sessions", admins, "A person's sessions", sess.ListPersonSessions),
 		httpapi.Op("DELETE", "/api/v1/people/{id}/sessions", admins, "End a person's sessions", sess.EndPersonSessions),
@@ -112,6 +113,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/holds/{id}", admins, "One hold", prov.GetHold),
 		httpapi.Op("POST", "/api/v1/holds/{id}/release", admins, "Let it happen", prov.ReleaseHold),
 		httpapi.Op("POST", "/api/v1/holds/{id}/reject", admins, "Keep everybody", prov.RejectHold),
+		httpapi.Op("POST", "/api/v1/holds/{id}/restore", admins, "Undo it: give back for 14 days", prov.RestoreHold),
 		httpapi.Op("GET", "/api/v1/audit", admins, "The audit log", ops.Audit),
 		httpapi.Op("GET", "/api/v1/audit/proof", admins, "Verify the audit log", ops.VerifyAudit),
 	}

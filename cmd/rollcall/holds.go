@@ -1,0 +1,80 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/url"
+
+	"github.com/spf13/cobra"
+)
+
+type hold struct {
+	ID        string          `json:"id"`
+	Cause     string          `json:"cause"`
+	State     string          `json:"state"`
+	CreatedAt string          `json:"created_at"`
+	Count     int             `json:"count"`
+	People    json.RawMessage `json:"people,omitempty"`
+	Reason    string          `json:"reason,omitempty"`
+}
+
+type restored struct {
+	Restored    []personRef `json:"restored"`
+	Frozen      []personRef `json:"frozen"`
+	Skipped     []personRef `json:"skipped"`
+	Memberships int         `json:"memberships"`
+	Until       string      `json:"until"`
+}
+
+type personRef struct {
+	ID          string `json:"id"`
+	DisplayName string `json:"display_name"`
+}
+
+func holdCommand() *cobra.Command {
+	command := &cobra.Command{Use: "hold", Short: "Look at what waits for somebody, and decide it"}
+	command.AddCommand(remote(&cobra.Command{Use: "list", Short: "Every open hold", Args: cobra.NoArgs},
+		func(w io.Writer, l listOf[hold]) {
+			for _, h := range l.Items {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d people\t%s\t%s\n", h.ID, h.State, h.Cause, h.Count, h.CreatedAt, h.Reason)
+			}
+		}, func(c *cobra.Command, api *client, _ []string) (listOf[hold], error) {
+			var l listOf[hold]
+			return l, api.do(c.Context(), "GET", "/api/v1/holds?state=open", nil, &l)
+		}))
+	for verb, short := range map[string]string{"release": "Let the held removals happen; of a burst: confirm it", "reject": "Keep everybody the hold is about"} {
+		command.AddCommand(remote(&cobra.Command{Use: verb + " HOLD", Short: short, Args: cobra.ExactArgs(1)},
+			func(w io.Writer, h hold) { fmt.Fprintf(w, "%s: done\n", h.ID) },
+			func(c *cobra.Command, api *client, args []string) (hold, error) {
+				h := hold{ID: args[0]}
+				return h, api.do(c.Context(), "POST", "/api/v1/holds/"+url.PathEscape(args[0])+"/"+verb, map[string]any{}, nil)
+			}))
+	}
+	command.AddCommand(restoreCommand("restore HOLD [PERSON…]", "Undo a hold, or the part of a burst that concerns these people"))
+	return command
+}
+
+// restoreCommand undoes a hold, whether it waits or was released.
+func restoreCommand(use, short string) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.MinimumNArgs(1)}
+	reason := c.Flags().String("reason", "", "why, for the audit log and the person's page")
+	return remote(c, func(w io.Writer, r restored) {
+		for _, list := range []struct {
+			what   string
+			people []personRef
+		}{{"restored", r.Restored}, {"still frozen otherwise", r.Frozen}, {"nothing to undo", r.Skipped}} {
+			for _, p := range list.people {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", list.what, p.ID, p.DisplayName)
+			}
+		}
+		fmt.Fprintf(w, "%d people have access again until %s, %d ended memberships are back\n", len(r.Restored), r.Until, r.Memberships)
+	}, func(c *cobra.Command, api *client, args []string) (restored, error) {
+		var r restored
+		body := map[string]any{"reason": *reason}
+		if len(args) > 1 {
+			body["people"] = args[1:]
+		}
+		return r, api.do(c.Context(), "POST", "/api/v1/holds/"+url.PathEscape(args[0])+"/restore", body, &r)
+	})
+}
