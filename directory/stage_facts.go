@@ -199,7 +199,7 @@ func (s stager) merged(out []StageFact, links []id.Link) error {
 		slices.Sort(p.Groups)
 		p.Groups = slices.Compact(p.Groups)
 		f.Freezes = freezesAfter(f.Freezes, f.Records, s.sources)
-		p.Status, p.Frozen, p.EndsAt = statusOf(false, f.Freezes, s.at)
+		p.Status, p.Frozen, p.EndsAt = statusOf(f.Freezes, s.at)
 		f.Person = p
 		f.arrange(s.sources, paths, s.at)
 		if out[i].By != "" {
