@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"time"
-	_ "time/tzdata" // dates are days in a person's zone, also where the machine has no zone database
 	"unicode"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -156,58 +155,4 @@ func fullName(given, family string) string {
 		}
 	}
 	return given + " " + family
-}
-
-func assertDates(record *directory.Record, r resource, zone *time.Location) error {
-	if own, err := time.LoadLocation(record.TimeZone); err == nil && record.TimeZone != "" && record.TimeZone != "Local" {
-		zone = own
-	}
-	for _, d := range []struct {
-		name string
-		end  bool
-		into *time.Time
-	}{
-		{"startDate", false, &record.StartAt},
-		{"endDate", true, &record.EndAt},
-		{"leaveFrom", false, &record.LeaveFrom},
-		{"leaveUntil", true, &record.LeaveUntil},
-	} {
-		at, err := instant(text(r, EmploymentURN, d.name), zone, d.end)
-		if err != nil {
-			return invalidValue("%s is neither a date nor an RFC 3339 time.", d.name)
-		}
-		*d.into = at
-	}
-	return nil
-}
-
-// instant reads a date or a time. A date is the first instant of that day in zone or, for an end, the first
-// instant after it.
-func instant(s string, zone *time.Location, end bool) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
-	}
-	if day, err := time.ParseInLocation(time.DateOnly, s, zone); err == nil {
-		if end {
-			day = time.Date(day.Year(), day.Month(), day.Day()+1, 0, 0, 0, 0, zone)
-		}
-		return inRange(day)
-	}
-	if at, err := time.ParseInLocation("2006-01-02T15:04:05", s, zone); err == nil { // no offset: the clock on the wall
-		return inRange(at)
-	}
-	at, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return time.Time{}, err
-	}
-	return inRange(at)
-}
-
-// inRange keeps to years that every engine and the authorization model can hold.
-func inRange(at time.Time) (time.Time, error) {
-	at = at.UTC()
-	if at.Year() < 1900 || at.Year() > 9998 {
-		return time.Time{}, invalidValue("The year %d is out of range.", at.Year())
-	}
-	return at, nil
 }

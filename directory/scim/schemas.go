@@ -15,8 +15,8 @@ const (
 	userURN       = schema.UserSchema
 	groupURN      = schema.GroupSchema
 	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
-	// EmploymentURN names our extension of HR dates: startDate, endDate, leaveFrom, leaveUntil,
-	// employmentType, company, costCenter.
+	// EmploymentURN names our extension of HR dates: startDate, endDate, lastWorkingInstant, timeZone, leaveFrom,
+	// leaveUntil, employmentType, company, costCenter.
 	EmploymentURN = "urn:ietf:params:scim:schemas:extension:rollcall:employment:1.0:User"
 
 	patchURN  = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -104,6 +104,8 @@ func employmentSchema() schema.Schema {
 		Attributes: schema.Attributes{
 			text("startDate", "First day of work, as a date or an RFC 3339 time."),
 			text("endDate", "Last day of work: a date is its end in the person's time zone, an RFC 3339 time is that instant."),
+			text("lastWorkingInstant", "When work and access end on the last day, to the second: an RFC 3339 time, or without an offset the clock on the wall in timeZone. The earlier of it and endDate counts."),
+			text("timeZone", "The IANA zone in which the dates and times of this employment are read; without it the user's timezone."),
 			text("leaveFrom", "First day of a leave of absence, as a date or an RFC 3339 time."),
 			text("leaveUntil", "Last day of a leave of absence: a date is its end, an RFC 3339 time is that instant."),
 			text("employmentType", "employee, contractor, intern or another word of the source."),
