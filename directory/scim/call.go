@@ -63,6 +63,11 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
+	if r.Method == http.MethodOptions { // RFC 9110 section 9.3.7
+		w.Header().Set("Allow", strings.Join(at.methods(), ", "))
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	if err := at.check(w, r); err != nil {
 		return err
 	}
@@ -175,6 +180,13 @@ func (c *call) prepareBody(method string, body []byte) ([]byte, error) {
 
 // prepareQuery compiles filter and sortBy.
 func (c *call) prepareQuery() error {
+	if c.query.cursor == nil {
+		for name, value := range map[string]string{"startIndex": c.query.startIndex, "count": c.query.count} {
+			if _, err := number(name, value, 0); err != nil {
+				return err
+			}
+		}
+	}
 	if c.query.filter != "" {
 		e, err := c.kind.parseFilter(c.query.filter, c.all...)
 		if err != nil {

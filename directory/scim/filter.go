@@ -80,7 +80,7 @@ func lex(s string) ([]token, error) {
 }
 
 // closing answers the index behind the text that opens at s[i], or -1.
-func closing(s string, i int) int {
+func closing[T string | []byte](s T, i int) int {
 	for j := i + 1; j < len(s); j++ {
 		switch s[j] {
 		case '\\':
@@ -169,6 +169,9 @@ func (w *rewriter) term() error {
 		case t.kind == 'w' && strings.EqualFold(t.text, "not") && w.peek().kind == '(':
 			w.out.WriteString("not ")
 		case t.kind == 'w':
+			if len(t.text) > 4 && strings.EqualFold(t.text[:4], "urn:") { // the parser knows them in lower case only
+				t.text = "urn:" + t.text[4:]
+			}
 			if len(t.text) > maxNameBytes {
 				return invalidFilter("An attribute's name is longer than %d bytes.", maxNameBytes)
 			}

@@ -1,10 +1,10 @@
 package scim
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strings"
 
 	scimerrors "github.com/elimity-com/scim/errors"
 )
@@ -73,7 +73,7 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request, c *call, at rou
 }
 
 func decodeAnswer(body []byte) (resource, error) {
-	d := json.NewDecoder(strings.NewReader(string(body)))
+	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	var object resource
 	err := d.Decode(&object)

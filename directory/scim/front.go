@@ -14,6 +14,7 @@ import (
 	"time"
 
 	scimerrors "github.com/elimity-com/scim/errors"
+	"github.com/elimity-com/scim/schema"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -83,12 +84,8 @@ type route struct {
 // route reads the path: its endpoint in any letter case, with or without a trailing slash.
 func (h *Handler) route(r *http.Request) (route, error) {
 	nowhere := answer(http.StatusNotFound, "There is no such endpoint.")
-	path := r.URL.EscapedPath()
-	if len(path) >= len(Root) && strings.EqualFold(path[:len(Root)], Root) {
-		path = path[len(Root):]
-	}
 	var parts []string
-	for part := range strings.SplitSeq(path, "/") {
+	for part := range strings.SplitSeq(r.URL.EscapedPath(), "/") {
 		if part == "" {
 			continue
 		}
@@ -97,6 +94,9 @@ func (h *Handler) route(r *http.Request) (route, error) {
 			return route{}, nowhere
 		}
 		parts = append(parts, plain)
+	}
+	if len(parts) >= 2 && strings.EqualFold("/"+parts[0]+"/"+parts[1], Root) {
+		parts = parts[2:]
 	}
 	if len(parts) == 0 {
 		return route{endpoint: "/", root: true}, nil
@@ -117,6 +117,9 @@ func (h *Handler) route(r *http.Request) (route, error) {
 	}
 	for _, name := range []string{"ServiceProviderConfig", "ResourceTypes", "Schemas"} {
 		if strings.EqualFold(parts[0], name) && (at.id == "" || name != "ServiceProviderConfig") {
+			if name == "Schemas" {
+				at.id = h.schemaNamed(at.id)
+			}
 			at.endpoint, at.discovery = "/"+name, true
 			return at, nil
 		}
@@ -132,17 +135,29 @@ func (h *Handler) route(r *http.Request) (route, error) {
 	return route{}, nowhere
 }
 
+// schemaNamed answers the URN of a schema as it is spelled, whatever the case it is asked for in.
+func (h *Handler) schemaNamed(urn string) string {
+	for _, k := range h.kinds {
+		for _, s := range append([]schema.Schema{k.core}, k.extensions...) {
+			if strings.EqualFold(s.ID, urn) {
+				return s.ID
+			}
+		}
+	}
+	return urn
+}
+
 // methods answers what may be done at a route.
 func (at route) methods() []string {
 	switch {
 	case at.discovery, at.root && !at.search:
-		return []string{http.MethodGet}
+		return []string{http.MethodGet, http.MethodHead, http.MethodOptions}
 	case at.search, at.bulk:
-		return []string{http.MethodPost}
+		return []string{http.MethodPost, http.MethodOptions}
 	case at.id != "":
-		return []string{http.MethodGet, http.MethodPut, http.MethodPatch, http.MethodDelete}
+		return []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}
 	}
-	return []string{http.MethodGet, http.MethodPost}
+	return []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions}
 }
 
 func (at route) check(w http.ResponseWriter, r *http.Request) error {

@@ -170,7 +170,7 @@ func TestPaths(t *testing.T) {
 	for _, path := range []string{"/Users/" + strings.ToUpper(link), "/Users/%2e%2e", "/Users/" + link + "/x", "/User", "/Users/%00", "/Users/a%2fb", "/ServiceProviderConfig/x", "/Schemas/nothing"} {
 		s.wantError(404, "", s.do("GET", path, ""))
 	}
-	for path, allow := range map[string]string{"/Users": "GET, POST", "/Users/" + link: "GET, PUT, PATCH, DELETE", "/Schemas": "GET"} {
+	for path, allow := range map[string]string{"/Users": "GET, HEAD, POST, OPTIONS", "/Users/" + link: "GET, HEAD, PUT, PATCH, DELETE, OPTIONS", "/Schemas": "GET, HEAD, OPTIONS"} {
 		r := s.do("TRACE", path, "")
 		s.wantError(405, "", r)
 		if got := r.header.Get("Allow"); got != allow {

@@ -1,13 +1,9 @@
 package scim
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"net/url"
 	"path"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/elimity-com/scim/schema"
 )
@@ -20,75 +16,6 @@ type resource = map[string]any
 type normalised struct {
 	known   resource
 	unknown resource
-}
-
-// decode reads one JSON object. Numbers keep their digits.
-func decode(body []byte) (resource, error) {
-	if !utf8.Valid(body) { // RFC 7644 section 3.8; the decoder would put U+FFFD in
-		return nil, invalidSyntax("The body is not UTF-8 text.")
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var object resource
-	if err := d.Decode(&object); err != nil || object == nil {
-		return nil, invalidSyntax("The body is not a JSON object.")
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, invalidSyntax("The body holds more than one JSON value.")
-	}
-	if deeper(object, maxNesting) { // SQLite reads no JSON of more than 1000 levels
-		return nil, invalidValue("The body is nested deeper than %d levels.", maxNesting)
-	}
-	if hasNUL(object) {
-		return nil, invalidValue("A text holds the character U+0000.")
-	}
-	return object, nil
-}
-
-// maxNesting bounds the levels of a body.
-const maxNesting = 100
-
-// deeper tells whether v has more than limit levels.
-func deeper(v any, limit int) bool {
-	if limit < 0 {
-		return true
-	}
-	switch v := v.(type) {
-	case []any:
-		for _, e := range v {
-			if deeper(e, limit-1) {
-				return true
-			}
-		}
-	case map[string]any:
-		for _, e := range v {
-			if deeper(e, limit-1) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// hasNUL looks for U+0000, which PostgreSQL cannot keep in a text.
-func hasNUL(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return strings.IndexByte(v, 0) >= 0
-	case []any:
-		for _, e := range v {
-			if hasNUL(e) {
-				return true
-			}
-		}
-	case map[string]any:
-		for key, e := range v {
-			if hasNUL(key) || hasNUL(e) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // normalise brings the body of a POST or PUT into the form the schemas describe: names in their letter case,

@@ -37,7 +37,7 @@ func parseRaw(raw json.RawMessage) (resource, error) {
 	if len(raw) == 0 {
 		return resource{}, nil
 	}
-	return decode(raw)
+	return decodeAnswer(raw)
 }
 
 // assert makes record say what the resource says; zone is where dates are days for who has no time zone. The

@@ -147,6 +147,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w = x
 	}
 	defer x.end()
+	if r.Method == http.MethodHead { // RFC 9110 section 9.3.2: a GET whose answer has no body
+		get := *r
+		get.Method = http.MethodGet
+		w, r = headOnly{w}, &get
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
@@ -165,6 +170,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeError(w, known)
 	}
 }
+
+// headOnly drops the body of an answer.
+type headOnly struct{ http.ResponseWriter }
+
+// Write implements http.ResponseWriter.
+func (w headOnly) Write(b []byte) (int, error) { return len(b), nil }
 
 // Limits answers how many requests one source may make per second, and how many at once.
 func (h *Handler) Limits() (rate, burst int) { return int(h.limit), h.burst }

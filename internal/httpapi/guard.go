@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -15,11 +16,12 @@ import (
 // guard stands before every handler: it implements humago.Mux, so that typed routes pass it too, before huma
 // reads a byte of the body. A pattern that is not in the table of routes is refused.
 type guard struct {
-	server  *Server
-	mux     *http.ServeMux
-	routes  map[string]Route
-	origins *http.CrossOriginProtection
-	metrics *metrics
+	server   *Server
+	mux      *http.ServeMux
+	routes   map[string]Route
+	subtrees []Route // those of every method
+	origins  *http.CrossOriginProtection
+	metrics  *metrics
 }
 
 // HandleFunc mounts h behind the checks of the route that has this pattern.
@@ -74,11 +76,28 @@ func (g *guard) serve(w http.ResponseWriter, r *http.Request) {
 		g.server.Log.Log(ctx, level(r.Method, rec.code()), "request", "request", request, "method", r.Method, "path", r.URL.Path, "status", rec.code(),
 			"bytes", rec.bytes, "duration", time.Since(began))
 	}()
+	if route, ok := g.subtree(r); ok {
+		r.Pattern = route.pattern()
+		g.admit(rec, r, route, route.plain.ServeHTTP)
+		return
+	}
 	if _, pattern := g.mux.Handler(r); pattern == "" || catchAll(pattern) && strings.HasPrefix(r.URL.Path, "/api/") {
 		g.unmatched(rec, r)
 		return
 	}
 	g.mux.ServeHTTP(rec, r)
+}
+
+// subtree answers the route that takes every method on a whole subtree, where r is for it, its root included. The mux would
+// redirect what it does not find clean, by a page that no client of such a protocol reads, and tell letters apart by case.
+func (g *guard) subtree(r *http.Request) (Route, bool) {
+	clean := path.Clean("/"+r.URL.Path) + "/"
+	for _, route := range g.subtrees {
+		if len(clean) >= len(route.Path) && strings.EqualFold(clean[:len(route.Path)], route.Path) {
+			return route, true
+		}
+	}
+	return Route{}, false
 }
 
 // level keeps reading requests out of an operator's sight unless they fail.

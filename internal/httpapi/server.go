@@ -57,6 +57,9 @@ func (s *Server) Handler(routes []Route) http.Handler {
 	routes = append(slices.Clone(routes), docs.routes()...)
 	for _, r := range routes {
 		g.routes[r.pattern()] = r
+		if r.Method == "" && r.plain != nil && strings.HasSuffix(r.Path, "/") {
+			g.subtrees = append(g.subtrees, r)
+		}
 	}
 	for _, r := range routes {
 		if r.typed != nil {
