@@ -164,7 +164,7 @@ func TestBulkLimits(t *testing.T) {
 		`{"schemas":["` + patchURN + `"],"Operations":[` + many[0] + `]}`, `{"schemas":["` + bulkURN + `"],"Operations":{}}`, `{"schemas":["` + bulkURN + `"],"failOnErrors":"1","Operations":[` + many[0] + `]}`} {
 		s.wantError(400, "invalidSyntax", s.do("POST", "/Bulk", body))
 	}
-	if r := s.do("GET", "/Bulk", ""); r.status != 405 || r.header.Get("Allow") != "POST" {
+	if r := s.do("GET", "/Bulk", ""); r.status != 405 || r.header.Get("Allow") != "POST, OPTIONS" {
 		t.Errorf("GET: %d %s", r.status, r.header.Get("Allow"))
 	}
 	s.wantError(404, "", s.do("POST", "/Bulk/x", "{}"))

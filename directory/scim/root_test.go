@@ -58,10 +58,10 @@ func TestRootQuery(t *testing.T) {
 		for _, query := range []string{"sortBy=userName", "cursor=", "startIndex=x", "count=x"} {
 			s.wantError(400, "invalidValue", s.do("GET", "/?"+query, ""))
 		}
-		if r := s.do("POST", "/", "{}"); r.status != 405 || r.header.Get("Allow") != "GET" {
+		if r := s.do("POST", "/", "{}"); r.status != 405 || r.header.Get("Allow") != "GET, HEAD, OPTIONS" {
 			t.Errorf("POST /: %d %s", r.status, r.header.Get("Allow"))
 		}
-		if r := s.do("GET", "/.search", ""); r.status != 405 || r.header.Get("Allow") != "POST" {
+		if r := s.do("GET", "/.search", ""); r.status != 405 || r.header.Get("Allow") != "POST, OPTIONS" {
 			t.Errorf("GET /.search: %d %s", r.status, r.header.Get("Allow"))
 		}
 		_, other, _ := s.newSource("okta")
