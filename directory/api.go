@@ -11,7 +11,11 @@ import (
 )
 
 // API is the HTTP side of this package for administrators: people, units and groups as the directory has them, freezes, sources.
-type API struct{ Store *Store }
+type API struct {
+	Store *Store
+	// PublicURL is where SCIM clients reach the server.
+	PublicURL string
+}
 
 // CauseFrom names who makes the request of ctx as the cause of a change.
 func CauseFrom(ctx context.Context, reason string) Cause {

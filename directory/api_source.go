@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -54,6 +55,7 @@ type SourceInPath struct {
 type SourceDetail struct {
 	Body struct {
 		SourceView
+		SCIM   string       `json:"scim_url,omitempty" doc:"the base address to give a SCIM client"`
 		Counts SourceCounts `json:"counts"`
 	}
 }
@@ -67,6 +69,9 @@ func (a *API) GetSource(ctx context.Context, in *SourceInPath) (*SourceDetail, e
 	out := &SourceDetail{}
 	if out.Body.SourceView, err = a.sourceView(ctx, s); err != nil {
 		return nil, err
+	}
+	if s.Kind == KindSCIM {
+		out.Body.SCIM = strings.TrimRight(a.PublicURL, "/") + "/scim/v2"
 	}
 	out.Body.Counts, err = a.Store.SourceCounts(ctx, s.ID)
 	return out, err

@@ -26,7 +26,7 @@ const (
 // routes is every door there is, and who may go through it. A handler checks only what depends on the thing
 // asked for: whose it is, which channel.
 func (a *app) routes() []httpapi.Route {
-	dir := &directory.API{Store: a.people}
+	dir := &directory.API{Store: a.people, PublicURL: a.cfg.PublicURL}
 	prov := &provisioning.API{Reactor: a.access, Directory: a.people, Index: a.index, Check: a.checkOpenFGA}
 	sess := &session.API{Door: a.door, Profile: a.profile, Impersonation: a.cfg.Dev.Impersonation}
 	talk := &chat.API{Chat: a.chat}

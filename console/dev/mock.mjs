@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import * as co from "./company.mjs";
+import { sourceRoutes } from "./sources.mjs";
 
 const port = Number(process.argv[2] ?? 8480);
 const dist = new URL("../dist/", import.meta.url).pathname;
@@ -44,6 +45,7 @@ const routes = [
   ["POST", /^\/people\/(\w+)\/(un)?freeze$/, ([id, un]) => ((co.people.find((p) => p.id === id).frozen = !un), ok({}))],
   ["GET", /^\/units$/, (_, q) => unpaged(co.units, q)],
   ["GET", /^\/sources$/, (_, q) => unpaged(co.sources, q)],
+  ...sourceRoutes({ ok, page, problem }),
   ["GET", /^\/groups$/, (_, q) => page(co.groups, q)],
   ["GET", /^\/memberships$/, (_, q) => page(co.membersOf(co.groups.find((g) => g.id === q.get("group"))), q)],
   ["GET", /^\/access\/explain$/, (_, q) => ok(co.explain(co.people.find((p) => p.id === q.get("person")), q.get("channel")))],

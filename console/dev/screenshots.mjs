@@ -120,6 +120,33 @@ async function all(locale, mode, viewport, suffix) {
   });
   await visit(page, at("holds"), "/admin/holds");
   await visit(page, at("sources"), "/admin/sources");
+  await visit(page, at("source-add"), "/admin/sources", async () => {
+    await page.locator("[data-add-source]").click();
+    await wait();
+  });
+  const source = (await api(page, "/api/v1/sources")).items?.find((s) => s.kind === "scim")?.id;
+  await visit(page, at("source"), `/admin/sources/${source}`);
+  await visit(page, at("source-test"), `/admin/sources/${source}`, async () => {
+    await page.locator("[data-test-connection]").click();
+    await page.locator("[role=status] h2, [role=status] [role=img]").first().waitFor({ timeout: 15_000 }).catch(() => {});
+    await page.locator("[data-test-connection]").scrollIntoViewIfNeeded();
+    await page.mouse.move(700, 600);
+    await page.mouse.wheel(0, 500);
+    await wait();
+  });
+  await visit(page, at("source-requests"), `/admin/sources/${source}`, async () => {
+    await page.locator("[data-failures]").scrollIntoViewIfNeeded();
+    await page.mouse.move(700, 600);
+    await page.mouse.wheel(0, 900);
+    await wait();
+  });
+  await visit(page, at("source-request"), `/admin/sources/${source}`, async () => {
+    await page.locator("[data-failures]").click();
+    await wait();
+    await page.locator("main button:has(time)").first().click({ timeout: 3000 }).catch(() => {});
+    await wait();
+  });
+  if (mock) await visit(page, at("source-ldap"), "/admin/sources/src_ldap");
   await visit(page, at("audit"), "/admin/audit", async () => {
     await page.locator("button[aria-expanded]").first().click({ timeout: 3000 }).catch(() => {});
     await wait();

@@ -1,20 +1,24 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "wouter";
-import { sources, type Source } from "../../api/sources";
+import { source, type SourceDetail } from "../../api/sources";
 import { useTexts, word } from "../../i18n";
 import { Page } from "../../ui/page";
 import { Tag } from "../../ui/people";
-import { Loaded, NotFound } from "../../ui/states";
+import { Loaded } from "../../ui/states";
+import { Connection } from "./Connection";
+import { Overview } from "./Overview";
+import { Requests } from "./Requests";
+import { Tokens } from "./Tokens";
 import styles from "../admin.module.css";
 
 /** SourcePage is one source: how it stands, how to connect it, its tokens, its last requests. Each part is a file beside this one. */
 export default function SourcePage({ id }: { id: string }) {
   const { t } = useTexts();
-  const query = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal) });
-  const found = query.data?.items.find((s) => s.id === id);
+  const query = useQuery({ queryKey: ["source", id], queryFn: ({ signal }) => source(id, signal), refetchInterval: 20_000 });
+  const s = query.data;
   return (
-    <Page title={found?.name ?? t.sources.title} above={<Back />} tags={found && <Tag>{word(t.words.source, found.kind)}</Tag>}>
-      <Loaded query={query}>{() => (found ? <Parts source={found} /> : <NotFound />)}</Loaded>
+    <Page title={s?.name ?? t.sources.title} above={<Back />} tags={s && <Tags source={s} />}>
+      <Loaded query={query}>{(found) => <Parts source={found} />}</Loaded>
     </Page>
   );
 }
@@ -28,7 +32,25 @@ function Back() {
   );
 }
 
+function Tags({ source: s }: { source: SourceDetail }) {
+  const { t } = useTexts();
+  return (
+    <>
+      <Tag>{word(t.words.source, s.kind)}</Tag>
+      {s.advisory && <Tag>{t.sources.advisory}</Tag>}
+      {s.mode && s.mode !== "live" && <Tag tone="warn">{word(t.source.mode, s.mode)}</Tag>}
+    </>
+  );
+}
+
 /** Parts are the sections of the page, in the order somebody connecting a source needs them. */
-function Parts({ source }: { source: Source }) {
-  return <div data-source={source.id} />;
+function Parts({ source: s }: { source: SourceDetail }) {
+  return (
+    <>
+      <Overview source={s} />
+      <Connection source={s} />
+      {s.kind === "scim" && <Tokens source={s} />}
+      {s.kind === "scim" && <Requests source={s} />}
+    </>
+  );
 }

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Table, type TableColumnsType } from "antd";
 import { Link } from "wouter";
-import { heardAt, sources, type Source } from "../../api/sources";
+import { endsSoon, heardAt, sources, type Source } from "../../api/sources";
 import { useTexts, word } from "../../i18n";
 import { Page } from "../../ui/page";
 import { Tag, When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
+import { AddSource } from "./AddSource";
 import styles from "../admin.module.css";
 
 /** SourcesPage lists the systems that say who works here. */
@@ -13,7 +14,7 @@ export default function SourcesPage() {
   const { t } = useTexts();
   const query = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal) });
   return (
-    <Page title={t.sources.title} lead={t.sources.lead}>
+    <Page title={t.sources.title} lead={t.sources.lead} actions={<AddSource />}>
       <Loaded query={query}>{(page) => (page.items.length === 0 ? <Empty title={t.sources.none} hint={t.sources.noneHint} /> : <List items={page.items} />)}</Loaded>
     </Page>
   );
@@ -28,7 +29,7 @@ function List({ items }: { items: Source[] }) {
       key: "name",
       render: (_, s) => (
         <>
-          <Link className={styles.strong} href={`/admin/sources/${s.id}`}>{s.name ?? s.id}</Link> {s.advisory && <Tag>{t.sources.advisory}</Tag>} {s.last_error && <Tag tone="bad">{t.sources.state.failed}</Tag>}
+          <Link className={styles.strong} href={`/admin/sources/${s.id}`}>{s.name ?? s.id}</Link> {s.advisory && <Tag>{t.sources.advisory}</Tag>} {s.mode && s.mode !== "live" && <Tag tone="warn">{word(t.source.mode, s.mode)}</Tag>} {(s.tokens ?? []).some((token) => endsSoon(token) !== undefined) && <Tag tone="warn">{t.sources.tokenEnds}</Tag>} {s.last_error && <Tag tone="bad">{t.sources.state.failed}</Tag>}
           {s.last_error && <div className={styles.small}>{s.last_error}</div>}
         </>
       ),

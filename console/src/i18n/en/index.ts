@@ -8,8 +8,9 @@ import { people } from "./people";
 import { policies } from "./policies";
 import { shell } from "./shell";
 import { signin } from "./signin";
+import { source } from "./source";
 import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, sources, audit };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, audit };

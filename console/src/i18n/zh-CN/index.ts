@@ -9,8 +9,9 @@ import { people } from "./people";
 import { policies } from "./policies";
 import { shell } from "./shell";
 import { signin } from "./signin";
+import { source } from "./source";
 import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, sources, audit } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, audit } satisfies Texts;
