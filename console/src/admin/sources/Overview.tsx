@@ -38,7 +38,7 @@ export function Overview({ source }: { source: SourceDetail }) {
           ))}
         </dl>
       </Card>
-      {seen.data && <Notes traffic={seen.data} />}
+      {seen.data && seen.data.strangers > 0 && <p className={`${styles.small} ${styles.gap}`}>{t.source.strangers(seen.data.strangers)}</p>}
     </Section>
   );
 }
@@ -50,26 +50,30 @@ function trafficFacts(seen: Traffic, t: ReturnType<typeof useTexts>["t"]): [stri
   ];
 }
 
-function Notes({ traffic: seen }: { traffic: Traffic }) {
+/** Ignored are the attributes a source sends that nobody understands. */
+export function Ignored({ source }: { source: SourceDetail }) {
   const { t } = useTexts();
+  const { data: seen } = useQuery({ queryKey: ["source", source.id, "traffic"], queryFn: ({ signal }) => traffic(source.id, signal) });
+  if (!seen) return null;
   return (
     <>
       {seen.ignored.length > 0 && (
         <Section title={t.source.ignored} hint={t.source.ignoredHint}>
           <Card rows>
             {seen.ignored.slice(0, 20).map((i) => (
-              <div key={i.attribute} className={styles.line}>
-                <span className={styles.lineText}>
-                  <Code>{i.attribute}</Code>
-                </span>
-                <span className={styles.small}>{t.source.ignoredTimes(i.requests)}</span>
-                <When at={i.last_at} />
+              <div key={i.attribute}>
+                <div className={styles.line}>
+                  <span className={styles.lineText}>
+                    <Code>{i.attribute}</Code>
+                  </span>
+                  <span className={styles.small}>{t.source.ignoredTimes(i.requests)}</span>
+                  <When at={i.last_at} />
+                </div>
               </div>
             ))}
           </Card>
         </Section>
       )}
-      {seen.strangers > 0 && <p className={`${styles.small} ${styles.gap}`}>{t.source.strangers(seen.strangers)}</p>}
       {seen.dropped > 0 && <p className={`${styles.small} ${styles.gap}`}>{t.source.dropped(seen.dropped)}</p>}
     </>
   );

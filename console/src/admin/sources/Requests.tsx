@@ -58,7 +58,7 @@ export function Requests({ source }: { source: SourceDetail }) {
           </>
         )}
       </Loaded>
-      <Drawer open={open !== null} onClose={() => setOpen(null)} size={640} title={t.source.requestId} destroyOnHidden closable={{ "aria-label": t.source.close }}>
+      <Drawer open={open !== null} onClose={() => setOpen(null)} size={640} title={t.source.requests} destroyOnHidden closable={{ "aria-label": t.source.close }}>
         {open && <Whole source={source} id={open} bodies={kept.data?.bodies ?? true} />}
       </Drawer>
     </Section>
@@ -85,7 +85,9 @@ function Row({ request: r, open }: { request: Seen; open: () => void }) {
           {time}
         </time>
         <span className={own.method}>{r.method}</span>
-        <Tag tone={tone(r)}>{String(r.status)}</Tag>
+        <span className={own.status}>
+          <Tag tone={tone(r)}>{String(r.status)}</Tag>
+        </span>
         <span className={own.address}>
           {r.path.replace(/^\/scim\/v2/i, "")}
           {r.query && `?${plain(r.query)}`}
@@ -124,7 +126,7 @@ function Facts({ request: r, source, bodies }: { request: SeenWhole; source: Sou
           {r.query && `?${plain(r.query)}`}
         </Code>
       </p>
-      <dl className={`${own.facts} ${styles.gap}`}>
+      <dl className={own.facts}>
         {facts
           .filter(([, value]) => value)
           .map(([name, value]) => [<dt key={name}>{name}</dt>, <dd key={`${name}:`}>{value}</dd>])}

@@ -6,7 +6,7 @@ import { Page } from "../../ui/page";
 import { Tag } from "../../ui/people";
 import { Loaded } from "../../ui/states";
 import { Connection } from "./Connection";
-import { Overview } from "./Overview";
+import { Ignored, Overview } from "./Overview";
 import { Requests } from "./Requests";
 import { Tokens } from "./Tokens";
 import styles from "../admin.module.css";
@@ -51,6 +51,7 @@ function Parts({ source: s }: { source: SourceDetail }) {
       <Connection source={s} />
       {s.kind === "scim" && <Tokens source={s} />}
       {s.kind === "scim" && <Requests source={s} />}
+      {s.kind === "scim" && <Ignored source={s} />}
     </>
   );
 }

@@ -31,7 +31,9 @@ export function Tokens({ source }: { source: SourceDetail }) {
       <Card rows>
         {live.length === 0 && <Empty title={t.source.noTokens} hint={t.source.noTokensHint} />}
         {live.map((token) => (
-          <Row key={token.id} token={token} source={source.id} last={live.length === 1} />
+          <div key={token.id}>
+            <Row token={token} source={source.id} last={live.length === 1} />
+          </div>
         ))}
         {ended > 0 && (
           <details>
