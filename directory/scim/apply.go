@@ -124,6 +124,9 @@ func (k *kind) applyMulti(holder resource, op string, p patchPath, value any) er
 				list = append(list, e)
 			}
 		}
+		if primary(added) > 1 { // the request contradicts itself: checkValues refuses it
+			clear(touched)
+		}
 	}
 	onePrimary(list, touched)
 	if len(list) == 0 {

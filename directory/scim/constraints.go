@@ -72,17 +72,13 @@ func checkValues(name string, a schema.CoreAttribute, old, now any) error {
 		return checkAttributes(name+".", a.SubAttributes(), was, is)
 	}
 	list, _ := now.([]any)
-	primaries := 0
 	for _, e := range list {
 		is, _ := e.(map[string]any)
 		if err := checkAttributes(name+".", a.SubAttributes(), nil, is); err != nil {
 			return err
 		}
-		if is["primary"] == true {
-			primaries++
-		}
 	}
-	if primaries > 1 { // RFC 7643 section 2.4
+	if primary(list) > 1 { // RFC 7643 section 2.4
 		return invalidValue("More than one value of %s is primary.", name)
 	}
 	return nil

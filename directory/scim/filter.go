@@ -247,7 +247,7 @@ func (w *rewriter) valuePath(name string) error {
 		return err
 	}
 	w.at++ // ]
-	if t := w.peek(); t.kind == 'w' && t.glue && strings.HasPrefix(t.text, ".") {
+	if t := w.peek(); t.kind == 'w' && t.glue && strings.HasPrefix(t.text, ".") && t.text != "." {
 		w.at++
 		var out strings.Builder
 		out.WriteString("(" + inner.text + ") and " + t.text[1:])

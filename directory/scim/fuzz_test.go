@@ -1,8 +1,6 @@
 package scim
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	engine "github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
 
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
@@ -46,9 +43,6 @@ func FuzzRewrite(f *testing.F) {
 			mustRefuse(t, err)
 			return
 		}
-		if !utf8Clean(in) || regexp.MustCompile(`[^\s()\[\]]*"[^"]*"\S*(\[| (pr|eq|ne|co|sw|ew|gt|ge|lt|le)\b)`).MatchString(r.text) {
-			return // a quote within a name: refused by the grammar next
-		}
 		if len(r.plain()) > maxFilterBytes {
 			return
 		}
@@ -61,8 +55,6 @@ func FuzzRewrite(f *testing.F) {
 		}
 	})
 }
-
-func utf8Clean(s string) bool { return strings.ToValidUTF8(s, "") == s }
 
 // FuzzPath holds that a path has one canonical form.
 func FuzzPath(f *testing.F) {
@@ -88,21 +80,15 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
-// FuzzApply holds that operations leave a resource that normalises to itself, with one primary value at most where there was
-// one, and that a change without a value filter made twice is made once.
+// FuzzApply holds that a change without a value filter, made twice, is made once.
 func FuzzApply(f *testing.F) {
 	body := `{"userName":"u","title":"t","emails":[{"value":"a@b","type":"work","primary":true},{"value":"c@d","type":"home"}],"` + enterpriseURN + `":{"department":"d","manager":{"value":"m"}}}`
 	for _, seed := range []string{`[{"op":"add","path":"emails","value":[{"value":"e@f","primary":true}]}]`, `[{"op":"replace","path":"emails[type eq \"work\"].value","value":"x"}]`,
 		`[{"op":"remove","path":"emails[type eq \"home\"]"},{"op":"replace","value":{"name":{"givenName":"G"}}}]`, `[{"op":"add","path":"` + enterpriseURN + `","value":{"manager":{"value":""}}}]`,
-		`[{"op":"replace","path":"emails.primary","value":"True"}]`, `[{"op":"add","path":"roles","value":["a","b"]},{"op":"remove","path":"roles[value eq \"a\"]"}]`} {
+		`[{"op":"add","path":"emails","value":[{"value":"x","primary":true},{"value":"y","primary":true}]}]`, `[{"op":"replace","path":"emails.primary","value":"True"}]`, `[{"op":"add","path":"roles","value":["a","b"]},{"op":"remove","path":"roles[value eq \"a\"]"}]`} {
 		f.Add(body, seed)
 	}
 	user := userKind()
-	handler := &capture{}
-	server, err := engine.NewServer(&engine.ServerArgs{ServiceProviderConfig: serviceProviderConfig(), ResourceTypes: []engine.ResourceType{user.resourceType(handler)}})
-	if err != nil {
-		f.Fatal(err)
-	}
 	f.Fuzz(func(t *testing.T, body, operations string) {
 		object, err := decode([]byte(body))
 		if err != nil {
@@ -116,22 +102,13 @@ func FuzzApply(f *testing.F) {
 		if err != nil || len(c.known) == 0 {
 			return
 		}
-		out, _ := json.Marshal(map[string]any{"schemas": []string{patchURN}, "Operations": c.known})
-		r, _ := http.NewRequest(http.MethodPatch, "/Users/x", bytes.NewReader(out))
-		w := &sink{header: http.Header{}}
-		if server.ServeHTTP(w, r); w.status != http.StatusNoContent {
-			return
-		}
 		once := clone(normal.known).(map[string]any)
-		if err := user.apply(once, handler.operations); err != nil {
+		if err := user.apply(once, c.known); err != nil {
 			mustRefuse(t, err)
 			return
 		}
-		if n := primaries(once); n > 1 && primaries(normal.known) <= 1 && len(handler.operations) == 1 && handler.operations[0].Op == "add" && handler.operations[0].Path.ValueExpression != nil {
-			t.Fatalf("%s leaves %d primary values", operations, n)
-		}
-		for _, o := range handler.operations {
-			if o.Path.ValueExpression != nil || len(handler.operations) > 1 {
+		for _, o := range c.known {
+			if strings.Contains(o.Path, "[") || len(c.known) > 1 {
 				return
 			}
 		}
@@ -139,7 +116,7 @@ func FuzzApply(f *testing.F) {
 			return // refused next
 		}
 		twice := clone(once).(map[string]any)
-		if err := user.apply(twice, handler.operations); err != nil || !reflect.DeepEqual(once, twice) {
+		if err := user.apply(twice, c.known); err != nil || !reflect.DeepEqual(once, twice) {
 			t.Fatalf("%s on %s\nonce  %v\ntwice %v, %v", operations, body, once, twice, err)
 		}
 	})

@@ -107,6 +107,16 @@ func checkUser(r resource) error {
 	return nil
 }
 
+// primary counts the elements that call themselves primary.
+func primary(list []any) (n int) {
+	for _, e := range list {
+		if element, ok := e.(map[string]any); ok && element["primary"] == true {
+			n++
+		}
+	}
+	return n
+}
+
 func attributes(r resource) directory.Attributes {
 	given, family := text(r, "name", "givenName"), text(r, "name", "familyName")
 	a := directory.Attributes{
