@@ -50,7 +50,6 @@ const crashToken = "crash-bootstrap-token-0123456789"
 // and OpenFGA hold the same.
 //
 // holds: J37
-// holds: attack revocation-03
 func TestKilledAnywhere(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
