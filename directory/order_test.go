@@ -14,7 +14,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
-// In whatever order and in whatever portions records, units and groups arrive, also twice, the people end up the same.
+// In whatever order and in whatever portions records, units and groups arrive, also twice, and after a dry run, the people end up the same.
 //
 // holds: J05
 // holds: J06
@@ -76,8 +76,15 @@ func TestAnyOrderEndsTheSame(t *testing.T) {
 			if a, b := w.picture(rt, one), w.picture(rt, two); a != b {
 				rt.Fatalf("straight\n%s\npermuted\n%s", a, b)
 			}
+			dry := w.dry(fmt.Sprint("c", n), directory.KindLDAP, 1)
+			send(dry, order, 2)
+			w.live(dry)
+			if a, b := w.picture(rt, one), w.picture(rt, dry); a != b {
+				rt.Fatalf("straight\n%s\nafter a dry run\n%s", a, b)
+			}
 			before := w.written()
 			send(two, order, 3)
+			send(dry, order, 3)
 			if after := w.written(); after != before {
 				rt.Fatalf("the second run wrote\n%s\n%s", before, after)
 			}

@@ -193,5 +193,5 @@ func (failureRow) TableName() string { return "failures" }
 // tables lists one row of every table, for the test that holds them against the migrations.
 func tables() []any {
 	return []any{versionRow{}, stateRow{}, planRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
-		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}}
+		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}, goLiveRow{}}
 }
