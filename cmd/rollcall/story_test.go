@@ -181,14 +181,20 @@ func haltWord(ts *testscript.TestScript, _ bool, args []string) {
 	of(ts).stop(os.Interrupt)
 }
 
-// source NAME: makes a SCIM source and puts its token into $SCIM_NAME.
+// source NAME [dry-run]: makes a SCIM source and puts its token into $SCIM_NAME, its id into $SOURCE_NAME. One that begins with a dry
+// run joins people by their employee number.
 func sourceWord(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
-	s.request(ts, "POST", "/api/v1/sources", ts.Getenv("ADMIN_TOKEN"), fmt.Sprintf(`{"name":%q,"kind":"scim"}`, args[0]))
+	body := fmt.Sprintf(`{"name":%q,"kind":"scim"}`, args[0])
+	if len(args) > 1 && args[1] == "dry-run" {
+		body = fmt.Sprintf(`{"name":%q,"kind":"scim","priority":1,"dry_run":true,"correlate":["employee_number"]}`, args[0])
+	}
+	s.request(ts, "POST", "/api/v1/sources", ts.Getenv("ADMIN_TOKEN"), body)
 	source := s.field(ts, "id")
 	s.request(ts, "POST", "/api/v1/sources/"+source+"/tokens", ts.Getenv("ADMIN_TOKEN"), `{"name":"story"}`)
 	secret := s.field(ts, "secret")
 	ts.Setenv("SCIM_"+strings.ToUpper(args[0]), secret)
+	ts.Setenv("SOURCE_"+strings.ToUpper(args[0]), source)
 }
 
 // http WHO METHOD PATH [BODY-FILE]: WHO is admin, nobody, a source (its token is $SCIM_…) or a person (its token
