@@ -162,6 +162,9 @@ func (r Reader) within(ctx context.Context, source id.Source, people []id.Person
 
 // stagedLinks answers up to limit staged records of a source after a link, in order.
 func (r Reader) stagedLinks(ctx context.Context, source id.Source, after id.Link, limit int) ([]id.Link, error) {
+	if err := storable("cursor", string(after)); err != nil {
+		return nil, err
+	}
 	var links []id.Link
 	if err := r.from(ctx).Raw("select link from records where source_id = ? and person_id is null and deleted_at is null and link > ? order by link limit ?",
 		source, after, limit).Scan(&links).Error; err != nil {

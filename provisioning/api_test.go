@@ -21,7 +21,8 @@ import (
 // site serves the routes of this package to an administrator.
 func (w *world) site(check func(context.Context, id.Person, id.Channel, string) (bool, error)) func(method, path string, body any) (int, map[string]any) {
 	a := &provisioning.API{Reactor: w.r, Directory: w.people, Index: w.index, Check: check}
-	server := &httpapi.Server{Errors: append(provisioning.Cases(), httpapi.Case{Err: directory.ErrNotFound, Status: 404, Code: "not_found"}),
+	server := &httpapi.Server{Errors: append(provisioning.Cases(), httpapi.Case{Err: directory.ErrNotFound, Status: 404, Code: "not_found"}, httpapi.Case{Err: directory.ErrLive, Status: 409, Code: "live"},
+		httpapi.Case{Err: directory.ErrInvalid, Status: 422, Code: "invalid"}),
 		Authenticate: func(*http.Request) (httpapi.Caller, error) {
 			return httpapi.Caller{Token: "tok_root", Admin: true}, nil
 		}}
@@ -36,6 +37,8 @@ func (w *world) site(check func(context.Context, id.Person, id.Channel, string) 
 		httpapi.Op("POST", "/api/v1/plans", httpapi.Admins, "plan", a.CreatePlan),
 		httpapi.Op("GET", "/api/v1/plans/{id}", httpapi.Admins, "plan", a.GetPlan),
 		httpapi.Op("POST", "/api/v1/plans/{id}/apply", httpapi.Admins, "apply", a.ApplyPlan),
+		httpapi.Op("GET", "/api/v1/sources/{id}/preview", httpapi.Admins, "preview", a.PreviewSource),
+		httpapi.Op("POST", "/api/v1/sources/{id}/live", httpapi.Admins, "go live", a.GoLive),
 		httpapi.Op("GET", "/api/v1/holds", httpapi.Admins, "holds", a.ListHolds),
 		httpapi.Op("GET", "/api/v1/holds/{id}", httpapi.Admins, "hold", a.GetHold),
 		httpapi.Op("POST", "/api/v1/holds/{id}/release", httpapi.Admins, "release", a.ReleaseHold),

@@ -77,6 +77,7 @@ func (r *Reactor) beginLive(ctx context.Context, cause directory.Cause, source i
 
 // goOn gives everybody their place and closes the matter.
 func (r *Reactor) goOn(ctx context.Context, cause directory.Cause, source id.Source) error {
+	cause.Source = source // whoever looks for a source that freezes many must find it
 	if err := r.directory.GoOn(ctx, cause, source); err != nil {
 		err = fmt.Errorf("source %s goes live: %w", source, err)
 		if src, look := r.directory.SourceByID(ctx, source); look != nil || src.Mode != directory.ModeLive {

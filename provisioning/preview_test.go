@@ -1,18 +1,13 @@
 package provisioning_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"runtime"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
-	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/provisioning"
 )
@@ -191,215 +186,55 @@ func TestPreviewPages(t *testing.T) {
 	})
 }
 
-// The guard judges a going live as a whole: what it would hold is held whole, although each part by itself would pass, and is released as any hold.
-func TestGoingLiveIsHeldWhole(t *testing.T) {
+// An administrator looks at a dry run page by page and takes it live, over HTTP.
+func TestPreviewAPI(t *testing.T) {
 	both(t, func(w *world) {
+		do := w.site(nil)
 		w.policy(policyText)
-		const all, moving = 510, 140 // the limit is 102, a part 100
-		var changes, push []directory.Change
+		w.hire("1", "dept=R&D")
 		okta := w.newSource("okta", true)
-		for i := range all {
-			r := w.record(fmt.Sprintf("hr%03d", i), "dept=R&D")
-			r.EmployeeNumber = fmt.Sprint(i)
-			changes = append(changes, directory.PutRecord{Record: r})
-			if r.Source, r.Key, r.Department = okta.ID, "", "Sales"; i < moving {
-				push = append(push, directory.CreateRecord{Record: r})
-			}
-		}
-		records := w.apply(changes...).Records
-		_, err := w.people.Apply(ctx, directory.Cause{Source: okta.ID}, push...)
-		w.ok(err)
-		p := w.preview(okta, provisioning.PreviewQuery{})
-		if !p.Summary.Verdict.Held() || p.Summary.Lost != moving || p.Summary.Gained != moving {
-			t.Fatalf("%+v", p.Summary)
-		}
-		w.ok(w.r.GoLive(ctx, directory.Cause{Actor: "tester"}, okta.ID, p.Hash))
-		held := 0
-		for _, r := range records[:moving] {
-			if w.places(r.Person) == "apollo:participant! everybody:participant sales:participant" {
-				held++
-			}
-		}
-		if held != moving {
-			t.Errorf("%d of %d are held", held, moving)
-		}
-		for _, h := range w.holds("open") {
-			_, err := w.r.Release(ctx, directory.Cause{Actor: "tester"}, h.ID)
-			w.ok(err)
-		}
-		w.want("released", w.places(records[0].Person), "everybody:participant sales:participant")
-	})
-}
-
-// cut ends the process, as it were, after so many settled parts.
-type cut struct {
-	directory.Access
-	after int
-}
-
-func (c *cut) Settle(ctx2 context.Context, cause directory.Cause, people []id.Person, rev int64) error {
-	if c.after--; c.after < 0 {
-		panic("killed")
-	}
-	return c.Access.Settle(ctx2, cause, people, rev)
-}
-
-// A process that ends while a source goes live leaves the rest to whoever tends; it ends in what one go would have done.
-func TestTendFinishesGoingLive(t *testing.T) {
-	both(t, func(w *world) {
-		w.policy(policyText)
-		okta := w.newSource("okta", true)
-		var push []directory.Change
-		for i := range 350 {
-			r := w.record(fmt.Sprintf("p%03d", i), "dept=R&D")
-			r.Source, r.Key = okta.ID, ""
-			push = append(push, directory.CreateRecord{Record: r})
-		}
-		_, err := w.people.Apply(ctx, directory.Cause{Source: okta.ID}, push...)
-		w.ok(err)
-		p := w.preview(okta, provisioning.PreviewQuery{Limit: 1000})
-		w.people.Access = &cut{w.r, 2}
-		func() {
-			defer func() {
-				if recover() == nil {
-					t.Error("it did not end")
-				}
-			}()
-			w.ok(w.r.GoLive(ctx, directory.Cause{Actor: "tester"}, okta.ID, p.Hash))
-		}()
-		w.people.Access = w.r
-		src, err := w.people.SourceByID(ctx, okta.ID)
-		w.ok(err)
-		w.want("mode", string(src.Mode), "going_live")
-		if err := w.r.GoLive(ctx, directory.Cause{}, okta.ID, "other"); !errors.Is(err, provisioning.ErrDrift) {
-			t.Errorf("%v", err)
-		}
-		w.ok(w.r.Tend(ctx))
-		src, err = w.people.SourceByID(ctx, okta.ID)
-		w.ok(err)
-		w.want("mode", string(src.Mode), "live")
-		_, err = w.r.ReconcileAll(ctx) // whom the killed part had placed and not settled is the follower's
-		w.ok(err)
-		for _, line := range p.Lines {
-			if w.places(line.Person) != "apollo:participant everybody:participant" {
-				t.Fatalf("%s: %s", line.UserName, w.places(line.Person))
-			}
-		}
-		w.ok(w.r.GoLive(ctx, directory.Cause{}, okta.ID, p.Hash))
-	})
-}
-
-// A dry run taken live ends as the same calls to a source that was live from the beginning.
-func TestGoingLiveEqualsBeingLive(t *testing.T) {
-	both(t, func(w *world) {
-		w.policy(policyText)
-		play := func(name string, dry bool) string {
-			number := func(n string) string { return name + n }
-			for n, facts := range map[string]string{"1": "dept=R&D", "2": "dept=Sales title=Head", "3": "dept=R&D type=vendor", "4": "dept=R&D"} {
-				w.hire(number(n), facts)
-			}
-			s := w.newSource(name, dry)
-			links := map[string]id.Link{}
-			for _, p := range []struct{ key, number, facts string }{{"a", "1", "dept=Sales"}, {"b", "2", "active=false"}, {"c", "3", "dept=R&D title=Head"},
-				{"d", "", "dept=R&D start=48h"}, {"e", "", "type=vendor"}, {"f", "99", "dept=Sales"}, {"g", "", "dept=R&D active=false"}, {"h", "4", ""}} {
-				r := w.push(s, name+p.key, map[bool]string{true: number(p.number)}[p.number != ""], p.facts)
-				links[p.key] = r.Link
-			}
-			edit := func(key string, fn func(*directory.Record)) {
-				_, err := w.people.Apply(ctx, directory.Cause{Source: s.ID}, directory.EditRecord{Source: s.ID, Link: links[key], Edit: func(r *directory.Record) error { fn(r); return nil }})
-				w.ok(err)
-			}
-			edit("e", func(r *directory.Record) { r.ManagerKey = string(links["a"]) })
-			edit("f", func(r *directory.Record) { r.Department, r.ManagerKey = "R&D", string(links["d"]) })
-			edit("h", func(r *directory.Record) { r.EndAt = w.clock().AddDate(0, 0, 30) })
-			edit("g", func(r *directory.Record) { r.Active = true })
-			if dry {
-				w.golive(s)
-			}
-			var out []string
-			for key, link := range links {
-				r, err := w.people.Record(ctx, s.ID, link)
-				w.ok(err)
-				p, err := w.people.Person(ctx, r.Person)
-				w.ok(err)
-				freezes, err := w.people.Freezes(ctx, r.Person)
-				w.ok(err)
-				line := fmt.Sprintf("%s v%d %s %s|%s|%s|%v %s", key, r.Version, p.Department, p.Title, w.places(r.Person), w.sees(r.Person), p.Manager != "", p.Status)
-				for _, f := range freezes {
-					if f.LiftedAt.IsZero() {
-						line += fmt.Sprintf(" %s %v %v", f.Cause, f.From, f.Until)
-					}
-				}
-				out = append(out, line)
-			}
-			slices.Sort(out)
-			return strings.Join(out, "\n")
-		}
-		if live, dry := play("live", false), play("dry", true); live != dry {
-			t.Errorf("live\n%s\nafter a dry run\n%s", live, dry)
-		}
-	})
-}
-
-// BenchmarkPreview previews 20,000 staged people, half of whom join, and takes them live.
-func BenchmarkPreview(b *testing.B) {
-	for _, engine := range []func(testing.TB) *db.DB{sqlite} {
-		w := newWorld(b, engine(b))
-		w.policy(policyText)
-		const people = 20000
-		send := func(s directory.Source, from, to int, dept string, scim bool) {
-			for at := from; at < to; at += 500 {
-				var changes []directory.Change
-				for i := at; i < min(at+500, to); i++ {
-					r := w.record(fmt.Sprint(s.Name, i), "dept="+dept)
-					r.Source, r.EmployeeNumber, r.Emails = s.ID, fmt.Sprint(i), []directory.Email{{Value: fmt.Sprint("p", i, "@corp.example")}}
-					if scim {
-						r.Key = ""
-						changes = append(changes, directory.CreateRecord{Record: r})
-					} else {
-						changes = append(changes, directory.PutRecord{Record: r})
-					}
-				}
-				_, err := w.people.Apply(ctx, directory.Cause{Source: s.ID}, changes...)
-				w.ok(err)
-			}
-		}
-		send(w.source, 0, people/2, "R&D", false)
-		okta := w.newSource("okta", true)
-		send(okta, 0, people, "R&D", true)
-		var p *provisioning.Preview
-		b.Run("preview", func(b *testing.B) {
-			for b.Loop() {
-				var before, after runtime.MemStats
-				runtime.GC()
-				runtime.ReadMemStats(&before)
-				began := cpu(b)
-				p = w.preview(okta, provisioning.PreviewQuery{Limit: 50})
-				b.ReportMetric(float64((cpu(b) - began).Milliseconds()), "cpu-ms/op")
-				runtime.ReadMemStats(&after)
-				b.ReportMetric(max(0, float64(after.HeapSys)-float64(before.HeapSys))/1e6, "heap-grown-MB")
+		w.push(okta, "one", "1", "dept=Sales")
+		w.push(okta, "hr1", "", "dept=R&D")
+		path := "/api/v1/sources/" + string(okta.ID)
+		var first map[string]any
+		w.untouched("GET", func() {
+			code, answer := do("GET", path+"/preview?limit=1", nil)
+			if first = answer; code != 200 || len(answer["items"].([]any)) != 1 || answer["hash"] == "" || answer["summary"].(map[string]any)["new"] != 1.0 ||
+				answer["stage"].(map[string]any)["records"] != 2.0 || answer["verdict"].(map[string]any)["held"] != false {
+				w.Fatalf("%d %v", code, answer)
 			}
 		})
-		b.Run("page", func(b *testing.B) {
-			for b.Loop() {
-				w.preview(okta, provisioning.PreviewQuery{Limit: 50, After: p.Next})
+		if item := first["items"].([]any)[0].(map[string]any); item["joins"].(map[string]any)["display_name"] != "HR1" || item["by"] != "employee_number" {
+			w.Errorf("%v", item)
+		}
+		code, second := do("GET", path+"/preview?limit=1&cursor="+first["next"].(string), nil)
+		item := second["items"].([]any)[0].(map[string]any)
+		if double := item["doubles"].([]any)[0].(map[string]any); code != 200 || second["summary"] != nil || second["hash"] != nil || second["next"] != nil ||
+			double["by"] != "user_name" || double["person"].(map[string]any)["display_name"] != "HR1" {
+			w.Errorf("%d %v", code, second)
+		}
+		for what, ask := range map[string]struct {
+			method, path string
+			body         any
+			code         int
+			problem      string
+		}{
+			"no source":     {"GET", "/api/v1/sources/src_none/preview", nil, 404, "not_found"},
+			"a live source": {"GET", "/api/v1/sources/" + string(w.source.ID) + "/preview", nil, 409, "live"},
+			"another kind":  {"GET", path + "/preview?kind=x", nil, 422, ""},
+			"a bad cursor":  {"GET", path + "/preview?cursor=x", nil, 400, "invalid_cursor"},
+			"no cursor":     {"GET", path + "/preview?cursor=" + httpapi.Cursor("a\x00"), nil, 422, "invalid"},
+			"another hash":  {"POST", path + "/live", map[string]string{"hash": "x"}, 409, "drift"},
+			"live already":  {"POST", "/api/v1/sources/" + string(w.source.ID) + "/live", map[string]string{"hash": "x"}, 409, "live"},
+		} {
+			if code, answer := do(ask.method, ask.path, ask.body); code != ask.code || ask.problem != "" && answer["code"] != ask.problem {
+				w.Errorf("%s: %d %v", what, code, answer)
 			}
-		})
-		b.Run("live", func(b *testing.B) {
-			for b.Loop() {
-				began := cpu(b)
-				w.ok(w.r.GoLive(ctx, directory.Cause{}, okta.ID, p.Hash))
-				b.ReportMetric(float64((cpu(b) - began).Milliseconds()), "cpu-ms/op")
+		}
+		for range 2 { // the answer may be lost, and the call made again
+			if code, answer := do("POST", path+"/live", map[string]any{"hash": first["hash"]}); code != 200 || answer["mode"] != "live" {
+				w.Errorf("%d %v", code, answer)
 			}
-		})
-	}
-}
-
-// cpu answers the processor time of this process: what the machine does besides does not count.
-func cpu(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+		}
+	})
 }

@@ -7,6 +7,7 @@ import { Tag } from "../../ui/people";
 import { Loaded } from "../../ui/states";
 import { Connection } from "./Connection";
 import { Ignored, Overview } from "./Overview";
+import { Preview } from "./Preview";
 import { Requests } from "./Requests";
 import { Tokens } from "./Tokens";
 import styles from "../admin.module.css";
@@ -47,6 +48,7 @@ function Tags({ source: s }: { source: SourceDetail }) {
 function Parts({ source: s }: { source: SourceDetail }) {
   return (
     <>
+      <Preview source={s} />
       <Overview source={s} />
       <Connection source={s} />
       {s.kind === "scim" && <Tokens source={s} />}

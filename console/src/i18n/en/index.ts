@@ -6,6 +6,7 @@ import { holds } from "./holds";
 import { home } from "./home";
 import { people } from "./people";
 import { policies } from "./policies";
+import { preview } from "./preview";
 import { shell } from "./shell";
 import { signin } from "./signin";
 import { source } from "./source";
@@ -13,4 +14,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, audit };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, preview, audit };
