@@ -199,17 +199,17 @@ func TestNormalise(t *testing.T) {
 }
 
 func FuzzNormalise(f *testing.F) {
-	for _, seed := range []string{`{"userName":"u","active":"True"}`, `{"schemas":"x","emails":[null,{"value":""},"a"]}`, `{"urn:a":{"b":null},"name":[{}]}`, `{"manager":{"$ref":"/"}}`, `{"members":{"value":["a"]}}`, `{"a.b":1,"NAME":{"Formatted":1}}`} {
+	for _, seed := range []string{`{"userName":"u","active":"True"}`, `{"schemas":"x","emails":[null,{"value":""},"a"]}`, `{"urn:a":{"b":null},"name":[{}]}`, `{"manager":{"$ref":"/"}}`, `{"members":{"value":["a"]}}`, `{"serialNumber":"s","price":1.50,"bought":"2026-01-02T03:04:05.5+08:00","key":"aGk","interfaces":[{"type":"x","seen":"2026-01-01T00:00:00"}],"tags":["a",""],"vendor":{"name":null,"contract":"k"}}`, `{"a.b":1,"NAME":{"Formatted":1}}`} {
 		f.Add(seed)
 	}
-	user, group := userKind(), groupKind()
+	kinds := fuzzKinds(f)
 	f.Fuzz(func(t *testing.T, in string) {
 		object, err := decode([]byte(in))
 		if err != nil {
 			mustRefuse(t, err)
 			return
 		}
-		for _, k := range []*kind{user, group} {
+		for _, k := range kinds {
 			n, err := k.normalise(object)
 			if err != nil {
 				mustRefuse(t, err)
@@ -229,12 +229,14 @@ func FuzzNormalise(f *testing.F) {
 func FuzzCanonical(f *testing.F) {
 	for _, seed := range []string{`[{"op":"Replace","path":"active","value":"False"}]`, `[{"op":"add","value":{"emails[type eq \"work\"].value":"x","name":{"givenName":null}}}]`,
 		`[{"op":"remove","path":"members","value":[{"value":"a\"\u0001"}]}]`, `[{"op":"add","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User","value":{"manager":[{"value":""}]}}]`,
-		`[{"op":"replace","path":"emails[type eq 'x' and not (primary eq true)]","value":{"value":"b"}}]`, `[{"op":"add","path":"x509Certificates","value":"aGk="}]`} {
+		`[{"op":"replace","path":"emails[type eq 'x' and not (primary eq true)]","value":{"value":"b"}}]`, `[{"op":"add","path":"x509Certificates","value":"aGk="}]`,
+		`[{"op":"replace","path":"tags[value eq \"a\" or value co \"b\"]","value":"c"},{"op":"remove","path":"interfaces[seen gt \"2026-01-01T00:00:00Z\" and primary eq true and type pr].psk"}]`,
+		`[{"op":"remove","path":"tags","value":["a","b"]},{"op":"add","value":{"vendor":{"name":"n","contact":""},"cores":9007199254740993,"serialNumber":"x"}}]`} {
 		f.Add(seed)
 	}
-	user, group := userKind(), groupKind()
+	kinds := fuzzKinds(f)
 	f.Fuzz(func(t *testing.T, in string) {
-		for _, k := range []*kind{user, group} {
+		for _, k := range kinds {
 			c, err := canonicaliseText(k, in)
 			if err != nil {
 				mustRefuse(t, err)

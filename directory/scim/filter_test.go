@@ -2,6 +2,7 @@ package scim
 
 import (
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -64,6 +65,20 @@ func kindNamed(name string) *kind {
 	return userKind()
 }
 
+// fuzzKinds are the resource types that stages are fuzzed with: those built in and one from configuration.
+func fuzzKinds(t testing.TB) []*kind {
+	t.Helper()
+	definitions, err := LoadDefinitions(os.DirFS("testdata/custom"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds, err := definitions.kinds()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kinds
+}
+
 // holds: attack scim-04
 func TestFilterRefused(t *testing.T) {
 	user := userKind() // made once, as a Handler does
@@ -110,12 +125,13 @@ func TestFilterNotCompiled(t *testing.T) {
 
 func FuzzFilter(f *testing.F) {
 	for _, seed := range []string{`userName eq "x"`, `emails[type eq work].value eq x@y`, `not (a eq 'b') or id pr`, `members eq "x"`, `((((`, `a eq "\u00e9\""`,
-		`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "x"`, `emails[(type eq "work") or not (primary eq true)]`, "a eq \"\x00", `active eq False and meta.created gt "2026-01-01T00:00:00Z"`} {
+		`urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager.value eq "x"`, `emails[(type eq "work") or not (primary eq true)]`, "a eq \"\x00", `active eq False and meta.created gt "2026-01-01T00:00:00Z"`,
+		`tags[value sw "a"] or bought le "2026-01-02T03:04:05.123456+08:00"`, `interfaces[seen ge "2026-03-01T00:00:00" and not (primary eq true)].type pr and price lt 1e3`, `URN:example:params:scim:schemas:extension:asset:1.0:DEVICE:number ne null`} {
 		f.Add(seed)
 	}
-	user, group := userKind(), groupKind()
+	kinds := fuzzKinds(f)
 	f.Fuzz(func(t *testing.T, in string) {
-		for _, k := range []*kind{user, group} {
+		for _, k := range kinds {
 			e, err := k.parseFilter(in)
 			if err != nil {
 				mustRefuse(t, err)

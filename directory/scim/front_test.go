@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -347,7 +348,12 @@ func TestUnknownErrorsAreInternal(t *testing.T) {
 
 // FuzzRequest holds the whole service provider to answering anything with something other than 500.
 func FuzzRequest(f *testing.F) {
-	s := start(f, dbtest.SQLite(f))
+	definitions, err := LoadDefinitions(os.DirFS("testdata/custom"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := start(f, dbtest.SQLite(f), func(o *Options) { o.Definitions = definitions })
+	device := s.want(201, s.do("POST", "/Devices", `{"schemas":["urn:example:params:scim:schemas:core:1.0:Device"],"serialNumber":"s","tags":["a"],"urn:example:params:scim:schemas:extension:asset:1.0:Device":{"number":"1"}}`)).id()
 	user, group := s.user(`"userName":"u","emails":[{"value":"a@b","type":"work"}]`).id(), s.group(`"displayName":"g"`).id()
 	for _, seed := range []struct {
 		method int
@@ -364,11 +370,14 @@ func FuzzRequest(f *testing.F) {
 		{3, "/Groups/GROUP", patch(`{"op":"remove","path":"members[value eq \"a\" or value eq \"b\"]"}`)},
 		{2, "/Groups/GROUP", `{"schemas":["` + groupURN + `"],"displayName":"g","members":null}`},
 		{0, "/Schemas?count=-1", ""},
+		{0, "/Devices?filter=interfaces[seen gt \"2026-01-01T00:00:00Z\"] or tags[value eq \"a\"]&sortBy=interfaces.seen&cursor=", ""},
+		{1, "/Devices", `{"schemas":["urn:example:params:scim:schemas:core:1.0:Device"],"serialNumber":"t","price":1.5e3,"urn:example:params:scim:schemas:extension:asset:1.0:Device":{"number":"2"}}`},
+		{3, "/Devices/DEVICE", patch(`{"op":"replace","path":"tags[value eq \"a\"]","value":"b"},{"op":"add","path":"interfaces","value":[{"value":"1","primary":true}]}`)},
 	} {
 		f.Add(seed.method, seed.target, seed.body)
 	}
 	f.Fuzz(func(t *testing.T, method int, target, body string) {
-		replace := strings.NewReplacer("USER", user, "GROUP", group)
+		replace := strings.NewReplacer("USER", user, "GROUP", group, "DEVICE", device)
 		path, query, _ := strings.Cut(replace.Replace(target), "?")
 		r := httptest.NewRequest([]string{"GET", "POST", "PUT", "PATCH"}[uint(method)%4], Root+"/", strings.NewReader(replace.Replace(body)))
 		r.URL.Path, r.URL.RawPath, r.URL.RawQuery = Root+path, "", query

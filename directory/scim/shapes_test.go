@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the answers in testdata/clients")
 
-const idPattern = `\b(lnk|dgr)_[0-9a-hjkmnp-tv-z]{26}\b`
+const idPattern = `\b(lnk|dgr|res)_[0-9a-hjkmnp-tv-z]{26}\b`
 
 // TestClients plays what real clients send, word by word, and holds the answers. A file is a conversation: a
 // section named "METHOD path" is a request, the section behind it, named by the status, the answer. Ids stand as
@@ -43,17 +43,28 @@ func TestClients(t *testing.T) {
 	}
 }
 
-func converse(t *testing.T, d *db.DB, file string) {
+// TestCustom plays the life of a resource type that a third party defined.
+func TestCustom(t *testing.T) {
+	definitions, err := LoadDefinitions(os.DirFS("testdata/custom"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		converse(t, d, "testdata/custom/device.txtar", func(o *Options) { o.Definitions = definitions })
+	})
+}
+
+func converse(t *testing.T, d *db.DB, file string, change ...func(*Options)) {
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, d)
+	s := start(t, d, change...)
 	clock := time.Date(2026, 3, 2, 1, 0, 0, 0, time.UTC)
 	s.store.Now = func() time.Time { clock = clock.Add(time.Second); return clock }
 	names, ids := map[string]string{}, map[string]string{}
 	pattern := regexp.MustCompile(idPattern)
-	symbolic := regexp.MustCompile(`\b(lnk|dgr)_[0-9]+\b`)
+	symbolic := regexp.MustCompile(`\b(lnk|dgr|res)_[0-9]+\b`)
 	name := func(actual string) string {
 		if names[actual] == "" {
 			n := 1
