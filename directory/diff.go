@@ -101,18 +101,23 @@ func lasting(field string) bool {
 	return false
 }
 
-// auditHalves splits differences: names and dates for ever, personal values erasable. The raw form is only named.
+// auditHalves splits differences: names and dates for ever, personal values erasable. Of the raw form it tells what the fields do not.
 func auditHalves(fields []Field) (forever, personal map[string]any) {
 	forever, personal = map[string]any{}, map[string]any{}
+	names := fieldNames(fields)
 	for _, f := range fields {
 		switch {
 		case f.Name == "raw":
+			for _, r := range rawFields(f.Before, f.Now, fields) {
+				names = append(names, r.Name)
+				personal[r.Name] = []any{r.Before, r.Now}
+			}
 		case lasting(f.Name):
 			forever[f.Name] = []any{f.Before, f.Now}
 		default:
 			personal[f.Name] = []any{f.Before, f.Now}
 		}
 	}
-	forever["fields"] = fieldNames(fields)
+	forever["fields"] = names
 	return forever, personal
 }

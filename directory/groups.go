@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -256,13 +257,36 @@ func (w *work) deleteGroup(c DeleteGroup) (Outcome, error) {
 	return Deleted, nil
 }
 
+// nameless parts values of members into ids, which say nothing about anybody, and a pushing source's own words, which may.
+func (w *work) nameless(source id.Source, values []string) (ids, words []string) {
+	if !w.owns(source) {
+		return values, nil
+	}
+	for _, v := range values {
+		if strings.HasPrefix(v, "lnk_") || strings.HasPrefix(v, "dgr_") {
+			ids = append(ids, v)
+		} else {
+			words = append(words, v)
+		}
+	}
+	return ids, words
+}
+
 func (w *work) groupNote(action string, g GroupRecord, added, removed []string, fields []Field) {
 	w.wrote = true
 	more := map[string]any{"source": g.Source, "version": g.Version}
 	const listed = 100 // the rows say the rest
 	for name, values := range map[string][]string{"added": added, "removed": removed} {
-		if len(values) > 0 {
-			more[name], more[name+"_count"] = values[:min(len(values), listed)], len(values)
+		if len(values) == 0 {
+			continue
+		}
+		more[name+"_count"] = len(values)
+		ids, words := w.nameless(g.Source, values[:min(len(values), listed)])
+		if len(ids) > 0 {
+			more[name] = ids
+		}
+		if len(words) > 0 { // by which a source calls somebody it has not sent yet
+			fields = append(fields, Field{Name: name, Now: words})
 		}
 	}
 	if w.dry(g.Source) {

@@ -28,13 +28,22 @@ func (w *work) note(action, subject string, fields []Field, more map[string]any)
 		forever["token"] = w.cause.Token
 	}
 	if len(w.cause.Ignored) > 0 && (strings.HasPrefix(action, "record.") || strings.HasPrefix(action, "group.") || strings.HasPrefix(action, "resource.")) {
-		forever["ignored"] = w.cause.Ignored
+		forever["ignored"] = plainNames(w.cause.Ignored)
 	}
 	if w.cause.Reason != "" {
 		personal["reason"] = w.cause.Reason
 	}
 	w.audits = append(w.audits, audit.Record{At: w.now, Actor: w.cause.actor(), Action: action, Subject: subject, Cause: string(w.cause.Source),
 		RequestID: string(w.cause.Request), Public: forever, Personal: personal})
+}
+
+// plainNames answers names of attributes without the values of filters in them, which may be personal.
+func plainNames(paths []string) []string {
+	names := make([]string, len(paths))
+	for i, path := range paths {
+		names[i], _, _ = strings.Cut(path, "[")
+	}
+	return names
 }
 
 func (c Cause) actor() string {

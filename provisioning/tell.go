@@ -94,6 +94,12 @@ func (s *sheet) tell(step step, after Membership) {
 
 // record notes one line of the audit log on behalf of the run's cause.
 func (s *sheet) record(action, subject string, public map[string]any) {
+	if c := s.run.cause; c.Source != "" && public != nil { // whose call it was
+		public["by_source"] = string(c.Source)
+		if c.Token != "" {
+			public["token"] = string(c.Token)
+		}
+	}
 	s.records = append(s.records, audit.Record{At: s.now, Actor: actorOf(s.run.cause), Action: action, Subject: subject,
 		RequestID: string(s.run.cause.Request), Public: public})
 }

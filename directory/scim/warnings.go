@@ -67,7 +67,8 @@ func AuditMissing(d *db.DB, log *slog.Logger) func(context.Context, directory.Ca
 	return func(ctx context.Context, cause directory.Cause, resource string) {
 		err := d.Tx(context.WithoutCancel(ctx), func(tx *db.Tx) error {
 			return audit.Append(tx, audit.Record{Actor: string(cause.Token), Action: "scim.missing", Subject: resource,
-				Cause: "source " + string(cause.Source), RequestID: string(cause.Request)})
+				Cause: "source " + string(cause.Source), RequestID: string(cause.Request),
+				Public: map[string]any{"by_source": cause.Source, "token": cause.Token}})
 		})
 		if err != nil {
 			log.ErrorContext(ctx, "missing resource not audited", "request", cause.Request, "error", err)
