@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -15,6 +16,10 @@ type API struct {
 	Store *Store
 	// PublicURL is where SCIM clients reach the server.
 	PublicURL string
+	// Foresee answers, on the state that tx sees, what becomes of the memberships of these people; nil where nobody can say.
+	Foresee func(tx *db.Tx, people []id.Person) ([]MembershipChange, error)
+	// Admins answers who has the administrator role: they are never linked in bulk.
+	Admins func(ctx context.Context) ([]id.Person, error)
 }
 
 // CauseFrom names who makes the request of ctx as the cause of a change.
@@ -69,6 +74,8 @@ type PersonView struct {
 	Absent         bool              `json:"absent"`
 	Groups         []string          `json:"groups" nullable:"false"`
 	EndsAt         time.Time         `json:"ends_at,omitzero"`
+	MergedInto     id.Person         `json:"merged_into,omitempty" doc:"who this is, as a human being said; such a person has no record"`
+	RehiredAt      time.Time         `json:"rehired_at,omitzero" doc:"what was given by hand before is over"`
 	CreatedAt      time.Time         `json:"created_at"`
 	UpdatedAt      time.Time         `json:"updated_at"`
 }
@@ -163,7 +170,7 @@ func (a *API) views(ctx context.Context, people []Person) ([]PersonView, error) 
 			Title: p.Title, Department: p.Department, Division: p.Division, Organization: p.Organization, Company: p.Company, CostCenter: p.CostCenter,
 			EmployeeNumber: p.EmployeeNumber, EmployeeType: p.EmployeeType, Locale: p.Locale, TimeZone: p.TimeZone, Labels: p.Labels,
 			Unit: units[p.Unit], Manager: managers[p.Manager], Status: p.Status, Frozen: p.Frozen, Absent: p.Absent,
-			Groups: notNil(p.Groups), EndsAt: p.EndsAt, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
+			Groups: notNil(p.Groups), EndsAt: p.EndsAt, MergedInto: p.MergedInto, RehiredAt: p.RehiredAt, CreatedAt: p.CreatedAt, UpdatedAt: p.UpdatedAt}
 	}
 	return out, nil
 }
@@ -250,11 +257,15 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 		out.Body.Freezes = append(out.Body.Freezes, freezeView(f, sources, a.Store.clock()))
 	}
 	for _, r := range records {
-		out.Body.Records = append(out.Body.Records, RecordView{Link: r.Link, Source: sourceRef(sources[r.Source]), Key: r.Key, ExternalID: r.ExternalID,
-			UserName: r.UserName, DisplayName: r.DisplayName, Active: r.Active, StartAt: r.StartAt, EndAt: r.EndAt, Version: r.Version,
-			UpdatedAt: r.UpdatedAt, AbsentSince: r.AbsentSince, DeletedAt: r.DeletedAt})
+		out.Body.Records = append(out.Body.Records, recordView(r, sources))
 	}
 	return out, nil
+}
+
+func recordView(r Record, sources map[id.Source]Source) RecordView {
+	return RecordView{Link: r.Link, Source: sourceRef(sources[r.Source]), Key: r.Key, ExternalID: r.ExternalID,
+		UserName: r.UserName, DisplayName: r.DisplayName, Active: r.Active, StartAt: r.StartAt, EndAt: r.EndAt, Version: r.Version,
+		UpdatedAt: r.UpdatedAt, AbsentSince: r.AbsentSince, DeletedAt: r.DeletedAt}
 }
 
 func sourceRef(s Source) SourceRef { return SourceRef{s.ID, s.Name, s.Kind} }

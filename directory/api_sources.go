@@ -269,9 +269,9 @@ func (a *API) ListMembers(ctx context.Context, in *ListMembersInput) (*httpapi.P
 	return httpapi.NewPage(ctx, views, next), nil
 }
 
-func notNil(list []string) []string {
+func notNil[T any](list []T) []T {
 	if list == nil {
-		return []string{}
+		return []T{}
 	}
 	return list
 }

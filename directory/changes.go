@@ -63,6 +63,24 @@ type LinkRecord struct {
 	Person id.Person // empty: a new person
 }
 
+// MergePeople gives all records of Gone, tombstones too, to Keep: a human being decided that they are one. Gone is nobody then
+// (Person.MergedInto), and what the console said about them holds for Keep. Made before it is no change; where they were told
+// apart, or one of them was merged into somebody, it is ErrDecided.
+type MergePeople struct {
+	Keep, Gone id.Person
+	Anyway     bool // although they were told apart before
+}
+
+// SeparatePeople notes that the two people of a work item are two, for good.
+type SeparatePeople struct{ Item id.WorkItem }
+
+// SplitRecord takes a record from its person and gives it to whom it belonged before MergePeople, or to a person of its own. It is
+// ErrInvalid for the only record of a person.
+type SplitRecord struct {
+	Person id.Person
+	Link   id.Link
+}
+
 // RefreshPeople merges these people again from their records, as of now: after a planned instant has passed.
 type RefreshPeople struct{ People []id.Person }
 

@@ -78,7 +78,7 @@ func (w *work) reborn(source id.Source, list []*entry) error {
 }
 
 // known joins records to people whom other sources know by the same value. Two such people, or one who has a live record in this source
-// already, are no match: a human being decides (LinkRecord).
+// already, are no match: a human being decides (WorkItem).
 func (w *work) known(source id.Source, by string, list []*entry) error {
 	column, value := "employee_number", func(r Record) string { return r.EmployeeNumber }
 	switch by {
@@ -119,10 +119,21 @@ func (w *work) known(source id.Source, by string, list []*entry) error {
 	}
 	for _, e := range list {
 		v := value(e.after)
-		if e.after.Person != "" || v == "" || len(found[v]) != 1 || len(wanted[v]) != 1 || slices.Contains(here, found[v][0]) {
+		if e.after.Person != "" || v == "" || len(found[v]) == 0 {
+			continue
+		}
+		if len(found[v]) != 1 || len(wanted[v]) != 1 || slices.Contains(here, found[v][0]) {
+			w.doubts = append(w.doubts, doubt{e, Hint(by), found[v]})
 			continue
 		}
 		e.after.Person = found[v][0]
 	}
 	return nil
+}
+
+// doubt is a record whose correlation found no single person.
+type doubt struct {
+	entry  *entry
+	hint   Hint
+	people []id.Person
 }

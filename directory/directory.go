@@ -40,6 +40,7 @@ var (
 	ErrTokens       = errors.New("source has two live tokens already")
 	ErrLive         = errors.New("live already: a dry run comes before a source goes live, and never again")
 	ErrStage        = errors.New("the dry run is no longer what it was")
+	ErrDecided      = errors.New("decided already")
 	ErrNoAccess     = errors.New("directory has nothing to revoke access with")
 )
 

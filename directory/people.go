@@ -44,12 +44,15 @@ func (w *work) consoleChange(c Change) (Outcome, error) {
 		op.person = row.PersonID
 		w.applied.Freezes[w.index] = row.freeze()
 	}
-	var n int64
-	if err := w.tx.Raw("select count(*) from persons where id = ?", op.person).Scan(&n).Error; err != nil {
+	var merged []id.Person
+	if err := w.tx.Raw("select merged_into from persons where id = ?", op.person).Scan(&merged).Error; err != nil {
 		return "", fmt.Errorf("read people: %w", err)
 	}
-	if n == 0 {
+	if len(merged) == 0 {
 		return "", fmt.Errorf("person %s: %w", op.person, ErrNotFound)
+	}
+	if _, lifts := c.(LiftFreeze); merged[0] != "" && !lifts { // what is said of a person is said of who they are now
+		op.person = merged[0]
 	}
 	if slices.ContainsFunc(w.console, func(o consoleOp) bool { return o.person == op.person }) {
 		return "", fmt.Errorf("%w: one freeze of a person at a time", ErrInvalid)
@@ -152,6 +155,12 @@ func (w *work) people() error {
 	if err != nil {
 		return err
 	}
+	for _, s := range subjects {
+		if err := w.stale(s); err != nil {
+			return err
+		}
+	}
+	w.inherit(subjects)
 	for _, s := range subjects {
 		s.now, s.unit, s.manager = merge(s.records, w.sources, w.now)
 	}

@@ -42,8 +42,24 @@ func (r Reader) PeopleByID(ctx context.Context, people []id.Person) ([]Person, e
 	return out, nil
 }
 
-// Names answers the display names of these people; unknown ids are left out.
+// Names answers the display names of these people, of merged ones the name of who they are now; unknown ids are left out.
 func (r Reader) Names(ctx context.Context, people []id.Person) (map[id.Person]string, error) {
+	out := map[id.Person]string{}
+	for part := range slices.Chunk(people, chunk) {
+		var rows []personRow
+		if err := r.from(ctx).Raw(`select p.id, coalesce(m.display_name, p.display_name) as display_name from persons p
+			left join persons m on m.id = p.merged_into and p.merged_into <> '' where p.id in ?`, part).Scan(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read people: %w", err)
+		}
+		for _, row := range rows {
+			out[row.ID] = row.DisplayName
+		}
+	}
+	return out, nil
+}
+
+// ownNames answers the display names of these people, of merged ones their own.
+func (r Reader) ownNames(ctx context.Context, people []id.Person) (map[id.Person]string, error) {
 	out := map[id.Person]string{}
 	for part := range slices.Chunk(people, chunk) {
 		var rows []personRow
@@ -107,7 +123,8 @@ func (r Reader) groupNames(ctx context.Context, people []id.Person) (map[id.Pers
 	return groupKeys(r.from(ctx), "person_id", people)
 }
 
-// groupKeys answers the keys of the groups that live records are in, by a column of theirs: person_id, or link for staged ones.
+// groupKeys answers the keys of the groups that live records are in, by a column of theirs: person_id, or link for staged ones. A disabled
+// record says nothing where another employment of the person runs (J29); where none does, its groups wait for it.
 func groupKeys[K ~string](q handle, column string, of []K) (map[K][]string, error) {
 	out := map[K][]string{}
 	if len(of) == 0 {
@@ -119,7 +136,9 @@ func groupKeys[K ~string](q handle, column string, of []K) (map[K][]string, erro
 	}
 	if err := q.Raw(`with recursive inside (member, group_id) as (
 			select r.`+column+`, m.group_id from records r join group_members m on m.source_id = r.source_id and m.value = r.record_key
-				where r.`+column+` in ? and r.deleted_at is null
+				where r.`+column+` in ? and r.deleted_at is null and (r.active or not exists (select 1 from records a
+					where a.person_id = r.person_id and a.deleted_at is null and a.active and (a.source_id = r.source_id
+					or a.employee_number <> '' and r.employee_number <> '' and a.employee_number <> r.employee_number)))
 			union
 			select i.member, m.group_id from inside i join directory_groups g on g.id = i.group_id
 				join group_members m on m.source_id = g.source_id and m.value = g.group_key)
@@ -152,7 +171,7 @@ func (r Reader) People(ctx context.Context, q Query) (PeoplePage, error) {
 		q.Limit = 50
 	}
 	q.Limit = min(q.Limit, 200)
-	query := r.from(ctx).Model(&personRow{})
+	query := r.from(ctx).Model(&personRow{}).Where("merged_into = ''")
 	for _, word := range strings.Fields(fold(q.Text)) {
 		if storable("q", word) != nil {
 			return PeoplePage{}, nil

@@ -108,6 +108,7 @@ func (w *work) createRecord(c CreateRecord) (Outcome, error) {
 	if e == nil {
 		w.add(rec, hash).after.Person = person
 		if person != "" {
+			w.rehired[person] = rec.Active
 			return Enabled, nil
 		}
 		return Created, nil
@@ -117,6 +118,7 @@ func (w *work) createRecord(c CreateRecord) (Outcome, error) {
 		w.wait(e.after.Person, true)
 		return Unchanged, nil
 	}
+	w.rehired[e.after.Person] = rec.Active
 	return Enabled, nil
 }
 

@@ -67,6 +67,8 @@ type personRow struct {
 	SortKey     string
 	Gone        bool
 	Absent      bool
+	MergedInto  id.Person
+	RehiredAt   db.Instant
 	Version     int64
 	CreatedAt   db.Instant
 	UpdatedAt   db.Instant
@@ -96,7 +98,8 @@ func (r personRow) person() Person {
 	return Person{ID: r.ID, DisplayName: r.DisplayName, GivenName: a.GivenName, FamilyName: a.FamilyName, UserName: r.UserName, Email: r.Email,
 		Title: a.Title, Department: a.Department, EmployeeNumber: a.EmployeeNumber, EmployeeType: a.EmployeeType, CostCenter: a.CostCenter,
 		Division: a.Division, Organization: a.Organization, Company: a.Company, Locale: a.Locale, TimeZone: a.TimeZone, Labels: a.Labels,
-		Unit: r.UnitID, Manager: r.ManagerID, Absent: r.Absent, Version: r.Version, CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time}
+		Unit: r.UnitID, Manager: r.ManagerID, Absent: r.Absent, MergedInto: r.MergedInto, RehiredAt: r.RehiredAt.Time, Version: r.Version,
+		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time}
 }
 
 func personRowOf(p Person, gone bool) personRow {
@@ -104,8 +107,8 @@ func personRowOf(p Person, gone bool) personRow {
 		Attributes: db.JSON[personAttributes]{V: personAttributes{GivenName: p.GivenName, FamilyName: p.FamilyName, Title: p.Title, Department: p.Department,
 			EmployeeNumber: p.EmployeeNumber, EmployeeType: p.EmployeeType, CostCenter: p.CostCenter, Division: p.Division,
 			Organization: p.Organization, Company: p.Company, Locale: p.Locale, TimeZone: p.TimeZone, Labels: p.Labels}},
-		Search: searchText(p), SortKey: fold(p.DisplayName), Gone: gone, Absent: p.Absent, Version: p.Version,
-		CreatedAt: db.At(p.CreatedAt), UpdatedAt: db.At(p.UpdatedAt)}
+		Search: searchText(p), SortKey: fold(p.DisplayName), Gone: gone, Absent: p.Absent, MergedInto: p.MergedInto, RehiredAt: db.At(p.RehiredAt),
+		Version: p.Version, CreatedAt: db.At(p.CreatedAt), UpdatedAt: db.At(p.UpdatedAt)}
 }
 
 type recordRow struct {
@@ -325,4 +328,28 @@ func (r freezeRow) freeze() Freeze {
 func freezeRowOf(f Freeze) freezeRow {
 	return freezeRow{ID: f.ID, PersonID: f.Person, Slot: f.Slot, Cause: f.Cause, SourceID: f.Source, FromAt: db.At(f.From), UntilAt: db.At(f.Until),
 		Veto: f.Veto, Rev: f.Rev, CreatedAt: db.At(f.CreatedAt), LiftedAt: db.At(f.LiftedAt), Actor: f.Actor, Reason: f.Reason}
+}
+
+type workItemRow struct {
+	ID        id.WorkItem
+	Kind      WorkItemKind
+	Newer     id.Person
+	Older     id.Person
+	SourceID  id.Source
+	Link      id.Link
+	Hint      Hint
+	Hints     db.JSON[[]Hint]
+	State     WorkItemState
+	Kept      id.Person
+	Moved     db.JSON[[]id.Link]
+	CreatedAt db.Instant
+	ClosedAt  db.Instant
+	ClosedBy  string
+}
+
+func (workItemRow) TableName() string { return "work_items" }
+
+func (r workItemRow) item() WorkItem {
+	return WorkItem{ID: r.ID, Kind: r.Kind, Newer: r.Newer, Older: r.Older, Source: r.SourceID, Link: r.Link, Hint: r.Hint, Hints: r.Hints.V,
+		State: r.State, Kept: r.Kept, Moved: r.Moved.V, CreatedAt: r.CreatedAt.Time, ClosedAt: r.ClosedAt.Time, ClosedBy: r.ClosedBy}
 }

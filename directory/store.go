@@ -71,20 +71,10 @@ func (s *Store) Apply(ctx context.Context, cause Cause, changes ...Change) (Appl
 	// A client that hangs up does not take back what it has said: the call goes on to its end, within a bound.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTime)
 	defer cancel()
-	var w *work
-	err := s.db.Tx(ctx, func(tx *db.Tx) error {
-		var err error
-		if w, err = s.begin(ctx, tx, cause, len(changes)); err != nil {
-			return err
-		}
-		if err := w.run(changes); err != nil {
-			return err
-		}
-		if cause.DryRun {
-			return errDry
-		}
-		return nil
-	})
+	w, err := s.attempt(ctx, cause, nil, changes)
+	for try := 1; errors.Is(err, errStale) && try < staleMost; try++ {
+		w, err = s.attempt(ctx, cause, nil, changes)
+	}
 	if errors.Is(err, errDry) {
 		return w.applied, nil
 	}
@@ -98,6 +88,44 @@ func (s *Store) Apply(ctx context.Context, cause Cause, changes ...Change) (Appl
 	}
 	s.grew(ctx, len(w.applied.Changed))
 	return w.applied, s.settle(ctx, cause, w.applied.Changed, w.waits, w.applied.Rev)
+}
+
+// staleMost is how often a call is made that somebody else's decision overtakes.
+const staleMost = 5
+
+// attempt makes changes in one transaction, and has look look at what then stands, where it is given, and takes all of it back.
+func (s *Store) attempt(ctx context.Context, cause Cause, look func(*db.Tx) error, changes []Change) (w *work, err error) {
+	err = s.db.Tx(ctx, func(tx *db.Tx) error {
+		var err error
+		if w, err = s.begin(ctx, tx, cause, len(changes)); err != nil {
+			return err
+		}
+		if err := w.run(changes); err != nil {
+			return err
+		}
+		if look != nil {
+			if err := look(tx); err != nil {
+				return err
+			}
+		}
+		if cause.DryRun || look != nil {
+			return errDry
+		}
+		return nil
+	})
+	return w, err
+}
+
+// Try makes changes as Apply does, lets look see what would stand, and takes everything back.
+func (s *Store) Try(ctx context.Context, cause Cause, look func(*db.Tx) error, changes ...Change) (Applied, error) {
+	if s.Access == nil {
+		return Applied{}, ErrNoAccess
+	}
+	w, err := s.attempt(ctx, cause, look, changes)
+	if !errors.Is(err, errDry) {
+		return Applied{}, err
+	}
+	return w.applied, nil
 }
 
 // firstLook is after how many changed people the engine first looks at its tables again.

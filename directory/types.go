@@ -48,6 +48,8 @@ type Person struct {
 	Groups               []string
 	Absent               bool // every live record is absent from its source, with proof
 	EndsAt               time.Time
+	MergedInto           id.Person // a human being said who this is; such a person has no record
+	RehiredAt            time.Time // when a source hired anew whom it had dismissed long before; zero: never
 	Version              int64
 	CreatedAt, UpdatedAt time.Time
 }

@@ -45,6 +45,12 @@ type work struct {
 	units   map[id.Source]*unitTree
 	stages  map[id.Source]int64 // the changed sources that are not live, with the version of their content
 
+	decisions []decision         // of human beings about who is one
+	returned  map[id.Person]bool // who gets a record back, or is made for one
+	rehired   map[id.Person]bool // whose source made them anew
+	idle      map[id.Person]bool // who stays in a merge and had no access
+	doubts    []doubt            // correlations that a human being must decide
+
 	freezes []FreezeChange
 	events  []feed.Event
 	audits  []audit.Record
@@ -90,7 +96,8 @@ func (s *Store) begin(ctx context.Context, tx *db.Tx, cause Cause, n int) (*work
 	w := &work{s: s, r: s.In(tx), ctx: ctx, tx: tx, cause: cause, now: s.clock().Truncate(time.Microsecond), sources: map[id.Source]Source{},
 		prepared: map[int]prepared{}, light: map[reference]lightRow{}, entries: map[id.Link]*entry{}, byKey: map[reference]*entry{},
 		result: map[int]*entry{}, fresh: map[id.Person]bool{}, touched: map[id.Person]bool{}, changed: map[id.Person]*Changed{}, waits: map[id.Person]bool{},
-		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, stages: map[id.Source]int64{}, undone: map[id.Person]int{}}
+		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, stages: map[id.Source]int64{}, undone: map[id.Person]int{},
+		returned: map[id.Person]bool{}, rehired: map[id.Person]bool{}, idle: map[id.Person]bool{}}
 	w.applied = Applied{Outcomes: make([]Outcome, n), Records: make([]Record, n), Groups: make([]GroupRecord, n), Resources: make([]Resource, n), Freezes: make([]Freeze, n)}
 	sources, err := w.r.Sources(ctx)
 	if err != nil {
@@ -115,7 +122,7 @@ func (w *work) run(changes []Change) error {
 		}
 		w.applied.Outcomes[i] = outcome
 	}
-	for _, step := range []func() error{w.correlate, w.checkNames, w.follow, w.people, w.members, w.moveStages, w.publish} {
+	for _, step := range []func() error{w.correlate, w.checkNames, w.follow, w.people, w.members, w.moveStages, w.hints, w.publish} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -141,6 +148,12 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.markAbsent(c)
 	case LinkRecord:
 		return w.linkRecord(c)
+	case MergePeople:
+		return w.mergePeople(c)
+	case SeparatePeople:
+		return w.separatePeople(c)
+	case SplitRecord:
+		return w.splitRecord(c)
 	case RefreshPeople:
 		for _, p := range c.People {
 			w.touch(p)
@@ -224,6 +237,10 @@ func (w *work) prefetch(changes []Change) error {
 		case UndoFreeze:
 			if err := w.undoLinks(c, links); err != nil {
 				return &ChangeError{Index: i, Err: err}
+			}
+		case MergePeople, SplitRecord:
+			if err := w.prepare(c, links); err != nil {
+				return err
 			}
 		case DeleteRecord:
 			if c.Link != "" {

@@ -41,6 +41,7 @@ func (p *writing) person(s *subject) {
 		s.now = s.old.person()
 		s.now.Absent = false
 	}
+	s.now.MergedInto, s.now.RehiredAt = w.mergedInto(s), w.rehiredAt(s)
 	fields := DiffPerson(s.old.person(), s.now)
 	switch {
 	case s.fresh:
@@ -48,7 +49,7 @@ func (p *writing) person(s *subject) {
 		p.newPeople = append(p.newPeople, personRowOf(s.now, gone))
 		w.differs(s.id, fieldNames(fields)...).Created = true
 		w.note("person.created", string(s.id), fields, nil)
-	case len(fields) > 0 || gone != s.old.Gone:
+	case len(fields) > 0 || gone != s.old.Gone || s.now.MergedInto != s.old.MergedInto || !s.now.RehiredAt.Equal(s.old.RehiredAt.Time):
 		s.now.Version, s.now.CreatedAt, s.now.UpdatedAt = s.old.Version+1, s.old.CreatedAt.Time, w.now
 		p.people = append(p.people, personRowOf(s.now, gone))
 		w.differs(s.id, fieldNames(fields)...)
@@ -153,9 +154,9 @@ func (p *writing) record(e *entry) {
 	}
 	if e.before.Link == "" {
 		p.newRecords = append(p.newRecords, row)
+		p.contacts = append(p.contacts, contactRowsOf(e.after)...)
 		if live { // else it was deleted by the same call
 			p.live[e.after.Source]++
-			p.contacts = append(p.contacts, contactRowsOf(e.after)...)
 		}
 		w.note("record.created", string(e.after.Link), Diff(Record{}, e.after), note)
 		return
@@ -164,13 +165,7 @@ func (p *writing) record(e *entry) {
 	if nameKey(e.before) != nameKey(e.after) || w.externalKey(e.before) != w.externalKey(e.after) {
 		p.renamed = append(p.renamed, e.after.Link)
 	}
-	var before, now []contactRow
-	if e.before.DeletedAt.IsZero() {
-		before = contactRowsOf(e.before)
-	}
-	if live {
-		now = contactRowsOf(e.after)
-	}
+	before, now := contactRowsOf(e.before), contactRowsOf(e.after) // those of a tombstone stay: somebody may come back by them
 	if !slices.Equal(before, now) {
 		if len(before) > 0 {
 			p.dropContacts = append(p.dropContacts, e.after.Link)
@@ -227,8 +222,8 @@ func (p *writing) flush() error {
 	}
 	for _, row := range p.people {
 		if err := tx.Exec(`update persons set display_name = ?, user_name = ?, email = ?, unit_id = ?, manager_id = ?, attributes = ?, search = ?,
-			sort_key = ?, gone = ?, absent = ?, version = ?, updated_at = ? where id = ?`, row.DisplayName, row.UserName, row.Email, row.UnitID,
-			row.ManagerID, row.Attributes, row.Search, row.SortKey, row.Gone, row.Absent, row.Version, row.UpdatedAt, row.ID).Error; err != nil {
+			sort_key = ?, gone = ?, absent = ?, merged_into = ?, rehired_at = ?, version = ?, updated_at = ? where id = ?`, row.DisplayName, row.UserName, row.Email, row.UnitID,
+			row.ManagerID, row.Attributes, row.Search, row.SortKey, row.Gone, row.Absent, row.MergedInto, row.RehiredAt, row.Version, row.UpdatedAt, row.ID).Error; err != nil {
 			return fmt.Errorf("write people: %w", err)
 		}
 	}

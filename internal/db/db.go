@@ -262,6 +262,9 @@ func (t *Tx) ForUpdate() *gorm.DB {
 	return t.DB
 }
 
+// KeepFirst answers a handle whose create leaves out rows that a unique constraint refuses.
+func (t *Tx) KeepFirst() *gorm.DB { return t.Clauses(clause.OnConflict{DoNothing: true}) }
+
 const attempts = 5
 
 // Tx runs fn in one transaction. An error of fn rolls back and is returned as it is. A deadlock or a

@@ -49,6 +49,8 @@ type (
 	Request string
 	// Run is one synchronisation of one source.
 	Run string
+	// WorkItem is a question to a human being about two people who may be one.
+	WorkItem string
 )
 
 func (Person) prefix() string         { return "per_" }
@@ -70,6 +72,7 @@ func (Token) prefix() string          { return "tok_" }
 func (Session) prefix() string        { return "ses_" }
 func (Request) prefix() string        { return "req_" }
 func (Run) prefix() string            { return "run_" }
+func (WorkItem) prefix() string       { return "wki_" }
 
 // Typed is any id of this package.
 type Typed interface {

@@ -154,3 +154,8 @@ func (d *Door) RevokeAdmin(ctx context.Context, by httpapi.Caller, person id.Per
 		return audit.Append(tx, audit.Record{At: d.Now(), Actor: by.Actor(), Action: "admin.revoked", Subject: string(person), RequestID: string(httpapi.RequestFrom(ctx))})
 	})
 }
+
+// ForgetTx forgets, in tx, who these people are at the identity provider: the next sign-in of such a subject resolves anew. Sessions and tokens stand.
+func (d *Door) ForgetTx(tx *db.Tx, people ...id.Person) error {
+	return tx.Exec("delete from session_identities where person in ?", people).Error
+}
