@@ -109,7 +109,8 @@ func (r *Reactor) gather(tx *db.Tx, run *run, c *catalog, people []id.Person, lo
 // assess compares what a person has with what the person ought to have. It is pure.
 func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map[id.Membership]heldRow, now time.Time) assessment {
 	a := assessment{person: f.Person.ID}
-	standing := Standing{Terminated: f.Person.Status == directory.StatusTerminated, Absent: f.Person.Absent, Version: c.version, Live: c.live}
+	standing := Standing{Terminated: f.Person.Status == directory.StatusTerminated, Absent: f.Person.Absent, Version: c.version, Live: c.live,
+		Merged: f.Person.MergedInto != "", Rehired: f.Person.RehiredAt}
 	var matches []Match
 	if !standing.Terminated && !standing.Absent {
 		var err error

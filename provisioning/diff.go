@@ -96,8 +96,10 @@ type Match struct {
 
 // Standing is what about a person, apart from rules, decides which reasons may live on.
 type Standing struct {
-	Terminated bool // every record ended: nothing but a keep survives
-	Absent     bool // every source misses the person: rules give nothing
+	Terminated bool      // every record ended: nothing but a keep survives
+	Absent     bool      // every source misses the person: rules give nothing
+	Merged     bool      // the person is another one now
+	Rehired    time.Time // of a person who came back after a dismissal: what was given before is over
 	Version    int64
 	Live       func(id.Group) bool // whether the policy still has the group
 }
@@ -126,7 +128,8 @@ func Desired(have []Membership, matches []Match, s Standing, now time.Time) []Se
 			continue
 		}
 		for _, r := range m.Reasons {
-			if r.Kind == KindRule || s.Terminated && r.Kind != KindKeep || !r.Until.IsZero() && !now.Before(r.Until) {
+			if r.Kind == KindRule || s.Merged || s.Terminated && r.Kind != KindKeep || !r.Until.IsZero() && !now.Before(r.Until) ||
+				r.Kind != KindKeep && r.CreatedAt.Before(s.Rehired) {
 				continue
 			}
 			put(m.Group, r)
@@ -150,6 +153,8 @@ func causeOf(c Change, s Standing, now time.Time) Cause {
 		return CauseJoin
 	case !s.Live(c.Group):
 		return CausePolicy
+	case s.Merged:
+		return CauseMerge
 	case s.Terminated:
 		return CauseCleanup
 	case s.Absent:

@@ -1,0 +1,92 @@
+package provisioning
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// Foresee answers what reconciling these people would do to their memberships, on the state that tx sees. It writes nothing; what the
+// guard would hold is among it.
+func (r *Reactor) Foresee(tx *db.Tx, people []id.Person) ([]PlannedChange, error) {
+	var state stateRow
+	if err := tx.Raw("select id, version, settled from policy_state where id = 1").Scan(&state).Error; err != nil {
+		return nil, fmt.Errorf("read policy state: %w", err)
+	}
+	c, err := r.catalogAt(tx.DB, state.Version)
+	if err != nil {
+		return nil, err
+	}
+	list, err := r.gather(tx, &run{}, c, distinct(people), false)
+	if err != nil {
+		return nil, err
+	}
+	var out []PlannedChange
+	for _, a := range list {
+		if a.err != nil {
+			return nil, a.err
+		}
+		for _, s := range a.steps {
+			p := PlannedChange{Person: a.person, Group: c.key(s.Group), Op: s.Op, Role: s.Role, Cause: s.cause, Reasons: reasonTexts(s.Add)}
+			switch s.Op {
+			case OpRemove:
+				p.Role, p.Reasons = s.Before.Role, reasonTexts(s.End)
+			case OpRole:
+				p.Before = s.Before.Role
+			}
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b PlannedChange) int {
+		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Group, b.Group))
+	})
+	return out, nil
+}
+
+// FormerGrant is a reason that was given by hand and is over.
+type FormerGrant struct {
+	Group   Group
+	Role    policies.Role
+	Kind    Kind
+	Ref     string
+	From    time.Time
+	Until   time.Time // when it ended
+	Present bool      // the person is in the group again, for another reason
+}
+
+// FormerGrants answers what was given to a person by hand and has ended, the last first, at most 200. A rehire does not bring it back (J26):
+// it is for a human being to give again.
+func (r *Reactor) FormerGrants(ctx context.Context, person id.Person) ([]FormerGrant, error) {
+	var rows []struct {
+		reasonRow
+		GroupID id.Group
+	}
+	q := r.db.Read(ctx)
+	if err := q.Raw(`select r.*, m.group_id from reasons r join memberships m on m.id = r.membership
+		where m.person = ? and r.ended_at is not null and r.kind in ('grant', 'approval', 'join') order by r.ended_at desc, r.id desc limit 200`, person).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read reasons: %w", err)
+	}
+	have, err := loadMemberships(q, []id.Person{person})
+	if err != nil {
+		return nil, err
+	}
+	present := map[id.Group]bool{}
+	for _, m := range have[person] {
+		present[m.Group] = true
+	}
+	out := make([]FormerGrant, len(rows))
+	for i, row := range rows {
+		g, err := r.Group(ctx, row.GroupID)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = FormerGrant{Group: g, Role: row.Role, Kind: row.Kind, Ref: row.Ref, From: row.CreatedAt.Time, Until: row.EndedAt.Time, Present: present[row.GroupID]}
+	}
+	return out, nil
+}
