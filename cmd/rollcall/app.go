@@ -204,6 +204,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"journal":    a.journal.Run,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },
+		"merged":     func(ctx context.Context) error { return a.feed.Run(ctx, a.mergedFollower()) },
 		"membership": func(ctx context.Context) error { return a.feed.Run(ctx, a.membershipFollower()) },
 	}
 	for name, s := range a.ldap {

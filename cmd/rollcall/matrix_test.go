@@ -42,7 +42,7 @@ func TestMatrix(t *testing.T) {
 		if method == "" {
 			method = "GET"
 		}
-		path := strings.NewReplacer("{id}", "x", "{token}", "x", "{request}", "x", "{version}", "1").Replace(r.Path)
+		path := strings.NewReplacer("{id}", "x", "{token}", "x", "{link}", "x", "{request}", "x", "{version}", "1").Replace(r.Path)
 		if path == "/scim/v2/" {
 			path += "Users"
 		}

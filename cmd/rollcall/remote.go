@@ -229,6 +229,7 @@ func sourceCommand() *cobra.Command {
 	dry := add.Flags().Bool("dry-run", false, "begin with a dry run: store and answer everything, and let nothing follow until `source live`")
 	priority := add.Flags().Int("priority", 0, "the lower wins, per attribute; 0: after those who said one")
 	correlate := add.Flags().StringSlice("correlate", nil, "fields by which a record joins a person another source knows: employee_number, external_id")
+	command.AddCommand(matchCommand())
 	command.AddCommand(remote(add, row, func(c *cobra.Command, api *client, args []string) (source, error) {
 		var s source
 		if err := api.do(c.Context(), "POST", "/api/v1/sources", map[string]any{"name": args[0], "kind": *kind, "dry_run": *dry, "priority": *priority, "correlate": *correlate}, &s); err != nil || s.Kind != "scim" {

@@ -26,7 +26,7 @@ const (
 // routes is every door there is, and who may go through it. A handler checks only what depends on the thing
 // asked for: whose it is, which channel.
 func (a *app) routes() []httpapi.Route {
-	dir := &directory.API{Store: a.people, PublicURL: a.cfg.PublicURL}
+	dir := a.directoryAPI()
 	prov := &provisioning.API{Reactor: a.access, Directory: a.people, Index: a.index, Check: a.checkOpenFGA}
 	sess := &session.API{Door: a.door, Profile: a.profile, Impersonation: a.cfg.Dev.Impersonation}
 	talk := &chat.API{Chat: a.chat}
@@ -71,6 +71,8 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/people/{id}/unfreeze", admins, "Lift a freeze of the console", dir.Unfreeze),
 		httpapi.Op("POST", "/api/v1/people/{id}/restore", admins, "Undo for 14 days that a source disabled or deleted a person", prov.RestorePerson),
 		httpapi.Op("GET", "/api/v1/people/{id}/memberships", admins, "A person's memberships with their reasons", prov.PersonMemberships),
+		httpapi.Op("GET", "/api/v1/people/{id}/former-grants", admins, "What was given to a person by hand and is over", prov.FormerGrants),
+		httpapi.Op("POST", "/api/v1/people/{id}/records/{link}/split", admins, "Take a record from a person", dir.Split),
 		httpapi.Op("GET", "/api/v1/people/{id}/sessions", admins, "A person's sessions", sess.ListPersonSessions),
 		httpapi.Op("DELETE", "/api/v1/people/{id}/sessions", admins, "End a person's sessions", sess.EndPersonSessions),
 		httpapi.Op("POST", "/api/v1/people/{id}/tokens", admins, "Make a person's token (dev.impersonation)", sess.CreatePersonToken).Unrepeatable(),
@@ -82,6 +84,13 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/tokens", admins, "Administrators' tokens", sess.ListTokens),
 		httpapi.Op("POST", "/api/v1/tokens", admins, "Make an administrators' token", sess.CreateToken).Unrepeatable(),
 		httpapi.Op("DELETE", "/api/v1/tokens/{id}", admins, "End an administrators' token", sess.RevokeToken),
+
+		httpapi.Op("GET", "/api/v1/work-items", admins, "People who may be one", dir.ListWorkItems),
+		httpapi.Op("GET", "/api/v1/work-items/groups", admins, "How many, by source and what they have in common", dir.WorkItemGroups),
+		httpapi.Op("POST", "/api/v1/work-items/link", admins, "Link many pairs at once", dir.BulkLink),
+		httpapi.Op("GET", "/api/v1/work-items/{id}", admins, "Two people side by side", dir.GetWorkItem),
+		httpapi.Op("POST", "/api/v1/work-items/{id}/link", admins, "They are one", dir.Link),
+		httpapi.Op("POST", "/api/v1/work-items/{id}/separate", admins, "They are two", dir.Separate),
 
 		httpapi.Op("GET", "/api/v1/units", admins, "The organisation", dir.ListUnits),
 		httpapi.Op("GET", "/api/v1/directory-groups", admins, "Groups as the sources have them", dir.ListDirectoryGroups),
@@ -140,6 +149,7 @@ func directoryCases() []httpapi.Case {
 		{Err: directory.ErrVersion, Status: http.StatusPreconditionFailed, Code: "version_mismatch"},
 		{Err: directory.ErrInvalid, Status: http.StatusUnprocessableEntity, Code: "invalid"},
 		{Err: directory.ErrCycle, Status: http.StatusConflict, Code: "unit_cycle"},
+		{Err: directory.ErrDecided, Status: http.StatusConflict, Code: "decided"},
 		{Err: directory.ErrSourceFreeze, Status: http.StatusConflict, Code: "source_freeze"},
 		{Err: journal.ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: directory.ErrLive, Status: http.StatusConflict, Code: "live"},
