@@ -180,7 +180,7 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, c *call) error {
 	return nil
 }
 
-// stopped tells whether nothing more is begun: too many errors, or nobody waits for the answer any more.
+// stopped tells whether nothing more is begun: too many errors, or no time left.
 func (b *bulkRun) stopped() bool {
 	return b.failOnErrors > 0 && b.errors >= b.failOnErrors || b.r.Context().Err() != nil
 }

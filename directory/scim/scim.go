@@ -42,6 +42,9 @@ const (
 	membersBatch = 5000
 )
 
+// writeTime bounds one request that writes.
+const writeTime = 10 * time.Minute
+
 // Options are what the service provider needs. Store is required; all else has a default.
 type Options struct {
 	Store *directory.Store
@@ -161,6 +164,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			writeError(w, answer(http.StatusInternalServerError, ""))
 		}
 	}()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		// A client that hangs up does not take back what it has said.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), writeTime)
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
 	c, err := h.enter(w, r, x)
 	if err == nil {
 		err = h.serve(w, r, c)
