@@ -5,7 +5,7 @@ SHELL := /bin/bash
 GO ?= go
 BIN := bin/rollcall
 
-.PHONY: all build deps console demo test test-fast test-go test-console bench lint fmt fuzz scenarios screenshots clean
+.PHONY: all build deps console demo test test-fast test-go test-console bench lint fmt fuzz soak scenarios screenshots clean
 
 all: build
 
@@ -53,6 +53,11 @@ fuzz: ## each fuzz target for FUZZTIME
 	    echo "$$package $$target"; $(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 	  done; \
 	done
+
+KILLS ?= 500
+soak: ## kill the server KILLS times under writing clients, on either database; 20000 offboardings in races
+	$(GO) test -count=1 -timeout 0 -run TestKilledAnywhere -v ./cmd/rollcall -kills $(KILLS)
+	$(GO) test -count=1 -timeout 0 -run '^$$' -bench Races -benchtime 1x ./cmd/rollcall -races 20000
 
 scenarios: ## every number of the specification with the test that holds it
 	$(GO) test -count=1 -run TestScenarios -v . | grep -v '^=== RUN'

@@ -55,6 +55,11 @@ type bench struct {
 
 func newBench(tb testing.TB, engine db.Engine) *bench {
 	tb.Helper()
+	return newLoggedBench(tb, engine, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+}
+
+func newLoggedBench(tb testing.TB, engine db.Engine, log *slog.Logger) *bench {
+	tb.Helper()
 	cfg := defaults()
 	cfg.Database, cfg.BootstrapToken = dbtest.DSN(tb, engine), "bench-bootstrap-token"
 	cfg.OpenFGA.Database = "sqlite:" + filepath.Join(tb.TempDir(), "openfga.db")
@@ -65,7 +70,7 @@ func newBench(tb testing.TB, engine db.Engine) *bench {
 	}
 	cfg.PublicURL = "http://" + listener.Addr().String()
 	ctx, cancel := context.WithCancel(context.Background())
-	a, err := newApp(ctx, cfg, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
+	a, err := newApp(ctx, cfg, log)
 	if err != nil {
 		tb.Fatal(err)
 	}

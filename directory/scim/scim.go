@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -160,7 +161,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if p == http.ErrAbortHandler {
 				panic(p)
 			}
-			h.log.ErrorContext(r.Context(), "scim request panicked", "request", httpapi.RequestFrom(r.Context()), "panic", fmt.Sprint(p))
+			h.log.ErrorContext(r.Context(), "scim request panicked", "request", httpapi.RequestFrom(r.Context()), "panic", httpapi.PanicText(p), "stack", string(debug.Stack()))
 			writeError(w, answer(http.StatusInternalServerError, ""))
 		}
 	}()

@@ -67,13 +67,13 @@ func (g *guard) serve(w http.ResponseWriter, r *http.Request) {
 			if cause == http.ErrAbortHandler {
 				panic(cause)
 			}
-			g.server.Log.ErrorContext(ctx, "handler panicked", "request", request, "panic", cause, "stack", stack())
+			g.server.Log.ErrorContext(ctx, "handler panicked", "request", request, "panic", PanicText(cause), "stack", stack())
 			if !rec.written() {
 				WriteError(rec, r, NewProblem(http.StatusInternalServerError, "internal", "the server could not complete the request"))
 			}
 		}
 		g.metrics.observe(r, rec.code(), time.Since(began))
-		g.server.Log.Log(ctx, level(r.Method, rec.code()), "request", "request", request, "method", r.Method, "path", r.URL.Path, "status", rec.code(),
+		g.server.Log.Log(ctx, level(r.Method, rec.code()), "request", "request", request, "method", r.Method, "path", loggedPath(r.URL.Path), "status", rec.code(),
 			"bytes", rec.bytes, "duration", time.Since(began))
 	}()
 	if route, ok := g.subtree(r); ok {
