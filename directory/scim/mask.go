@@ -15,6 +15,7 @@ import (
 // mask takes what is secret out of what the journal keeps of a request: values of attributes that are called like
 // passwords, that are written but never answered, and tokens, wherever they stand.
 type mask struct {
+	words  []string // in lower case: what the name of a secret holds
 	never  []string // in lower case: attributes that are never returned
 	tokens *regexp.Regexp
 }
@@ -24,13 +25,9 @@ const (
 	maxDepth = 100
 )
 
-// secretWords returns what the name of a secret holds, in lower case.
-func secretWords() []string {
-	return []string{"password", "passwd", "passphrase", "secret", "credential", "privatekey", "private_key", "apikey", "api_key", "access_token", "accesstoken"}
-}
-
 func newMask(kinds []*kind) mask {
-	m := mask{tokens: regexp.MustCompile(`(?i)rc[st]_[a-z0-9_-]{8,}`)}
+	m := mask{tokens: regexp.MustCompile(`rc[st]_[A-Za-z0-9_-]{8,}`),
+		words: []string{"passw", "passphrase", "secret", "credential", "private_key", "privatekey", "api_key", "apikey", "access_token", "accesstoken"}}
 	for _, k := range kinds {
 		for _, s := range append(slices.Clone(k.extensions), k.core) {
 			for _, a := range withSubAttributes(s.Attributes) {
@@ -54,7 +51,7 @@ func withSubAttributes(attributes schema.Attributes) schema.Attributes {
 // secret tells whether a value of this name, path or parameter is one.
 func (m mask) secret(name string) bool {
 	name = strings.ToLower(name)
-	if slices.ContainsFunc(secretWords(), func(w string) bool { return strings.Contains(name, w) }) {
+	if slices.ContainsFunc(m.words, func(w string) bool { return strings.Contains(name, w) }) {
 		return true
 	}
 	return slices.Contains(m.never, name[strings.LastIndexAny(name, ":.")+1:])
@@ -62,14 +59,27 @@ func (m mask) secret(name string) bool {
 
 // suspicious tells whether a text may hold a secret; it is asked of every body, and is nearly always wrong.
 func (m mask) suspicious(body []byte) bool {
-	lower := bytes.ToLower(body)
-	holds := func(w string) bool { return bytes.Contains(lower, []byte(w)) }
-	return slices.ContainsFunc(secretWords(), holds) || slices.ContainsFunc(m.never, holds) || holds(`\u00`) // a letter of ASCII in disguise
+	lower := lowerASCII(body)
+	holds := func(w string) bool { return strings.Contains(lower, w) }
+	return slices.ContainsFunc(m.words, holds) || slices.ContainsFunc(m.never, holds) || holds(`\u00`) // a letter of ASCII in disguise
+}
+
+// lowerASCII is enough for the words looked for, and leaves the rest of a Chinese name alone.
+func lowerASCII(text []byte) string {
+	var b strings.Builder
+	b.Grow(len(text))
+	for _, c := range text {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
 }
 
 // text takes tokens out.
 func (m mask) text(s string) string {
-	if lower := strings.ToLower(s); !strings.Contains(lower, "rcs_") && !strings.Contains(lower, "rct_") {
+	if !strings.Contains(s, "rcs_") && !strings.Contains(s, "rct_") {
 		return s
 	}
 	return m.tokens.ReplaceAllString(s, masked)

@@ -14,7 +14,7 @@ export function Copy({ text, children, primary }: { text: string; children?: str
     void message.success(t.shell.copied);
   };
   return (
-    <Button size={primary ? "middle" : "small"} type={primary ? "primary" : "default"} onClick={() => void copy()} aria-label={children ?? t.shell.copy}>
+    <Button size={primary || children ? "middle" : "small"} type={primary ? "primary" : "default"} onClick={() => void copy()} aria-label={children ?? t.shell.copy}>
       {children ?? t.shell.copy}
     </Button>
   );

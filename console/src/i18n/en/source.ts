@@ -27,7 +27,7 @@ export const source = {
   limit: "Limit",
   limitText: (rate: number, burst: number) => `${rate} per second, ${burst} at once`,
   limitHit: (n: number) => (n === 0 ? "not reached in 24 hours" : n === 1 ? "reached once in 24 hours" : `reached ${n} times in 24 hours`),
-  strangers: (n: number) => `In 24 hours ${n === 1 ? "one request" : `${n} requests`} came to this server with no token or one nobody knows. Such a request cannot be told to be of any source: a mistyped token looks like this.`,
+  strangers: (n: number) => `In 24 hours ${n === 1 ? "one request" : `${n} requests`} came to this server with no token or one nobody knows. Such a request cannot be told to be of any source: a mistyped token looks like this. Each connection test sends one.`,
   dropped: (n: number) => `${n} requests of all sources were not kept since the server started.`,
   ignored: "Attributes nobody here understands",
   ignoredHint: "They are kept as sent and change nothing. Remove their mapping in the client, or ask for an extension.",

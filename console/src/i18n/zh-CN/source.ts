@@ -28,7 +28,7 @@ export const source = {
   limit: "限速",
   limitText: (rate: number, burst: number) => `每秒 ${rate} 个，瞬时 ${burst} 个`,
   limitHit: (n: number) => (n === 0 ? "24 小时内未触及" : `24 小时内触及 ${n} 次`),
-  strangers: (n: number) => `24 小时内有 ${n} 个请求没有携带令牌，或令牌无人认识。这类请求无法归属到任何数据源：令牌输错时就会这样。`,
+  strangers: (n: number) => `24 小时内有 ${n} 个请求没有携带令牌，或令牌无人认识。这类请求无法归属到任何数据源：令牌输错时就会这样。每次连接测试也会发送一个。`,
   dropped: (n: number) => `自服务器启动以来，所有数据源共有 ${n} 个请求未能保留。`,
   ignored: "无人认识的属性",
   ignoredHint: "它们按原样保留，不产生任何作用。可在客户端移除其映射，或申请扩展。",
