@@ -12,10 +12,36 @@ export type Hold = {
   count?: number;
   removals?: { membership?: string; person?: { id: string; display_name?: string }; group?: { id: string; key?: string; name?: Names | string } }[];
   people?: ({ id: string; display_name?: string } | string)[];
+  burst?: Burst;
+};
+
+/** Burst is what a hold of the cause "burst" lists: whom a source disabled or deleted. */
+export type Burst = {
+  of?: number;
+  limit: number;
+  frozen: number;
+  first_at: string;
+  last_at: string;
+  freezes: { freeze: string; person: { id: string; display_name?: string }; cause: string; at: string; outcome: string; ended_at?: string }[];
+};
+
+export type Restored = {
+  restored: { id: string; display_name?: string }[];
+  frozen: { id: string; display_name?: string }[];
+  skipped: { id: string; display_name?: string }[];
+  memberships: number;
+  until: string;
 };
 
 export const holds = (signal?: AbortSignal) => list<Hold>("/holds", { query: { limit: 100 }, signal });
 export const decide = (id: string, what: "release" | "reject") => call<unknown>("POST", `${path`/holds/${id}`}/${what}`, { body: {} });
+export const restore = (id: string, people?: string[]) => call<Restored>("POST", path`/holds/${id}/restore`, { body: { people } });
+
+/** isBurst tells a source that froze many people from removals that wait. */
+export const isBurst = (hold: Hold) => hold.cause === "burst";
+
+/** waiting answers who of a burst is frozen and undecided, each once. */
+export const waiting = (burst: Burst) => [...new Set(burst.freezes.filter((f) => f.outcome === "").map((f) => f.person.id))];
 
 /** isOpen tells whether a hold still waits for somebody. */
 export const isOpen = (hold: Hold) => !hold.state || hold.state === "open" || hold.state === "pending" || hold.state === "held";

@@ -1,5 +1,6 @@
 import type { Names } from "../i18n/types";
 import { call, everything, list, path } from "./client";
+import type { Restored } from "./holds";
 
 export type Status = "pending" | "active" | "leave" | "notice" | "terminated";
 
@@ -36,6 +37,8 @@ export type Freeze = {
   open?: boolean;
   veto?: boolean;
   reason?: string;
+  actor?: string;
+  undone?: boolean;
   created_at?: string;
   lifted_at?: string;
 };
@@ -104,4 +107,5 @@ export const person = (id: string, signal?: AbortSignal) => call<Person>("GET", 
 export const membershipsOf = (id: string, signal?: AbortSignal) => everything<Membership>(path`/people/${id}/memberships`, { signal });
 export const freeze = (id: string, reason: string, veto: boolean) => call<unknown>("POST", path`/people/${id}/freeze`, { body: { reason, veto } });
 export const unfreeze = (id: string, freezeID: string) => call<unknown>("POST", path`/people/${id}/unfreeze`, { body: { freeze: freezeID } });
+export const restorePerson = (id: string, freezeID: string, reason: string) => call<Restored>("POST", path`/people/${id}/restore`, { body: { freeze: freezeID, reason } });
 export const units = (signal?: AbortSignal) => list<Unit>("/units", { signal }); // never paged

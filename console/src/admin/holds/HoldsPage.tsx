@@ -1,15 +1,16 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { App as AntApp, Button } from "antd";
 import { useState } from "react";
-import { decide, holds, isOpen, size, type Hold } from "../../api/holds";
+import { decide, holds, isBurst, isOpen, size, type Hold } from "../../api/holds";
 import { nameIn, useTexts, word } from "../../i18n";
 import { Card, Page, Section } from "../../ui/page";
 import { Tag, When, Who } from "../../ui/people";
 import { Empty, Loaded, useProblemText } from "../../ui/states";
 import { Name } from "../Name";
+import { BurstRow } from "./Burst";
 import styles from "../admin.module.css";
 
-/** HoldsPage shows the batches of removals that the guard stopped, and takes the decision. */
+/** HoldsPage shows the batches of removals that the guard stopped and bursts of freezes, and takes the decision. */
 export default function HoldsPage() {
   const { t } = useTexts();
   const query = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal) });
@@ -27,9 +28,7 @@ export default function HoldsPage() {
                 </Card>
               ) : (
                 <Card rows>
-                  {open.map((h) => (
-                    <Batch key={h.id} hold={h} />
-                  ))}
+                  {open.map((h) => (h.burst ? <BurstRow key={h.id} hold={h} burst={h.burst} /> : <Batch key={h.id} hold={h} />))}
                 </Card>
               )}
               {past.length > 0 && (
@@ -40,7 +39,7 @@ export default function HoldsPage() {
                         <span className={styles.lineText}>
                           {word(t.holds.cause, h.cause)} · {t.words.people(size(h))}
                         </span>
-                        <Tag>{word(t.holds.state, h.state)}</Tag>
+                        <Tag>{word(isBurst(h) ? t.holds.burstState : t.holds.state, h.state)}</Tag>
                         <When at={h.decided_at ?? h.created_at} />
                       </div>
                     ))}

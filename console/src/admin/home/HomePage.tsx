@@ -10,6 +10,7 @@ import { Card, Page, Section } from "../../ui/page";
 import { StatusTags, Tag, When } from "../../ui/people";
 import { Loaded } from "../../ui/states";
 import { AuditLines } from "../audit/AuditLines";
+import { BurstNotice } from "../holds/Burst";
 import styles from "../admin.module.css";
 
 const counted: { status?: Status; frozen?: "true" }[] = [{ status: "active" }, { status: "pending" }, { status: "leave" }, { status: "notice" }, { status: "terminated" }, { frozen: "true" }];
@@ -18,8 +19,10 @@ const counted: { status?: Status; frozen?: "true" }[] = [{ status: "active" }, {
 export function HomePage() {
   const { t } = useTexts();
   const last = useQuery({ queryKey: ["audit", "last"], queryFn: ({ signal }) => audit({ limit: 8 }, signal) });
+  const waiting = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal) });
   return (
     <Page title={t.home.title} lead={t.home.lead}>
+      <BurstNotice holds={waiting.data?.items ?? []} />
       <div className={styles.tiles}>
         <PeopleTile />
         <HoldsTile />

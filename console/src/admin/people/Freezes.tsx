@@ -1,10 +1,11 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { App as AntApp, Button, Checkbox, Input, Modal } from "antd";
 import { useState } from "react";
-import { freeze, unfreeze, type Freeze, type Person } from "../../api/people";
+import { freeze, restorePerson, unfreeze, type Freeze, type Person } from "../../api/people";
 import { useTexts, word } from "../../i18n";
 import { date, known } from "../../i18n/time";
 import { useProblemText } from "../../ui/states";
+import { Name } from "../Name";
 import styles from "../admin.module.css";
 
 /** stands tells of a stop that was not lifted: one that denies now, or one that will. */
@@ -77,9 +78,16 @@ export function Freezes({ person: p }: { person: Person }) {
   const { t } = useTexts();
   const standing = (p.freezes ?? []).filter(stands);
   const now = standing.filter(deniesNow);
-  const later = standing.filter((f) => !deniesNow(f));
+  const undone = standing.filter((f) => f.undone);
+  const later = standing.filter((f) => !deniesNow(f) && !f.undone);
   return (
     <>
+      {undone.map((f) => (
+        <section key={f.id} className={styles.planned}>
+          <h2 className={styles.plannedTitle}>{t.people.restored}</h2>
+          <Undone freeze={f} />
+        </section>
+      ))}
       {now.length > 0 && (
         <section className={styles.alert}>
           <h2 className={styles.alertTitle}>{t.people.freezes}</h2>
@@ -98,6 +106,25 @@ export function Freezes({ person: p }: { person: Person }) {
         </section>
       )}
     </>
+  );
+}
+
+/** Undone says that what a source says is set aside: by whom, until when, why. */
+function Undone({ freeze: f }: { freeze: Freeze }) {
+  const { t, locale } = useTexts();
+  const source = typeof f.source === "string" ? f.source : (f.source?.name ?? f.source?.id ?? "");
+  return (
+    <div className={styles.stop}>
+      <span className={styles.stopText}>
+        <span>{t.people.restoredText(source, f.cause === "deleted", known(f.from) ? date(f.from, locale) : "")}</span>
+        {f.reason && <span>: {f.reason}</span>}
+        {f.actor && (
+          <div className={styles.small}>
+            {t.people.restoredBy} <Name id={f.actor} />
+          </div>
+        )}
+      </span>
+    </div>
   );
 }
 
@@ -125,6 +152,22 @@ function Stop({ freeze: f, person: id }: { freeze: Freeze; person: string }) {
         }
       },
     });
+  const restore = () =>
+    modal.confirm({
+      title: t.people.restoreTitle,
+      content: t.holds.restoreText,
+      okText: t.people.restore,
+      cancelText: t.shell.cancel,
+      onOk: async () => {
+        try {
+          const done = await restorePerson(id, f.id, "");
+          void message.success(done.frozen.length > 0 ? t.people.restoredFrozen : t.holds.restored(1, date(done.until, locale)), 8);
+        } catch (error) {
+          void message.error(textOf(error));
+        }
+        await refresh();
+      },
+    });
   return (
     <div className={styles.stop}>
       <span className={styles.stopText}>
@@ -132,7 +175,16 @@ function Stop({ freeze: f, person: id }: { freeze: Freeze; person: string }) {
         {f.reason && <span>: {f.reason}</span>}
         <div className={styles.small}>{[source ? t.people.bySource(source) : "", window, f.veto ? t.people.veto : ""].filter(Boolean).join(" · ")}</div>
       </span>
-      {f.cause === "security" ? <Button onClick={lift}>{t.people.unfreeze}</Button> : <span className={styles.small}>{t.people.liftedBySource}</span>}
+      {f.cause === "security" ? (
+        <Button onClick={lift}>{t.people.unfreeze}</Button>
+      ) : (f.cause === "disabled" || f.cause === "deleted") && deniesNow(f) ? (
+        <>
+          <span className={styles.small}>{t.people.liftedBySource}</span>
+          <Button onClick={restore}>{t.people.restore}</Button>
+        </>
+      ) : (
+        <span className={styles.small}>{t.people.liftedBySource}</span>
+      )}
     </div>
   );
 }
