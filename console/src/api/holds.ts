@@ -40,9 +40,6 @@ export const restore = (id: string, people?: string[]) => call<Restored>("POST",
 /** isBurst tells a source that froze many people from removals that wait. */
 export const isBurst = (hold: Hold) => hold.cause === "burst";
 
-/** waiting answers who of a burst is frozen and undecided, each once. */
-export const waiting = (burst: Burst) => [...new Set(burst.freezes.filter((f) => f.outcome === "").map((f) => f.person.id))];
-
 /** isOpen tells whether a hold still waits for somebody. */
 export const isOpen = (hold: Hold) => !hold.state || hold.state === "open" || hold.state === "pending" || hold.state === "held";
 

@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { App as AntApp, Button, Checkbox } from "antd";
 import { useState } from "react";
 import { Link } from "wouter";
-import { decide, isBurst, isOpen, restore, waiting, type Burst, type Hold } from "../../api/holds";
+import { decide, isBurst, isOpen, restore, type Burst, type Hold } from "../../api/holds";
 import { sources } from "../../api/sources";
 import { nameIn, useTexts, word } from "../../i18n";
 import { clock, date, dayOf, full } from "../../i18n/time";
@@ -21,7 +21,7 @@ function useBurstText(): (h: Hold, b: Burst) => string {
     const from = sameDay ? clock(b.first_at, locale) : full(b.first_at, locale);
     const to = sameDay ? clock(b.last_at, locale) : full(b.last_at, locale);
     const people = new Set((b.freezes ?? []).map((f) => f.person.id)).size;
-    return t.holds.burstText(name, Math.max(people, h.count ?? 0), b.of, from, to);
+    return t.holds.burstText(name, b.freezes.some((f) => f.cause === "deleted"), Math.max(people, h.count ?? 0), b.of, from, to);
   };
 }
 
@@ -31,7 +31,7 @@ export function BurstNotice({ holds: list }: { holds: Hold[] }) {
   const textOf = useBurstText();
   return list.filter(isBurst).filter(isOpen).map((h) =>
     h.burst ? (
-      <section key={h.id} className={styles.alert} role="alert">
+      <section key={h.id} className={styles.alert} style={{ marginBottom: 18 }} role="alert">
         <h2 className={styles.alertTitle}>{textOf(h, h.burst)}</h2>
         <p>
           {t.holds.burstNow(h.burst.frozen)} <Link href="/admin/holds">{t.holds.burstDecide}</Link>
@@ -49,7 +49,6 @@ export function BurstRow({ hold: h, burst: b }: { hold: Hold; burst: Burst }) {
   const problemOf = useProblemText();
   const queries = useQueryClient();
   const [chosen, setChosen] = useState<string[]>([]);
-  const still = waiting(b);
   const heldOf = (id: string) => (h.removals ?? []).filter((r) => r.person?.id === id).map((r) => nameIn(locale, r.group?.name, r.group?.key));
   const ask = (title: string, content: string, okText: string, danger: boolean, act: () => Promise<void>) =>
     modal.confirm({
@@ -68,7 +67,7 @@ export function BurstRow({ hold: h, burst: b }: { hold: Hold; burst: Burst }) {
       },
     });
   const undo = (people?: string[]) =>
-    ask(t.holds.restoreTitle(people?.length ?? still.length), t.holds.restoreText, t.holds.restore, false, async () => {
+    ask(t.holds.restoreTitle(people?.length ?? b.frozen), t.holds.restoreText, t.holds.restore, false, async () => {
       const done = await restore(h.id, people);
       setChosen([]);
       const names = (list: { id: string; display_name?: string }[]) => list.map((p) => p.display_name || p.id).join(", ");
@@ -79,7 +78,7 @@ export function BurstRow({ hold: h, burst: b }: { hold: Hold; burst: Burst }) {
       });
     });
   const confirm = () =>
-    ask(t.holds.confirmTitle, t.holds.confirmText(still.length, (h.removals ?? []).length), t.holds.confirm, true, async () => {
+    ask(t.holds.confirmTitle, t.holds.confirmText(b.frozen, (h.removals ?? []).length), t.holds.confirm, true, async () => {
       await decide(h.id, "release");
       void message.success(t.holds.done);
     });

@@ -1,6 +1,6 @@
 export const holds = {
   title: "Holds",
-  lead: "Bulk removals that the guard stopped. Nobody loses anything until you decide.",
+  lead: "Removals in bulk that the guard stopped, and sources that stopped many people at once. What is held stays until you decide.",
   none: "Nothing is held",
   noneHint: "When a source or a policy would remove many people at once, the batch waits here.",
   past: "Decided",
@@ -16,8 +16,8 @@ export const holds = {
   done: "Decided.",
   show: "Show the people",
   hide: "Hide the people",
-  burstText: (source: string, n: number, of: number | undefined, from: string, to: string) =>
-    `${source} disabled ${n}${of ? ` of ${of}` : ""} ${n === 1 ? "person" : "people"} ${from === to ? `at ${from}` : `between ${from} and ${to}`}.`,
+  burstText: (source: string, deleted: boolean, n: number, of: number | undefined, from: string, to: string) =>
+    `${source} disabled ${deleted ? "or deleted " : ""}${n}${of ? ` of ${of}` : ""} ${n === 1 ? "person" : "people"} ${from === to ? `at ${from}` : `between ${from} and ${to}`}.`,
   burstNow: (n: number) => (n === 1 ? "1 of them has no access now." : `${n} of them have no access now.`),
   burstLimit: (limit: number) => `More than ${limit} within 24 hours is unusual.`,
   burstHeld: (n: number) => (n === 1 ? "Nobody who was deleted loses more before you decide: 1 removal is held." : `Nobody who was deleted loses more before you decide: ${n} removals are held.`),

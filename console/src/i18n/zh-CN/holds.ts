@@ -2,7 +2,7 @@ import type { Texts } from "../types";
 
 export const holds = {
   title: "暂缓",
-  lead: "被保护机制拦下的批量移除。在你决定之前，没有人会失去任何权限。",
+  lead: "被保护机制拦下的批量移除，以及一次停用许多人的数据源。暂缓的内容在你决定之前保持不变。",
   none: "没有暂缓的批次",
   noneHint: "当数据源或策略将一次移除许多人时，批次会在这里等待。",
   past: "已决定",
@@ -18,8 +18,8 @@ export const holds = {
   done: "已决定。",
   show: "显示人员",
   hide: "隐藏人员",
-  burstText: (source: string, n: number, of: number | undefined, from: string, to: string) =>
-    `${source} 在 ${from === to ? from : `${from} 至 ${to}`} 停用了${of ? ` ${of} 人中的` : ""} ${n} 人。`,
+  burstText: (source: string, deleted: boolean, n: number, of: number | undefined, from: string, to: string) =>
+    `${source} 在 ${from === to ? from : `${from} 至 ${to}`} 停用${deleted ? "或删除" : ""}了${of ? ` ${of} 人中的` : ""} ${n} 人。`,
   burstNow: (n: number) => `其中 ${n} 人现在没有访问权限。`,
   burstLimit: (limit: number) => `24 小时内超过 ${limit} 人即属异常。`,
   burstHeld: (n: number) => `在你决定之前，被删除的人不会再失去更多：${n} 项移除已暂缓。`,
