@@ -87,8 +87,10 @@ func (r Reader) Members(ctx context.Context, group id.DirectoryGroup, q MemberQu
 		where, args = where+" and m.value = ?", append(args, q.Value)
 	}
 	var page MemberPage
-	if err := r.from(ctx).Raw("select count(*) from group_members m where "+where, args...).Scan(&page.Total).Error; err != nil {
-		return MemberPage{}, fmt.Errorf("count members: %w", err)
+	if !q.NoTotal {
+		if err := r.from(ctx).Raw("select count(*) from group_members m where "+where, args...).Scan(&page.Total).Error; err != nil {
+			return MemberPage{}, fmt.Errorf("count members: %w", err)
+		}
 	}
 	if q.Limit <= 0 {
 		return page, nil

@@ -82,10 +82,11 @@ type ResourcePage struct {
 
 // MemberQuery chooses members of a group, in the order of their values.
 type MemberQuery struct {
-	Value  string // only this one
-	After  string // only those of greater value (cursor paging)
-	Offset int
-	Limit  int // 0 or less: only the total
+	Value   string // only this one
+	After   string // only those of greater value (cursor paging)
+	Offset  int
+	Limit   int  // 0 or less: only the total
+	NoTotal bool // spares the counting
 }
 
 // MemberPage is what MemberQuery found.

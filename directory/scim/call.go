@@ -34,6 +34,7 @@ type call struct {
 	from       cursor // where the page begins
 	next       string // the cursor of the next page
 	ifMatch    []int64
+	answers    bool // the client says that it accepts a resource
 
 	known, foreign         resource    // of a POST or PUT: what the schemas know, and what they do not
 	operations, foreignOps []operation // of a PATCH, likewise
@@ -114,6 +115,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {
 	if tags, anyVersion := entityTags(r.Header.Values("If-Match")); !anyVersion {
 		c.ifMatch = tags
 	}
+	c.answers = acceptsResource(r.Header)
 	inner := at.request(context.WithValue(r.Context(), callKey{}, c), method, c.query, body)
 	answer := libraryAnswer{status: http.StatusOK}
 	h.library.ServeHTTP(&answer, inner)

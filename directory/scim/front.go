@@ -256,7 +256,7 @@ func searchQuery(body []byte) (query, error) {
 		Schemas                        []string
 		Filter, SortBy, SortOrder      string
 		StartIndex, Count              json.Number
-		Attributes, ExcludedAttributes []string
+		Attributes, ExcludedAttributes nameList
 		Cursor                         *string
 	}
 	plain, err := json.Marshal(object)
@@ -269,6 +269,19 @@ func searchQuery(body []byte) (query, error) {
 	q := query{filter: request.Filter, sortBy: request.SortBy, sortOrder: request.SortOrder, startIndex: request.StartIndex.String(),
 		count: request.Count.String(), attributes: request.Attributes, excludedAttributes: request.ExcludedAttributes, cursor: request.Cursor}
 	return q, q.check()
+}
+
+// nameList is a list of attribute names, or one text with commas as in a URL.
+type nameList []string
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (l *nameList) UnmarshalJSON(text []byte) error {
+	var names string
+	if json.Unmarshal(text, &names) == nil {
+		*l = splitList(names)
+		return nil
+	}
+	return json.Unmarshal(text, (*[]string)(l))
 }
 
 func splitList(s string) []string {

@@ -2,7 +2,9 @@ package scim
 
 import (
 	"context"
+	"mime"
 	"net/http"
+	"strings"
 
 	engine "github.com/elimity-com/scim"
 
@@ -84,8 +86,8 @@ func (g groups) Replace(r *http.Request, group string, _ engine.ResourceAttribut
 	return g.write(r, group, change)
 }
 
-// Patch implements engine.ResourceHandler. It answers nothing (204) unless the client asked for attributes: the
-// answer to a change of one member must not grow with the group.
+// Patch implements engine.ResourceHandler. It answers nothing (204) unless the client asked for attributes, or says
+// that it accepts a resource and the group is small: the answer to a change of one member must not grow with the group.
 func (g groups) Patch(r *http.Request, group string, _ []engine.PatchOperation) (engine.Resource, error) {
 	c := callOf(r)
 	var m memberEdit
@@ -126,8 +128,28 @@ func (g groups) Patch(r *http.Request, group string, _ []engine.PatchOperation) 
 	if err != nil {
 		return engine.Resource{}, err
 	}
+	if c.answers {
+		more, err := g.h.store.Members(r.Context(), record.ID, directory.MemberQuery{Offset: shownMembers, Limit: 1, NoTotal: true})
+		if err != nil {
+			return engine.Resource{}, g.h.outside(r, group, err)
+		}
+		if len(more.Members) == 0 {
+			return g.resource(r, record)
+		}
+	}
 	c.stamps[group] = stamp{record.CreatedAt, record.UpdatedAt, record.Version}
 	return engine.Resource{}, nil
+}
+
+// acceptsResource tells whether the client names a media type of resources, not just anything.
+func acceptsResource(header http.Header) bool {
+	for part := range strings.SplitSeq(strings.Join(header.Values("Accept"), ","), ",") {
+		kind, _, err := mime.ParseMediaType(part)
+		if err == nil && (kind == "application/scim+json" || kind == "application/json") {
+			return true
+		}
+	}
+	return false
 }
 
 // apply makes a change of a group.
@@ -213,11 +235,13 @@ func (g groups) resource(r *http.Request, record directory.GroupRecord) (engine.
 	return engine.Resource{ID: string(record.ID), Attributes: body, Meta: engine.Meta{Version: entityTag(record.Version)}}, nil
 }
 
-// members reads all members; a pending one is a value and nothing else.
+// members reads all members; a pending one is a value and nothing else. It goes on behind the last value, so that
+// what comes and goes meanwhile neither hides nor doubles another.
 func (g groups) members(ctx context.Context, c *call, group id.DirectoryGroup) ([]any, error) {
 	var out []any
+	last := ""
 	for {
-		page, err := g.h.store.Members(ctx, group, directory.MemberQuery{Offset: len(out), Limit: membersBatch})
+		page, err := g.h.store.Members(ctx, group, directory.MemberQuery{After: last, Limit: membersBatch, NoTotal: true})
 		if err != nil {
 			return nil, err
 		}
@@ -235,8 +259,9 @@ func (g groups) members(ctx context.Context, c *call, group id.DirectoryGroup) (
 				member["display"] = m.Display
 			}
 			out = append(out, member)
+			last = m.Value
 		}
-		if len(page.Members) == 0 || len(out) >= page.Total {
+		if len(page.Members) < membersBatch {
 			return out, nil
 		}
 	}

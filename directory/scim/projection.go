@@ -14,7 +14,8 @@ type projection struct {
 	targets []patchPath
 }
 
-// projection reads the parameters; names that nothing is called are not looked at.
+// projection reads the parameters; names that nothing is called are not looked at. A value filter behind a name,
+// which Microsoft's tests send, asks for the whole attribute.
 func (k *kind) projection(q query) projection {
 	p := projection{kind: k, only: len(q.attributes) > 0}
 	names := q.excludedAttributes
@@ -22,7 +23,8 @@ func (k *kind) projection(q query) projection {
 		names = q.attributes
 	}
 	for _, name := range names {
-		if path, err := k.parsePath(name); err == nil && path.foreign == "" && path.where == nil {
+		if path, err := k.parsePath(name); err == nil && path.foreign == "" {
+			path.where = nil
 			p.targets = append(p.targets, path)
 		}
 	}

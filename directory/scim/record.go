@@ -2,6 +2,7 @@ package scim
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -55,6 +56,7 @@ func (k *kind) assert(record *directory.Record, r resource, zone *time.Location)
 	}
 	r["active"] = record.Active
 	dropUnassigned(r)
+	dropRepeated(r)
 	if err := checkUser(r); err != nil {
 		return err
 	}
@@ -78,6 +80,36 @@ func dropUnassigned(r resource) {
 	for name, v := range r {
 		if isEmpty(v) {
 			delete(r, name)
+		}
+	}
+}
+
+// dropRepeated keeps of the values of a list that have one type and one value the first, with what the others add
+// to it (RFC 7643 section 2.4: a combination is not returned more than once).
+func dropRepeated(r resource) {
+	for name := range r {
+		list, _ := r[name].([]any)
+		seen := make(map[[2]string]resource, len(list))
+		kept := slices.DeleteFunc(list, func(e any) bool {
+			element, _ := e.(map[string]any)
+			key := [2]string{directory.Fold(text(element, "type")), text(element, "value")}
+			first, repeated := seen[key]
+			switch {
+			case key[1] == "":
+				return false
+			case !repeated:
+				seen[key] = element
+				return false
+			}
+			for sub, v := range element {
+				if _, given := first[sub]; !given || sub == "primary" && v == true {
+					first[sub] = v
+				}
+			}
+			return true
+		})
+		if len(kept) < len(list) {
+			r[name] = kept
 		}
 	}
 }

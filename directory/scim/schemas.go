@@ -92,22 +92,24 @@ func (k *kind) resourceType(handler engine.ResourceHandler) engine.ResourceType 
 }
 
 // employmentSchema is our extension. Its dates are strings, not of type dateTime, because a source may send a
-// plain date: the start of that day, or for an end its end, in the person's time zone.
+// plain date: the start of that day, or for an end its end, in the person's time zone. The suggested values show
+// both forms: a client that makes a value up from the schema alone has nothing else to go by.
 func employmentSchema() schema.Schema {
-	text := func(name, description string) schema.CoreAttribute {
-		return schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{Name: name, Description: optional.NewString(description)}))
+	text := func(name, description string, forms ...string) schema.CoreAttribute {
+		return schema.SimpleCoreAttribute(schema.SimpleStringParams(schema.StringParams{Name: name, Description: optional.NewString(description), CanonicalValues: forms}))
 	}
+	const day, instant = "2026-01-31", "2026-01-31T18:00:00+08:00"
 	return schema.Schema{
 		ID:          EmploymentURN,
 		Name:        optional.NewString("Employment"),
 		Description: optional.NewString("The dates and terms of an employment or contract."),
 		Attributes: schema.Attributes{
-			text("startDate", "First day of work, as a date or an RFC 3339 time."),
-			text("endDate", "Last day of work: a date is its end in the person's time zone, an RFC 3339 time is that instant."),
-			text("lastWorkingInstant", "When work and access end on the last day, to the second: an RFC 3339 time, or without an offset the clock on the wall in timeZone. The earlier of it and endDate counts."),
-			text("timeZone", "The IANA zone in which the dates and times of this employment are read; without it the user's timezone."),
-			text("leaveFrom", "First day of a leave of absence, as a date or an RFC 3339 time."),
-			text("leaveUntil", "Last day of a leave of absence: a date is its end, an RFC 3339 time is that instant."),
+			text("startDate", "First day of work, as a date or an RFC 3339 time.", day, instant),
+			text("endDate", "Last day of work: a date is its end in the person's time zone, an RFC 3339 time is that instant.", day, instant),
+			text("lastWorkingInstant", "When work and access end on the last day, to the second: an RFC 3339 time, or without an offset the clock on the wall in timeZone. The earlier of it and endDate counts.", instant),
+			text("timeZone", "The IANA zone in which the dates and times of this employment are read; without it the user's timezone.", "Asia/Shanghai", "Europe/Berlin"),
+			text("leaveFrom", "First day of a leave of absence, as a date or an RFC 3339 time.", day, instant),
+			text("leaveUntil", "Last day of a leave of absence: a date is its end, an RFC 3339 time is that instant.", day, instant),
 			text("employmentType", "employee, contractor, intern or another word of the source."),
 			text("company", "The employing company."),
 			text("costCenter", "The cost centre of the employment."),

@@ -41,6 +41,7 @@ const (
 	maxResults   = 200
 	defaultRate  = 50
 	membersBatch = 5000
+	shownMembers = 100 // in the answer to a PATCH of a group
 )
 
 // writeTime bounds one request that writes.

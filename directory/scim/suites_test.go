@@ -1,0 +1,56 @@
+package scim
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/db/dbtest"
+)
+
+// A client that accepts a resource gets a small group back from a PATCH, and nothing of a large one.
+func TestAPatchOfALargeGroupAnswersNothing(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		s := start(t, d)
+		var members []string
+		for i := range shownMembers {
+			members = append(members, fmt.Sprintf(`{"value":"later-%03d"}`, i))
+		}
+		group := s.group(`"displayName":"g","members":[` + strings.Join(members, ",") + `]`).id()
+		rename := patch(`{"op":"replace","path":"displayName","value":"%s"}`)
+		r := s.want(200, s.do("PATCH", "/Groups/"+group, strings.Replace(rename, "%s", "h", 1), "Accept: application/scim+json"))
+		if list := elements(r.body, "members"); len(list) != shownMembers || r.body["displayName"] != "h" {
+			t.Errorf("answered %d members of %v", len(list), r.body["displayName"])
+		}
+		s.want(204, s.do("PATCH", "/Groups/"+group, patch(`{"op":"add","path":"members","value":[{"value":"one more"}]}`), "Accept: application/scim+json"))
+		r = s.want(204, s.do("PATCH", "/Groups/"+group, strings.Replace(rename, "%s", "i", 1), "Accept: application/scim+json"))
+		if r.raw != "" || r.header.Get("Etag") == "" {
+			t.Errorf("answered %q, ETag %q", r.raw, r.header.Get("Etag"))
+		}
+		if n := len(s.members(group)); n != shownMembers+1 {
+			t.Errorf("%d members", n)
+		}
+	})
+}
+
+// Whatever a schema suggests as a value is taken.
+func TestSuggestedValuesAreTaken(t *testing.T) {
+	suggested := 0
+	for _, a := range employmentSchema().Attributes {
+		for _, value := range a.CanonicalValues() {
+			suggested++
+			if a.Name() == "timeZone" {
+				if _, err := time.LoadLocation(value); err != nil {
+					t.Error(err)
+				}
+			} else if at, err := instant(value, time.UTC, false); err != nil || at.IsZero() {
+				t.Errorf("%s %q: %v", a.Name(), value, err)
+			}
+		}
+	}
+	if suggested != 11 {
+		t.Errorf("%d values are suggested", suggested)
+	}
+}
