@@ -333,11 +333,11 @@ func (c *compiler) text(sql string, kind columnKind, w Compare) (string, error) 
 		add(value)
 		return "(records.user_name_key is not null and records.user_name_key = ?)", nil
 	}
+	if value == "" && slices.Contains([]Op{Co, Sw, Ew, Ge}, w.Op) {
+		return sql + " <> ''", nil
+	}
 	switch w.Op {
 	case Co:
-		if value == "" {
-			return "1 = 1", nil
-		}
 		add(value)
 		return "replace(" + left + ", " + right + ", '') <> " + left, nil
 	case Sw:
@@ -349,5 +349,8 @@ func (c *compiler) text(sql string, kind columnKind, w Compare) (string, error) 
 	}
 	sign := map[Op]string{Eq: "=", Ne: "<>", Gt: ">", Ge: ">=", Lt: "<", Le: "<="}[w.Op]
 	add(value)
+	if w.Op == Lt || w.Op == Le { // what is not there is not less than anything
+		return "(" + sql + " <> '' and " + left + " " + sign + " " + right + ")", nil
+	}
 	return left + " " + sign + " " + right, nil
 }

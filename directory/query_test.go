@@ -49,6 +49,11 @@ func compare(c directory.Compare, r directory.Record, email *directory.Email) bo
 			return s == v
 		case directory.Ne:
 			return s != v
+		}
+		if s == "" {
+			return false
+		}
+		switch c.Op {
 		case directory.Co:
 			return strings.Contains(s, v)
 		case directory.Sw:

@@ -42,7 +42,7 @@ const (
 // Op is how a column is compared.
 type Op string
 
-// The operators of RFC 7644 section 3.4.2.2.
+// The operators of RFC 7644 section 3.4.2.2. What is not there is equal to "" and to nothing else; it has no order and holds no text.
 const (
 	Eq Op = "eq"
 	Ne Op = "ne"

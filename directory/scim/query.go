@@ -3,11 +3,13 @@ package scim
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 )
 
-// column answers the column of the store that holds an attribute; ok is false for what cannot be queried.
+// column answers the column of the store that holds an attribute; ok is false for what has none. userType and costCenter
+// have none: their columns hold what another attribute says where these say nothing.
 func (k *kind) column(t target) (directory.Column, bool) {
 	path := strings.ToLower(t.path())
 	switch everywhere := []string{"id", "externalid", "meta.created", "meta.lastmodified"}; {
@@ -31,8 +33,6 @@ func (k *kind) column(t target) (directory.Column, bool) {
 		return directory.ColFamilyName, true
 	case "title":
 		return directory.ColTitle, true
-	case "usertype":
-		return directory.ColEmployeeType, true
 	case "timezone":
 		return directory.ColTimeZone, true
 	case "active":
@@ -67,8 +67,6 @@ func extensionColumn(t target) (directory.Column, bool) {
 	switch t.urn + ":" + name {
 	case enterpriseURN + ":employeeNumber":
 		return directory.ColEmployeeNumber, true
-	case enterpriseURN + ":costCenter":
-		return directory.ColCostCenter, true
 	case enterpriseURN + ":organization":
 		return directory.ColOrganization, true
 	case enterpriseURN + ":division":
@@ -129,9 +127,6 @@ func (k *kind) compileComparison(e expr) (directory.Where, error) {
 	}
 	t := e.at
 	if e.op == "pr" && t.sub == nil && t.attr.HasSubAttributes() {
-		if path == "name" && !k.custom {
-			return directory.Or{directory.Compare{Column: directory.ColGivenName, Op: directory.Pr}, directory.Compare{Column: directory.ColFamilyName, Op: directory.Pr}}, nil
-		}
 		if path == "meta" {
 			return directory.Always{}, nil
 		}
@@ -140,13 +135,59 @@ func (k *kind) compileComparison(e expr) (directory.Where, error) {
 		}
 	}
 	column, ok := k.column(t)
-	if !ok {
+	if !ok || e.op == "pr" && t.leaf().AttributeType() == "boolean" && t.sub != nil { // primary: false where it is not there
 		return k.compileRaw(expr{op: e.op, at: t, value: e.value})
+	}
+	if at, ok := e.value.(time.Time); ok {
+		return compareShown(column, directory.Op(e.op), at), nil
+	}
+	if column == directory.ColDisplayName && k.name == "User" {
+		return compareDisplayName(directory.Op(e.op), e.value), nil
 	}
 	if word, ok := e.value.(string); ok && column == directory.ColManager && !ours(word) { // one who is not there yet
 		e.value = waitingKey(word)
 	}
 	return directory.Compare{Column: column, Op: directory.Op(e.op), Value: e.value}, nil
+}
+
+// compareShown compares an instant as it is answered: in whole milliseconds, which the store's are not.
+func compareShown(column directory.Column, op directory.Op, at time.Time) directory.Where {
+	whole := at.Truncate(time.Millisecond)
+	since := directory.Compare{Column: column, Op: directory.Ge, Value: whole}
+	after := directory.Compare{Column: column, Op: directory.Ge, Value: whole.Add(time.Millisecond)}
+	if !whole.Equal(at) { // nothing is shown at this instant
+		since = after
+	}
+	switch op {
+	case directory.Eq:
+		return directory.And{since, directory.Not{Of: after}}
+	case directory.Ne:
+		return directory.Or{directory.Not{Of: since}, after}
+	case directory.Gt:
+		return after
+	case directory.Ge:
+		return since
+	case directory.Lt:
+		return directory.Not{Of: since}
+	case directory.Le:
+		return directory.Not{Of: after}
+	}
+	return directory.Compare{Column: column, Op: op, Value: at}
+}
+
+// compareDisplayName compares the column, which has an index, where the source gives a displayName; where it gives
+// none, the column holds the parts of the name instead.
+func compareDisplayName(op directory.Op, value any) directory.Where {
+	given := directory.Compare{Column: directory.RawText("displayName"), Op: directory.Pr}
+	switch {
+	case op == directory.Pr:
+		return given
+	case op == directory.Eq && value == "":
+		return directory.Not{Of: given}
+	case op == directory.Ne:
+		return directory.Not{Of: compareDisplayName(directory.Eq, value)}
+	}
+	return directory.And{directory.Compare{Column: directory.ColDisplayName, Op: op, Value: value}, given}
 }
 
 // constant answers a comparison with what is the same for all resources of a type.

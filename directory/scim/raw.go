@@ -182,5 +182,5 @@ func (k *kind) hasColumns(e expr) bool {
 		return true
 	}
 	_, ok := k.column(e.at)
-	return ok
+	return ok && (e.op != "pr" || e.at.leaf().AttributeType() != "boolean")
 }
