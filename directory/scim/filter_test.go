@@ -30,6 +30,8 @@ func TestFilterDialects(t *testing.T) {
 		{"User", `active eq "False" or active ne TRUE`, `active eq false or active ne true`},
 		{"User", `title eq null`, `not (title pr)`},
 		{"User", `title ne null`, `title pr`},
+		{"User", `roles eq ""`, `not (roles.value pr)`},
+		{"User", `emails[type ne "" and display co ""]`, `emails[type pr and display co ""]`},
 		{"User", `not(not (title pr))`, `title pr`},
 		{"User", `meta.lastModified gt "2026-01-02T03:04:05+08:00"`, `meta.lastModified gt "2026-01-01T19:04:05Z"`},
 		{"User", `(userName sw "a" and userName ew "z") or (active eq true)`, `(userName sw "a" and userName ew "z") or active eq true`},

@@ -183,11 +183,11 @@ func TestDiscovery(t *testing.T) {
 		}
 	}
 	// and it is so
-	link := s.user(`"userName":"Ab","password":"pw"`).id()
+	link := s.user(`"userName":"Ab","password":"p@ss"`).id()
 	s.wantError(409, "uniqueness", s.do("POST", "/Users", `{"schemas":["`+userURN+`"],"userName":"aB"}`))
 	s.group(`"displayName":"g","` + teamURN + `":{"purpose":"p"},"members":["` + link + `"]`)
 	s.wantError(409, "uniqueness", s.do("POST", "/Groups", `{"schemas":["`+groupURN+`"],"displayName":"G","`+teamURN+`":{"purpose":"p"}}`))
-	if s.total("/Groups", `members eq "`+strings.ToUpper(link)+`"`) != "0" || strings.Contains(s.do("GET", "/Users/"+link+"?attributes=password", "").raw, "pw") {
+	if s.total("/Groups", `members eq "`+strings.ToUpper(link)+`"`) != "0" || strings.Contains(s.do("GET", "/Users/"+link+"?attributes=password", "").raw, "p@ss") {
 		t.Error("members compare without case, or the password is answered")
 	}
 }

@@ -235,19 +235,21 @@ func (c *checker) checkComparison(e *filter.AttributeExpression, r rewritten) (e
 		}
 		t.sub = &value
 	}
-	if e.CompareValue == nil { // RFC 7643 section 2.5: null is unassigned
-		present := expr{op: "pr", at: t}
-		switch e.Operator {
-		case filter.EQ:
-			return expr{op: "not", kids: []expr{present}}, nil
-		case filter.NE:
-			return present, nil
+	var value any
+	if e.CompareValue != nil {
+		if value, err = c.typed(t.leaf(), e.Operator, e.CompareValue, r); err != nil {
+			return expr{}, err
 		}
-		return expr{}, invalidFilter("null can be compared with eq and ne only.")
 	}
-	value, err := c.typed(t.leaf(), e.Operator, e.CompareValue, r)
-	if err != nil {
-		return expr{}, err
+	present := expr{op: "pr", at: t}
+	switch {
+	case value != nil && value != "": // RFC 7643 section 2.5: null is unassigned, and so is ""
+	case e.Operator == filter.EQ:
+		return expr{op: "not", kids: []expr{present}}, nil
+	case e.Operator == filter.NE:
+		return present, nil
+	case value == nil:
+		return expr{}, invalidFilter("null can be compared with eq and ne only.")
 	}
 	return expr{op: string(e.Operator), at: t, value: value}, nil
 }

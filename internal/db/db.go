@@ -78,7 +78,11 @@ func OpenRead(ctx context.Context, dsn string) (*DB, error) {
 // openLite opens path. synchronous(FULL): what was acknowledged survives a power loss.
 func openLite(ctx context.Context, path, more string, conns int) (*gorm.DB, error) {
 	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(16000)"
-	open := func(dsn string) (*sql.DB, error) { return sql.Open("sqlite", dsn) }
+	open := func(dsn string) (*sql.DB, error) {
+		lite := &sqlite.Driver{}
+		err := lite.RegisterDeterministicScalarFunction("lower", 1, lower)
+		return sql.OpenDB(connector{lite, dsn}), err
+	}
 	return openGorm(ctx, open, "file:"+(&url.URL{Path: path}).EscapedPath()+common+more, conns,
 		func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} })
 }
