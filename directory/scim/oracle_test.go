@@ -65,7 +65,7 @@ func oracle(e expr, r resource) (holds, ok bool) {
 		v = inside[e.at.sub.Name()]
 	}
 	if complex, is := v.(map[string]any); is && e.op == "pr" {
-		return len(complex) > 0, e.at.attr.Name() != "name"
+		return len(complex) > 0, true
 	}
 	return oracleOne(e.at.leaf(), e.op, e.value, v), true
 }
@@ -95,7 +95,7 @@ func oracleOne(a schema.CoreAttribute, op string, want, have any) bool {
 	}
 	if a.AttributeType() == "boolean" {
 		if op == "pr" {
-			return true // what is not said is false
+			return have != nil
 		}
 		return ((have == true) == (want == true)) == (op == "eq")
 	}
@@ -112,9 +112,12 @@ func oracleOne(a schema.CoreAttribute, op string, want, have any) bool {
 	if !a.CaseExact() {
 		h, w = strings.ToLower(h), strings.ToLower(w)
 	}
+	if h == "" && op != "eq" && op != "ne" {
+		return false // what is not there has no order and holds no text
+	}
 	switch op {
 	case "pr":
-		return h != ""
+		return true
 	case "co":
 		return strings.Contains(h, w)
 	case "sw":
@@ -154,7 +157,8 @@ func oraclePeople(s *service) map[string]resource {
 var oracleSeeds = []string{`title eq "ENGINEER" or nickName co "%_"`, `not (emails[type eq "work" and primary eq true] or roles ne "x")`, `emails.type ne "home" and active eq true`,
 	`addresses[locality eq "B" and type eq "home"] or addresses.country pr`, `userName gt "u2" and userName le "U5"`, `phoneNumbers pr or ims.value sw "I"`, `department eq "r&d"`,
 	`externalId pr and not (externalId ew "4")`, `name.givenName pr or displayName lt "e"`, `emails[not (type pr)]`, `roles[primary eq false].value pr`, `startDate ge "2026-01-01" or company eq "c"`,
-	`profileUrl eq "https://x/u" or locale sw "ZH"`, `entitlements[value eq "e2" and display eq "e"]`, `manager eq "nobody" or manager pr`, `title lt "f" and title ne ""`, `emails co "" or roles.display eq ""`}
+	`profileUrl eq "https://x/u" or locale sw "ZH"`, `entitlements[value eq "e2" and display eq "e"]`, `manager eq "nobody" or manager pr`, `title lt "f" and title ne ""`, `emails co "" or roles.display eq ""`,
+	`name pr and not (name.givenName pr)`, `emails[not (primary pr)]`, `displayName pr or userType pr`, `displayName ne "ONLY" and emails.primary pr`}
 
 // ask holds that a filter finds what the oracle finds; what cannot be asked is refused.
 func (s *service) ask(t testing.TB, people map[string]resource, in string) {

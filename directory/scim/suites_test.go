@@ -54,3 +54,23 @@ func TestSuggestedValuesAreTaken(t *testing.T) {
 		t.Errorf("%d values are suggested", suggested)
 	}
 }
+
+// An instant that was answered finds the resource it was answered of, however finely the store keeps it.
+func TestMomentsCompareAsShown(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		s := start(t, d)
+		s.store.Now = func() time.Time { return time.Date(2026, 3, 2, 9, 0, 0, 123_456_000, time.UTC) }
+		s.user(`"userName":"u"`)
+		for filter, want := range map[string]string{
+			`eq "2026-03-02T09:00:00.123Z"`: "1", `ne "2026-03-02T09:00:00.123Z"`: "0", `le "2026-03-02T17:00:00.123+08:00"`: "1", `ge "2026-03-02T09:00:00.123Z"`: "1",
+			`gt "2026-03-02T09:00:00.123Z"`: "0", `lt "2026-03-02T09:00:00.123Z"`: "0", `eq "2026-03-02T09:00:00.1234Z"`: "0", `ne "2026-03-02T09:00:00.1234Z"`: "1",
+			`lt "2026-03-02T09:00:00.1234Z"`: "1", `ge "2026-03-02T09:00:00.1234Z"`: "0", `lt "2026-03-02T09:00:00.124Z"`: "1", `gt "2026-03-02T09:00:00.122Z"`: "1",
+		} {
+			for _, name := range []string{"meta.created ", "meta.lastModified "} {
+				if got := s.total("/Users", name+filter); got != want {
+					t.Errorf("%s%s finds %s", name, filter, got)
+				}
+			}
+		}
+	})
+}
