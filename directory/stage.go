@@ -25,10 +25,10 @@ type beginLive struct {
 	version int64
 }
 
-// placeRecords gives staged records the people that match found for them.
+// placeRecords gives staged records the people that match found for them; where it found none, their own new ones.
 type placeRecords struct {
 	source id.Source
-	people map[id.Link]id.Person // empty: the record's own new person
+	found  map[id.Link]joining
 }
 
 // finishLive makes a source live once nothing of it is staged.

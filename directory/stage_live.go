@@ -26,9 +26,9 @@ func (w *work) placeRecords(c placeRecords) (Outcome, error) {
 		return "", err
 	}
 	var joined []id.Person
-	for _, p := range c.people {
-		if p != "" {
-			joined = append(joined, p)
+	for _, j := range c.found {
+		if j.person != "" {
+			joined = append(joined, j.person)
 		}
 	}
 	here, err := w.r.within(w.ctx, c.source, joined)
@@ -36,13 +36,17 @@ func (w *work) placeRecords(c placeRecords) (Outcome, error) {
 		return "", err
 	}
 	for _, e := range w.order {
-		p, wanted := c.people[e.after.Link]
+		j, wanted := c.found[e.after.Link]
 		if !wanted || e.after.Source != c.source || e.after.Person != "" || !e.after.DeletedAt.IsZero() {
 			continue
 		}
+		p := j.person
 		if p == "" || here[p] {
 			p = ownPerson(e.after.Link)
 			w.fresh[p] = true
+			if len(j.people) > 0 {
+				w.doubts = append(w.doubts, doubt{e, Hint(j.by), j.people})
+			}
 		}
 		e.after.Person, e.index = p, w.index
 	}
@@ -117,11 +121,11 @@ func (s *Store) place(ctx context.Context, cause Cause, source Source) (unsettle
 			return unsettled, err
 		}
 		after = links[len(links)-1]
-		people := map[id.Link]id.Person{}
+		found := map[id.Link]joining{}
 		for _, l := range links {
-			people[l] = m[l].person
+			found[l] = m[l]
 		}
-		if _, err := s.Apply(ctx, cause, placeRecords{source.ID, people}); err != nil {
+		if _, err := s.Apply(ctx, cause, placeRecords{source.ID, found}); err != nil {
 			if still, look := s.stagedLinks(ctx, source.ID, before, 1); look != nil || len(still) > 0 && still[0] <= after {
 				return unsettled, err
 			}

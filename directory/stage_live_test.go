@@ -77,7 +77,14 @@ func TestGoingLiveDoesWhatWasShown(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		list(t, "audit", w.actions(string(okta)), "source.created", "source.going_live", "source.live")
-		_ = twice
+		asked, err := w.WorkItems(w.ctx, directory.WorkItemQuery{})
+		for _, f := range shown[4:] { // who they are is for a human being to say
+			if err != nil || !slices.ContainsFunc(asked, func(i directory.WorkItem) bool {
+				return i.Kind == directory.AmbiguousMatch && i.Link == f.Record.Link && i.Other(f.Record.Person) == twice.Person
+			}) {
+				t.Errorf("nobody is asked about %s: %+v, %v", f.Record.UserName, asked, err)
+			}
+		}
 		w.unchanged(func() { same(t, "again", w.GoOn(w.ctx, directory.Cause{}, okta), nil) })
 	})
 }

@@ -17,7 +17,8 @@ type claim struct {
 // joining says whom a staged record joins, or why it joins nobody whom its value names.
 type joining struct {
 	person  id.Person
-	by      string // field of Source.Correlate
+	by      string      // field of Source.Correlate
+	people  []id.Person // who have its value
 	refused Refusal
 }
 
@@ -48,7 +49,7 @@ func joinings(fields []string, claims []claim, known []evidence, taken map[id.Pe
 			if v == "" || len(people) == 0 || out[c.link].person != "" {
 				continue
 			}
-			j := joining{by: by}
+			j := joining{by: by, people: people}
 			switch {
 			case len(people) > 1:
 				j.refused = RefusedSeveral

@@ -110,6 +110,7 @@ func TestNothingLeaksFromADryRun(t *testing.T) {
 			"facts":          func() string { return fmt.Sprintf("%+v", w.facts(li.Person)) },
 			"other source":   func() string { return show(w.FindRecords(w.ctx, directory.RecordQuery{Source: w.ldap, Limit: 50})) },
 			"inventory":      func() string { return show(w.RecordKeys(w.ctx, w.ldap)) },
+			"work items":     func() string { return show(w.WorkItems(w.ctx, directory.WorkItemQuery{})) },
 			"feed":           func() string { return w.rows("", "feed_events") },
 			"people rows":    func() string { return w.rows("", "persons", "freezes") },
 			"revocations":    func() string { return fmt.Sprint(w.gate.changes, w.gate.settled) },

@@ -231,7 +231,7 @@ func (w *work) prefetch(changes []Change) error {
 		case LinkRecord:
 			links[c.Link] = true
 		case placeRecords:
-			for link := range c.people {
+			for link := range c.found {
 				links[link] = true
 			}
 		case UndoFreeze:
