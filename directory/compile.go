@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
 )
 
 // columnKind is how a column compares.
@@ -28,6 +28,7 @@ type column struct {
 	kind columnKind
 	want columnKind // of a contacts column: how its own column compares
 	of   Column     // of a contacts column: e-mail or phone
+	head string     // of a text that may be long: the beginning of it that is indexed
 }
 
 type tableColumns struct {
@@ -59,8 +60,9 @@ func recordColumn(c Column) (column, bool) {
 		return column{sql: "records.user_name_fold", kind: foldedText}, true
 	case ColDisplayName:
 		return column{sql: "records.display_name_fold", kind: foldedText}, true
-	case ColGivenName, ColFamilyName, ColTitle, ColDepartment, ColDivision, ColOrganization, ColCompany, ColCostCenter, ColEmployeeNumber,
-		ColEmployeeType, ColLocale, ColTimeZone:
+	case ColFamilyName, ColTitle, ColDepartment, ColEmployeeNumber:
+		return column{sql: "records." + string(c), kind: looseText, head: "substr(lower(records." + string(c) + "), 1, 200)"}, true
+	case ColGivenName, ColDivision, ColOrganization, ColCompany, ColCostCenter, ColEmployeeType, ColLocale, ColTimeZone:
 		return column{sql: "records." + string(c), kind: looseText}, true
 	case ColActive:
 		return column{sql: "records.active", kind: truth}, true
@@ -87,7 +89,7 @@ func recordColumn(c Column) (column, bool) {
 	case ColGroup:
 		return column{sql: "m.group_id", kind: memberships}, true
 	case ColMainEmail:
-		return column{sql: mainContact(ColEmail), kind: foldedText}, true
+		return column{sql: "records.main_email", kind: foldedText}, true
 	case ColMainPhone:
 		return column{sql: mainContact(ColPhone), kind: foldedText}, true
 	}
@@ -124,6 +126,7 @@ func groupTable(engine db.Engine) tableColumns {
 // that "not" is what it says.
 type compiler struct {
 	table   tableColumns
+	source  id.Source // whose rows are asked for; empty: everybody's
 	args    []any
 	element Column // inside an Element: which contacts c stands for
 	depth   int
@@ -146,6 +149,9 @@ func (c *compiler) where(w Where) (string, error) {
 	case And:
 		return c.list(w, " and ", "1 = 1")
 	case Or:
+		if sql, ok := c.oneOf(w); ok {
+			return sql, nil
+		}
 		return c.list(w, " or ", "1 = 0")
 	case Not:
 		sql, err := c.where(w.Of)
@@ -156,6 +162,29 @@ func (c *compiler) where(w Where) (string, error) {
 		return c.compare(w)
 	}
 	return "", fmt.Errorf("%w: filter %T", ErrInvalid, w)
+}
+
+// oneOf takes an "or" that asks one column for any of several words: one look into its index for each.
+func (c *compiler) oneOf(parts Or) (string, bool) {
+	var words []string
+	var asked Column
+	for _, part := range parts {
+		w, _ := part.(Compare)
+		word, _ := w.Value.(string)
+		if w.Op != Eq || word == "" || storable("", word) != nil || len(words) > 0 && w.Column != asked {
+			return "", false
+		}
+		asked, words = w.Column, append(words, word)
+	}
+	col, ok := c.table.columns(asked)
+	if len(words) < 2 || !ok || c.element != "" || col.kind != exactText {
+		return "", false
+	}
+	words = db.Pad(words)
+	for _, word := range words {
+		c.args = append(c.args, word)
+	}
+	return "(" + col.sql + " <> '' and " + col.sql + " in (?" + strings.Repeat(", ?", len(words)-1) + "))", true
 }
 
 func (c *compiler) list(parts []Where, between, empty string) (string, error) {
@@ -183,7 +212,23 @@ func (c *compiler) elementOf(w Element) (string, error) {
 	c.args = append(c.args, w.Kind)
 	inner, err := c.where(w.Of)
 	c.element = ""
+	if names(w.Of, w.Kind) { // few: they are found first
+		return c.among("records.link", "select c.link from record_contacts c where c.kind = ? and "+inner), err
+	}
 	return "exists (select 1 from record_contacts c where c.link = records.link and c.kind = ? and " + inner + ")", err
+}
+
+// names tells whether a condition holds only where column has one of a few values, however much else it says.
+func names(w Where, column Column) bool {
+	switch w := w.(type) {
+	case Compare:
+		return w.Column == column && w.Op == Eq && w.Value != ""
+	case And:
+		return slices.ContainsFunc(w, func(part Where) bool { return names(part, column) })
+	case Or:
+		return len(w) > 0 && !slices.ContainsFunc(w, func(part Where) bool { return !names(part, column) })
+	}
+	return false
 }
 
 func (c *compiler) compare(w Compare) (string, error) {
@@ -192,7 +237,7 @@ func (c *compiler) compare(w Compare) (string, error) {
 		if !ok {
 			return "", errColumn
 		}
-		return c.plain(col.sql, col.kind, w)
+		return c.plain(col, w)
 	}
 	col, ok := c.table.column(w.Column)
 	if !ok || c.element != "" && col.of != c.element {
@@ -201,13 +246,13 @@ func (c *compiler) compare(w Compare) (string, error) {
 	switch col.kind {
 	case contacts:
 		if c.element != "" {
-			return c.plain(col.sql, col.want, w)
+			return c.plain(column{sql: col.sql, kind: col.want}, w)
 		}
 		return c.anyContact(col, w)
 	case memberships:
 		return c.member(col, w)
 	}
-	return c.plain(col.sql, col.kind, w)
+	return c.plain(col, w)
 }
 
 // anyContact holds where any contact compares so; "ne" where none is equal.
@@ -224,22 +269,31 @@ func (c *compiler) anyContact(col column, w Compare) (string, error) {
 		if storable("", value) != nil {
 			return "1 = 0", nil
 		}
-		c.args = append(c.args, col.of, fold(value))
-		return "records.link in (select c.link from record_contacts c where c.kind = ? and c.value_fold = ?)", nil
+		c.args = append(c.args, col.of, head(fold(value)))
+		return c.among("records.link", "select c.link from record_contacts c where c.kind = ? and c.value_fold = ?"), nil
 	}
 	c.args = append(c.args, col.of)
-	inner, err := c.plain(col.sql, col.want, w)
+	inner, err := c.plain(column{sql: col.sql, kind: col.want}, w)
 	return not + "exists (select 1 from record_contacts c where c.link = records.link and c.kind = ? and " + inner + ")", err
+}
+
+// among holds where a column is one of what a query answers. PostgreSQL looks an array up in an index also where the
+// condition stands beside others in an "or".
+func (c *compiler) among(column, query string) string {
+	if c.table.engine == db.Postgres {
+		return column + " = any (array(" + query + "))"
+	}
+	return column + " in (" + query + ")"
 }
 
 // member compares memberships: only equality and presence.
 func (c *compiler) member(col column, w Compare) (string, error) {
-	from := "group_members m where m.group_id = directory_groups.id"
-	if c.table.name == "records" {
-		from = "group_members m where m.source_id = records.source_id and m.value = records.record_key"
-	}
+	records := c.table.name == "records"
 	if w.Op == Pr {
-		return "exists (select 1 from " + from + ")", nil
+		if records {
+			return "exists (select 1 from group_members m where m.source_id = records.source_id and m.value = records.record_key)", nil
+		}
+		return "exists (select 1 from group_members m where m.group_id = directory_groups.id)", nil
 	}
 	value, ok := w.Value.(string)
 	if !ok || w.Op != Eq && w.Op != Ne {
@@ -248,8 +302,21 @@ func (c *compiler) member(col column, w Compare) (string, error) {
 	if storable("", value) != nil {
 		return constant(w.Op == Ne), nil
 	}
-	c.args = append(c.args, value)
-	sql := "exists (select 1 from " + from + " and " + col.sql + " = ?)"
+	var sql string
+	switch {
+	case c.source == "" && records:
+		c.args = append(c.args, value)
+		sql = "exists (select 1 from group_members m where m.source_id = records.source_id and m.value = records.record_key and m.group_id = ?)"
+	case c.source == "":
+		c.args = append(c.args, value)
+		sql = "exists (select 1 from group_members m where m.group_id = directory_groups.id and m.value = ?)"
+	case records:
+		c.args = append(c.args, value, c.source)
+		sql = c.among("records.record_key", "select m.value from group_members m where m.group_id = ? and m.source_id = ?")
+	default:
+		c.args = append(c.args, c.source, value)
+		sql = c.among("directory_groups.id", "select m.group_id from group_members m where m.source_id = ? and m.value = ?")
+	}
 	if w.Op == Ne {
 		sql = "not " + sql
 	}
@@ -261,96 +328,4 @@ func constant(b bool) string {
 		return "1 = 1"
 	}
 	return "1 = 0"
-}
-
-func (c *compiler) plain(sql string, kind columnKind, w Compare) (string, error) {
-	if !slices.Contains([]Op{Eq, Ne, Co, Sw, Ew, Gt, Ge, Lt, Le, Pr}, w.Op) {
-		return "", errColumn
-	}
-	switch kind {
-	case truth:
-		return c.bool(sql, w)
-	case moments:
-		return c.moment(sql, w)
-	case numbers:
-		return c.number(sql, w)
-	}
-	return c.text(sql, kind, w)
-}
-
-func (c *compiler) bool(sql string, w Compare) (string, error) {
-	if w.Op == Pr {
-		return "1 = 1", nil
-	}
-	value, ok := w.Value.(bool)
-	if !ok || w.Op != Eq && w.Op != Ne {
-		return "", errColumn
-	}
-	c.args = append(c.args, value == (w.Op == Eq))
-	return sql + " = ?", nil
-}
-
-func (c *compiler) moment(sql string, w Compare) (string, error) {
-	if w.Op == Pr {
-		return sql + " is not null", nil
-	}
-	value, ok := w.Value.(time.Time)
-	if !ok {
-		return "", errColumn
-	}
-	if w.Op == Ne {
-		c.args = append(c.args, db.At(value))
-		return "(" + sql + " is null or " + sql + " <> ?)", nil
-	}
-	sign, ok := map[Op]string{Eq: "=", Gt: ">", Ge: ">=", Lt: "<", Le: "<="}[w.Op]
-	if !ok {
-		return "", errColumn
-	}
-	c.args = append(c.args, db.At(value))
-	return "(" + sql + " is not null and " + sql + " " + sign + " ?)", nil
-}
-
-func (c *compiler) text(sql string, kind columnKind, w Compare) (string, error) {
-	if w.Op == Pr {
-		return sql + " <> ''", nil
-	}
-	value, ok := w.Value.(string)
-	if !ok {
-		return "", errColumn
-	}
-	if storable("", value) != nil { // nothing that is stored holds such text
-		return constant(w.Op == Ne), nil
-	}
-	left, right := sql, "?"
-	switch kind {
-	case foldedText:
-		value = fold(value)
-	case looseText:
-		left, right = "lower("+sql+")", "lower(?)"
-	}
-	add := func(values ...any) { c.args = append(c.args, values...) }
-	if w.Column == ColUserName && w.Op == Eq && value != "" { // by the unique index; the key is NULL only where there is no userName
-		add(value)
-		return "(records.user_name_key is not null and records.user_name_key = ?)", nil
-	}
-	if value == "" && slices.Contains([]Op{Co, Sw, Ew, Ge}, w.Op) {
-		return sql + " <> ''", nil
-	}
-	switch w.Op {
-	case Co:
-		add(value)
-		return "replace(" + left + ", " + right + ", '') <> " + left, nil
-	case Sw:
-		add(value, value)
-		return "substr(" + left + ", 1, length(" + right + ")) = " + right, nil
-	case Ew:
-		add(value, value, value)
-		return "(length(" + left + ") >= length(" + right + ") and substr(" + left + ", length(" + left + ") - length(" + right + ") + 1) = " + right + ")", nil
-	}
-	sign := map[Op]string{Eq: "=", Ne: "<>", Gt: ">", Ge: ">=", Lt: "<", Le: "<="}[w.Op]
-	add(value)
-	if w.Op == Lt || w.Op == Le { // what is not there is not less than anything
-		return "(" + sql + " <> '' and " + left + " " + sign + " " + right + ")", nil
-	}
-	return left + " " + sign + " " + right, nil
 }

@@ -101,7 +101,7 @@ func (w *work) known(source id.Source, by string, list []*entry) error {
 		Value    string
 		PersonID id.Person
 	}
-	if err := w.tx.Raw("select distinct "+column+" as value, person_id from records where "+column+" in ? and source_id <> ? and person_id is not null",
+	if err := w.tx.Raw("select distinct "+column+" as value, person_id from records where "+column+" <> '' and "+column+" in ? and source_id <> ? and person_id is not null",
 		slices.Collect(maps.Keys(wanted)), source).Scan(&rows).Error; err != nil {
 		return fmt.Errorf("correlate: %w", err)
 	}

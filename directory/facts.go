@@ -30,7 +30,7 @@ func (r Reader) Facts(tx *db.Tx, people []id.Person, lock bool) ([]Fact, error) 
 		if lock {
 			q = tx.ForUpdate()
 		}
-		if err := q.Where("id in ?", part).Order("id").Find(&rows).Error; err != nil {
+		if err := q.Where("id in ?", db.Pad(part)).Order("id").Find(&rows).Error; err != nil {
 			return nil, fmt.Errorf("read people: %w", err)
 		}
 		facts, err := in.facts(ctx, rows, sources)
@@ -43,7 +43,7 @@ func (r Reader) Facts(tx *db.Tx, people []id.Person, lock bool) ([]Fact, error) 
 }
 
 func (r Reader) facts(ctx context.Context, rows []personRow, sources map[id.Source]Source) ([]Fact, error) {
-	people, err := r.complete(ctx, rows)
+	people, freezes, err := r.withFreezes(ctx, rows)
 	if err != nil || len(people) == 0 {
 		return nil, err
 	}
@@ -63,10 +63,6 @@ func (r Reader) facts(ctx context.Context, rows []personRow, sources map[id.Sour
 	for _, rec := range records {
 		f := &out[at[rec.Person]]
 		f.Records = append(f.Records, rec)
-	}
-	freezes, err := r.standing(ctx, ids)
-	if err != nil {
-		return nil, err
 	}
 	for _, fr := range freezes {
 		f := &out[at[fr.Person]]

@@ -30,6 +30,17 @@ func fold(s string) string {
 // Fold is how folded columns are kept: two texts that compare as equal fold to the same.
 func Fold(s string) string { return fold(s) }
 
+// maxHead bounds what an index holds of a text: PostgreSQL refuses entries of more than a third of a page.
+const maxHead = 768
+
+// head answers the beginning of a folded text, by which it is compared and sorted.
+func head(s string) string {
+	if len(s) <= maxHead {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxHead], "")
+}
+
 // searchText is what People looks for words in.
 func searchText(p Person) string {
 	return fold(strings.Join([]string{p.DisplayName, p.GivenName, p.FamilyName, p.FamilyName + p.GivenName, p.UserName, p.Email, p.Title,

@@ -34,7 +34,7 @@ func (r Reader) oneGroup(ctx context.Context, where, value string, source id.Sou
 
 // FindGroups answers one page of groups.
 func (r Reader) FindGroups(ctx context.Context, q GroupQuery) (GroupPage, error) {
-	c := compiler{table: groupTable(r.engine)}
+	c := compiler{table: groupTable(r.engine), source: q.Source}
 	where, err := c.where(q.Where)
 	if err != nil {
 		return GroupPage{}, err

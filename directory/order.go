@@ -31,12 +31,18 @@ func (t tableColumns) order(by Column, descending bool) (string, error) {
 	case looseText:
 		col.sql = "lower(" + col.sql + ")"
 	case exactText, foldedText:
+		if by == ColUserName {
+			col.sql = "records.user_name_key"
+		}
 		if slices.Contains([]Column{ColID, ColUserName}, by) || t.name == "directory_groups" && by == ColDisplayName {
-			return col.sql + direction + ", " + t.id, nil // never empty: the index's own order
+			return col.sql + direction + ", " + t.id + direction, nil // never empty: the index's own order
 		}
 	default:
-		return col.sql + direction + ", " + t.id, nil
+		return col.sql + direction + ", " + t.id + direction, nil
 	}
 	// RFC 7644 section 3.4.2.3: what has no value is last in ascending order and first in descending order.
-	return "case when " + col.sql + " = '' then 1 else 0 end" + direction + ", " + col.sql + direction + ", " + t.id, nil
+	return emptyLast(col.sql) + direction + ", " + col.sql + direction + ", " + t.id + direction, nil
 }
+
+// emptyLast sorts what has no value behind everything.
+func emptyLast(sql string) string { return "(case when " + sql + " = '' then 1 else 0 end)" }

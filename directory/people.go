@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -99,7 +100,7 @@ func (w *work) follow() error {
 func (w *work) followGroups(source id.Source, keys map[string]bool) error {
 	for part := range slices.Chunk(sorted(keys), chunk) {
 		var named []string
-		if err := w.tx.Raw("select distinct value from group_members where source_id = ? and value in ?", source, part).Scan(&named).Error; err != nil {
+		if err := w.tx.Raw("select distinct value from group_members where source_id = ? and value in ?", source, db.Pad(part)).Scan(&named).Error; err != nil {
 			return fmt.Errorf("read members: %w", err)
 		}
 		for _, key := range named {
@@ -126,7 +127,7 @@ func (w *work) peopleWhere(column string, source id.Source, values map[string]bo
 	var all []id.Person
 	for part := range slices.Chunk(sorted(values), chunk) {
 		var people []id.Person
-		if err := w.tx.Raw("select distinct person_id from records where source_id = ? and deleted_at is null and person_id is not null and "+column+" in ?", source, part).Scan(&people).Error; err != nil {
+		if err := w.tx.Raw("select distinct person_id from records where source_id = ? and deleted_at is null and person_id is not null and "+column+" <> '' and "+column+" in ?", source, db.Pad(part)).Scan(&people).Error; err != nil {
 			return nil, fmt.Errorf("read records: %w", err)
 		}
 		all = append(all, people...)

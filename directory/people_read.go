@@ -75,17 +75,23 @@ func (r Reader) ownNames(ctx context.Context, people []id.Person) (map[id.Person
 
 // complete adds to rows what follows from freezes and groups.
 func (r Reader) complete(ctx context.Context, rows []personRow) ([]Person, error) {
+	people, _, err := r.withFreezes(ctx, rows)
+	return people, err
+}
+
+// withFreezes completes rows, and answers the freezes that stand.
+func (r Reader) withFreezes(ctx context.Context, rows []personRow) ([]Person, []Freeze, error) {
 	ids := make([]id.Person, len(rows))
 	for i, row := range rows {
 		ids[i] = row.ID
 	}
 	freezes, err := r.standing(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	groups, err := r.groupNames(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	byPerson := map[id.Person][]Freeze{}
 	for _, f := range freezes {
@@ -99,7 +105,7 @@ func (r Reader) complete(ctx context.Context, rows []personRow) ([]Person, error
 		p.Groups = groups[row.ID]
 		out[i] = p
 	}
-	return out, nil
+	return out, freezes, nil
 }
 
 // standing answers the freezes of these people that are not lifted, in order of creation.
@@ -108,7 +114,7 @@ func (r Reader) standing(ctx context.Context, people []id.Person) ([]Freeze, err
 		return nil, nil
 	}
 	var rows []freezeRow
-	if err := r.from(ctx).Where("person_id in ? and lifted_at is null", people).Order("id").Find(&rows).Error; err != nil {
+	if err := r.from(ctx).Where("person_id in ? and lifted_at is null", db.Pad(people)).Order("id").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read freezes: %w", err)
 	}
 	out := make([]Freeze, len(rows))
@@ -143,7 +149,7 @@ func groupKeys[K ~string](q handle, column string, of []K) (map[K][]string, erro
 			select i.member, m.group_id from inside i join directory_groups g on g.id = i.group_id
 				join group_members m on m.source_id = g.source_id and m.value = g.group_key)
 		select i.member, s.name as source, g.display_name as name, g.external_id from inside i
-			join directory_groups g on g.id = i.group_id join sources s on s.id = g.source_id`, of).Scan(&rows).Error; err != nil {
+			join directory_groups g on g.id = i.group_id join sources s on s.id = g.source_id`, db.Pad(of)).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read groups of people: %w", err)
 	}
 	for _, row := range rows {

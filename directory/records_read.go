@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -29,7 +30,7 @@ func (r Reader) Records(ctx context.Context, person id.Person) ([]Record, error)
 // recordsOf answers the records of these people without their raw forms.
 func (r Reader) recordsOf(ctx context.Context, people []id.Person) ([]Record, error) {
 	var rows []recordRow
-	if err := r.from(ctx).Select(recordColumns).Where("person_id in ?", people).Order("link").Find(&rows).Error; err != nil {
+	if err := r.from(ctx).Select(recordColumns).Where("person_id in ?", db.Pad(people)).Order("link").Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read records: %w", err)
 	}
 	out := make([]Record, len(rows))
@@ -77,32 +78,106 @@ func (r Reader) RecordKeys(ctx context.Context, source id.Source) ([]RecordKey, 
 
 // FindRecords answers one page of live records of a source.
 func (r Reader) FindRecords(ctx context.Context, q RecordQuery) (RecordPage, error) {
-	c := compiler{table: recordTable(r.engine)}
-	where, err := c.where(q.Where)
+	query, err := r.recordQuery(q)
 	if err != nil {
 		return RecordPage{}, err
+	}
+	var page RecordPage
+	if q.Offset > farOffset && q.all() && q.After == "" {
+		if err := r.from(ctx).Raw(query.count, query.countArgs...).Scan(&page.Total).Error; err != nil {
+			return RecordPage{}, fmt.Errorf("count records: %w", err)
+		}
+		if q.Offset > page.Total/2 {
+			query.backwards(q)
+		}
+	}
+	var rows []recordRow
+	if q.Limit > 0 {
+		if err := r.from(ctx).Raw(query.page, query.pageArgs...).Scan(&rows).Error; err != nil {
+			return RecordPage{}, fmt.Errorf("find records: %w", err)
+		}
+		page.Records = make([]Record, len(rows))
+		for i, row := range rows {
+			page.Records[i] = row.record()
+		}
+	}
+	if q.NoTotal || page.Total > 0 {
+		return page, nil
+	}
+	if first := q.Offset <= 0 && q.After == ""; first && len(rows) < q.Limit { // that was all
+		page.Total = len(rows)
+		return page, nil
+	}
+	if err := r.from(ctx).Raw(query.count, query.countArgs...).Scan(&page.Total).Error; err != nil {
+		return RecordPage{}, fmt.Errorf("count records: %w", err)
+	}
+	return page, nil
+}
+
+// farOffset is from where on it pays to look whether a page is nearer to the end.
+const farOffset = 1000
+
+// all tells whether every record of the source is asked for, in order of link.
+func (q RecordQuery) all() bool {
+	_, always := q.Where.(Always)
+	return q.Sort == "" && (q.Where == nil || always)
+}
+
+// backwards makes the page be counted from the end of the list, which is where it is: skipping 99,900 entries of an index takes
+// longer than reading a page. How many there are is asked in the same statement, so that what comes or goes shifts nothing.
+func (out *recordQuery) backwards(q RecordQuery) {
+	const total = "(select live_records from sources where id = ?)"
+	direction := " desc"
+	if q.Descending {
+		direction = ""
+	}
+	inner := "select records.link from records where records.source_id = ? and records.deleted_at is null order by records.link" + direction +
+		" limit (case when " + total + " < ? then 0 when " + total + " < ? then " + total + " - ? else ? end)" +
+		" offset (case when " + total + " < ? then 0 else " + total + " - ? end)"
+	out.page = out.columns + inner + out.order
+	s, from, to := q.Source, q.Offset, q.Offset+q.Limit
+	out.pageArgs = []any{s, s, from, s, to, s, from, q.Limit, s, to, s, to}
+}
+
+// since tells whether a condition asks for what changed after an instant: clients that come again ask so, and few match.
+func since(w Where) bool {
+	switch w := w.(type) {
+	case Compare:
+		return w.Column == ColModified && (w.Op == Gt || w.Op == Ge || w.Op == Eq)
+	case And:
+		return slices.ContainsFunc(w, since)
+	}
+	return false
+}
+
+// recordQuery is a RecordQuery as SQL.
+type recordQuery struct {
+	count, page         string
+	countArgs, pageArgs []any
+	columns, order      string // of page, around what walks the index
+}
+
+func (r Reader) recordQuery(q RecordQuery) (recordQuery, error) {
+	c := compiler{table: recordTable(r.engine), source: q.Source}
+	where, err := c.where(q.Where)
+	if err != nil {
+		return recordQuery{}, err
 	}
 	order, err := c.table.order(q.Sort, q.Descending)
 	if err != nil {
-		return RecordPage{}, err
+		return recordQuery{}, err
+	}
+	if r.engine == db.SQLite && q.Sort == "" && q.After == "" && since(q.Where) {
+		order = "+" + order // else it takes the index that fits the order, and reads the whole source
 	}
 	where = "records.source_id = ? and records.deleted_at is null and " + where
 	args := append([]any{q.Source}, c.args...)
-	var page RecordPage
-	if !q.NoTotal {
-		count := "select count(*) from records where " + where
-		if q.Where == nil || q.Where == (Always{}) {
-			count = "select live_records from sources where id = ?"
-		}
-		if err := r.from(ctx).Raw(count, args...).Scan(&page.Total).Error; err != nil {
-			return RecordPage{}, fmt.Errorf("count records: %w", err)
-		}
-	}
-	if q.Limit <= 0 {
-		return page, nil
+	out := recordQuery{count: "select count(*) from records where " + where, countArgs: args}
+	if _, always := q.Where.(Always); always || q.Where == nil {
+		out.count, out.countArgs = "select live_records from sources where id = ?", args[:1]
 	}
 	if q.After != "" {
-		where, args = where+" and records.link > ?", append(args, q.After)
+		where, args = where+" and records.link > ?", append(slices.Clone(args), q.After)
 	}
 	columns := "records.*"
 	if q.NoRaw {
@@ -110,15 +185,10 @@ func (r Reader) FindRecords(ctx context.Context, q RecordQuery) (RecordPage, err
 	}
 	// The inner query walks an index; only the page's own rows are read in full.
 	inner := "select records.link from records where " + where + " order by " + order + " limit ? offset ?"
-	var rows []recordRow
-	if err := r.from(ctx).Raw("select "+columns+" from records where link in ("+inner+") order by "+order, append(args, q.Limit, max(q.Offset, 0))...).Scan(&rows).Error; err != nil {
-		return RecordPage{}, fmt.Errorf("find records: %w", err)
-	}
-	page.Records = make([]Record, len(rows))
-	for i, row := range rows {
-		page.Records[i] = row.record()
-	}
-	return page, nil
+	out.columns, out.order = "select "+columns+" from records where link in (", ") order by "+order
+	out.page = out.columns + inner + out.order
+	out.pageArgs = append(slices.Clone(args), q.Limit, max(q.Offset, 0))
+	return out, nil
 }
 
 // Affiliations answers a person's employments, the leading one first.

@@ -63,7 +63,7 @@ func TestResources(t *testing.T) {
 		}
 		page, err := w.FindResources(w.ctx, directory.ResourceQuery{Source: w.scim, Type: "Device", Limit: 1, Offset: 1, Sort: directory.ColExternalID, Descending: true,
 			Where: directory.Compare{Column: directory.RawText("serial"), Op: directory.Sw, Value: "s"}})
-		if err != nil || page.Total != 2 || len(page.Resources) != 1 || page.Resources[0].ID != other.ID {
+		if err != nil || page.Total != 2 || len(page.Resources) != 1 || page.Resources[0].ID != made.ID {
 			t.Errorf("%+v, %v", page, err)
 		}
 		w.apply(directory.DeleteResource{Source: w.scim, Type: "Device", Resource: other.ID})

@@ -153,6 +153,7 @@ type recordRow struct {
 	AbsentSince     db.Instant
 	DeletedAt       db.Instant
 	SetAsideUntil   db.Instant
+	MainEmail       string
 }
 
 func (recordRow) TableName() string { return "records" }
@@ -161,7 +162,7 @@ func (recordRow) TableName() string { return "records" }
 const recordColumns = "link, source_id, record_key, person_id, external_id, external_key, user_name, user_name_fold, user_name_key, active, " +
 	"display_name, display_name_fold, given_name, family_name, title, department, division, organization, company, employee_number, " +
 	"employee_type, cost_center, locale, time_zone, emails, phones, labels, unit_key, manager_key, start_at, end_at, leave_from, leave_until, " +
-	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until"
+	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, main_email"
 
 func (r recordRow) record() Record {
 	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: valueOf(r.PersonID), ExternalID: r.ExternalID, UserName: r.UserName,
@@ -182,14 +183,14 @@ func (r recordRow) record() Record {
 func recordRowOf(rec Record, hash string, pushed bool) recordRow {
 	row := recordRow{Link: rec.Link, SourceID: rec.Source, RecordKey: rec.Key, PersonID: keyOf(rec.Person), ExternalID: rec.ExternalID,
 		UserName: rec.UserName, UserNameFold: fold(rec.UserName), Active: rec.Active, DisplayName: rec.DisplayName,
-		DisplayNameFold: fold(rec.DisplayName), GivenName: rec.GivenName, FamilyName: rec.FamilyName, Title: rec.Title,
+		DisplayNameFold: head(fold(rec.DisplayName)), GivenName: rec.GivenName, FamilyName: rec.FamilyName, Title: rec.Title,
 		Department: rec.Department, Division: rec.Division, Organization: rec.Organization, Company: rec.Company,
 		EmployeeNumber: rec.EmployeeNumber, EmployeeType: rec.EmployeeType, CostCenter: rec.CostCenter, Locale: rec.Locale,
 		TimeZone: rec.TimeZone, Emails: db.JSON[[]Email]{V: rec.Emails}, Phones: db.JSON[[]Phone]{V: rec.Phones},
 		Labels: db.JSON[map[string]string]{V: rec.Labels}, UnitKey: rec.UnitKey, ManagerKey: rec.ManagerKey, StartAt: db.At(rec.StartAt),
 		EndAt: db.At(rec.EndAt), LeaveFrom: db.At(rec.LeaveFrom), LeaveUntil: db.At(rec.LeaveUntil), Raw: string(rec.Raw), Hash: hash,
 		Version: rec.Version, CreatedAt: db.At(rec.CreatedAt), UpdatedAt: db.At(rec.UpdatedAt), AbsentSince: db.At(rec.AbsentSince),
-		DeletedAt: db.At(rec.DeletedAt), SetAsideUntil: db.At(rec.SetAsideUntil)}
+		DeletedAt: db.At(rec.DeletedAt), SetAsideUntil: db.At(rec.SetAsideUntil), MainEmail: sortEmail(rec.Emails)}
 	if rec.DeletedAt.IsZero() {
 		row.UserNameKey = keyOf(row.UserNameFold)
 		if pushed {
@@ -197,6 +198,19 @@ func recordRowOf(rec Record, hash string, pushed bool) recordRow {
 		}
 	}
 	return row
+}
+
+// sortEmail answers the address by which lists are sorted: the primary one, else the first, even where it is empty.
+func sortEmail(emails []Email) string {
+	for _, e := range emails {
+		if e.Primary {
+			return head(fold(e.Value))
+		}
+	}
+	if len(emails) == 0 {
+		return ""
+	}
+	return head(fold(emails[0].Value))
 }
 
 // keyOf answers what a unique column or a foreign key holds: nothing where there is no value.
@@ -230,10 +244,10 @@ func (contactRow) TableName() string { return "record_contacts" }
 func contactRowsOf(rec Record) []contactRow {
 	var rows []contactRow
 	for i, e := range rec.Emails {
-		rows = append(rows, contactRow{Link: rec.Link, Kind: ColEmail, Ord: i, ValueFold: fold(e.Value), TypeFold: fold(e.Type), IsPrimary: e.Primary})
+		rows = append(rows, contactRow{Link: rec.Link, Kind: ColEmail, Ord: i, ValueFold: head(fold(e.Value)), TypeFold: fold(e.Type), IsPrimary: e.Primary})
 	}
 	for i, p := range rec.Phones {
-		rows = append(rows, contactRow{Link: rec.Link, Kind: ColPhone, Ord: i, ValueFold: fold(p.Value), TypeFold: fold(p.Type), IsPrimary: p.Primary})
+		rows = append(rows, contactRow{Link: rec.Link, Kind: ColPhone, Ord: i, ValueFold: head(fold(p.Value)), TypeFold: fold(p.Type), IsPrimary: p.Primary})
 	}
 	return rows
 }

@@ -95,7 +95,11 @@ const staleMost = 5
 
 // attempt makes changes in one transaction, and has look look at what then stands, where it is given, and takes all of it back.
 func (s *Store) attempt(ctx context.Context, cause Cause, look func(*db.Tx) error, changes []Change) (w *work, err error) {
-	err = s.db.Tx(ctx, func(tx *db.Tx) error {
+	transaction := s.db.Tx
+	if isBrief(changes) && look == nil && !cause.DryRun {
+		transaction = s.db.Brief
+	}
+	err = transaction(ctx, func(tx *db.Tx) error {
 		var err error
 		if w, err = s.begin(ctx, tx, cause, len(changes)); err != nil {
 			return err
@@ -128,14 +132,41 @@ func (s *Store) Try(ctx context.Context, cause Cause, look func(*db.Tx) error, c
 	return w.applied, nil
 }
 
-// firstLook is after how many changed people the engine first looks at its tables again.
-const firstLook = 1000
+// isBrief tells whether changes are what one person or program does at a time: then they may share a commit with others.
+func isBrief(changes []Change) bool {
+	const most, mostMembers = 8, 200
+	members := 0
+	for _, c := range changes {
+		switch c := c.(type) {
+		case CreateRecord, EditRecord, DeleteRecord, FreezePerson, LiftFreeze, EndPerson:
+		case CreateGroup:
+			members += len(c.Members)
+		case EditGroup:
+			members += len(c.Add) + len(c.Remove)
+			if c.Replace != nil {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return len(changes) <= most && members <= mostMembers
+}
+
+// firstLook is after how many changed people the engine first looks at its tables again. SQLite knows nothing
+// of a table before, and takes an index that fits the order for as good as one that finds a single row.
+func (s *Store) firstLook() int64 {
+	if s.db.Engine == db.SQLite {
+		return 100
+	}
+	return 1000
+}
 
 // grew has the engine look at how its tables are filled, each time twice as many people were written: the plans
 // it made for empty tables read whole tables, and its own look comes a minute late.
 func (s *Store) grew(ctx context.Context, people int) {
 	written, next := s.written.Add(int64(people)), s.nextLook.Load()
-	if written < max(next, firstLook) || !s.nextLook.CompareAndSwap(next, 2*written) {
+	if written < max(next, s.firstLook()) || !s.nextLook.CompareAndSwap(next, 2*written) {
 		return
 	}
 	if err := s.db.Analyze(ctx); err != nil {

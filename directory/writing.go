@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -23,7 +24,7 @@ type writing struct {
 	newPeople      []personRow
 	people         []personRow
 	newRecords     []recordRow
-	records        []recordRow
+	records        []recordChange
 	renamed        []id.Link // whose unique names change
 	dropContacts   []id.Link
 	contacts       []contactRow
@@ -161,7 +162,7 @@ func (p *writing) record(e *entry) {
 		w.note("record.created", string(e.after.Link), Diff(Record{}, e.after), note)
 		return
 	}
-	p.records = append(p.records, row)
+	p.records = append(p.records, recordChange{recordRowOf(e.before, e.beforeHash, w.owns(e.before.Source)), row})
 	if nameKey(e.before) != nameKey(e.after) || w.externalKey(e.before) != w.externalKey(e.after) {
 		p.renamed = append(p.renamed, e.after.Link)
 	}
@@ -261,8 +262,12 @@ func (p *writing) flushRecords() error {
 			}
 		}
 	}
-	for _, row := range p.records {
-		if err := tx.Table("records").Where("link = ?", row.Link).Updates(recordValues(row)).Error; err != nil {
+	for _, change := range p.records {
+		columns, args := change.values(slices.Contains(p.renamed, change.after.Link))
+		if len(columns) == 0 {
+			continue
+		}
+		if err := tx.Exec("update records set "+strings.Join(columns, " = ?, ")+" = ? where link = ?", append(args, change.after.Link)...).Error; err != nil {
 			return err
 		}
 	}
@@ -282,17 +287,4 @@ func insert[R any](tx *db.Tx, rows []R) error {
 		return nil
 	}
 	return tx.CreateInBatches(rows, 200).Error
-}
-
-// recordValues are the columns of a record that a change may write.
-func recordValues(r recordRow) map[string]any {
-	return map[string]any{"person_id": r.PersonID, "external_id": r.ExternalID, "external_key": r.ExternalKey, "user_name": r.UserName,
-		"user_name_fold": r.UserNameFold, "user_name_key": r.UserNameKey, "active": r.Active, "display_name": r.DisplayName,
-		"display_name_fold": r.DisplayNameFold, "given_name": r.GivenName, "family_name": r.FamilyName, "title": r.Title,
-		"department": r.Department, "division": r.Division, "organization": r.Organization, "company": r.Company,
-		"employee_number": r.EmployeeNumber, "employee_type": r.EmployeeType, "cost_center": r.CostCenter, "locale": r.Locale,
-		"time_zone": r.TimeZone, "emails": r.Emails, "phones": r.Phones, "labels": r.Labels, "unit_key": r.UnitKey, "manager_key": r.ManagerKey,
-		"start_at": r.StartAt, "end_at": r.EndAt, "leave_from": r.LeaveFrom, "leave_until": r.LeaveUntil, "raw": r.Raw, "hash": r.Hash,
-		"version": r.Version, "updated_at": r.UpdatedAt, "absent_since": r.AbsentSince, "deleted_at": r.DeletedAt,
-		"set_aside_until": r.SetAsideUntil}
 }

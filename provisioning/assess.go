@@ -21,10 +21,11 @@ type position struct {
 // run is what one reconciliation carries from its beginning to its last chunk.
 type run struct {
 	cause    directory.Cause
-	approved map[position]bool      // removals that an applied plan contains
-	released map[id.Membership]bool // removals that a released hold contains
-	verdict  Verdict                // of everything together; the zero Verdict where there is one chunk
-	added    map[id.Group]int       // members the whole run will add
+	causes   map[id.Person]directory.Cause // where several calls are one run: of whom each person is
+	approved map[position]bool             // removals that an applied plan contains
+	released map[id.Membership]bool        // removals that a released hold contains
+	verdict  Verdict                       // of everything together; the zero Verdict where there is one chunk
+	added    map[id.Group]int              // members the whole run will add
 }
 
 // step is one change with why it comes.

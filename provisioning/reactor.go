@@ -37,6 +37,8 @@ type Reactor struct {
 
 	mu       sync.Mutex
 	compiled *catalog // the newest one seen
+
+	together together
 }
 
 // New makes a reactor whose tables are migrated. The caller sets people.Access to it.
@@ -88,7 +90,7 @@ func raiseFence(tx *db.Tx, f directory.Freeze, now time.Time) error {
 // right, and returns when rev and everything written, by this call or before it, is in force. It returns an error
 // where a person could not be reconciled; what the guard holds is no error. It implements directory.Access.
 func (r *Reactor) Settle(ctx context.Context, cause directory.Cause, people []id.Person, rev int64) error {
-	result, err := r.Reconcile(ctx, cause, people)
+	result, err := r.settle(ctx, cause, people)
 	if err != nil {
 		// What Apply itself revoked is in force all the same before the error is told.
 		return errors.Join(err, r.wait(ctx, rev))

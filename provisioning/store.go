@@ -26,7 +26,7 @@ func (r channelRow) channel() Channel {
 // loadMemberships answers the current memberships of people with their standing reasons, by person and in
 // the order of the groups.
 func loadMemberships(q reader, people []id.Person) (map[id.Person][]Membership, error) {
-	return queryMemberships(q, "m.person in ?", people)
+	return queryMemberships(q, "m.person in ?", db.Pad(people))
 }
 
 // queryMemberships answers the current memberships that where chooses.
@@ -61,7 +61,7 @@ func (r membershipRow) membership(reasons []Reason) Membership {
 // loadHeld answers the removals of people that open holds stop, by membership.
 func loadHeld(q reader, people []id.Person) (map[id.Membership]heldRow, error) {
 	var rows []heldRow
-	if err := q.Raw("select * from held_removals where ended_at is null and person in ?", people).Scan(&rows).Error; err != nil {
+	if err := q.Raw("select * from held_removals where ended_at is null and person in ?", db.Pad(people)).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read holds: %w", err)
 	}
 	out := make(map[id.Membership]heldRow, len(rows))
@@ -74,7 +74,7 @@ func loadHeld(q reader, people []id.Person) (map[id.Membership]heldRow, error) {
 // loadFences answers the freezes of people that stand as tuples.
 func loadFences(q reader, people []id.Person) (map[id.Person][]fenceRow, error) {
 	var rows []fenceRow
-	if err := q.Raw("select * from fences where person in ? order by person, slot", people).Scan(&rows).Error; err != nil {
+	if err := q.Raw("select * from fences where person in ? order by person, slot", db.Pad(people)).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read fences: %w", err)
 	}
 	out := map[id.Person][]fenceRow{}
@@ -87,7 +87,7 @@ func loadFences(q reader, people []id.Person) (map[id.Person][]fenceRow, error) 
 // loadFailures answers which of people failed last time.
 func loadFailures(q reader, people []id.Person) (map[id.Person]bool, error) {
 	var rows []failureRow
-	if err := q.Raw("select * from failures where person in ?", people).Scan(&rows).Error; err != nil {
+	if err := q.Raw("select * from failures where person in ?", db.Pad(people)).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read failures: %w", err)
 	}
 	out := make(map[id.Person]bool, len(rows))

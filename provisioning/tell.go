@@ -92,16 +92,20 @@ func (s *sheet) tell(step step, after Membership) {
 	s.record(cmp.Or(kind, "membership.reasons"), string(after.ID), public)
 }
 
-// record notes one line of the audit log on behalf of the run's cause.
+// record notes one line of the audit log on behalf of the run's cause, or of that of the person at hand.
 func (s *sheet) record(action, subject string, public map[string]any) {
-	if c := s.run.cause; c.Source != "" && public != nil { // whose call it was
-		public["by_source"] = string(c.Source)
-		if c.Token != "" {
-			public["token"] = string(c.Token)
+	cause := s.run.cause
+	if of, ok := s.run.causes[s.person]; ok {
+		cause = of
+	}
+	if cause.Source != "" && public != nil { // whose call it was
+		public["by_source"] = string(cause.Source)
+		if cause.Token != "" {
+			public["token"] = string(cause.Token)
 		}
 	}
-	s.records = append(s.records, audit.Record{At: s.now, Actor: actorOf(s.run.cause), Action: action, Subject: subject,
-		RequestID: string(s.run.cause.Request), Public: public})
+	s.records = append(s.records, audit.Record{At: s.now, Actor: actorOf(cause), Action: action, Subject: subject,
+		RequestID: string(cause.Request), Public: public})
 }
 
 func without[T comparable](all, these []T) []T {

@@ -26,6 +26,7 @@ func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, li
 		return result, err
 	}
 	for _, a := range list {
+		s.person = a.person
 		if a.err != nil {
 			result.add(Result{Failed: map[id.Person]error{a.person: a.err}})
 			if err := r.remember(tx, a.person, a.err); err != nil {
@@ -109,6 +110,7 @@ func (r *Reactor) judge(ctx context.Context, tx *db.Tx, run *run, s *sheet) (map
 type sheet struct {
 	run      *run
 	catalog  *catalog
+	person   id.Person // whose changes are being noted
 	now      time.Time
 	batch    Batch
 	vanished []heldRow

@@ -90,13 +90,12 @@ func (c *call) seek() directory.Where {
 	if where == nil {
 		where = directory.Always{}
 	}
-	after := directory.Compare{Column: directory.ColID, Op: directory.Gt, Value: k.ID}
 	beyond := directory.Gt
 	if c.descending() {
 		beyond = directory.Lt
 	}
+	after := directory.Compare{Column: directory.ColID, Op: beyond, Value: k.ID}
 	if c.sort == "" {
-		after.Op = beyond
 		return directory.And{where, after}
 	}
 	past, same := c.past(beyond)

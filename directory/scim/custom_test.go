@@ -226,7 +226,7 @@ func (s *service) probeOrder(typ string, p probe, full bool) {
 	}()
 	want := map[string]string{"ascending": "x b none", "descending": "none b x"}
 	if p.kind == "boolean" {
-		want = map[string]string{"ascending": "x none b", "descending": "b x none"}
+		want = map[string]string{"ascending": "x none b", "descending": "b none x"}
 	}
 	for order, names := range want {
 		query := all + "?attributes=externalId&sortBy=" + p.name + "&sortOrder=" + order

@@ -101,7 +101,7 @@ func Append(tx *db.Tx, records ...Record) error {
 		return fmt.Errorf("append to audit log: %w", err)
 	}
 	reader := overlay{tx: tx, fresh: map[int64]tlog.Hash{}}
-	var rows, personal, hashes []map[string]any
+	var rows, personal, hashes [][]any
 	for i, r := range records {
 		r.Seq = size - int64(len(records)) + int64(i)
 		if r.At.IsZero() {
@@ -117,13 +117,13 @@ func Append(tx *db.Tx, records ...Record) error {
 			rand.Read(salt[:])
 			text := hex.EncodeToString(salt[:])
 			l.PersonalHash = personalHash(text, payload)
-			personal = append(personal, map[string]any{"seq": r.Seq, "salt": text, "payload": string(payload)})
+			personal = append(personal, []any{r.Seq, text, string(payload)})
 		}
 		data, err := json.Marshal(l)
 		if err != nil {
 			return fmt.Errorf("append to audit log: %w", err)
 		}
-		rows = append(rows, map[string]any{"seq": r.Seq, "at": l.At, "actor": r.Actor, "action": r.Action, "subject": r.Subject, "leaf": string(data)})
+		rows = append(rows, []any{r.Seq, l.At, r.Actor, r.Action, r.Subject, string(data)})
 		stored, err := tlog.StoredHashes(r.Seq, data, reader)
 		if err != nil {
 			return fmt.Errorf("append to audit log: %w", err)
@@ -131,16 +131,18 @@ func Append(tx *db.Tx, records ...Record) error {
 		first := tlog.StoredHashIndex(0, r.Seq)
 		for j, h := range stored {
 			reader.fresh[first+int64(j)] = h
-			hashes = append(hashes, map[string]any{"idx": first + int64(j), "hash": hex.EncodeToString(h[:])})
+			hashes = append(hashes, []any{first + int64(j), hex.EncodeToString(h[:])})
 		}
 	}
-	for table, values := range map[string][]map[string]any{"audit_records": rows, "audit_personal": personal, "audit_hashes": hashes} {
-		if len(values) == 0 {
-			continue
-		}
-		if err := tx.Table(table).CreateInBatches(values, 200).Error; err != nil {
-			return fmt.Errorf("append to audit log: %w", err)
-		}
+	err := tx.Insert("audit_records", []string{"seq", "at", "actor", "action", "subject", "leaf"}, rows)
+	if err == nil {
+		err = tx.Insert("audit_personal", []string{"seq", "salt", "payload"}, personal)
+	}
+	if err == nil {
+		err = tx.Insert("audit_hashes", []string{"idx", "hash"}, hashes)
+	}
+	if err != nil {
+		return fmt.Errorf("append to audit log: %w", err)
 	}
 	return nil
 }

@@ -43,6 +43,7 @@ type DB struct {
 	lock        *os.File
 	held        *sql.Conn
 	keeper      *checkpointer
+	briefs      briefs
 }
 
 // Open opens dsn: "sqlite:PATH" (created where missing, in a folder that is there, with an exclusive lock file beside it) or "postgres://…".
@@ -81,7 +82,7 @@ func openLite(ctx context.Context, path, more string, conns int) (*gorm.DB, erro
 	open := func(dsn string) (*sql.DB, error) {
 		lite := &sqlite.Driver{}
 		err := lite.RegisterDeterministicScalarFunction("lower", 1, lower)
-		return sql.OpenDB(connector{lite, dsn}), err
+		return sql.OpenDB(liteConnector{connector{lite, dsn}}), err
 	}
 	return openGorm(ctx, open, "file:"+(&url.URL{Path: path}).EscapedPath()+common+more, conns,
 		func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} })
@@ -167,7 +168,8 @@ func openGorm(ctx context.Context, open func(dsn string) (*sql.DB, error), dsn s
 // Analyze has the engine look at how its tables are filled: after much was written, plans made for empty tables
 // read whole tables.
 func (d *DB) Analyze(ctx context.Context) error {
-	statement := "pragma optimize"
+	// 0x10000: also tables this connection has not asked; how others ask is not seen from here.
+	statement := "pragma optimize(0x10002)"
 	if d.Engine == Postgres {
 		statement = "analyze"
 	}

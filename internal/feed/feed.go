@@ -67,7 +67,7 @@ func (f *Feed) Append(tx *db.Tx, events ...Event) (int64, error) {
 	if err := tx.Raw("update feed_counter set seq = seq + ? where id = 1 returning seq", len(events)).Scan(&last).Error; err != nil {
 		return 0, fmt.Errorf("append to feed: %w", err)
 	}
-	rows := make([]map[string]any, len(events))
+	rows := make([][]any, len(events))
 	for i, e := range events {
 		if e.At.IsZero() {
 			e.At = time.Now()
@@ -76,9 +76,9 @@ func (f *Feed) Append(tx *db.Tx, events ...Event) (int64, error) {
 		if len(e.Data) > 0 {
 			data = string(e.Data)
 		}
-		rows[i] = map[string]any{"seq": last - int64(len(events)-1-i), "at": e.At.UnixMicro(), "kind": e.Kind, "subject": e.Subject, "data": data}
+		rows[i] = []any{last - int64(len(events)-1-i), e.At.UnixMicro(), e.Kind, e.Subject, data}
 	}
-	if err := tx.Table("feed_events").CreateInBatches(rows, 200).Error; err != nil {
+	if err := tx.Insert("feed_events", []string{"seq", "at", "kind", "subject", "data"}, rows); err != nil {
 		return 0, fmt.Errorf("append to feed: %w", err)
 	}
 	tx.AfterCommit(func() {
