@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -216,8 +217,26 @@ func FuzzInstant(f *testing.F) {
 // FuzzHandler holds the whole service provider to answering anything, over every method and with any header, with a SCIM body
 // and never with 5xx.
 func FuzzHandler(f *testing.F) {
-	s := start(f, dbtest.SQLite(f))
+	definitions, err := LoadDefinitions(os.DirFS("testdata/custom"))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := start(f, dbtest.SQLite(f), func(o *Options) { o.Definitions = definitions })
+	device := s.want(201, s.do("POST", "/Devices", `{"schemas":["urn:example:params:scim:schemas:core:1.0:Device"],"serialNumber":"s","tags":["a"],"urn:example:params:scim:schemas:extension:asset:1.0:Device":{"number":"1"}}`)).id()
 	user, group := s.user(`"userName":"u","emails":[{"value":"a@b","type":"work"}]`).id(), s.group(`"displayName":"g"`).id()
+	f.Add(0, "/Users?filter=emails[type eq \"work\"].value eq \"a@b\"&sortBy=name.familyName&attributes=emails.value", "", "")
+	f.Add(0, "/Groups?filter=members[value eq \"x\"] or displayName co \"g\"&startIndex=9999999999&count=5", "", "")
+	f.Add(1, "/Users", "", `{"schemas":["`+userURN+`"],"userName":"v","x":[{"y":null}]}`)
+	f.Add(2, "/Users/USER", "", `{"schemas":["`+userURN+`"],"userName":"u","emails":[{"value":"a@b"}]}`)
+	f.Add(3, "/Users/USER", "", patch(`{"op":"replace","path":"emails[type eq \"work\" or primary eq true].value","value":"x"}`))
+	f.Add(3, "/Users/USER", "", patch(`{"op":"remove","path":"emails.value"},{"op":"add","path":"addresses","value":[{"country":"CN"}]}`))
+	f.Add(3, "/Groups/GROUP", "", patch(`{"op":"add","path":"members","value":[{"value":"GROUP"},{"value":"ext"}]}`))
+	f.Add(3, "/Groups/GROUP", "", patch(`{"op":"remove","path":"members[value eq \"a\" or value eq \"b\"]"}`))
+	f.Add(2, "/Groups/GROUP", "", `{"schemas":["`+groupURN+`"],"displayName":"g","members":null}`)
+	f.Add(0, "/Schemas?count=-1", "", "")
+	f.Add(0, "/Devices?filter=interfaces[seen gt \"2026-01-01T00:00:00Z\"] or tags[value eq \"a\"]&sortBy=interfaces.seen&cursor=", "", "")
+	f.Add(1, "/Devices", "", `{"schemas":["urn:example:params:scim:schemas:core:1.0:Device"],"serialNumber":"t","price":1.5e3,"urn:example:params:scim:schemas:extension:asset:1.0:Device":{"number":"2"}}`)
+	f.Add(3, "/Devices/DEVICE", "", patch(`{"op":"replace","path":"tags[value eq \"a\"]","value":"b"},{"op":"add","path":"interfaces","value":[{"value":"1","primary":true}]}`))
 	f.Add(0, "/Users/USER?attributes=emails.value&excludedAttributes=id", `If-None-Match: W/"1"`, "")
 	f.Add(3, "/Users/USER?filter=x", `If-Match: "9", *`, patch(`{"op":"replace","path":"emails[type eq \"work\" or primary eq true].value","value":"x"}`))
 	f.Add(4, "/Groups/nobody/", "Content-Type: text/xml", "{}")
@@ -227,7 +246,7 @@ func FuzzHandler(f *testing.F) {
 	f.Add(5, "/.search", "Expect: 100-continue", "")
 	f.Add(7, "/Schemas/x?filter=y", "X: y", "\xff")
 	f.Fuzz(func(t *testing.T, method int, target, header, body string) {
-		replace := strings.NewReplacer("USER", user, "GROUP", group)
+		replace := strings.NewReplacer("USER", user, "GROUP", group, "DEVICE", device)
 		path, query, _ := strings.Cut(replace.Replace(target), "?")
 		verb := []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"}[uint(method)%8]
 		r := httptest.NewRequest(verb, Root+"/", strings.NewReader(replace.Replace(body)))

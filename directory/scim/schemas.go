@@ -215,8 +215,10 @@ func (k *kind) splitURN(name string) (urn, rest string, known bool) {
 func repairURN(name string) string {
 	name = strings.Join(strings.Fields(name), "")
 	const broken, right = "extension:enterprise:2.0User", "extension:enterprise:2.0:User"
-	if i := strings.Index(strings.ToLower(name), strings.ToLower(broken)); i >= 0 {
-		return name[:i] + right + name[i+len(broken):]
+	for i := range len(name) - len(broken) + 1 { // in lower case a text may be longer or shorter
+		if strings.EqualFold(name[i:i+len(broken)], broken) {
+			return name[:i] + right + name[i+len(broken):]
+		}
 	}
 	return name
 }
