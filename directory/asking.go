@@ -47,11 +47,11 @@ func (w *work) decide() error {
 
 // merged makes the rest of a merge: whoever was merged into who goes now is who stays, and so are those who were told apart.
 func (w *work) merged(d decision) error {
-	if err := w.tx.Exec("update persons set merged_into = ? where merged_into = ?", d.keep, d.other).Error; err != nil {
+	if err := w.tx.Exec("update persons set merged_into = ? where merged_into = ? and merged_into <> ''", d.keep, d.other).Error; err != nil {
 		return fmt.Errorf("write people: %w", err)
 	}
 	var apart []workItemRow
-	if err := w.tx.Where("state = ? and (newer = ? or older = ?)", ItemSeparated, d.other, d.other).Order("id").Find(&apart).Error; err != nil {
+	if err := w.tx.Where("state = ? and id in (select id from work_items where newer = ? union all select id from work_items where older = ?)", ItemSeparated, d.other, d.other).Order("id").Find(&apart).Error; err != nil {
 		return fmt.Errorf("read work items: %w", err)
 	}
 	for _, row := range apart {

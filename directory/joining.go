@@ -63,9 +63,9 @@ func (w *work) mergePeople(c MergePeople) (Outcome, error) {
 	if c.Keep == c.Gone {
 		return "", fmt.Errorf("%w: a person cannot be merged into themselves", ErrInvalid)
 	}
-	people, err := w.r.PeopleByID(w.ctx, []id.Person{c.Keep, c.Gone})
-	if err != nil {
-		return "", err
+	var people []personRow
+	if err := w.tx.Select("id, merged_into").Where("id in ?", []id.Person{c.Keep, c.Gone}).Find(&people).Error; err != nil {
+		return "", fmt.Errorf("read people: %w", err)
 	}
 	if len(people) < 2 {
 		return "", fmt.Errorf("people %s and %s: %w", c.Keep, c.Gone, ErrNotFound)
@@ -147,7 +147,7 @@ func (w *work) splitRecord(c SplitRecord) (Outcome, error) {
 // origin finds whose a record was before a decision brought it to its person, where they are empty still; else nobody.
 func (w *work) origin(c SplitRecord) (id.Person, error) {
 	var empty []id.Person
-	if err := w.tx.Raw("select id from persons where merged_into = ?", c.Person).Scan(&empty).Error; err != nil {
+	if err := w.tx.Raw("select id from persons where merged_into = ? and merged_into <> ''", c.Person).Scan(&empty).Error; err != nil {
 		return "", fmt.Errorf("read people: %w", err)
 	}
 	if len(empty) == 0 {

@@ -93,7 +93,7 @@ func (r Reader) WorkItems(ctx context.Context, q WorkItemQuery) ([]WorkItem, err
 		}
 	}
 	if q.Person != "" {
-		query = query.Where("(newer = ? or older = ?)", q.Person, q.Person)
+		query = query.Where("id in (select id from work_items where newer = ? union all select id from work_items where older = ?)", q.Person, q.Person)
 	}
 	if !q.Before.IsZero() {
 		query = query.Where("created_at <= ?", q.Before.UnixMicro())

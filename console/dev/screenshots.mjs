@@ -119,6 +119,12 @@ async function all(locale, mode, viewport, suffix) {
     await wait();
   });
   await visit(page, at("holds"), "/admin/holds");
+  await visit(page, at("review"), "/admin/work-items");
+  const item = (await api(page, "/api/v1/work-items?state=open&limit=1")).items?.[0];
+  if (item) {
+    await visit(page, at("review-pair"), `/admin/work-items/${item.id}`);
+    await visit(page, at("review-person"), `/admin/people/${item.older.id}`);
+  }
   await visit(page, at("sources"), "/admin/sources");
   await visit(page, at("source-add"), "/admin/sources", async () => {
     await page.locator("[data-add-source]").click();

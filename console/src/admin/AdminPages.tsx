@@ -1,8 +1,9 @@
-import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, TeamOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
 import { Route, Switch, useLocation } from "wouter";
 import { holds, isOpen } from "../api/holds";
+import { workItemGroups } from "../api/workitems";
 import { useTexts } from "../i18n";
 import { useMe } from "../session/session";
 import { Frame, NavItem } from "../ui/Frame";
@@ -18,6 +19,8 @@ const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
 const HoldsPage = lazy(() => import("./holds/HoldsPage"));
 const SourcesPage = lazy(() => import("./sources/SourcesPage"));
 const SourcePage = lazy(() => import("./sources/SourcePage"));
+const WorkItemsPage = lazy(() => import("./workitems/WorkItemsPage"));
+const WorkItemPage = lazy(() => import("./workitems/WorkItemPage"));
 const AuditPage = lazy(() => import("./audit/AuditPage"));
 
 /** AdminPages is the console: everything below /admin. */
@@ -35,6 +38,8 @@ export default function AdminPages() {
           <Route path="/admin/groups/:id">{({ id }) => <GroupPage key={id} id={id} />}</Route>
           <Route path="/admin/policies" component={PoliciesPage} />
           <Route path="/admin/holds" component={HoldsPage} />
+          <Route path="/admin/work-items" component={WorkItemsPage} />
+          <Route path="/admin/work-items/:id">{({ id }) => <WorkItemPage key={id} id={id} />}</Route>
           <Route path="/admin/sources" component={SourcesPage} />
           <Route path="/admin/sources/:id">{({ id }) => <SourcePage key={id} id={id} />}</Route>
           <Route path="/admin/audit" component={AuditPage} />
@@ -53,6 +58,7 @@ function Navigation() {
   const [location] = useLocation();
   const waiting = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal), refetchInterval: 60_000 });
   const open = waiting.data?.items.filter(isOpen).length ?? 0;
+  const doubts = useQuery({ queryKey: ["workitems", "groups"], queryFn: ({ signal }) => workItemGroups(signal), refetchInterval: 60_000 });
   const at = (path: string) => (path === "/admin" ? location === path : location === path || location.startsWith(`${path}/`));
   const item = (path: string, icon: ReactNode, text: string, note?: ReactNode) => (
     <li key={path}>
@@ -70,6 +76,7 @@ function Navigation() {
       {item("/admin/groups", <ApartmentOutlined />, t.shell.groups)}
       {item("/admin/policies", <FileProtectOutlined />, t.shell.policies)}
       {item("/admin/holds", <PauseCircleOutlined />, t.shell.holds, open || undefined)}
+      {item("/admin/work-items", <UserSwitchOutlined />, t.review.nav, doubts.data?.open || undefined)}
       {item("/admin/sources", <CloudServerOutlined />, t.shell.sources)}
       {item("/admin/audit", <AuditOutlined />, t.shell.audit)}
     </ul>

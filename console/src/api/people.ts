@@ -70,6 +70,8 @@ export type Person = PersonRow & {
   time_zone?: string;
   labels?: Record<string, string>;
   groups?: string[];
+  merged_into?: string;
+  rehired_at?: string;
   affiliations?: Affiliation[];
   freezes?: Freeze[];
   records?: SourceRecord[];
@@ -98,6 +100,8 @@ export type Membership = {
   channels?: { id: string; key?: string; name?: Names | string }[];
 };
 
+export type FormerGrant = { group: { id: string; key?: string; name?: Names | string }; role?: string; kind?: string; ended_at?: string; present?: boolean };
+
 export type Unit = { id: string; key?: string; name?: string; names?: Names; parent?: string | null };
 
 export type PeopleQuery = { q?: string; status?: string; frozen?: string; unit?: string; limit?: number; cursor?: string };
@@ -105,6 +109,7 @@ export type PeopleQuery = { q?: string; status?: string; frozen?: string; unit?:
 export const people = (query: PeopleQuery, signal?: AbortSignal) => list<PersonRow>("/people", { query, signal });
 export const person = (id: string, signal?: AbortSignal) => call<Person>("GET", path`/people/${id}`, { signal });
 export const membershipsOf = (id: string, signal?: AbortSignal) => everything<Membership>(path`/people/${id}/memberships`, { signal });
+export const formerGrants = (id: string, signal?: AbortSignal) => list<FormerGrant>(path`/people/${id}/former-grants`, { query: { limit: 200 }, signal });
 export const freeze = (id: string, reason: string, veto: boolean) => call<unknown>("POST", path`/people/${id}/freeze`, { body: { reason, veto } });
 export const unfreeze = (id: string, freezeID: string) => call<unknown>("POST", path`/people/${id}/unfreeze`, { body: { freeze: freezeID } });
 export const restorePerson = (id: string, freezeID: string, reason: string) => call<Restored>("POST", path`/people/${id}/restore`, { body: { freeze: freezeID, reason } });

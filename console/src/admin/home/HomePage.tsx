@@ -5,6 +5,7 @@ import { audit } from "../../api/audit";
 import { holds, isOpen, size } from "../../api/holds";
 import { people, type Status } from "../../api/people";
 import { heardAt, sources } from "../../api/sources";
+import { workItemGroups } from "../../api/workitems";
 import { useTexts, word } from "../../i18n";
 import { Card, Page, Section } from "../../ui/page";
 import { StatusTags, Tag, When } from "../../ui/people";
@@ -72,7 +73,20 @@ function PeopleTile() {
           );
         })}
       </div>
+      <Doubts />
     </Tile>
+  );
+}
+
+/** Doubts says how many pairs may be one person; nothing where there are none. */
+function Doubts() {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["workitems", "groups"], queryFn: ({ signal }) => workItemGroups(signal) });
+  if (!query.data?.open) return null;
+  return (
+    <p className={styles.line}>
+      <Link href="/admin/work-items">{t.review.homeOpen(query.data.open)}</Link>
+    </p>
   );
 }
 

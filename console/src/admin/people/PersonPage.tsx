@@ -8,6 +8,7 @@ import { Card, Code, Page, Section } from "../../ui/page";
 import { Avatar, Reasons, StatusTags, Tag, When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
 import { FreezeButton, Freezes } from "./Freezes";
+import { FormerGrants, Merged, Questions, SplitButton } from "./Same";
 import styles from "../admin.module.css";
 
 /** PersonPage is everything known of one person: status, stops, memberships and why, employment, records by source. */
@@ -20,11 +21,14 @@ export default function PersonPage({ id }: { id: string }) {
       <Loaded query={query}>
         {(found) => (
           <>
+            <Merged person={found} />
             <Freezes person={found} />
+            <Questions id={id} />
             <Memberships id={id} />
+            <FormerGrants person={found} />
             <Affiliations items={found.affiliations ?? []} />
             <Details person={found} />
-            <Records items={found.records ?? []} />
+            <Records person={id} items={found.records ?? []} />
           </>
         )}
       </Loaded>
@@ -160,7 +164,7 @@ function Details({ person: p }: { person: Person }) {
   );
 }
 
-function Records({ items }: { items: SourceRecord[] }) {
+function Records({ person, items }: { person: string; items: SourceRecord[] }) {
   const { t, locale } = useTexts();
   return (
     <Section title={t.people.records} hint={t.people.recordsHint}>
@@ -176,6 +180,7 @@ function Records({ items }: { items: SourceRecord[] }) {
             </span>
             {known(r.deleted_at) ? <Tag tone="bad">{t.people.deleted}</Tag> : known(r.absent_since) ? <Tag tone="warn">{t.people.absentSince(date(r.absent_since, locale))}</Tag> : r.active === false ? <Tag tone="bad">{t.people.disabled}</Tag> : <Tag tone="good">{t.people.active}</Tag>}
             <When at={r.updated_at} fallback="" />
+            {items.length > 1 && <SplitButton person={person} record={r} />}
           </div>
         ))}
       </Card>

@@ -7,6 +7,7 @@ import { home } from "./home";
 import { people } from "./people";
 import { policies } from "./policies";
 import { preview } from "./preview";
+import { review } from "./review";
 import { shell } from "./shell";
 import { signin } from "./signin";
 import { source } from "./source";
@@ -14,4 +15,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, preview, audit };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, preview, review, audit };

@@ -8,6 +8,7 @@ import { home } from "./home";
 import { people } from "./people";
 import { policies } from "./policies";
 import { preview } from "./preview";
+import { review } from "./review";
 import { shell } from "./shell";
 import { signin } from "./signin";
 import { source } from "./source";
@@ -15,4 +16,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, preview, audit } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, preview, review, audit } satisfies Texts;
