@@ -72,13 +72,23 @@ func (w *work) undoFreeze(c UndoFreeze) (Outcome, error) {
 }
 
 // Disabled answers the standing freezes by which a source disabled or deleted, after since, people who were there
-// before, oldest first. What is set aside does not count.
-func (r Reader) Disabled(ctx context.Context, source id.Source, since time.Time) ([]Freeze, error) {
+// before, oldest first; of these people only, where some are named. What is set aside does not count.
+func (r Reader) Disabled(ctx context.Context, source id.Source, since time.Time, people ...id.Person) ([]Freeze, error) {
+	const query = `select f.* from freezes f join persons p on p.id = f.person_id where f.source_id = ? and f.created_at > ?
+		and f.lifted_at is null and f.from_at is null and f.cause in ('disabled', 'deleted') and p.created_at < f.created_at`
 	var rows []freezeRow
-	if err := r.from(ctx).Raw(`select f.* from freezes f join persons p on p.id = f.person_id where f.source_id = ? and f.created_at > ?
-		and f.lifted_at is null and f.from_at is null and f.cause in ('disabled', 'deleted') and p.created_at < f.created_at
-		order by f.created_at, f.id`, source, db.At(since)).Scan(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read freezes: %w", err)
+	if len(people) == 0 {
+		if err := r.from(ctx).Raw(query+" order by f.created_at, f.id", source, db.At(since)).Scan(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read freezes: %w", err)
+		}
+		return freezesFrom(rows), nil
+	}
+	for part := range slices.Chunk(people, chunk) {
+		var some []freezeRow
+		if err := r.from(ctx).Raw(query+" and f.person_id in ? order by f.created_at, f.id", source, db.At(since), part).Scan(&some).Error; err != nil {
+			return nil, fmt.Errorf("read freezes: %w", err)
+		}
+		rows = append(rows, some...)
 	}
 	return freezesFrom(rows), nil
 }

@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,7 +46,7 @@ const noticeBehind = 100 * time.Millisecond
 func (r *Reactor) Bursts() feed.Follower {
 	return feed.Follower{Name: "bursts", Linger: noticeBehind, Handle: func(ctx context.Context, events []feed.Event) error {
 		since := r.clock().Add(-Window)
-		var sources []id.Source
+		frozen := map[id.Source][]id.Person{}
 		for _, e := range events {
 			if !strings.HasPrefix(e.Kind, "person.") || e.At.Before(since) {
 				continue
@@ -58,12 +59,11 @@ func (r *Reactor) Bursts() feed.Follower {
 				return fmt.Errorf("read event %d: %w", e.Seq, err)
 			}
 			if change.Source != "" && slices.Contains(change.Fields, "freezes") {
-				sources = append(sources, change.Source)
+				frozen[change.Source] = append(frozen[change.Source], id.Person(e.Subject))
 			}
 		}
-		slices.Sort(sources)
-		for _, source := range slices.Compact(sources) {
-			if err := r.Notice(ctx, source); err != nil {
+		for _, source := range slices.Sorted(maps.Keys(frozen)) {
+			if err := r.Notice(ctx, source, frozen[source]...); err != nil {
 				return err
 			}
 		}
@@ -72,29 +72,51 @@ func (r *Reactor) Bursts() feed.Follower {
 }
 
 // Notice compares what a source froze within the window with the clean-up limit: above it a burst is opened, and
-// while one is open whatever comes joins it. A freeze that was in a burst before counts no more.
-func (r *Reactor) Notice(ctx context.Context, source id.Source) error {
-	list, err := r.directory.Disabled(ctx, source, r.clock().Add(-Window))
-	if err != nil {
-		return fmt.Errorf("notice bursts: %w", err)
-	}
-	q := r.db.Read(ctx)
+// while one is open whatever comes joins it. A freeze that was in a burst before counts no more. Where people are named
+// only they are looked at for an open burst. It reads outside of any transaction, and writes in small ones: a freeze never waits for it.
+func (r *Reactor) Notice(ctx context.Context, source id.Source, people ...id.Person) error {
 	var open []id.Hold
+	q := r.db.Read(ctx)
 	if err := q.Raw("select id from holds where cause = ? and source = ? and state = 'open'", CauseBurst, source).Scan(&open).Error; err != nil {
 		return fmt.Errorf("read holds: %w", err)
 	}
-	fresh, err := unlisted(q, list)
+	since := r.clock().Add(-Window)
+	if len(open) > 0 {
+		fresh, err := r.fresh(ctx, source, since, distinct(people))
+		if err != nil {
+			return err
+		}
+		if err := r.list(ctx, open[0], fresh); err != nil {
+			return err
+		}
+		return r.tally(ctx, directory.Cause{}, open[0], distinct(people))
+	}
+	var last db.Instant // what a decided burst lists needs no second look
+	if err := q.Raw(`select max(f.at) from hold_freezes f join holds h on h.id = f.hold where h.cause = ? and h.source = ? and h.created_at > ?`,
+		CauseBurst, source, db.At(since)).Scan(&last).Error; err != nil {
+		return fmt.Errorf("read bursts: %w", err)
+	}
+	if decided := last.Time.Add(-time.Minute); decided.After(since) {
+		since = decided
+	}
+	fresh, err := r.fresh(ctx, source, since, nil)
 	if err != nil {
 		return err
-	}
-	if len(open) > 0 {
-		return r.join(ctx, open[0], fresh)
 	}
 	breach, over, err := r.weigh(ctx, source, fresh)
 	if err != nil || !over {
 		return err
 	}
 	return r.openBurst(ctx, breach, fresh)
+}
+
+// fresh answers the freezes of a source that no burst has listed.
+func (r *Reactor) fresh(ctx context.Context, source id.Source, since time.Time, people []id.Person) ([]directory.Freeze, error) {
+	list, err := r.directory.Disabled(ctx, source, since, people...)
+	if err != nil {
+		return nil, fmt.Errorf("notice bursts: %w", err)
+	}
+	return unlisted(r.db.Read(ctx), list)
 }
 
 // unlisted answers the freezes that no burst has listed.
@@ -148,38 +170,43 @@ func (r *Reactor) weigh(ctx context.Context, source id.Source, freezes []directo
 func (r *Reactor) openBurst(ctx context.Context, b Breach, freezes []directory.Freeze) error {
 	s := &sheet{run: &run{}, now: r.clock()}
 	h := holdRow{ID: id.New[id.Hold](), Cause: b.Cause, Source: b.Source, Breach: db.JSON[Breach]{V: b}, State: HoldOpen, CreatedAt: db.At(s.now)}
+	first := freezes[:min(len(freezes), chunkMost)]
 	err := r.db.Tx(ctx, func(tx *db.Tx) error {
 		if err := tx.Create(&h).Error; err != nil {
 			return fmt.Errorf("open burst: %w", err)
 		}
 		s.opened(h.ID, b)
-		if err := s.list(tx, h.ID, freezes); err != nil {
+		if err := s.list(tx, h.ID, first); err != nil {
 			return err
 		}
 		return r.tellHolds(tx, s)
 	})
-	if err == nil {
-		r.log.WarnContext(ctx, "source froze many people: look at the hold", "hold", h.ID, "source", b.Source, "people", b.People, "limit", b.Limit)
+	if err != nil {
+		return err
 	}
-	return err
+	r.log.WarnContext(ctx, "source froze many people: look at the hold", "hold", h.ID, "source", b.Source, "people", b.People, "limit", b.Limit)
+	return r.list(ctx, h.ID, freezes[len(first):])
 }
 
-// join lists more freezes in an open burst, and notes which of its freezes are lifted.
-func (r *Reactor) join(ctx context.Context, hold id.Hold, freezes []directory.Freeze) error {
-	return r.db.Tx(ctx, func(tx *db.Tx) error {
-		row, err := lockHold(tx, hold)
-		if err != nil || row.State != HoldOpen {
-			return err // somebody decided meanwhile: what came since is for the next one
-		}
-		s := &sheet{run: &run{}, now: r.clock()}
-		if err := s.list(tx, hold, freezes); err != nil {
+// list writes more freezes into an open burst. Where somebody decided it meanwhile they are left for the next one.
+func (r *Reactor) list(ctx context.Context, hold id.Hold, freezes []directory.Freeze) error {
+	for part := range slices.Chunk(freezes, chunkMost) {
+		err := r.db.Tx(ctx, func(tx *db.Tx) error {
+			row, err := lockHold(tx, hold)
+			if err != nil || row.State != HoldOpen {
+				return err
+			}
+			s := &sheet{run: &run{}, now: r.clock()}
+			if err := s.list(tx, hold, part); err != nil {
+				return err
+			}
+			return r.tellHolds(tx, s)
+		})
+		if err != nil {
 			return err
 		}
-		if err := r.tally(ctx, tx, s, row); err != nil {
-			return err
-		}
-		return r.tellHolds(tx, s)
-	})
+	}
+	return nil
 }
 
 func lockHold(tx *db.Tx, hold id.Hold) (holdRow, error) {
@@ -190,11 +217,7 @@ func lockHold(tx *db.Tx, hold id.Hold) (holdRow, error) {
 	return row, nil
 }
 
-// list writes freezes into a burst.
 func (s *sheet) list(tx *db.Tx, hold id.Hold, freezes []directory.Freeze) error {
-	if len(freezes) == 0 {
-		return nil
-	}
 	rows := make([]heldFreezeRow, len(freezes))
 	for i, f := range freezes {
 		rows[i] = heldFreezeRow{FreezeID: f.ID, Hold: hold, Person: f.Person, Cause: f.Cause, At: db.At(f.CreatedAt)}
@@ -206,62 +229,95 @@ func (s *sheet) list(tx *db.Tx, hold id.Hold, freezes []directory.Freeze) error 
 	return nil
 }
 
-// tally notes what became of the freezes of an open burst, and closes it when none stands any more. What is true is
-// read from the directory, so that it may be done again by anybody at any time.
-func (r *Reactor) tally(ctx context.Context, tx *db.Tx, s *sheet, hold holdRow) error {
-	var rows []heldFreezeRow
-	if err := tx.Raw("select * from hold_freezes where hold = ? and outcome in ('', 'confirmed')", hold.ID).Scan(&rows).Error; err != nil {
-		return fmt.Errorf("read burst: %w", err)
+// tally notes what became of the freezes of a burst, of all people or of these, and closes it when none waits any more. What is
+// true is read from the directory, so that it may be done by anybody at any time; a freeze that was lifted never stands again.
+func (r *Reactor) tally(ctx context.Context, cause directory.Cause, hold id.Hold, people []id.Person) error {
+	fates, by, err := r.fates(ctx, hold, people)
+	if err != nil || len(fates) == 0 {
+		return err
 	}
-	people := make([]id.Person, len(rows))
-	for i, row := range rows {
-		people[i] = row.Person
+	return r.db.Tx(ctx, func(tx *db.Tx) error {
+		row, err := lockHold(tx, hold)
+		if err != nil {
+			return err
+		}
+		s := &sheet{run: &run{cause: cause}, now: r.clock()}
+		for outcome, freezes := range fates {
+			for part := range slices.Chunk(freezes, chunkMost) {
+				if err := tx.Exec("update hold_freezes set outcome = ?, ended_at = ? where freeze_id in ?", outcome, db.At(s.now), part).Error; err != nil {
+					return fmt.Errorf("tally burst: %w", err)
+				}
+			}
+		}
+		if row.State == HoldOpen {
+			if s.run.cause.Actor == "" {
+				s.run.cause.Actor = by
+			}
+			if err := s.settleBurst(tx, hold); err != nil {
+				return err
+			}
+		}
+		return r.tellHolds(tx, s)
+	})
+}
+
+// fates answers the freezes of a burst that stand no more, by what became of them, and who undid one.
+func (r *Reactor) fates(ctx context.Context, hold id.Hold, people []id.Person) (fates map[string][]id.Freeze, by string, err error) {
+	q := r.db.Read(ctx)
+	var source id.Source
+	if err := q.Raw("select source from holds where id = ?", hold).Scan(&source).Error; err != nil {
+		return nil, "", fmt.Errorf("read hold: %w", err)
 	}
-	standing, err := r.directory.In(tx).StandingFreezes(ctx, distinct(people))
+	const query = "select * from hold_freezes where hold = ? and outcome in ('', 'confirmed')"
+	var list []heldFreezeRow
+	if len(people) == 0 {
+		err = q.Raw(query, hold).Scan(&list).Error
+	}
+	for part := range slices.Chunk(people, chunkMost) {
+		var some []heldFreezeRow
+		err = errors.Join(err, q.Raw(query+" and person in ?", hold, part).Scan(&some).Error)
+		list = append(list, some...)
+	}
 	if err != nil {
-		return fmt.Errorf("tally burst: %w", err)
+		return nil, "", fmt.Errorf("read burst: %w", err)
 	}
-	left, by := 0, ""
-	for _, row := range rows {
+	wanted := make([]id.Person, len(list))
+	for i, row := range list {
+		wanted[i] = row.Person
+	}
+	standing, err := r.directory.StandingFreezes(ctx, distinct(wanted))
+	if err != nil {
+		return nil, "", fmt.Errorf("tally burst: %w", err)
+	}
+	fates = map[string][]id.Freeze{}
+	now := r.clock()
+	for _, held := range list {
 		outcome := FreezeLifted
-		for _, f := range standing[row.Person] {
+		for _, f := range standing[held.Person] {
 			switch {
-			case f.ID == row.FreezeID:
+			case f.ID == held.FreezeID:
 				outcome = FreezeStands
-			case f.Source == hold.Source && f.UndoneAt(s.now) && outcome == FreezeLifted:
+			case f.Source == source && f.UndoneAt(now) && outcome == FreezeLifted:
 				outcome, by = FreezeRestored, f.Actor
 			}
 		}
-		if outcome == FreezeStands {
-			left++
-		}
-		if outcome == FreezeStands || row.Outcome == FreezeConfirmed && outcome == FreezeLifted {
-			continue
-		}
-		if err := tx.Exec("update hold_freezes set outcome = ?, ended_at = ? where freeze_id = ?", outcome, db.At(s.now), row.FreezeID).Error; err != nil {
-			return fmt.Errorf("tally burst: %w", err)
+		if outcome == FreezeRestored || outcome == FreezeLifted && held.Outcome == FreezeStands {
+			fates[outcome] = append(fates[outcome], held.FreezeID)
 		}
 	}
-	if left > 0 || hold.State != HoldOpen {
-		return nil
-	}
-	return s.settleBurst(tx, hold.ID, by)
+	return fates, by, nil
 }
 
-// settleBurst closes an open burst none of whose freezes waits. by undid the last of them.
-func (s *sheet) settleBurst(tx *db.Tx, hold id.Hold, by string) error {
-	var restored int
-	if err := tx.Raw("select count(*) from hold_freezes where hold = ? and outcome = 'restored'", hold).Scan(&restored).Error; err != nil {
+// settleBurst closes an open burst none of whose freezes waits.
+func (s *sheet) settleBurst(tx *db.Tx, hold id.Hold) error {
+	var restored []int
+	if err := tx.Raw("select 1 from hold_freezes where hold = ? and outcome = 'restored' limit 1", hold).Scan(&restored).Error; err != nil {
 		return fmt.Errorf("read burst: %w", err)
 	}
-	state := HoldVanished
-	if restored > 0 {
-		state = HoldRejected
+	if len(restored) > 0 {
+		return s.closeHold(tx, hold, HoldRejected)
 	}
-	if s.run.cause.Actor == "" {
-		s.run.cause.Actor = by
-	}
-	return s.closeHold(tx, hold, state)
+	return s.closeHold(tx, hold, HoldVanished)
 }
 
 // tellHolds writes the events and the audit records of a sheet that changed holds only.

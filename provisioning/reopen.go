@@ -84,6 +84,22 @@ func (s *sheet) liftAbsence(tx *db.Tx, people []id.Person) error {
 	return nil
 }
 
+// renew lets what an earlier undo or refusal keeps of people last until until, where it would end before.
+func (s *sheet) renew(tx *db.Tx, people []id.Person, until time.Time) error {
+	var rows []membershipRow
+	if err := tx.Raw(`select m.* from memberships m where m.ended_at is null and m.person in ? and exists (select 1 from reasons r
+		where r.membership = m.id and r.ended_at is null and r.kind = ? and r.until < ?) order by m.person, m.id`, people, KindKeep, db.At(until)).Scan(&rows).Error; err != nil {
+		return fmt.Errorf("read memberships: %w", err)
+	}
+	for _, row := range rows {
+		if err := tx.Exec("update reasons set until = ? where membership = ? and ended_at is null and kind = ? and until < ?", db.At(until), row.ID, KindKeep, db.At(until)).Error; err != nil {
+			return fmt.Errorf("renew reasons: %w", err)
+		}
+		s.record("membership.kept", string(row.ID), map[string]any{"person": string(row.Person), "until": until.Format(time.RFC3339)})
+	}
+	return nil
+}
+
 // keep gives held removals up: each membership gets a reason to stay until until.
 func (s *sheet) keep(tx *db.Tx, ref string, until time.Time, held []heldRow) error {
 	if len(held) == 0 {

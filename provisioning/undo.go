@@ -59,15 +59,11 @@ func (r *Reactor) Restore(ctx context.Context, cause directory.Cause, hold id.Ho
 	if err != nil {
 		return out, fmt.Errorf("restore hold %s: %w", hold, err)
 	}
+	if err := r.tally(ctx, cause, hold, people); err != nil {
+		return out, err
+	}
 	return out, r.db.Tx(ctx, func(tx *db.Tx) error {
-		row, err := lockHold(tx, hold)
-		if err != nil {
-			return err
-		}
 		s := &sheet{run: &run{cause: cause}, now: r.clock()}
-		if err := r.tally(ctx, tx, s, row); err != nil {
-			return err
-		}
 		s.record("hold.restored", string(hold), map[string]any{"people": len(out.People)})
 		return r.tellHolds(tx, s)
 	})
@@ -171,6 +167,9 @@ func (r *Reactor) giveBack(tx *db.Tx, cause directory.Cause, ref string, list []
 		return 0, fmt.Errorf("read holds: %w", err)
 	}
 	s := &sheet{run: &run{cause: cause}, catalog: c, now: r.clock()}
+	if err := s.renew(tx, gone, until); err != nil {
+		return 0, err
+	}
 	if err := s.reopenAll(tx, ref, until, ended); err != nil {
 		return 0, err
 	}

@@ -224,7 +224,7 @@ const teamText = `  - key: team
 func TestUndoModel(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
-		w.policy("apiVersion: rollcall/v1\nguard:\n  cleanup: {people: 1, percent: 0}\n" + strings.TrimPrefix(policyText, "apiVersion: rollcall/v1\n")+teamText)
+		w.policy("apiVersion: rollcall/v1\nguard:\n  cleanup: {people: 1, percent: 0}\n" + strings.TrimPrefix(policyText, "apiVersion: rollcall/v1\n") + teamText)
 		other, err := w.people.CreateSource(ctx, directory.Cause{}, directory.Source{Name: "badges", Kind: directory.KindLDAP, Priority: 20, Correlate: []string{directory.CorrelateEmployeeNumber}})
 		w.ok(err)
 		round := 0

@@ -346,3 +346,23 @@ func TestReleasedRemovalsAreUndone(t *testing.T) {
 		w.want("asked anew", w.places(people[1]), "apollo:participant! everybody:participant!")
 	})
 }
+
+// What was undone once ran out before anybody looked; undone again, it is what it was, also where no rule gives it any more.
+func TestUndoneTwice(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText + teamText)
+		p := w.put("ada", "dept=R&D")
+		w.apply(directory.PutGroup{Group: directory.GroupRecord{Source: w.source.ID, Key: "team", DisplayName: "team"}, Members: []string{"ada"}})
+		before := w.placesByID()
+		w.delete("ada")
+		for range 2 {
+			_, err := w.r.RestorePerson(ctx, admin, p, w.freezeOf(p).ID)
+			w.ok(err)
+			w.want("as before", w.placesByID(), before)
+			w.want("sees", w.sees(p), sight+" team/general")
+			w.pass(provisioning.KeepFor)
+			w.ok(w.index.CatchUp(ctx, 0))
+			w.want("over", w.sees(p), "")
+		}
+	})
+}

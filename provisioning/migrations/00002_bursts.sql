@@ -12,6 +12,7 @@ create table hold_freezes (
     constraint hold_freezes_hold foreign key (hold) references holds (id)
 );
 create index hold_freezes_by_hold on hold_freezes (hold, at);
+create index hold_freezes_by_person on hold_freezes (person);
 
 -- +goose Down
 drop table hold_freezes;
