@@ -163,15 +163,18 @@ func (k *kind) applyElements(list []any, op string, p patchPath, value any, touc
 		was := maps.Clone(element)
 		if p.sub != nil {
 			setSub(element, op, p.sub.Name(), value)
-		} else if element, ok = value.(map[string]any); ok {
-			element = clone(element).(map[string]any)
+		} else if whole, ok := value.(map[string]any); ok && op == "add" {
+			maps.Copy(element, clone(whole).(map[string]any)) // what it does not name stays
+		} else if ok {
+			element = clone(whole).(map[string]any)
 			for sub, literal := range equalities(p.where) {
 				if _, given := element[sub]; !given {
 					element[sub] = literal
 				}
 			}
 		}
-		if len(element) == 0 || hasValue && element["value"] == nil && element["$ref"] == nil {
+		empty := func(e resource) bool { return e["value"] == nil && e["$ref"] == nil }
+		if len(element) == 0 || hasValue && empty(element) && !empty(was) {
 			continue // what has no value any more is no element
 		}
 		for _, sub := range p.attr.SubAttributes() {
