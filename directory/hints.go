@@ -226,14 +226,14 @@ func (w *work) namesakes(asked map[Hint][]string, into map[token][]namesake) err
 	const each = 3 * (hintMost + 2) // rows of one value: a person may have several records
 	var parts []string
 	var args []any
-	for hint, from := range map[Hint]string{
-		HintEmail:          "c.value_fold as value, r.person_id, '' as source_id, r.deleted_at is null as live from record_contacts c join records r on r.link = c.link where r.person_id is not null and c.kind = 'email' and c.value_fold",
-		HintUserName:       "user_name_fold as value, person_id, source_id, deleted_at is null as live from records where person_id is not null and user_name_fold",
-		HintEmployeeNumber: "employee_number as value, person_id, '' as source_id, deleted_at is null as live from records where person_id is not null and employee_number",
+	for _, of := range []struct{ hint, from string }{ // always in one order: one text of a statement
+		{string(HintEmail), "c.value_fold as value, r.person_id, '' as source_id, r.deleted_at is null as live from record_contacts c join records r on r.link = c.link where r.person_id is not null and c.kind = 'email' and c.value_fold"},
+		{string(HintUserName), "user_name_fold as value, person_id, source_id, deleted_at is null as live from records where person_id is not null and user_name_fold"},
+		{string(HintEmployeeNumber), "employee_number as value, person_id, '' as source_id, deleted_at is null as live from records where person_id is not null and employee_number <> '' and employee_number"},
 	} {
-		if values := asked[hint]; len(values) > 0 {
-			parts = append(parts, fmt.Sprintf("select * from (select distinct '%s' as hint, %s in ? limit %d) as %s", hint, from, each*len(values), hint))
-			args = append(args, values)
+		if values := asked[Hint(of.hint)]; len(values) > 0 {
+			parts = append(parts, fmt.Sprintf("select * from (select distinct '%s' as hint, %s in ? limit %d) as %s", of.hint, of.from, each*len(values), of.hint))
+			args = append(args, db.Pad(values))
 		}
 	}
 	if len(parts) == 0 {
