@@ -55,8 +55,11 @@ type callKey struct{}
 
 func callOf(r *http.Request) *call { return r.Context().Value(callKey{}).(*call) }
 
-// descending tells the order that sortOrder asks for.
-func (c *call) descending() bool { return strings.EqualFold(c.query.sortOrder, "descending") }
+// descending tells the order that sortOrder asks for. Without sortBy the newest comes first: a client that makes a
+// resource and lists without paging through thousands finds it.
+func (c *call) descending() bool {
+	return c.query.sortBy == "" && c.query.sortOrder == "" || strings.EqualFold(c.query.sortOrder, "descending")
+}
 
 // serve runs an admitted request through the stages.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, c *call) error {

@@ -137,7 +137,7 @@ func TestCursorErrors(t *testing.T) {
 	if r := s.want(200, s.do("GET", "/Users?cursor=&count=5000", "")); len(elements(r.body, "Resources")) != 3 {
 		t.Errorf("count 5000: %s", r.raw)
 	}
-	for _, path := range []string{"/Users?cursor=x", "/Users?cursor=" + next[:len(next)-2], "/Groups?cursor=" + next, "/Users?sortBy=userName&cursor=" + next, "/Users?sortOrder=descending&cursor=" + next,
+	for _, path := range []string{"/Users?cursor=x", "/Users?cursor=" + next[:len(next)-2], "/Groups?cursor=" + next, "/Users?sortBy=userName&cursor=" + next, "/Users?sortOrder=ascending&cursor=" + next,
 		"/Users?filter=active eq true&cursor=" + next} {
 		s.wantError(400, "invalidCursor", s.do("GET", path, ""))
 	}

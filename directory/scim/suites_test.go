@@ -2,6 +2,7 @@ package scim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,6 +71,39 @@ func TestMomentsCompareAsShown(t *testing.T) {
 				if got := s.total("/Users", name+filter); got != want {
 					t.Errorf("%s%s finds %s", name, filter, got)
 				}
+			}
+		}
+	})
+}
+
+// A client that makes a resource and looks for it on the first page, as published suites do, finds it among many.
+func TestTheNewestComesFirst(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		s := start(t, d)
+		var made []string
+		for i := range 5 {
+			made = append(made, s.user(fmt.Sprintf(`"userName":"u%d"`, i)).id())
+		}
+		slices.Reverse(made)
+		for _, page := range []string{"startIndex=1&count=2", "count=2&cursor="} {
+			r := s.want(200, s.do("GET", "/Users?"+page, ""))
+			var got []string
+			for range len(made) {
+				for _, e := range elements(r.body, "Resources") {
+					got = append(got, text(e, "id"))
+				}
+				next := fmt.Sprintf("startIndex=%d&count=2", len(got)+1)
+				if strings.Contains(page, "cursor") {
+					if next = "count=2&cursor=" + text(r.body, "nextCursor"); strings.HasSuffix(next, "=") {
+						break
+					}
+				} else if len(got) == len(made) {
+					break
+				}
+				r = s.want(200, s.do("GET", "/Users?"+next, ""))
+			}
+			if !slices.Equal(got, made) {
+				t.Errorf("%s: %v, want %v", page, got, made)
 			}
 		}
 	})
