@@ -90,7 +90,7 @@ func (a *API) decide(ctx context.Context, keep, other id.Person, moved []id.Link
 			return err
 		}
 		for _, f := range DiffPerson(before, after) {
-			b.Fields = append(b.Fields, FieldChange{f.Name, f.Before, f.Now})
+			b.Fields = append(b.Fields, FieldChange(f))
 		}
 		freezes, err := r.standing(ctx, []id.Person{keep})
 		if err != nil {

@@ -58,9 +58,11 @@ func (w *work) finishLive(c finishLive) (Outcome, error) {
 		return "", err
 	}
 	// What was deleted before anybody followed from it never was anybody.
-	gone := w.tx.Exec("delete from records where link in (select link from records where source_id = ? and person_id is null and deleted_at is not null limit ?)", c.source, stagePart)
-	if gone.Error != nil {
-		return "", fmt.Errorf("delete records: %w", gone.Error)
+	const nobody = "(select link from records where source_id = ? and person_id is null and deleted_at is not null order by link limit ?)"
+	for _, table := range []string{"record_contacts", "records"} { // in this order: the one refers to the other
+		if err := w.tx.Exec("delete from "+table+" where link in "+nobody, c.source, stagePart).Error; err != nil {
+			return "", fmt.Errorf("delete %s: %w", table, err)
+		}
 	}
 	var left int64
 	if err := w.tx.Raw("select count(*) from records where source_id = ? and person_id is null", c.source).Scan(&left).Error; err != nil {

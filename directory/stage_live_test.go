@@ -25,7 +25,7 @@ func TestGoingLiveDoesWhatWasShown(t *testing.T) {
 			w.post("wu", number("9"), active(false))
 			w.post("t1", number("5"))
 			w.post("t2", number("5"))
-			gone := w.post("gone", number("77"))
+			gone := w.post("gone", number("77"), email("gone@corp.example"))
 			w.apply(directory.DeleteRecord{Source: okta, Link: gone.Link})
 		})
 		w.apply(directory.CreateGroup{Group: directory.GroupRecord{Source: okta, DisplayName: "Staff"}, Members: []string{a.Key, b.Key}})

@@ -91,7 +91,7 @@ func TestLinking(t *testing.T) {
 		w.apply(merge)
 		w.want("who stays", w.places(old), "everybody:participant sales:participant")
 		w.want("who stays sees", w.sees(old), "sales/general everybody/news")
-	w.want("who goes", w.places(again), "")
+		w.want("who goes", w.places(again), "")
 		w.want("who goes sees", w.sees(again), "")
 		w.want("held", fmt.Sprint(len(w.holds("open"))), "0")
 		w.apply(directory.SplitRecord{Person: old, Link: w.facts(old)[0]})

@@ -151,16 +151,26 @@ func openFGADatabase(dsn string) string {
 	return "sqlite:" + strings.TrimSuffix(path, filepath.Ext(path)) + ".openfga.db"
 }
 
+// definitions reads the resource types and extensions that the configuration names.
+func (c Config) definitions() (scim.Definitions, error) {
+	if c.SCIM.Definitions == "" {
+		return scim.Definitions{}, nil
+	}
+	d, err := scim.LoadDefinitions(os.DirFS(c.SCIM.Definitions))
+	if err != nil {
+		return d, fmt.Errorf("scim.definitions %s: %w", c.SCIM.Definitions, err)
+	}
+	return d, nil
+}
+
 func (a *app) wireSCIM() (err error) {
 	keep := a.cfg.SCIM.RequestLog
 	a.journal = journal.New(a.db, journal.Options{Bodies: keep.Bodies, Keep: keep.Keep, Log: a.log})
 	a.closers = append(a.closers, a.journal.Close)
 	o := scim.Options{Store: a.people, Log: a.log, PublicURL: a.cfg.PublicURL, Missing: scim.AuditMissing(a.db, a.log), Rate: a.cfg.SCIM.Rate, AdvertiseCursor: a.cfg.SCIM.AdvertiseCursor,
 		Note: a.journal.Note}
-	if dir := a.cfg.SCIM.Definitions; dir != "" {
-		if o.Definitions, err = scim.LoadDefinitions(os.DirFS(dir)); err != nil {
-			return fmt.Errorf("scim.definitions %s: %w", dir, err)
-		}
+	if o.Definitions, err = a.cfg.definitions(); err != nil {
+		return err
 	}
 	a.scim, err = scim.New(o)
 	return err

@@ -335,10 +335,14 @@ func configCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := parseConfig(raw); err != nil {
+			cfg, err := parseConfig(raw)
+			if err != nil {
 				return err
 			}
 			if verb == "check" {
+				if _, err := cfg.definitions(); err != nil {
+					return err
+				}
 				fmt.Fprintln(c.ErrOrStderr(), "configuration is fine")
 				return nil
 			}

@@ -166,6 +166,9 @@ func (c *call) prepareBody(method string, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if list, ok := schemas.([]any); !ok || !slices.Contains(list, any(patchURN)) || operations == nil { // RFC 7644 section 3.5.2
+		return nil, invalidSyntax("The body of a PATCH names the schema %s and has Operations.", patchURN)
+	}
 	canonical, err := c.kind.canonicalise(operations)
 	if err != nil {
 		return nil, err

@@ -115,7 +115,7 @@ func sentences() []sentence {
 		{"3.5.1 required", "PUT", "/Users/USER", user(`"title":"x"`), 400, "invalidValue"},
 		{"3.5.1 taken", "PUT", "/Users/USER", user(`"userName":"other"`), 409, "uniqueness"},
 		// Changing: section 3.5.2.
-		{"3.5.2 schemas", "PATCH", "/Users/USER", `{"Operations":[{"op":"add","path":"title","value":"x"}]}`, 400, "invalidValue"},
+		{"3.5.2 schemas", "PATCH", "/Users/USER", `{"Operations":[{"op":"add","path":"title","value":"x"}]}`, 400, "invalidSyntax"},
 		{"3.5.2 no operation", "PATCH", "/Users/USER", patch(``), 400, "invalidValue"},
 		{"3.5.2 an op there is not", "PATCH", "/Users/USER", patch(`{"op":"move","path":"title","value":"x"}`), 400, "invalidSyntax"},
 		{"3.5.2 all or nothing", "PATCH", "/Users/USER", patch(`{"op":"add","path":"nickName","value":"Babs"},{"op":"remove","path":"userName"}`), 400, "mutability"},
