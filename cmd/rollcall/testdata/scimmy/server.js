@@ -9,6 +9,7 @@ import SCIMMYRouters from "scimmy-routers";
 const people = new Map();
 const names = new Map();
 
+SCIMMY.Resources.User.extend(SCIMMY.Schemas.EnterpriseUser);
 SCIMMY.Resources.declare(SCIMMY.Resources.User, {
     ingress: (resource, data) => {
         const id = resource.id ?? randomUUID();
@@ -36,7 +37,7 @@ SCIMMY.Resources.declare(SCIMMY.Resources.User, {
         names.delete(people.get(resource.id)?.userName.toLowerCase());
         people.delete(resource.id);
     }
-}).extend(SCIMMY.Schemas.EnterpriseUser);
+});
 
 const app = express();
 app.use("/scim/v2", new SCIMMYRouters({
