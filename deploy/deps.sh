@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests run against, on Debian 12, as root: OpenLDAP, PostgreSQL, Chromium and fonts for Chinese.
+# Installs what the tests run against, on Debian 12, as root: OpenLDAP, 389 Directory Server, Samba AD, PostgreSQL, Chromium
+# and fonts for Chinese.
 # What is there already is left as it is. Everything comes from Debian's own packages.
 set -eu
 missing=
@@ -10,6 +11,8 @@ need() { # need FILE-PATTERN PACKAGES…: the packages where no file matches
 }
 need /usr/sbin/slapd slapd
 need /usr/bin/ldapsearch ldap-utils
+need /usr/sbin/ns-slapd 389-ds-base
+need /usr/bin/samba-tool samba-ad-dc samba winbind samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba
 need /usr/bin/openssl openssl
 need '/usr/lib/postgresql/*/bin/postgres' postgresql
 need /usr/bin/chromium chromium
