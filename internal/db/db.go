@@ -69,16 +69,20 @@ func OpenRead(ctx context.Context, dsn string) (*DB, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("open sqlite database: %w", err)
 	}
-	handle, err := openLite(ctx, path, "&_pragma=query_only(1)", 4)
+	handle, err := openLite(ctx, path, readerPragmas, 4)
 	if err != nil {
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
 	}
 	return &DB{Engine: SQLite, read: handle, write: handle}, nil
 }
 
+// readerPragmas are those of connections that only read. Each has a cache of its own, in kB, and there are several: what is not in
+// it the operating system has.
+const readerPragmas = "&_pragma=query_only(1)&_pragma=cache_size(-8000)"
+
 // openLite opens path. synchronous(FULL): what was acknowledged survives a power loss.
 func openLite(ctx context.Context, path, more string, conns int) (*gorm.DB, error) {
-	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=cache_size(-32000)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(16000)"
+	const common = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=temp_store(MEMORY)&_pragma=wal_autocheckpoint(16000)"
 	open := func(dsn string) (*sql.DB, error) {
 		lite := &sqlite.Driver{}
 		err := lite.RegisterDeterministicScalarFunction("lower", 1, lower)
@@ -105,11 +109,11 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600); err == nil {
 		file.Close() // what is wrong with it, opening it as a database tells better
 	}
-	if d.write, err = openLite(ctx, path, "&_txlock=immediate", 1); err != nil {
+	if d.write, err = openLite(ctx, path, "&_txlock=immediate&_pragma=cache_size(-32000)", 1); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
 	}
-	if d.read, err = openLite(ctx, path, "&_pragma=query_only(1)", 8); err != nil {
+	if d.read, err = openLite(ctx, path, readerPragmas, 8); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("open sqlite database %s: %w", path, err)
 	}
