@@ -114,6 +114,9 @@ func (w *work) place(rec *Record) error {
 	if rec.UnitKey = key; key == "" {
 		return nil
 	}
+	if known, err := w.placed(source.ID, names); known || err != nil {
+		return err
+	}
 	if err := w.lockSources(map[id.Source]bool{source.ID: true}); err != nil { // two who name a new unit at once
 		return err
 	}
@@ -132,6 +135,22 @@ func (w *work) place(rec *Record) error {
 		parent = key
 	}
 	return nil
+}
+
+// placed tells whether every unit of a path is there, which is the rule: then no tree is read and nobody waits for anybody.
+func (w *work) placed(source id.Source, names []string) (bool, error) {
+	keys := make([]string, len(names))
+	for i := range names {
+		keys[i] = strings.Join(names[:i+1], "/")
+	}
+	if t := w.units[source]; t != nil { // read already, and maybe changed
+		return !slices.ContainsFunc(keys, func(key string) bool { _, there := t.byKey[key]; return !there }), nil
+	}
+	var n int
+	if err := w.tx.Raw("select count(*) from units where source_id = ? and unit_key in ?", source, keys).Scan(&n).Error; err != nil {
+		return false, fmt.Errorf("read units: %w", err)
+	}
+	return n == len(keys), nil
 }
 
 func (w *work) removeUnit(c RemoveUnit) (Outcome, error) {

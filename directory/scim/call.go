@@ -43,7 +43,8 @@ type call struct {
 	newManager bool              // the write names another manager than before
 	pending    []string          // members whom nobody answered to before the write
 
-	stamps map[string]stamp // by resource id: what the library writes too coarsely or not at all
+	bodies map[string]resource // by resource id: what goes past the library
+	stamps map[string]stamp    // by resource id: what the library writes too coarsely or not at all
 }
 
 type stamp struct {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	engine "github.com/elimity-com/scim"
 	scimerrors "github.com/elimity-com/scim/errors"
 )
 
@@ -40,7 +41,7 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request, c *call, at rou
 		}
 		for i, e := range list {
 			element, _ := e.(map[string]any)
-			list[i] = c.finishResource(element)
+			list[i] = c.finishResource(text(element, "id"))
 		}
 		object["Resources"], object["itemsPerPage"] = list, len(list)
 		if c.query.cursor != nil {
@@ -61,7 +62,7 @@ func (h *Handler) finish(w http.ResponseWriter, r *http.Request, c *call, at rou
 			w.WriteHeader(http.StatusNotModified)
 			return nil
 		}
-		object = c.finishResource(object)
+		object = c.finishResource(name)
 	}
 	out, err := json.Marshal(object)
 	if err != nil {
@@ -82,10 +83,17 @@ func decodeAnswer(body []byte) (resource, error) {
 
 func (c *call) location(name string) string { return c.base + c.kind.endpoint + "/" + name }
 
+// carry takes a resource past the library, which is given its id only: it would write the body, for this stage to read and write it
+// once more.
+func (c *call) carry(name string, body resource, s stamp) engine.Resource {
+	body["id"] = name
+	c.bodies[name], c.stamps[name] = body, s
+	return engine.Resource{ID: name, Attributes: engine.ResourceAttributes{"id": name}} // without attributes it would answer a PATCH with 204
+}
+
 // finishResource completes one resource and keeps of it what the client asked for.
-func (c *call) finishResource(r resource) resource {
-	name := text(r, "id")
-	s := c.stamps[name]
+func (c *call) finishResource(name string) resource {
+	r, s := c.bodies[name], c.stamps[name]
 	r["meta"] = resource{"resourceType": c.kind.name, "created": milliseconds(s.created), "lastModified": milliseconds(s.modified),
 		"location": c.location(name), "version": entityTag(s.version)}
 	c.kind.dropUnasked(r, func(t target) bool { return c.projection.named(t) || c.asserts(t) })

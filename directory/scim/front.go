@@ -43,7 +43,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, x *exchange) (*c
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 		return nil, answer(http.StatusTooManyRequests, "The source makes more than %v requests per second.", float64(h.limit))
 	}
-	c := &call{h: h, x: x, source: source, stamps: map[string]stamp{}, base: h.base(r), readOnly: token.Scope == directory.ScopeRead,
+	c := &call{h: h, x: x, source: source, bodies: map[string]resource{}, stamps: map[string]stamp{}, base: h.base(r), readOnly: token.Scope == directory.ScopeRead,
 		cause: directory.Cause{Source: source.ID, Token: token.ID, Request: httpapi.RequestFrom(r.Context())}}
 	return c, nil
 }

@@ -231,8 +231,7 @@ func (g groups) resource(r *http.Request, record directory.GroupRecord) (engine.
 			body["members"] = members
 		}
 	}
-	c.stamps[string(record.ID)] = stamp{record.CreatedAt, record.UpdatedAt, record.Version}
-	return engine.Resource{ID: string(record.ID), Attributes: body, Meta: engine.Meta{Version: entityTag(record.Version)}}, nil
+	return c.carry(string(record.ID), body, stamp{record.CreatedAt, record.UpdatedAt, record.Version}), nil
 }
 
 // members reads all members; a pending one is a value and nothing else. It goes on behind the last value, so that

@@ -132,8 +132,7 @@ func (s resources) resource(r *http.Request, record directory.Resource) (engine.
 	if err != nil {
 		return engine.Resource{}, s.h.outside(r, string(record.ID), err)
 	}
-	c.stamps[string(record.ID)] = stamp{record.CreatedAt, record.UpdatedAt, record.Version}
-	return engine.Resource{ID: string(record.ID), Attributes: s.kind.described(body), Meta: engine.Meta{Version: entityTag(record.Version)}}, nil
+	return c.carry(string(record.ID), s.kind.described(body), stamp{record.CreatedAt, record.UpdatedAt, record.Version}), nil
 }
 
 // resourceValue answers what the list is sorted by, of a resource.

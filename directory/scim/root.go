@@ -102,7 +102,7 @@ func (h *Handler) part(r *http.Request, c *call, k *kind, start, count int) (res
 
 // fork makes the call of a request inside this one. all are the resource types whose attributes a filter may name.
 func (c *call) fork(all []*kind) *call {
-	return &call{h: c.h, x: c.x, source: c.source, base: c.base, stamps: map[string]stamp{}, cause: c.cause, all: all}
+	return &call{h: c.h, x: c.x, source: c.source, base: c.base, bodies: map[string]resource{}, stamps: map[string]stamp{}, cause: c.cause, all: all}
 }
 
 // absent takes a part of a filter that names an attribute which only another resource type has: here it has no value.

@@ -236,8 +236,7 @@ func (u users) resources(r *http.Request, records []directory.Record) ([]engine.
 		if groups := memberships[record.Link]; len(groups) > 0 {
 			body["groups"] = c.groupRefs(groups)
 		}
-		c.stamps[string(record.Link)] = stamp{record.CreatedAt, record.UpdatedAt, record.Version}
-		out[i] = engine.Resource{ID: string(record.Link), Attributes: body, Meta: engine.Meta{Version: entityTag(record.Version)}}
+		out[i] = c.carry(string(record.Link), body, stamp{record.CreatedAt, record.UpdatedAt, record.Version})
 	}
 	return out, nil
 }
