@@ -60,6 +60,13 @@ func (c Cause) actor() string {
 
 // publish appends the events, then the revocation, then the audit records: the order of locks.
 func (w *work) publish() error {
+	for _, source := range slices.Sorted(maps.Keys(w.live)) { // a row that every writer of the source wants: last of all
+		if n := w.live[source]; n != 0 {
+			if err := w.tx.Exec("update sources set live_records = live_records + ? where id = ?", n, source).Error; err != nil {
+				return fmt.Errorf("count records: %w", err)
+			}
+		}
+	}
 	for _, p := range slices.Sorted(maps.Keys(w.changed)) {
 		c := *w.changed[p]
 		w.applied.Changed = append(w.applied.Changed, c)

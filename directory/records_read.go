@@ -114,6 +114,25 @@ func (r Reader) FindRecords(ctx context.Context, q RecordQuery) (RecordPage, err
 	return page, nil
 }
 
+// Named tells whether a live record of a source names one of these keys as its manager, or a group this value as a member: whether
+// anybody waits for who answers to them, which is rare.
+func (r Reader) Named(ctx context.Context, source id.Source, managers []string, member string) (bool, error) {
+	for _, word := range append(slices.Clone(managers), member) {
+		if storable("reference", word) != nil {
+			return false, nil
+		}
+	}
+	if len(managers) == 0 {
+		managers = []string{""}
+	}
+	var n int
+	if err := r.from(ctx).Raw(`select case when exists (select 1 from records where source_id = ? and manager_key <> '' and manager_key in ? and deleted_at is null)
+		or exists (select 1 from group_members where source_id = ? and value = ?) then 1 else 0 end`, source, db.Pad(managers), source, member).Scan(&n).Error; err != nil {
+		return false, fmt.Errorf("read references: %w", err)
+	}
+	return n == 1, nil
+}
+
 // farOffset is from where on it pays to look whether a page is nearer to the end.
 const farOffset = 1000
 

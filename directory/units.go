@@ -146,11 +146,14 @@ func (w *work) placed(source id.Source, names []string) (bool, error) {
 	if t := w.units[source]; t != nil { // read already, and maybe changed
 		return !slices.ContainsFunc(keys, func(key string) bool { _, there := t.byKey[key]; return !there }), nil
 	}
-	var n int
-	if err := w.tx.Raw("select count(*) from units where source_id = ? and unit_key in ?", source, keys).Scan(&n).Error; err != nil {
+	var rows []unitRow
+	if err := w.tx.Raw("select id, unit_key from units where source_id = ? and unit_key in ?", source, keys).Scan(&rows).Error; err != nil {
 		return false, fmt.Errorf("read units: %w", err)
 	}
-	return n == len(keys), nil
+	for _, row := range rows {
+		w.placedIn[reference{source, row.UnitKey}] = row.ID
+	}
+	return len(rows) == len(keys), nil
 }
 
 func (w *work) removeUnit(c RemoveUnit) (Outcome, error) {
@@ -222,6 +225,10 @@ func (w *work) unitIDs(refs map[reference]bool) (map[reference]id.Unit, error) {
 			if row, ok := t.byKey[ref.key]; ok {
 				found[ref] = row.ID
 			}
+			continue
+		}
+		if unit, ok := w.placedIn[ref]; ok {
+			found[ref] = unit
 			continue
 		}
 		if bySource[ref.source] == nil {

@@ -35,15 +35,17 @@ type work struct {
 	order    []*entry
 	result   map[int]*entry
 
-	fresh   map[id.Person]bool     // made by this call
-	touched map[id.Person]bool     // to be merged again
-	changed map[id.Person]*Changed // what is told of them
-	waits   map[id.Person]bool     // a repeated call waits for what stands already; false: only where a freeze does
-	console []consoleOp
-	undone  map[id.Person]int             // whose freeze a change undoes: the change
-	values  map[id.Source]map[string]bool // members that joined or left a group
-	units   map[id.Source]*unitTree
-	stages  map[id.Source]int64 // the changed sources that are not live, with the version of their content
+	fresh    map[id.Person]bool     // made by this call
+	touched  map[id.Person]bool     // to be merged again
+	changed  map[id.Person]*Changed // what is told of them
+	waits    map[id.Person]bool     // a repeated call waits for what stands already; false: only where a freeze does
+	console  []consoleOp
+	undone   map[id.Person]int             // whose freeze a change undoes: the change
+	values   map[id.Source]map[string]bool // members that joined or left a group
+	units    map[id.Source]*unitTree
+	placedIn map[reference]id.Unit // units that records were placed in without the tree
+	live     map[id.Source]int     // records that came to life, less those that died
+	stages   map[id.Source]int64   // the changed sources that are not live, with the version of their content
 
 	decisions []decision         // of human beings about who is one
 	returned  map[id.Person]bool // who gets a record back, or is made for one
@@ -96,7 +98,7 @@ func (s *Store) begin(ctx context.Context, tx *db.Tx, cause Cause, n int) (*work
 	w := &work{s: s, r: s.In(tx), ctx: ctx, tx: tx, cause: cause, now: s.clock().Truncate(time.Microsecond), sources: map[id.Source]Source{},
 		prepared: map[int]prepared{}, light: map[reference]lightRow{}, entries: map[id.Link]*entry{}, byKey: map[reference]*entry{},
 		result: map[int]*entry{}, fresh: map[id.Person]bool{}, touched: map[id.Person]bool{}, changed: map[id.Person]*Changed{}, waits: map[id.Person]bool{},
-		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, stages: map[id.Source]int64{}, undone: map[id.Person]int{},
+		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, placedIn: map[reference]id.Unit{}, stages: map[id.Source]int64{}, undone: map[id.Person]int{},
 		returned: map[id.Person]bool{}, rehired: map[id.Person]bool{}, idle: map[id.Person]bool{}}
 	w.applied = Applied{Outcomes: make([]Outcome, n), Records: make([]Record, n), Groups: make([]GroupRecord, n), Resources: make([]Resource, n), Freezes: make([]Freeze, n)}
 	sources, err := w.r.Sources(ctx)

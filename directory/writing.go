@@ -2,7 +2,6 @@ package directory
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -231,11 +230,7 @@ func (p *writing) flush() error {
 	if err := p.flushRecords(); err != nil {
 		return fmt.Errorf("write records: %w", duplicate(err))
 	}
-	for _, source := range slices.Sorted(maps.Keys(p.live)) {
-		if err := tx.Exec("update sources set live_records = live_records + ? where id = ?", p.live[source], source).Error; err != nil {
-			return fmt.Errorf("count records: %w", err)
-		}
-	}
+	p.w.live = p.live
 	for _, e := range p.lostMembership {
 		if err := p.w.dropMember(e.after.Source, e.after.Key); err != nil {
 			return err

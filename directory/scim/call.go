@@ -43,6 +43,9 @@ type call struct {
 	newManager bool              // the write names another manager than before
 	pending    []string          // members whom nobody answered to before the write
 
+	referred bool // somebody waited for who was written
+	fresh    bool // the write made a record whose id nobody can have named yet
+
 	bodies map[string]resource // by resource id: what goes past the library
 	stamps map[string]stamp    // by resource id: what the library writes too coarsely or not at all
 }

@@ -198,6 +198,7 @@ func (c *call) arrived(ctx context.Context, record directory.Record) (directory.
 
 // settleReferences makes changes and answers record as it stands then.
 func (c *call) settleReferences(ctx context.Context, record directory.Record, changes []directory.Change) (directory.Record, error) {
+	c.referred = true
 	applied, err := c.h.store.Apply(ctx, c.cause, changes...)
 	for _, r := range applied.Records {
 		if r.Link == record.Link {
@@ -232,14 +233,22 @@ const waitingAtOnce = 500
 // waiting answers changes that turn references to record, by another word than its id, into its id: some at a time, none
 // when all are turned.
 func (c *call) waiting(ctx context.Context, record directory.Record) ([]directory.Change, error) {
-	var names directory.Or
+	var names []string
 	keys := []string{record.UserName, waitingKey(record.UserName), record.ExternalID, waitingKey(record.ExternalID)}
 	for i, key := range keys {
 		if key != "" && !ours(key) && !slices.Contains(keys[:i], key) {
-			names = append(names, directory.Compare{Column: directory.ColManager, Op: directory.Eq, Value: key})
+			names = append(names, key)
 		}
 	}
-	reports, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Where: names, Limit: waitingAtOnce, NoTotal: true})
+	named, err := c.h.store.Named(ctx, c.source.ID, names, record.ExternalID)
+	if err != nil || !named {
+		return nil, err
+	}
+	where := make(directory.Or, len(names))
+	for i, name := range names {
+		where[i] = directory.Compare{Column: directory.ColManager, Op: directory.Eq, Value: name}
+	}
+	reports, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Where: where, Limit: waitingAtOnce, NoTotal: true})
 	if err != nil {
 		return nil, err
 	}

@@ -146,6 +146,7 @@ func (u users) write(r *http.Request, link string, change directory.Change) (eng
 	if c.newManager {
 		c.warnOfManagers(r.Context(), record)
 	}
+	c.fresh = applied.Outcomes[0] == directory.Created && !c.referred
 	out, err := u.resources(r, []directory.Record{record})
 	if err != nil {
 		return engine.Resource{}, u.h.outside(r, link, err)
@@ -210,7 +211,7 @@ func (u users) Delete(r *http.Request, link string) error {
 func (u users) resources(r *http.Request, records []directory.Record) ([]engine.Resource, error) {
 	c := callOf(r)
 	var memberships map[id.Link][]directory.GroupRef
-	if len(records) > 0 && c.projection.wants("groups") {
+	if len(records) > 0 && !c.fresh && c.projection.wants("groups") {
 		links := make([]id.Link, len(records))
 		for i, record := range records {
 			links[i] = record.Link

@@ -63,31 +63,47 @@ type overlay struct {
 }
 
 func (o overlay) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	var stored []int64
+	for _, index := range indexes {
+		if _, ok := o.fresh[index]; !ok {
+			stored = append(stored, index)
+		}
+	}
+	if err := o.read(stored); err != nil {
+		return nil, err
+	}
 	out := make([]tlog.Hash, len(indexes))
 	for i, index := range indexes {
-		if h, ok := o.fresh[index]; ok {
-			out[i] = h
-			continue
-		}
-		h, err := readHash(o.tx.DB, index)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = h
+		out[i] = o.fresh[index]
 	}
 	return out, nil
 }
 
-func readHash(handle *gorm.DB, index int64) (tlog.Hash, error) {
-	var text string
-	if err := handle.Raw("select hash from audit_hashes where idx = ?", index).Scan(&text).Error; err != nil {
-		return tlog.Hash{}, err
+// read puts stored hashes beside the fresh ones.
+func (o overlay) read(indexes []int64) error {
+	if len(indexes) == 0 {
+		return nil
 	}
-	raw, err := hex.DecodeString(text)
-	if err != nil || len(raw) != tlog.HashSize {
-		return tlog.Hash{}, fmt.Errorf("audit: hash %d is missing or damaged", index)
+	var rows []struct {
+		Idx  int64
+		Hash string
 	}
-	return tlog.Hash(raw), nil
+	if err := o.tx.Raw("select idx, hash from audit_hashes where idx in ?", db.Pad(indexes)).Scan(&rows).Error; err != nil {
+		return err
+	}
+	for _, row := range rows {
+		raw, err := hex.DecodeString(row.Hash)
+		if err != nil || len(raw) != tlog.HashSize {
+			return fmt.Errorf("audit: hash %d is damaged", row.Idx)
+		}
+		o.fresh[row.Idx] = tlog.Hash(raw)
+	}
+	for _, index := range indexes {
+		if _, ok := o.fresh[index]; !ok {
+			return fmt.Errorf("audit: hash %d is missing", index)
+		}
+	}
+	return nil
 }
 
 // Append writes records in tx. The tree's row stays locked until the end of tx, so this is the last write of

@@ -20,14 +20,20 @@ func Pad[T any](values []T) []T {
 	return out
 }
 
-// insertMost is how many rows one statement inserts.
-const insertMost = 128
+// How many rows one statement inserts at most, and up to how many of any number.
+const (
+	insertMost = 128
+	insertFew  = 8
+)
 
 // Insert inserts rows, each with the values of columns. It is for tables that every write fills: gorm takes longer to put such a
-// statement together than the engine takes to run it. The statements are of 1, 2, 4 … 128 rows: few texts, each prepared once.
+// statement together than the engine takes to run it. The statements are of 1 to 8, or 16, 32 … 128 rows: few texts, each prepared once.
 func (t *Tx) Insert(table string, columns []string, rows [][]any) error {
 	for len(rows) > 0 {
-		n := min(1<<(bits.Len(uint(len(rows)))-1), insertMost)
+		n := len(rows)
+		if n > insertFew {
+			n = min(1<<(bits.Len(uint(n))-1), insertMost)
+		}
 		args := make([]any, 0, n*len(columns))
 		for _, row := range rows[:n] {
 			args = append(args, row...)
