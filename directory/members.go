@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -128,14 +129,21 @@ func (w *work) members() error {
 func (w *work) nested(source id.Source, values map[string]bool) ([]id.Person, error) {
 	var all []id.Person
 	for part := range slices.Chunk(sorted(values), chunk) {
+		var groups []id.DirectoryGroup
+		if err := w.tx.Raw("select id from directory_groups where source_id = ? and group_key in ?", source, db.Pad(part)).Scan(&groups).Error; err != nil {
+			return nil, fmt.Errorf("read nested groups: %w", err)
+		}
+		if len(groups) == 0 { // the rule
+			continue
+		}
 		var people []id.Person
 		if err := w.tx.Raw(`with recursive down (group_id) as (
-				select id from directory_groups where source_id = ? and group_key in ?
+				select id from directory_groups where id in ?
 				union
 				select g.id from down d join group_members m on m.group_id = d.group_id
 					join directory_groups g on g.source_id = m.source_id and g.group_key = m.value)
-			select distinct r.person_id from down d join group_members m on m.group_id = d.group_id
-				join records r on r.source_id = m.source_id and r.record_key = m.value and r.deleted_at is null and r.person_id is not null`, source, part).Scan(&people).Error; err != nil {
+			select distinct r.person_id from down d cross join group_members m cross join records r
+				where m.group_id = d.group_id and r.source_id = m.source_id and r.record_key = m.value and r.deleted_at is null and r.person_id is not null`, db.Pad(groups)).Scan(&people).Error; err != nil {
 			return nil, fmt.Errorf("read nested groups: %w", err)
 		}
 		all = append(all, people...)

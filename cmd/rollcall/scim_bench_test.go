@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	benchPeople  = flag.Int("people", 5000, "how many people BenchmarkSCIM and BenchmarkBeside import over SCIM")
+	benchPeople  = flag.Int("people", 2000, "how many people BenchmarkSCIM and BenchmarkBeside import over SCIM")
 	benchClients = flag.Int("clients", 16, "how many clients write at the same time")
 	besidePeople = flag.Int("beside", 0, "how many people BenchmarkBeside imports; 0: as many as -people")
 )
