@@ -187,6 +187,10 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.putCursor(c)
 	case SyncDone:
 		return w.syncDone(c)
+	case PutRun:
+		return w.putRun(c)
+	case Alongside:
+		return w.alongside(c)
 	case beginLive, placeRecords, finishLive, discardPart:
 		return w.stageChange(c)
 	}

@@ -43,6 +43,7 @@ type Proof struct {
 	Position string        // the freshness mark from before the reading; empty where the server has none
 	Moved    bool          // the server was written to during the reading, or cannot tell
 	Missing  []string      // why there is no proof; empty where there is
+	Cursor   Cursor        // from where to follow what was read; empty: a Stream tells everything once
 }
 
 // Complete tells whether what was not read is not there.
