@@ -57,6 +57,23 @@ func (p *patient) Write(b []byte) (int, error) {
 
 // dial connects, secures, logs in and reads the rootDSE.
 func dial(ctx context.Context, p *prepared) (*conn, error) {
+	c, err := open(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.guard(ctx, p.Timeout, func() error { return c.bind(ctx) }); err != nil {
+		c.close()
+		return nil, explain("log in at "+p.address, err, p.Password)
+	}
+	if err := c.readRoot(ctx); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// open connects and secures. Nobody is logged in then.
+func open(ctx context.Context, p *prepared) (*conn, error) {
 	dialer := &net.Dialer{Timeout: p.Timeout, KeepAlive: 15 * time.Second}
 	raw, err := dialer.DialContext(ctx, "tcp", p.address)
 	if err != nil {
@@ -68,18 +85,9 @@ func dial(ctx context.Context, p *prepared) (*conn, error) {
 	c := &conn{p: p, raw: &patient{Conn: raw, idle: p.Timeout}, seen: names{}}
 	c.wire = c.raw
 	c.in = bufio.NewReaderSize(c.wire, 64<<10)
-	for _, step := range []struct {
-		name string
-		do   func(context.Context) error
-	}{{"secure the connection to " + p.address, c.secure}, {"log in at " + p.address, c.bind}} {
-		if err := c.guard(ctx, p.Timeout, func() error { return step.do(ctx) }); err != nil {
-			c.close()
-			return nil, explain(step.name, err, p.Password)
-		}
-	}
-	if err := c.readRoot(ctx); err != nil {
+	if err := c.guard(ctx, p.Timeout, func() error { return c.secure(ctx) }); err != nil {
 		c.close()
-		return nil, err
+		return nil, explain("secure the connection to "+p.address, err, p.Password)
 	}
 	return c, nil
 }
