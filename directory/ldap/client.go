@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	goldap "github.com/go-ldap/ldap/v3"
 )
@@ -19,6 +20,9 @@ type Client struct {
 
 	mu      sync.Mutex
 	control *conn
+
+	following sync.Mutex   // held while changes are told
+	at        atomic.Int32 // the server that was last found well, in p.servers
 }
 
 // NewClient checks c and answers a Client, which connects when it is first used.
@@ -41,6 +45,33 @@ func (cl *Client) Close() error {
 	return nil
 }
 
+// dial connects and logs in.
+func (cl *Client) dial(ctx context.Context) (*conn, error) { return cl.reach(ctx, dial) }
+
+// reach connects to the server that was last found well, or to the next of the list that can be reached.
+func (cl *Client) reach(ctx context.Context, connect func(context.Context, *prepared, *server) (*conn, error)) (*conn, error) {
+	var errs []error
+	first, n := int(cl.at.Load()), len(cl.p.servers)
+	for i := range n {
+		at := (first + i) % n
+		c, err := connect(ctx, cl.p, cl.p.servers[at])
+		if err == nil {
+			cl.at.Store(int32(at))
+			return c, nil
+		}
+		errs = append(errs, err)
+		if ctx.Err() != nil || !away(err) {
+			return nil, err
+		}
+	}
+	return nil, errors.Join(errs...)
+}
+
+// away tells whether another server may do better: a wrong password is wrong everywhere, and a wrong certificate is to be seen.
+func away(err error) bool {
+	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrTimeout) || errors.Is(err, ErrClosed)
+}
+
 // shared runs fn on the standing connection, and once more on a fresh one where the server had closed it meanwhile.
 func (cl *Client) shared(ctx context.Context, fn func(*conn) error) error {
 	cl.mu.Lock()
@@ -48,7 +79,7 @@ func (cl *Client) shared(ctx context.Context, fn func(*conn) error) error {
 	stood := cl.control != nil && !cl.control.dead
 	for {
 		if cl.control == nil || cl.control.dead {
-			c, err := dial(ctx, cl.p)
+			c, err := cl.dial(ctx)
 			if err != nil {
 				cl.control = nil
 				return err
@@ -65,19 +96,11 @@ func (cl *Client) shared(ctx context.Context, fn func(*conn) error) error {
 
 // rootDSE is what a server says about itself (RFC 4512 section 5.1).
 type rootDSE struct {
-	vendor      string
+	quirks
 	contexts    []string
 	paging      bool
 	contentSync bool
 }
-
-// The vendors that are told apart.
-const (
-	vendorOpenLDAP = "openldap"
-	vendorAD       = "ad"
-	vendor389      = "389"
-	vendorOther    = "other"
-)
 
 func (c *conn) readRoot(ctx context.Context) error {
 	p, err := c.search(ctx, request{scope: goldap.ScopeBaseObject, filter: "(objectClass=*)",
@@ -89,18 +112,9 @@ func (c *conn) readRoot(ctx context.Context) error {
 		return fmt.Errorf("%w: it has no rootDSE", ErrServer)
 	}
 	a := p.entries[0].attrs
-	vendor := strings.ToLower(strings.Join(a["vendorname"], " "))
-	c.root = rootDSE{vendor: vendorOther, contexts: a["namingcontexts"],
+	c.root = rootDSE{quirks: quirksOf(a), contexts: a["namingcontexts"],
 		paging:      slices.Contains(a["supportedcontrol"], goldap.ControlTypePaging),
 		contentSync: slices.Contains(a["supportedcontrol"], goldap.ControlTypeSyncRequest)}
-	switch {
-	case slices.Contains(a["supportedcapabilities"], "1.2.840.113556.1.4.800"): // [MS-ADTS] LDAP_CAP_ACTIVE_DIRECTORY_OID
-		c.root.vendor = vendorAD
-	case strings.Contains(vendor, "389") || strings.Contains(vendor, "red hat"):
-		c.root.vendor = vendor389
-	case slices.ContainsFunc(a["objectclass"], func(s string) bool { return strings.EqualFold(s, "OpenLDAProotDSE") }):
-		c.root.vendor = vendorOpenLDAP
-	}
 	return nil
 }
 
@@ -109,31 +123,25 @@ func (c *conn) idAttribute() string {
 	if c.p.IDAttribute != "" {
 		return strings.ToLower(c.p.IDAttribute)
 	}
-	switch c.root.vendor {
-	case vendorAD:
-		return "objectguid"
-	case vendor389: // imported entries have no entryUUID there, later ones may have both
-		return "nsuniqueid"
+	return c.root.id
+}
+
+// classes lists the object classes of a class, and the one that excludes from it.
+func (c *conn) classes(class Class) (list []string, without string) {
+	list = map[Class][]string{ClassPerson: c.p.PersonClasses, ClassUnit: c.p.UnitClasses, ClassGroup: c.p.GroupClasses}[class]
+	switch {
+	case len(list) > 0:
+	case class == ClassPerson:
+		list, without = c.root.people, c.root.notPeople
+	default:
+		list = c.root.groups
 	}
-	return "entryuuid"
+	return list, without
 }
 
 // filter asks for object classes only: servers do not report an entry that leaves any other filter.
 func (c *conn) filter(class Class) string {
-	list := map[Class][]string{ClassPerson: c.p.PersonClasses, ClassUnit: c.p.UnitClasses, ClassGroup: c.p.GroupClasses}[class]
-	without := ""
-	if len(list) == 0 {
-		switch ad := c.root.vendor == vendorAD; {
-		case class == ClassPerson && ad:
-			list, without = []string{"user"}, "(!(objectClass=computer))" // a computer is a user there, too
-		case class == ClassPerson:
-			list = []string{"inetOrgPerson"}
-		case ad:
-			list = []string{"group"}
-		default:
-			list = []string{"groupOfNames", "groupOfUniqueNames", "groupOfMembers", "posixGroup"}
-		}
-	}
+	list, without := c.classes(class)
 	var b strings.Builder
 	for _, name := range list {
 		b.WriteString("(objectClass=" + goldap.EscapeFilter(name) + ")")
@@ -145,7 +153,7 @@ func (c *conn) filter(class Class) string {
 	if without == "" {
 		return out
 	}
-	return "(&" + out + without + ")"
+	return "(&" + out + "(!(objectClass=" + without + ")))"
 }
 
 // key makes the identity of an entry into text; empty where the entry shows none.
@@ -158,19 +166,6 @@ func key(e entry, idAttribute string) string {
 		return guid(v[0])
 	}
 	return strings.ToLower(v[0])
-}
-
-// guid writes an objectGUID as Microsoft does: the first three groups are little-endian.
-func guid(raw string) string {
-	if len(raw) != 16 {
-		return ""
-	}
-	b := []byte(raw)
-	slices.Reverse(b[0:4])
-	slices.Reverse(b[4:6])
-	slices.Reverse(b[6:8])
-	h := hex.EncodeToString(b)
-	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
 // keyFilter asks for one identity.
@@ -269,7 +264,7 @@ func (c *conn) position(ctx context.Context) (string, error) {
 	}
 	for _, dn := range at {
 		p, err := c.search(ctx, request{base: dn, scope: goldap.ScopeBaseObject, filter: "(objectClass=*)",
-			attrs: []string{"contextCSN", "highestCommittedUSN", "lastChangeNumber", "dsServiceName"}})
+			attrs: append(slices.Clone(c.root.marks), c.root.markOf...)})
 		if err != nil {
 			if dn != "" && !c.dead {
 				continue // the suffix may be hidden from the account
@@ -277,14 +272,21 @@ func (c *conn) position(ctx context.Context) (string, error) {
 			return "", err
 		}
 		for _, e := range p.entries {
-			marks := slices.Concat(e.attrs["contextcsn"], e.attrs["highestcommittedusn"], e.attrs["lastchangenumber"])
-			if len(marks) > 0 {
+			if marks := e.all(c.root.marks); len(marks) > 0 {
 				slices.Sort(marks)
-				return strings.Join(append(marks, e.attrs["dsservicename"]...), " "), nil
+				return strings.Join(append(marks, e.all(c.root.markOf)...), " "), nil
 			}
 		}
 	}
 	return "", nil
+}
+
+// all answers the values of these attributes.
+func (e entry) all(names []string) (out []string) {
+	for _, name := range names {
+		out = append(out, e.attrs[strings.ToLower(name)]...)
+	}
+	return out
 }
 
 // parsedWithin tells whether base is suffix or beneath it.

@@ -37,7 +37,9 @@ func (Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 // Config says where a directory is and how to read it. The zero value of everything but URL, BindDN, Password
 // and Base is a sensible default.
 type Config struct {
-	URL string `koanf:"url"` // ldaps://host[:port], or ldap://host[:port], which is secured with StartTLS
+	// URL is ldaps://host[:port], or ldap://host[:port], which is secured with StartTLS; or several, with blanks between them, in the
+	// order of preference: servers that hold the same directory. The next is asked where one cannot be reached or is behind.
+	URL string `koanf:"url"`
 	// InsecurePlain speaks ldap:// without TLS. It is refused for hosts other than this machine.
 	InsecurePlain bool   `koanf:"insecure_plain"`
 	CAFile        string `koanf:"ca_file"`     // PEM; the authorities to trust instead of the system's
@@ -77,12 +79,17 @@ var attributeName = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)
 // prepared is a Config that was checked and filled in.
 type prepared struct {
 	Config
+	servers []*server // at least one
+	base    *goldap.DN
+	fields  map[string][]string // attribute of a person → LDAP attributes, in lower case
+	labels  map[string]string
+}
+
+// server is one that holds the directory.
+type server struct {
 	host, address string
 	secure        bool // ldaps
 	tls           *tls.Config
-	base          *goldap.DN
-	fields        map[string][]string // attribute of a person → LDAP attributes, in lower case
-	labels        map[string]string
 }
 
 // Check answers an ErrConfig where c cannot be used. It reads CAFile, but does not connect.
@@ -96,27 +103,17 @@ func (c Config) prepare() (*prepared, error) {
 	bad := func(key, format string, args ...any) error {
 		return fmt.Errorf("%w: %s: %s", ErrConfig, key, fmt.Sprintf(format, args...))
 	}
-	u, err := url.Parse(c.URL)
-	if err != nil || u.Hostname() == "" || u.Scheme != "ldap" && u.Scheme != "ldaps" {
+	for text := range strings.FieldsSeq(c.URL) {
+		at, err := c.server(text, bad)
+		if err != nil {
+			return nil, err
+		}
+		p.servers = append(p.servers, at)
+	}
+	if len(p.servers) == 0 {
 		return nil, bad("url", "wants ldaps://host or ldap://host")
 	}
-	if u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
-		return nil, bad("url", "wants only a host and a port; the login stands in bind_dn and password, the base in base")
-	}
-	port := u.Port()
-	if p.host, p.secure = u.Hostname(), u.Scheme == "ldaps"; port == "" {
-		port = map[bool]string{true: "636", false: "389"}[p.secure]
-	}
-	p.address = net.JoinHostPort(p.host, port)
-	if c.InsecurePlain && p.secure {
-		return nil, bad("insecure_plain", "makes no sense with ldaps://")
-	}
-	if ip := net.ParseIP(p.host); c.InsecurePlain && p.host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, bad("insecure_plain", "is only for a server on this machine, not for %s: the password and all names would cross the network readable", p.host)
-	}
-	if p.tls, err = c.tlsConfig(p.host); err != nil {
-		return nil, bad("ca_file", "%v", err)
-	}
+	var err error
 	if p.base, err = goldap.ParseDN(c.Base); err != nil || len(p.base.RDNs) == 0 {
 		return nil, bad("base", "%q is not a distinguished name", c.Base)
 	}
@@ -133,6 +130,32 @@ func (c Config) prepare() (*prepared, error) {
 	}
 	p.defaults()
 	return p, p.checkNames(bad)
+}
+
+// server reads one URL.
+func (c Config) server(text string, bad func(string, string, ...any) error) (*server, error) {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.Scheme != "ldap" && u.Scheme != "ldaps" {
+		return nil, bad("url", "wants ldaps://host or ldap://host")
+	}
+	if u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return nil, bad("url", "wants only a host and a port; the login stands in bind_dn and password, the base in base")
+	}
+	s, port := &server{host: u.Hostname(), secure: u.Scheme == "ldaps"}, u.Port()
+	if port == "" {
+		port = map[bool]string{true: "636", false: "389"}[s.secure]
+	}
+	s.address = net.JoinHostPort(s.host, port)
+	if c.InsecurePlain && s.secure {
+		return nil, bad("insecure_plain", "makes no sense with ldaps://")
+	}
+	if ip := net.ParseIP(s.host); c.InsecurePlain && s.host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return nil, bad("insecure_plain", "is only for a server on this machine, not for %s: the password and all names would cross the network readable", s.host)
+	}
+	if s.tls, err = c.tlsConfig(s.host); err != nil {
+		return nil, bad("ca_file", "%v", err)
+	}
+	return s, nil
 }
 
 func (p *prepared) defaults() {

@@ -16,6 +16,7 @@ import (
 // conn is one connection with one request at a time. After any error but an answer of the server it is closed.
 type conn struct {
 	p    *prepared
+	at   *server
 	raw  *patient
 	wire net.Conn // raw, or TLS over it
 	in   *bufio.Reader
@@ -56,14 +57,14 @@ func (p *patient) Write(b []byte) (int, error) {
 }
 
 // dial connects, secures, logs in and reads the rootDSE.
-func dial(ctx context.Context, p *prepared) (*conn, error) {
-	c, err := open(ctx, p)
+func dial(ctx context.Context, p *prepared, at *server) (*conn, error) {
+	c, err := open(ctx, p, at)
 	if err != nil {
 		return nil, err
 	}
 	if err := c.guard(ctx, p.Timeout, func() error { return c.bind(ctx) }); err != nil {
 		c.close()
-		return nil, explain("log in at "+p.address, err, p.Password)
+		return nil, explain("log in at "+at.address, err, p.Password)
 	}
 	if err := c.readRoot(ctx); err != nil {
 		c.close()
@@ -73,21 +74,21 @@ func dial(ctx context.Context, p *prepared) (*conn, error) {
 }
 
 // open connects and secures. Nobody is logged in then.
-func open(ctx context.Context, p *prepared) (*conn, error) {
+func open(ctx context.Context, p *prepared, at *server) (*conn, error) {
 	dialer := &net.Dialer{Timeout: p.Timeout, KeepAlive: 15 * time.Second}
-	raw, err := dialer.DialContext(ctx, "tcp", p.address)
+	raw, err := dialer.DialContext(ctx, "tcp", at.address)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, explain("connect", ctx.Err(), p.Password)
 		}
-		return nil, explain("connect to "+p.address, err, p.Password)
+		return nil, explain("connect to "+at.address, err, p.Password)
 	}
-	c := &conn{p: p, raw: &patient{Conn: raw, idle: p.Timeout}, seen: names{}}
+	c := &conn{p: p, at: at, raw: &patient{Conn: raw, idle: p.Timeout}, seen: names{}}
 	c.wire = c.raw
 	c.in = bufio.NewReaderSize(c.wire, 64<<10)
 	if err := c.guard(ctx, p.Timeout, func() error { return c.secure(ctx) }); err != nil {
 		c.close()
-		return nil, explain("secure the connection to "+p.address, err, p.Password)
+		return nil, explain("secure the connection to "+at.address, err, p.Password)
 	}
 	return c, nil
 }
@@ -131,11 +132,11 @@ func (c *conn) close() {
 func (c *conn) secure(ctx context.Context) error {
 	if c.p.InsecurePlain {
 		if at, ok := c.raw.RemoteAddr().(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
-			return fmt.Errorf("%w: insecure_plain, but %s is another machine", ErrTLS, c.p.host)
+			return fmt.Errorf("%w: insecure_plain, but %s is another machine", ErrTLS, c.at.host)
 		}
 		return nil
 	}
-	if !c.p.secure {
+	if !c.at.secure {
 		op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationExtendedRequest, nil, "")
 		op.AppendChild(octets(0, ber.ClassContext, "1.3.6.1.4.1.1466.20037")) // RFC 4511 section 4.14
 		if err := c.exchange(op, tagExtAnswer); err != nil {
@@ -149,7 +150,7 @@ func (c *conn) secure(ctx context.Context) error {
 			return fmt.Errorf("%w: the server sent plain bytes after StartTLS", ErrTLS)
 		}
 	}
-	t := tls.Client(c.raw, c.p.tls.Clone())
+	t := tls.Client(c.raw, c.at.tls.Clone())
 	if err := t.HandshakeContext(ctx); err != nil {
 		var slow net.Error
 		if errors.As(err, &slow) && slow.Timeout() {

@@ -40,10 +40,10 @@ type Object struct {
 type Proof struct {
 	Kind     string        // "page_end": each last page came with an empty cookie and success
 	Counts   map[Class]int // entries read
+	Cursor   Cursor        // from where to follow after a Snapshot; empty: from the beginning, which tells everything once
 	Position string        // the freshness mark from before the reading; empty where the server has none
 	Moved    bool          // the server was written to during the reading, or cannot tell
 	Missing  []string      // why there is no proof; empty where there is
-	Cursor   Cursor        // from where to follow what was read; empty: a Stream tells everything once
 }
 
 // Complete tells whether what was not read is not there.

@@ -20,7 +20,7 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 			find(Error, codeOf(err), "%v", err)
 		}
 	}()
-	c, err := dial(ctx, cl.p)
+	c, err := cl.dial(ctx)
 	if err != nil {
 		return caps, nil, err
 	}

@@ -17,6 +17,7 @@ const maxRanges = 10_000
 type reading struct {
 	c       *conn
 	emit    func([]Object) error
+	attrs   func(Class) []string
 	proof   Proof
 	id      string
 	seen    map[string]string // key → DN, over all classes
@@ -29,20 +30,31 @@ type reading struct {
 // Snapshot implements Reader. Units are read before people and, where the server's mark moved meanwhile, once more at
 // the end: a person whose unit was renamed during the reading then finds it under either name.
 func (cl *Client) Snapshot(ctx context.Context, emit func([]Object) error) (Proof, error) {
-	c, err := dial(ctx, cl.p)
+	return cl.read(ctx, false, emit)
+}
+
+// read reads everything, or of everything only the id.
+func (cl *Client) read(ctx context.Context, idsOnly bool, emit func([]Object) error) (Proof, error) {
+	c, err := cl.dial(ctx)
 	if err != nil {
 		return Proof{Missing: []string{"the directory could not be opened"}}, err
 	}
 	defer c.close()
 	r := &reading{c: c, emit: emit, id: c.idAttribute(), seen: map[string]string{}, proof: Proof{Counts: map[Class]int{}}}
-	err = r.run(ctx)
+	r.attrs = func(class Class) []string {
+		if idsOnly {
+			return []string{r.id}
+		}
+		return c.p.attributes(class, r.id)
+	}
+	err = r.run(ctx, !idsOnly)
 	if err != nil {
 		r.missing("the reading ended early")
 	}
 	return r.proof, err
 }
 
-func (r *reading) run(ctx context.Context) (err error) {
+func (r *reading) run(ctx context.Context, unitsTwice bool) (err error) {
 	if r.proof.Position, err = r.c.position(ctx); err != nil {
 		return err
 	}
@@ -55,7 +67,7 @@ func (r *reading) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.proof.Moved = after != r.proof.Position || after == ""; r.proof.Moved {
+	if r.proof.Moved = after != r.proof.Position || after == ""; r.proof.Moved && unitsTwice {
 		if err := r.class(ctx, ClassUnit, true); err != nil {
 			return fmt.Errorf("read %s again: %w", ClassUnit, err)
 		}
@@ -76,7 +88,7 @@ func (r *reading) run(ctx context.Context) (err error) {
 	if r.twice > 0 {
 		r.missing(fmt.Sprintf("%d entries have the %s of another entry", r.twice, r.id))
 	}
-	if r.outside > 0 && !r.c.p.IgnoreReferences && r.c.root.vendor != vendorAD { // there each subtree search names the other partitions
+	if r.outside > 0 && !r.c.p.IgnoreReferences && !r.c.root.strayReferences {
 		r.missing(fmt.Sprintf("the server pointed %d times to another server for a part of the tree, which is not followed", r.outside))
 	}
 	return nil
@@ -86,7 +98,7 @@ func (r *reading) missing(why string) { r.proof.Missing = append(r.proof.Missing
 
 // class reads all pages of one class.
 func (r *reading) class(ctx context.Context, class Class, again bool) error {
-	req := request{base: r.c.p.Base, scope: goldap.ScopeWholeSubtree, filter: r.c.filter(class), attrs: r.c.p.attributes(class, r.id), pageSize: r.c.p.PageSize}
+	req := request{base: r.c.p.Base, scope: goldap.ScopeWholeSubtree, filter: r.c.filter(class), attrs: r.attrs(class), pageSize: r.c.p.PageSize}
 	var last string
 	for {
 		p, err := r.c.search(ctx, req)

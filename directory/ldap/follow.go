@@ -1,0 +1,41 @@
+package ldap
+
+import (
+	"context"
+	"fmt"
+)
+
+// Changes implements Stream.
+func (cl *Client) Changes(ctx context.Context, from Cursor, emit func([]Change) error) (Cursor, error) {
+	return cl.follow(ctx, from, false, emit)
+}
+
+// Watch implements Stream.
+func (cl *Client) Watch(ctx context.Context, from Cursor, emit func([]Change) error) error {
+	_, err := cl.follow(ctx, from, true, emit)
+	return err
+}
+
+// follow tells the changes in the way of the server, on a connection of its own; persist goes on after the server was caught up
+// with. One following at a time: 389 has crashed under several searches that persist.
+func (cl *Client) follow(ctx context.Context, from Cursor, persist bool, emit func([]Change) error) (Cursor, error) {
+	cl.following.Lock()
+	defer cl.following.Unlock()
+	c, err := cl.dial(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer c.close()
+	return "", fmt.Errorf("%w: %s has no way", ErrNoStream, c.root.vendor)
+}
+
+// Inventory implements Stream.
+func (cl *Client) Inventory(ctx context.Context, emit func(Class, []string) error) (Proof, error) {
+	return cl.read(ctx, true, func(objects []Object) error {
+		keys := make([]string, len(objects))
+		for i, o := range objects {
+			keys[i] = o.Key
+		}
+		return emit(objects[0].Class, keys)
+	})
+}
