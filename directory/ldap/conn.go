@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -176,7 +177,7 @@ func (c *conn) bind(context.Context) error {
 
 // exchange sends a request that has one answer, and answers its result.
 func (c *conn) exchange(op *ber.Packet, tag byte) error {
-	if err := c.send(op, nil); err != nil {
+	if err := c.send(op); err != nil {
 		return err
 	}
 	m, err := c.receive()
@@ -189,9 +190,9 @@ func (c *conn) exchange(op *ber.Packet, tag byte) error {
 	return parseResult(m.op)
 }
 
-func (c *conn) send(op, control *ber.Packet) error {
+func (c *conn) send(op *ber.Packet, controls ...*ber.Packet) error {
 	c.id++
-	_, err := c.wire.Write(envelope(c.id, op, control))
+	_, err := c.wire.Write(envelope(c.id, op, controls...))
 	return err
 }
 
@@ -219,6 +220,7 @@ type request struct {
 	attrs    []string
 	pageSize int // 0: without the paging control
 	cookie   string
+	controls []*ber.Packet // others
 }
 
 // page is the answer to one search. That paged and an empty cookie come together is the server's word that there is no more.
@@ -227,17 +229,24 @@ type page struct {
 	cookie     string
 	paged      bool
 	references int
+	controls   []byte // of the end
 }
 
 // search runs one search. With an error the page holds what came before it.
 func (c *conn) search(ctx context.Context, r request) (page, error) {
+	p, err := c.ask(ctx, r)
+	return p, explain("search "+r.base, err, c.p.Password)
+}
+
+// ask is search with the error as it came: a *goldap.Error is the server's answer.
+func (c *conn) ask(ctx context.Context, r request) (page, error) {
 	var p page
-	op, control, err := r.encode()
+	op, controls, err := r.encode()
 	if err != nil {
 		return p, err
 	}
 	err = c.guard(ctx, c.p.PageTimeout, func() error {
-		if err := c.send(op, control); err != nil {
+		if err := c.send(op, controls...); err != nil {
 			return err
 		}
 		for {
@@ -259,6 +268,7 @@ func (c *conn) search(ctx context.Context, r request) (page, error) {
 				if err := parseResult(m.op); err != nil {
 					return err
 				}
+				p.controls = slices.Clone(m.controls)
 				p.cookie, p.paged, err = parsePaging(m.controls)
 				return err
 			default:
@@ -266,10 +276,10 @@ func (c *conn) search(ctx context.Context, r request) (page, error) {
 			}
 		}
 	})
-	return p, explain("search "+r.base, err, c.p.Password)
+	return p, err
 }
 
-func (r request) encode() (op, control *ber.Packet, err error) {
+func (r request) encode() (op *ber.Packet, controls []*ber.Packet, err error) {
 	filter, err := goldap.CompileFilter(r.filter)
 	if err != nil {
 		return nil, nil, err
@@ -293,7 +303,7 @@ func (r request) encode() (op, control *ber.Packet, err error) {
 	if r.pageSize > 0 {
 		paging := goldap.NewControlPaging(uint32(r.pageSize))
 		paging.SetCookie([]byte(r.cookie))
-		control = paging.Encode()
+		controls = append(controls, paging.Encode())
 	}
-	return op, control, nil
+	return op, append(controls, r.controls...), nil
 }

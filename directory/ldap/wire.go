@@ -235,54 +235,62 @@ func parseResult(op []byte) error {
 	return goldap.NewError(uint16(code), errors.New(strings.ToValidUTF8(strings.TrimRight(string(text), "\x00"), "?")))
 }
 
-// parsePaging finds the paging control (RFC 2696) among the controls of an answer.
-func parsePaging(controls []byte) (cookie string, found bool, err error) {
+// findControl answers the value of a control among those of an answer.
+func findControl(controls []byte, oid string) (value []byte, found bool, err error) {
 	for len(controls) > 0 {
-		var c, oid []byte
+		var c, name []byte
 		if c, controls, err = want(controls, tagSequence); err != nil {
-			return "", false, err
+			return nil, false, err
 		}
-		if oid, c, err = want(c, tagOctets); err != nil {
-			return "", false, err
+		if name, c, err = want(c, tagOctets); err != nil {
+			return nil, false, err
 		}
-		if string(oid) != goldap.ControlTypePaging {
+		if string(name) != oid {
 			continue
 		}
 		if len(c) > 0 && c[0] == 0x01 { // criticality
 			if _, _, c, err = element(c); err != nil {
-				return "", false, err
+				return nil, false, err
 			}
 		}
-		value, _, err := want(c, tagOctets)
-		if err != nil {
-			return "", false, err
-		}
-		inner, _, err := want(value, tagSequence)
-		if err != nil {
-			return "", false, err
-		}
-		_, inner, err = want(inner, 0x02) // the server's estimate
-		if err != nil {
-			return "", false, err
-		}
-		raw, _, err := want(inner, tagOctets)
-		return string(raw), err == nil, err
+		value, _, err = want(c, tagOctets)
+		return value, err == nil, err
 	}
-	return "", false, nil
+	return nil, false, nil
+}
+
+// parsePaging finds the paging control (RFC 2696) among the controls of an answer.
+func parsePaging(controls []byte) (cookie string, found bool, err error) {
+	value, found, err := findControl(controls, goldap.ControlTypePaging)
+	if err != nil || !found {
+		return "", false, err
+	}
+	inner, _, err := want(value, tagSequence)
+	if err != nil {
+		return "", false, err
+	}
+	_, inner, err = want(inner, 0x02) // the server's estimate
+	if err != nil {
+		return "", false, err
+	}
+	raw, _, err := want(inner, tagOctets)
+	return string(raw), err == nil, err
 }
 
 func octets(tag ber.Tag, class ber.Class, s string) *ber.Packet {
 	return ber.NewString(class, ber.TypePrimitive, tag, s, "")
 }
 
-// envelope makes a request: a message number, an operation and, where there is one, a control.
-func envelope(id int64, op, control *ber.Packet) []byte {
+// envelope makes a request: a message number, an operation and, where there are some, controls.
+func envelope(id int64, op *ber.Packet, controls ...*ber.Packet) []byte {
 	m := ber.NewSequence("")
 	m.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, id, ""))
 	m.AppendChild(op)
-	if control != nil {
+	if len(controls) > 0 {
 		list := ber.Encode(ber.ClassContext, ber.TypeConstructed, 0, nil, "")
-		list.AppendChild(control)
+		for _, c := range controls {
+			list.AppendChild(c)
+		}
 		m.AppendChild(list)
 	}
 	return m.Bytes()
