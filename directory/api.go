@@ -94,7 +94,14 @@ type FreezeView struct {
 	LiftedAt  time.Time   `json:"lifted_at,omitzero"`
 	Actor     string      `json:"actor,omitempty" doc:"who set it in the console, or undid it"`
 	Reason    string      `json:"reason,omitempty" doc:"as they gave it"`
+	Contested *Contested  `json:"contested,omitempty" doc:"of a veto: a source says active all the same"`
 	Undone    bool        `json:"undone" doc:"a source disabled or deleted the person; that is set aside until from"`
+}
+
+// Contested says which source contradicts a veto.
+type Contested struct {
+	Source SourceRef `json:"source"`
+	Since  time.Time `json:"since"`
 }
 
 // RecordView is a record in an answer, without its raw form.
@@ -108,6 +115,9 @@ type RecordView struct {
 	Active      bool      `json:"active"`
 	StartAt     time.Time `json:"start_at,omitzero"`
 	EndAt       time.Time `json:"end_at,omitzero"`
+	LeaveFrom   time.Time `json:"leave_from,omitzero"`
+	LeaveUntil  time.Time `json:"leave_until,omitzero"`
+	Planned     []Planned `json:"planned,omitempty" doc:"what the source says will hold from an instant on"`
 	Version     int64     `json:"version"`
 	UpdatedAt   time.Time `json:"updated_at"`
 	AbsentSince time.Time `json:"absent_since,omitzero"`
@@ -264,8 +274,8 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 
 func recordView(r Record, sources map[id.Source]Source) RecordView {
 	return RecordView{Link: r.Link, Source: sourceRef(sources[r.Source]), Key: r.Key, ExternalID: r.ExternalID,
-		UserName: r.UserName, DisplayName: r.DisplayName, Active: r.Active, StartAt: r.StartAt, EndAt: r.EndAt, Version: r.Version,
-		UpdatedAt: r.UpdatedAt, AbsentSince: r.AbsentSince, DeletedAt: r.DeletedAt}
+		UserName: r.UserName, DisplayName: r.DisplayName, Active: r.Active, StartAt: r.StartAt, EndAt: r.EndAt,
+		LeaveFrom: r.LeaveFrom, LeaveUntil: r.LeaveUntil, Planned: r.Planned, Version: r.Version, UpdatedAt: r.UpdatedAt, AbsentSince: r.AbsentSince, DeletedAt: r.DeletedAt}
 }
 
 func sourceRef(s Source) SourceRef { return SourceRef{s.ID, s.Name, s.Kind} }
@@ -276,6 +286,9 @@ func freezeView(f Freeze, sources map[id.Source]Source, now time.Time) FreezeVie
 	if f.Source != "" {
 		ref := sourceRef(sources[f.Source])
 		v.Source = &ref
+	}
+	if !f.ContestedAt.IsZero() {
+		v.Contested = &Contested{sourceRef(sources[f.ContestedBy]), f.ContestedAt}
 	}
 	return v
 }

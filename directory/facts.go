@@ -73,6 +73,9 @@ func (r Reader) facts(ctx context.Context, rows []personRow, sources map[id.Sour
 		return nil, err
 	}
 	now := r.now()
+	if err := r.ahead(ctx, out, rows, sources, paths, now); err != nil {
+		return nil, err
+	}
 	for i := range out {
 		out[i].arrange(sources, paths, now)
 	}
@@ -82,13 +85,19 @@ func (r Reader) facts(ctx context.Context, rows []personRow, sources map[id.Sour
 // arrange works out what follows from the records and the unit of a fact.
 func (f *Fact) arrange(sources map[id.Source]Source, paths unitPaths, now time.Time) {
 	f.Records = leading(f.Records, sources, now)
-	f.Affiliations = affiliationsOf(f.Person.ID, f.Records, sources, paths.ids)
+	f.Affiliations = affiliationsOf(f.Person.ID, f.Records, sources, paths.ids, now)
 	f.UnitPath = paths.up(f.Person.Unit)
+	runs := slices.ContainsFunc(f.Affiliations, func(a Affiliation) bool { return a.runs(now) })
 	for _, a := range f.Affiliations {
-		if path := paths.up(a.Unit); a.Active && len(path) > 0 {
+		if path := paths.up(a.Unit); a.Active && (!runs || a.runs(now)) && len(path) > 0 {
 			f.UnitPaths = append(f.UnitPaths, path)
 		}
 	}
+}
+
+// runs tells whether the affiliation is active at t.
+func (a Affiliation) runs(t time.Time) bool {
+	return a.Active && (a.StartAt.IsZero() || !t.Before(a.StartAt)) && (a.EndAt.IsZero() || t.Before(a.EndAt))
 }
 
 // unitPaths holds the units that some records name and all above them.
@@ -115,13 +124,12 @@ func (r Reader) unitPaths(ctx context.Context, records []Record) (unitPaths, err
 	out := unitPaths{ids: map[reference]id.Unit{}, units: map[id.Unit]Unit{}}
 	named := map[id.Source]map[string]bool{}
 	for _, rec := range records {
-		if rec.UnitKey == "" {
-			continue
+		for _, key := range rec.plannedKeys("unit") {
+			if named[rec.Source] == nil {
+				named[rec.Source] = map[string]bool{}
+			}
+			named[rec.Source][key] = true
 		}
-		if named[rec.Source] == nil {
-			named[rec.Source] = map[string]bool{}
-		}
-		named[rec.Source][rec.UnitKey] = true
 	}
 	for source, keys := range named {
 		var rows []unitRow

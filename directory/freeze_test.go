@@ -189,6 +189,8 @@ func TestDates(t *testing.T) {
 		status(directory.StatusPending, true)
 		w.pass(time.Microsecond) // nobody writes: the clock alone decides
 		status(directory.StatusNotice, false)
+		w.apply(directory.RefreshPeople{People: []id.Person{r.Person}}) // what is in force is noted, once
+		list(t, "audit", w.actions(string(r.Person)), "person.created", "person.frozen", "person.frozen", "person.effective")
 		w.unchanged(func() { w.apply(directory.RefreshPeople{People: []id.Person{r.Person}}) })
 		w.edit(r, func(r *directory.Record) { r.LeaveFrom, r.LeaveUntil = w.at, w.at.AddDate(0, 0, 10) })
 		list(t, "slots", w.standing(r.Person), ended, "leave."+string(w.scim), pending)

@@ -205,6 +205,11 @@ func (w *work) inherit(subjects []*subject) {
 					op.change = FreezePerson{Person: d.keep, Veto: f.Veto, Until: f.Until}
 				case SlotEnded:
 					op.change = EndPerson{Person: d.keep, At: f.From}
+				case SlotVeto:
+					if !f.OpenAt(w.now) {
+						continue
+					}
+					op.change = Terminate{Source: f.Source, Veto: f.Until.Sub(w.now), Reason: f.Reason}
 				default:
 					continue
 				}

@@ -123,6 +123,7 @@ func ranked(records []Record, sources map[id.Source]Source, now time.Time) []Rec
 func merge(records []Record, sources map[id.Source]Source, now time.Time) (p Person, unit, manager reference) {
 	live := living(records)
 	for _, r := range ranked(records, sources, now) {
+		r = r.EffectiveAt(now)
 		for _, f := range []struct {
 			to   *string
 			from string
@@ -181,14 +182,15 @@ func fullName(given, family string) string {
 	return strings.TrimSpace(given + " " + family)
 }
 
-// affiliationsOf answers a person's employments; units holds the ids of those that are known.
-func affiliationsOf(person id.Person, records []Record, sources map[id.Source]Source, units map[reference]id.Unit) []Affiliation {
+// affiliationsOf answers a person's employments as they are at an instant; units holds the ids of those that are known.
+func affiliationsOf(person id.Person, records []Record, sources map[id.Source]Source, units map[reference]id.Unit, at time.Time) []Affiliation {
 	var out []Affiliation
 	for _, e := range employments(living(records), sources) {
 		w, lead := e.window(), e.records[0]
 		a := Affiliation{ID: id.Affiliation("aff_" + strings.TrimPrefix(string(lead.Link), "lnk_")), Person: person, Link: lead.Link,
 			StartAt: instant(w.from), EndAt: instant(w.until), Active: e.active}
 		for _, r := range e.records {
+			r = r.EffectiveAt(at)
 			a.Links = append(a.Links, r.Link)
 			a.Kind = cmp.Or(a.Kind, r.EmployeeType)
 			a.Department = cmp.Or(a.Department, r.Department)

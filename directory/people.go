@@ -63,7 +63,9 @@ func (w *work) consoleChange(c Change) (Outcome, error) {
 	return Unchanged, nil // people says better
 }
 
-func consoleSlot(slot string) bool { return slot == SlotSecurity || slot == SlotEnded }
+func consoleSlot(slot string) bool {
+	return slot == SlotSecurity || slot == SlotEnded || slot == SlotVeto
+}
 
 // follow finds whom the changed records and units concern besides their own people: those who named them before they were there.
 func (w *work) follow() error {
@@ -132,7 +134,8 @@ func (w *work) peopleWhere(column string, source id.Source, values map[string]bo
 		}
 		all = append(all, people...)
 	}
-	return all, nil
+	planned, err := w.plannedFor(column, source, values)
+	return append(all, planned...), err
 }
 
 // subject is one person on the way from what was to what will be.
@@ -164,6 +167,9 @@ func (w *work) people() error {
 	w.inherit(subjects)
 	for _, s := range subjects {
 		s.now, s.unit, s.manager = merge(s.records, w.sources, w.now)
+		if err := w.contest(s); err != nil {
+			return err
+		}
 	}
 	if err := w.resolve(subjects); err != nil {
 		return err
@@ -319,7 +325,7 @@ func (w *work) freezePlan(s *subject) (opened, changed, lifted []Freeze) {
 		f := &opened[i]
 		f.ID, f.Person, f.CreatedAt = id.New[id.Freeze](), s.id, w.now
 		if at, undone := w.undone[s.id]; consoleSlot(f.Slot) || undone && f.Slot == w.applied.Freezes[at].Slot {
-			f.Actor, f.Reason = w.cause.actor(), w.cause.Reason
+			f.Actor, f.Reason = w.cause.actor(), cmp.Or(w.cause.Reason, w.terminatedFor(f.Person))
 		}
 	}
 	return opened, changed, lifted
@@ -334,6 +340,8 @@ func (w *work) consoleFreeze(s *subject, op consoleOp) (opened, changed, lifted 
 		want.Veto, want.Until = c.Veto, micro(c.Until)
 	case EndPerson:
 		slot, want, gone = SlotEnded, Freeze{Slot: SlotEnded, Cause: CauseEnded, From: micro(c.At)}, c.At.IsZero()
+	case Terminate:
+		slot, want = SlotVeto, w.vetoOf(c)
 	case LiftFreeze:
 		for _, f := range s.standing {
 			if f.ID == c.Freeze {
@@ -355,7 +363,7 @@ func (w *work) consoleFreeze(s *subject, op consoleOp) (opened, changed, lifted 
 		return nil, nil, []Freeze{f}
 	}
 	f := s.standing[at]
-	if slot == SlotSecurity && (f.Until.IsZero() || f.Until.After(w.now)) { // one that runs is only ever made stronger
+	if slot != SlotEnded && (f.Until.IsZero() || f.Until.After(w.now)) { // one that runs is only ever made stronger
 		want.Veto = want.Veto || f.Veto
 		if f.Until.IsZero() || !want.Until.IsZero() && want.Until.Before(f.Until) {
 			want.Until = f.Until
@@ -365,6 +373,6 @@ func (w *work) consoleFreeze(s *subject, op consoleOp) (opened, changed, lifted 
 		w.applied.Freezes[op.index] = f
 		return nil, nil, nil
 	}
-	f.From, f.Until, f.Veto, f.Actor, f.Reason = want.From, want.Until, want.Veto, w.cause.actor(), cmp.Or(w.cause.Reason, f.Reason)
+	f.From, f.Until, f.Veto, f.Actor, f.Reason = want.From, want.Until, want.Veto, w.cause.actor(), cmp.Or(w.cause.Reason, w.terminatedFor(s.id), f.Reason)
 	return nil, []Freeze{f}, nil
 }

@@ -224,7 +224,7 @@ func (r Reader) Affiliations(ctx context.Context, person id.Person) ([]Affiliati
 	if err != nil {
 		return nil, err
 	}
-	return affiliationsOf(person, records, sources, paths.ids), nil
+	return affiliationsOf(person, records, sources, paths.ids, r.now()), nil
 }
 
 // leading sorts all records: those that speak first, then tombstones.

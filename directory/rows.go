@@ -2,6 +2,7 @@ package directory
 
 import (
 	"encoding/json"
+	"time"
 
 	"gorm.io/gorm"
 
@@ -69,6 +70,7 @@ type personRow struct {
 	Absent      bool
 	MergedInto  id.Person
 	RehiredAt   db.Instant
+	DueAt       db.Instant // the next known instant at which something changes by itself
 	Version     int64
 	CreatedAt   db.Instant
 	UpdatedAt   db.Instant
@@ -102,12 +104,12 @@ func (r personRow) person() Person {
 		CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time}
 }
 
-func personRowOf(p Person, gone bool) personRow {
+func personRowOf(p Person, gone bool, due time.Time) personRow {
 	return personRow{ID: p.ID, DisplayName: p.DisplayName, UserName: p.UserName, Email: p.Email, UnitID: p.Unit, ManagerID: p.Manager,
 		Attributes: db.JSON[personAttributes]{V: personAttributes{GivenName: p.GivenName, FamilyName: p.FamilyName, Title: p.Title, Department: p.Department,
 			EmployeeNumber: p.EmployeeNumber, EmployeeType: p.EmployeeType, CostCenter: p.CostCenter, Division: p.Division,
 			Organization: p.Organization, Company: p.Company, Locale: p.Locale, TimeZone: p.TimeZone, Labels: p.Labels}},
-		Search: searchText(p), SortKey: fold(p.DisplayName), Gone: gone, Absent: p.Absent, MergedInto: p.MergedInto, RehiredAt: db.At(p.RehiredAt),
+		Search: searchText(p), SortKey: fold(p.DisplayName), Gone: gone, Absent: p.Absent, MergedInto: p.MergedInto, RehiredAt: db.At(p.RehiredAt), DueAt: db.At(due),
 		Version: p.Version, CreatedAt: db.At(p.CreatedAt), UpdatedAt: db.At(p.UpdatedAt)}
 }
 
@@ -154,6 +156,7 @@ type recordRow struct {
 	DeletedAt       db.Instant
 	SetAsideUntil   db.Instant
 	MainEmail       string
+	Planned         db.JSON[[]Planned]
 }
 
 func (recordRow) TableName() string { return "records" }
@@ -162,7 +165,7 @@ func (recordRow) TableName() string { return "records" }
 const recordColumns = "link, source_id, record_key, person_id, external_id, external_key, user_name, user_name_fold, user_name_key, active, " +
 	"display_name, display_name_fold, given_name, family_name, title, department, division, organization, company, employee_number, " +
 	"employee_type, cost_center, locale, time_zone, emails, phones, labels, unit_key, manager_key, start_at, end_at, leave_from, leave_until, " +
-	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, main_email"
+	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, main_email, planned"
 
 func (r recordRow) record() Record {
 	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: valueOf(r.PersonID), ExternalID: r.ExternalID, UserName: r.UserName,
@@ -171,7 +174,7 @@ func (r recordRow) record() Record {
 			EmployeeType: r.EmployeeType, CostCenter: r.CostCenter, Locale: r.Locale, TimeZone: r.TimeZone, Emails: r.Emails.V,
 			Phones: r.Phones.V, Labels: r.Labels.V},
 		UnitKey: r.UnitKey, ManagerKey: r.ManagerKey, StartAt: r.StartAt.Time, EndAt: r.EndAt.Time, LeaveFrom: r.LeaveFrom.Time,
-		LeaveUntil: r.LeaveUntil.Time, Version: r.Version, CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time,
+		LeaveUntil: r.LeaveUntil.Time, Planned: r.Planned.V, Version: r.Version, CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time,
 		AbsentSince: r.AbsentSince.Time, DeletedAt: r.DeletedAt.Time, SetAsideUntil: r.SetAsideUntil.Time}
 	if r.Raw != "" {
 		rec.Raw = json.RawMessage(r.Raw)
@@ -190,7 +193,7 @@ func recordRowOf(rec Record, hash string, pushed bool) recordRow {
 		Labels: db.JSON[map[string]string]{V: rec.Labels}, UnitKey: rec.UnitKey, ManagerKey: rec.ManagerKey, StartAt: db.At(rec.StartAt),
 		EndAt: db.At(rec.EndAt), LeaveFrom: db.At(rec.LeaveFrom), LeaveUntil: db.At(rec.LeaveUntil), Raw: string(rec.Raw), Hash: hash,
 		Version: rec.Version, CreatedAt: db.At(rec.CreatedAt), UpdatedAt: db.At(rec.UpdatedAt), AbsentSince: db.At(rec.AbsentSince),
-		DeletedAt: db.At(rec.DeletedAt), SetAsideUntil: db.At(rec.SetAsideUntil), MainEmail: sortEmail(rec.Emails)}
+		DeletedAt: db.At(rec.DeletedAt), SetAsideUntil: db.At(rec.SetAsideUntil), MainEmail: sortEmail(rec.Emails), Planned: db.JSON[[]Planned]{V: rec.Planned}}
 	if rec.DeletedAt.IsZero() {
 		row.UserNameKey = keyOf(row.UserNameFold)
 		if pushed {
@@ -317,31 +320,35 @@ type memberRow struct {
 func (memberRow) TableName() string { return "group_members" }
 
 type freezeRow struct {
-	ID        id.Freeze
-	PersonID  id.Person
-	Slot      string
-	Cause     FreezeCause
-	SourceID  id.Source
-	FromAt    db.Instant
-	UntilAt   db.Instant
-	Veto      bool
-	Rev       int64
-	CreatedAt db.Instant
-	LiftedAt  db.Instant
-	Actor     string
-	Reason    string
+	ID          id.Freeze
+	PersonID    id.Person
+	Slot        string
+	Cause       FreezeCause
+	SourceID    id.Source
+	FromAt      db.Instant
+	UntilAt     db.Instant
+	Veto        bool
+	Rev         int64
+	CreatedAt   db.Instant
+	LiftedAt    db.Instant
+	Actor       string
+	Reason      string
+	ContestedAt db.Instant
+	ContestedBy id.Source
 }
 
 func (freezeRow) TableName() string { return "freezes" }
 
 func (r freezeRow) freeze() Freeze {
 	return Freeze{ID: r.ID, Person: r.PersonID, Slot: r.Slot, Cause: r.Cause, Source: r.SourceID, From: r.FromAt.Time, Until: r.UntilAt.Time,
-		Veto: r.Veto, Rev: r.Rev, CreatedAt: r.CreatedAt.Time, LiftedAt: r.LiftedAt.Time, Actor: r.Actor, Reason: r.Reason}
+		Veto: r.Veto, Rev: r.Rev, CreatedAt: r.CreatedAt.Time, LiftedAt: r.LiftedAt.Time, Actor: r.Actor, Reason: r.Reason,
+		ContestedAt: r.ContestedAt.Time, ContestedBy: r.ContestedBy}
 }
 
 func freezeRowOf(f Freeze) freezeRow {
 	return freezeRow{ID: f.ID, PersonID: f.Person, Slot: f.Slot, Cause: f.Cause, SourceID: f.Source, FromAt: db.At(f.From), UntilAt: db.At(f.Until),
-		Veto: f.Veto, Rev: f.Rev, CreatedAt: db.At(f.CreatedAt), LiftedAt: db.At(f.LiftedAt), Actor: f.Actor, Reason: f.Reason}
+		Veto: f.Veto, Rev: f.Rev, CreatedAt: db.At(f.CreatedAt), LiftedAt: db.At(f.LiftedAt), Actor: f.Actor, Reason: f.Reason,
+		ContestedAt: db.At(f.ContestedAt), ContestedBy: f.ContestedBy}
 }
 
 type workItemRow struct {

@@ -65,12 +65,14 @@ const (
 	CauseEnded    FreezeCause = "ended"    // the planned end
 	CauseLeave    FreezeCause = "leave"    // on leave
 	CauseSecurity FreezeCause = "security" // a human being said so in the console
+	CauseVeto     FreezeCause = "veto"     // terminated at once; no source lifts it while it stands
 )
 
-// Slots of the freezes that the console sets. Those of sources are "<cause>.<source id>".
+// Slots of the freezes that no source lifts. Those of sources are "<cause>.<source id>".
 const (
 	SlotSecurity = "security"
 	SlotEnded    = "ended.console"
+	SlotVeto     = "veto" // of Terminate
 )
 
 // Freeze is one reason why a person has no access, within [From, Until); zero is an open end.
@@ -87,6 +89,9 @@ type Freeze struct {
 	LiftedAt    time.Time
 	Actor       string // who set or undid it; empty for what a source says
 	Reason      string // as they gave it; personal
+	// ContestedAt is, of a veto, since when a source says active all the same, and ContestedBy which.
+	ContestedAt time.Time
+	ContestedBy id.Source
 }
 
 // OpenAt tells whether the freeze denies at t.
@@ -234,6 +239,7 @@ type Record struct {
 	ManagerKey            string // key of the manager's record in the same source; may be unknown yet
 	StartAt, EndAt        time.Time
 	LeaveFrom, LeaveUntil time.Time       // on leave within [LeaveFrom, LeaveUntil); both zero = no leave
+	Planned               []Planned       // what will hold from an instant on, or does since; sorted by At
 	Raw                   json.RawMessage // the whole SCIM resource or LDAP attributes
 	Version               int64
 	Person                id.Person
@@ -280,6 +286,9 @@ type Fact struct {
 	Affiliations []Affiliation
 	Freezes      []Freeze  // not lifted: open now, still to come, or past
 	UnitPath     []UnitKey // from the person's unit up to the root
-	// UnitPaths holds one path per active affiliation that has a unit, the leading one first.
+	// UnitPaths holds one path per active affiliation that has a unit, the leading one first; of those that run, where one does.
 	UnitPaths [][]UnitKey
+	// Ahead is what will hold from each instant on that is known, in order of time; empty for most people.
+	Ahead []Fact
+	At    time.Time // of one of Ahead: from when on
 }

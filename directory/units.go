@@ -282,6 +282,9 @@ func (w *work) syncDone(c SyncDone) (Outcome, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := w.stillActive(c.Source); err != nil {
+		return "", err
+	}
 	w.wrote = true
 	w.events = append(w.events, feed.Event{At: w.now, Kind: "source.synced", Subject: string(c.Source), Data: data})
 	return Updated, nil

@@ -47,11 +47,12 @@ type work struct {
 	live     map[id.Source]int     // records that came to life, less those that died
 	stages   map[id.Source]int64   // the changed sources that are not live, with the version of their content
 
-	decisions []decision         // of human beings about who is one
-	returned  map[id.Person]bool // who gets a record back, or is made for one
-	rehired   map[id.Person]bool // whose source made them anew
-	idle      map[id.Person]bool // who stays in a merge and had no access
-	doubts    []doubt            // correlations that a human being must decide
+	decisions []decision              // of human beings about who is one
+	returned  map[id.Person]bool      // who gets a record back, or is made for one
+	rehired   map[id.Person]bool      // whose source made them anew
+	idle      map[id.Person]bool      // who stays in a merge and had no access
+	doubts    []doubt                 // correlations that a human being must decide
+	contested map[id.Person]id.Source // whom a source that was read as a whole calls active against a veto
 
 	freezes []FreezeChange
 	events  []feed.Event
@@ -99,7 +100,8 @@ func (s *Store) begin(ctx context.Context, tx *db.Tx, cause Cause, n int) (*work
 		prepared: map[int]prepared{}, light: map[reference]lightRow{}, entries: map[id.Link]*entry{}, byKey: map[reference]*entry{},
 		result: map[int]*entry{}, fresh: map[id.Person]bool{}, touched: map[id.Person]bool{}, changed: map[id.Person]*Changed{}, waits: map[id.Person]bool{},
 		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, placedIn: map[reference]id.Unit{}, stages: map[id.Source]int64{}, undone: map[id.Person]int{},
-		returned: map[id.Person]bool{}, rehired: map[id.Person]bool{}, idle: map[id.Person]bool{}}
+		returned: map[id.Person]bool{}, rehired: map[id.Person]bool{}, idle: map[id.Person]bool{},
+		contested: map[id.Person]id.Source{}}
 	w.applied = Applied{Outcomes: make([]Outcome, n), Records: make([]Record, n), Groups: make([]GroupRecord, n), Resources: make([]Resource, n), Freezes: make([]Freeze, n)}
 	sources, err := w.r.Sources(ctx)
 	if err != nil {
@@ -183,6 +185,8 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.consoleChange(c)
 	case UndoFreeze:
 		return w.undoFreeze(c)
+	case Terminate:
+		return w.terminate(c)
 	case PutCursor:
 		return w.putCursor(c)
 	case SyncDone:
@@ -253,6 +257,8 @@ func (w *work) prefetch(changes []Change) error {
 				links[c.Link] = true
 				continue
 			}
+			keys[c.Source], full[reference{c.Source, c.Key}] = append(keys[c.Source], c.Key), true
+		case Terminate:
 			keys[c.Source], full[reference{c.Source, c.Key}] = append(keys[c.Source], c.Key), true
 		case MarkAbsent:
 			keys[c.Source] = append(keys[c.Source], c.Keys...)

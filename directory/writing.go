@@ -22,6 +22,7 @@ type writing struct {
 	w              *work
 	newPeople      []personRow
 	people         []personRow
+	due            []dueRow // of those who do not change otherwise
 	newRecords     []recordRow
 	records        []recordChange
 	renamed        []id.Link // whose unique names change
@@ -42,16 +43,17 @@ func (p *writing) person(s *subject) {
 		s.now.Absent = false
 	}
 	s.now.MergedInto, s.now.RehiredAt = w.mergedInto(s), w.rehiredAt(s)
+	due := w.due(s)
 	fields := DiffPerson(s.old.person(), s.now)
 	switch {
 	case s.fresh:
 		s.now.Version, s.now.CreatedAt, s.now.UpdatedAt = 1, w.now, w.now
-		p.newPeople = append(p.newPeople, personRowOf(s.now, gone))
+		p.newPeople = append(p.newPeople, personRowOf(s.now, gone, due))
 		w.differs(s.id, fieldNames(fields)...).Created = true
 		w.note("person.created", string(s.id), fields, nil)
 	case len(fields) > 0 || gone != s.old.Gone || s.now.MergedInto != s.old.MergedInto || !s.now.RehiredAt.Equal(s.old.RehiredAt.Time):
 		s.now.Version, s.now.CreatedAt, s.now.UpdatedAt = s.old.Version+1, s.old.CreatedAt.Time, w.now
-		p.people = append(p.people, personRowOf(s.now, gone))
+		p.people = append(p.people, personRowOf(s.now, gone, due))
 		w.differs(s.id, fieldNames(fields)...)
 		action := "person.changed"
 		if gone != s.old.Gone {
@@ -61,6 +63,8 @@ func (p *writing) person(s *subject) {
 			action = "person.deleted"
 		}
 		w.note(action, string(s.id), fields, nil)
+	case !due.Equal(s.old.DueAt.Time):
+		p.due = append(p.due, dueRow{s.id, db.At(due)})
 	}
 	p.personFreezes(s)
 }
@@ -113,6 +117,8 @@ func (w *work) answer(f Freeze) {
 		switch c := op.change.(type) {
 		case EndPerson:
 			slot = SlotEnded
+		case Terminate:
+			slot = SlotVeto
 		case LiftFreeze:
 			if c.Freeze != f.ID {
 				continue
@@ -205,7 +211,7 @@ func (p *writing) record(e *entry) {
 // employs tells whether a field of a record says something about an employment, which another record may hide from the merged person.
 func employs(field string) bool {
 	switch field {
-	case "active", "employee_number", "employee_type", "department", "unit", "start_at", "end_at", "leave_from", "leave_until":
+	case "active", "employee_number", "employee_type", "department", "unit", "start_at", "end_at", "leave_from", "leave_until", "planned":
 		return true
 	}
 	return false
@@ -214,7 +220,7 @@ func employs(field string) bool {
 // flush writes what was collected. People come before the records that name them; both were locked before in their order.
 func (p *writing) flush() error {
 	tx := p.w.tx
-	if len(p.newPeople)+len(p.people)+len(p.newRecords)+len(p.records)+len(p.newFreezes)+len(p.freezes) > 0 {
+	if len(p.newPeople)+len(p.people)+len(p.due)+len(p.newRecords)+len(p.records)+len(p.newFreezes)+len(p.freezes) > 0 {
 		p.w.wrote = true
 	}
 	if err := insert(tx, p.newPeople); err != nil {
@@ -222,8 +228,13 @@ func (p *writing) flush() error {
 	}
 	for _, row := range p.people {
 		if err := tx.Exec(`update persons set display_name = ?, user_name = ?, email = ?, unit_id = ?, manager_id = ?, attributes = ?, search = ?,
-			sort_key = ?, gone = ?, absent = ?, merged_into = ?, rehired_at = ?, version = ?, updated_at = ? where id = ?`, row.DisplayName, row.UserName, row.Email, row.UnitID,
-			row.ManagerID, row.Attributes, row.Search, row.SortKey, row.Gone, row.Absent, row.MergedInto, row.RehiredAt, row.Version, row.UpdatedAt, row.ID).Error; err != nil {
+			sort_key = ?, gone = ?, absent = ?, merged_into = ?, rehired_at = ?, due_at = ?, version = ?, updated_at = ? where id = ?`, row.DisplayName, row.UserName, row.Email, row.UnitID,
+			row.ManagerID, row.Attributes, row.Search, row.SortKey, row.Gone, row.Absent, row.MergedInto, row.RehiredAt, row.DueAt, row.Version, row.UpdatedAt, row.ID).Error; err != nil {
+			return fmt.Errorf("write people: %w", err)
+		}
+	}
+	for _, row := range p.due {
+		if err := tx.Exec("update persons set due_at = ? where id = ?", row.at, row.person).Error; err != nil {
 			return fmt.Errorf("write people: %w", err)
 		}
 	}

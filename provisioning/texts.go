@@ -76,6 +76,7 @@ func freezeText(f directory.Freeze, by string) Text {
 		directory.CauseEnded:    {"the employment has ended", "雇佣已结束"},
 		directory.CauseLeave:    {"the person is on leave", "正在休假"},
 		directory.CauseSecurity: {"it was frozen by an administrator", "已被管理员冻结"},
+		directory.CauseVeto:     {"the person was terminated at once; no source lifts this", "已被立即解雇；任何来源均不能解除"},
 	}
 	t := causes[f.Cause]
 	if by != "" {

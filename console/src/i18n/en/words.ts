@@ -16,6 +16,7 @@ export const words = {
     ended: "The planned end was reached",
     leave: "On leave",
     security: "Stopped by an administrator",
+    veto: "Terminated at once",
   },
   reason: {
     rule: (ref: string, version?: number) => `Rule ${ref}${version ? ` (policy v${version})` : ""}`,

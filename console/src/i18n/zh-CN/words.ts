@@ -17,6 +17,7 @@ export const words = {
     ended: "已到计划结束日期",
     leave: "休假中",
     security: "被管理员停止",
+    veto: "已被立即解雇",
   },
   reason: {
     rule: (ref: string, version?: number) => `规则 ${ref}${version ? `（策略 v${version}）` : ""}`,

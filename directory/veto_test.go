@@ -1,0 +1,109 @@
+package directory_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// hr puts one record of an HR source, with the end that it plans.
+func (w *world) hr(source id.Source, active bool, end time.Time) directory.Applied {
+	return w.apply(directory.PutRecord{Record: directory.Record{Source: source, Key: "4711", UserName: "wang", Active: active, EndAt: end,
+		Attributes: directory.Attributes{DisplayName: "Wang Fang"}}})
+}
+
+func (w *world) veto(person id.Person) directory.Freeze {
+	freezes, err := w.Freezes(w.ctx, person)
+	if err != nil {
+		w.Fatal(err)
+	}
+	for _, f := range freezes {
+		if f.Slot == directory.SlotVeto && f.LiftedAt.IsZero() {
+			return f
+		}
+	}
+	w.Fatal("no veto stands")
+	return directory.Freeze{}
+}
+
+// An immediate termination freezes in the same call; a stale "active" of any source lifts nothing while the veto stands, and is noted.
+func TestTerminateVetoesStaleSources(t *testing.T) {
+	run(t, func(w *world) {
+		hr := w.source("people-hr", directory.KindHRFeed, 1)
+		end := w.at.AddDate(0, 1, 0)
+		p := w.hr(hr, true, end).Records[0].Person
+		a := w.apply(directory.Terminate{Source: hr, Key: "4711", Reason: "misconduct"})
+		if a.Rev == 0 || a.Freezes[0].Slot != directory.SlotVeto || a.Freezes[0].Reason != "misconduct" || !a.Freezes[0].Until.Equal(w.at.AddDate(0, 0, 14)) {
+			t.Errorf("%+v", a)
+		}
+		disabled, ended := "disabled."+string(hr), "ended."+string(hr)
+		list(t, "slots", w.standing(p), disabled, ended, directory.SlotVeto)
+		same(t, "the planned end stays", w.person(p).EndsAt, end)
+		list(t, "audit", w.actions(string(p)), "person.created", "person.frozen", "person.terminated", "person.frozen", "person.frozen")
+		w.pass(time.Hour)
+
+		// The stale source says active: the veto stands, and says who contradicts it.
+		w.hr(hr, true, end)
+		list(t, "slots", w.standing(p), ended, directory.SlotVeto)
+		same(t, "frozen", w.person(p).Frozen, true)
+		if v := w.veto(p); !v.ContestedAt.Equal(w.at) || v.ContestedBy != hr {
+			t.Errorf("%+v", v)
+		}
+		w.unchanged(func() { w.hr(hr, true, end) })
+		w.hr(hr, false, end) // it has heard of it
+		if v := w.veto(p); !v.ContestedAt.IsZero() {
+			t.Errorf("%+v", v)
+		}
+		w.hr(hr, true, end)
+
+		// A human being lifts it; or its end comes: then the sources say what holds.
+		v := w.veto(p)
+		w.apply(directory.LiftFreeze{Freeze: v.ID})
+		same(t, "frozen", w.person(p).Frozen, false)
+		w.apply(directory.Terminate{Source: hr, Key: "4711", Veto: 24 * time.Hour})
+		w.hr(hr, true, end)
+		w.pass(24*time.Hour - time.Microsecond)
+		same(t, "frozen", w.person(p).Frozen, true)
+		w.pass(time.Microsecond)
+		same(t, "frozen", w.person(p).Frozen, false)
+	})
+}
+
+// A source that goes on saying active without saying anything new is noted when it was read as a whole.
+func TestVetoIsContestedByACompleteReading(t *testing.T) {
+	run(t, func(w *world) {
+		hr := w.source("people-hr", directory.KindHRFeed, 1)
+		p := w.hr(hr, true, time.Time{}).Records[0].Person
+		account := w.put("wang")
+		w.apply(directory.LinkRecord{Source: account.Source, Link: account.Link, Person: p})
+		w.apply(directory.Terminate{Source: hr, Key: "4711"})
+		same(t, "contested", w.veto(p).ContestedAt, time.Time{})
+		w.pass(time.Minute)
+		w.apply(directory.SyncDone{Source: account.Source, Proof: "count"})
+		if v := w.veto(p); !v.ContestedAt.Equal(w.at) || v.ContestedBy != account.Source {
+			t.Errorf("%+v", v)
+		}
+		list(t, "slots", w.standing(p), "disabled."+string(hr), directory.SlotVeto)
+		w.put("wang", active(false))
+		same(t, "contested", w.veto(p).ContestedAt, time.Time{})
+	})
+}
+
+func TestTerminateRefuses(t *testing.T) {
+	run(t, func(w *world) {
+		hr := w.source("people-hr", directory.KindHRFeed, 1)
+		w.hr(hr, true, time.Time{})
+		for _, c := range []struct {
+			change directory.Terminate
+			want   error
+		}{{directory.Terminate{Source: hr, Key: "nobody"}, directory.ErrNotFound}, {directory.Terminate{Source: hr, Key: "4711", At: w.at.Add(time.Hour)}, directory.ErrInvalid},
+			{directory.Terminate{Source: hr, Key: "4711", Veto: -1}, directory.ErrInvalid}} {
+			if _, err := w.Apply(w.ctx, directory.Cause{}, c.change); !errors.Is(err, c.want) {
+				t.Errorf("%+v: %v", c.change, err)
+			}
+		}
+	})
+}
