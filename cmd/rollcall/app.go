@@ -48,6 +48,7 @@ type app struct {
 	chat     *chat.Chat
 	watch    *stopwatch
 	door     *session.Door
+	pass     *passwords // nil where no source has sign_in
 	scim     *scim.Handler
 	journal  *journal.Journal
 	ldap     map[string]*ldap.Syncer // by the source's name
@@ -193,6 +194,9 @@ func (a *app) wireLDAP(ctx context.Context) error {
 			a.log.Warn("source is live already: dry_run in the configuration has no effect", "source", l.Name)
 		}
 		if err := l.Config.Check(); err != nil {
+			return fmt.Errorf("ldap source %s: %w", l.Name, err)
+		}
+		if err := a.addPasswords(l, source.ID); err != nil {
 			return fmt.Errorf("ldap source %s: %w", l.Name, err)
 		}
 		s := &ldap.Syncer{Store: a.people, Source: source, Config: l.Config, Log: a.log.With("source", l.Name)}

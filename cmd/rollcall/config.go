@@ -37,6 +37,7 @@ type Config struct {
 	OIDC           OIDC    `koanf:"oidc"`
 	SCIM           SCIM    `koanf:"scim"`
 	LDAP           []LDAP  `koanf:"ldap"`
+	SignIn         SignIn  `koanf:"sign_in"`
 	Log            Log     `koanf:"log"`
 	Dev            Dev     `koanf:"dev"`
 }
@@ -106,7 +107,7 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}}
+	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}}
 }
 
 // maxKeep is how long requests with their bodies are kept at most.
@@ -256,6 +257,7 @@ func (c Config) validate() error {
 	if matches := []string{"employee_number", "external_id", "user_name"}; !slices.Contains(matches, c.OIDC.Match) {
 		bad("oidc.match", "%q is not one of %s", c.OIDC.Match, strings.Join(matches, ", "))
 	}
+	c.SignIn.check(bad)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
 		bad("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)

@@ -44,6 +44,8 @@ func (a *app) routes() []httpapi.Route {
 
 		httpapi.Plain("GET", "/auth/login", anybody, "Sign in at the identity provider", http.HandlerFunc(a.door.Login)),
 		httpapi.Plain("GET", "/auth/callback", anybody, "Back from the identity provider", http.HandlerFunc(a.door.Callback)),
+		httpapi.Plain("GET", "/auth/methods", anybody, "How people sign in here", http.HandlerFunc(a.door.Methods)),
+		httpapi.Plain("POST", "/auth/password", anybody, "Sign in with a directory's password", http.HandlerFunc(a.door.Password)),
 		httpapi.Plain("POST", "/auth/logout", anybody, "Sign out", http.HandlerFunc(a.door.Logout)),
 		httpapi.Plain("POST", "/auth/backchannel-logout", anybody, "The identity provider signs somebody out", http.HandlerFunc(a.door.BackchannelLogout)),
 

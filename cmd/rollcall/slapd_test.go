@@ -20,6 +20,9 @@ modulepath /usr/lib/ldap
 moduleload back_mdb
 moduleload syncprov
 pidfile %[1]s/slapd.pid
+TLSCACertificateFile %[3]s/ca.pem
+TLSCertificateFile %[3]s/srv.pem
+TLSCertificateKeyFile %[3]s/srv.key
 serverID 1
 sizelimit %[2]s
 database mdb
@@ -34,7 +37,7 @@ overlay syncprov
 `
 
 // slapd start LDIF [SIZELIMIT] | slapd stop | slapd modify LDIF: a real OpenLDAP on loopback with the entries of LDIF;
-// its address is in $LDAP_URL.
+// its addresses are in $LDAP_URL and $LDAPS_URL, the authority of its certificate in $LDAP_CA.
 func slapdWord(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
 	dir := ts.MkAbs("slapd")
@@ -55,7 +58,7 @@ func slapdWord(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		ts.Check(os.MkdirAll(filepath.Join(dir, "db"), 0o700))
 		conf := filepath.Join(dir, "slapd.conf")
-		ts.Check(os.WriteFile(conf, fmt.Appendf(nil, slapdConf, dir, limit), 0o600))
+		ts.Check(os.WriteFile(conf, fmt.Appendf(nil, slapdConf, dir, limit, s.certs), 0o600))
 		if args[1] != "-" {
 			runTool(ts, "/usr/sbin/slapadd", "-q", "-w", "-S", "1", "-f", conf, "-l", ts.MkAbs(args[1]))
 		}
@@ -63,8 +66,10 @@ func slapdWord(ts *testscript.TestScript, _ bool, args []string) {
 		if url == "" {
 			url = fmt.Sprintf("ldap://127.0.0.1:%d", freePort())
 			ts.Setenv("LDAP_URL", url)
+			ts.Setenv("LDAPS_URL", fmt.Sprintf("ldaps://127.0.0.1:%d", freePort()))
+			ts.Setenv("LDAP_CA", filepath.Join(s.certs, "ca.pem"))
 		}
-		server := exec.Command("/usr/sbin/slapd", "-d", "0", "-f", conf, "-h", url)
+		server := exec.Command("/usr/sbin/slapd", "-d", "0", "-f", conf, "-h", url+" "+ts.Getenv("LDAPS_URL"))
 		server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		ts.Check(server.Start())
 		s.slapd = server

@@ -20,6 +20,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 )
@@ -33,13 +34,15 @@ func TestMain(m *testing.M) {
 func TestStories(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
+			certs := t.TempDir()
+			ldaptest.Certificates(t, certs)
 			dbtest.DSN(t, engine) // says here that PostgreSQL is left out, once
 			testscript.Run(t, testscript.Params{
 				Dir:                 "testdata/script",
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
 				Setup: func(env *testscript.Env) error {
-					s := &story{dsn: dbtest.DSN(t, engine), listeners: map[string]*listener{}}
+					s := &story{dsn: dbtest.DSN(t, engine), certs: certs, listeners: map[string]*listener{}}
 					env.Values[storyKey{}] = s
 					env.Defer(s.close)
 					env.Setenv("ADMIN_TOKEN", "story-bootstrap-token-0123456789")
@@ -50,7 +53,7 @@ func TestStories(t *testing.T) {
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
 					"serve": serveWord, "halt": haltWord, "source": sourceWord, "http": httpWord, "capture": captureWord, "expect": expectWord,
 					"eventually": eventuallyWord, "listen": listenWord, "hears": hearsWord, "unheard": unheardWord, "cut": cutWord, "login": loginWord,
-					"slapd": slapdWord, "quiet": quietWord, "channel": channelWord,
+					"slapd": slapdWord, "password": passwordWord, "session": sessionWord, "quiet": quietWord, "channel": channelWord,
 				},
 			})
 		})
@@ -62,6 +65,8 @@ type storyKey struct{}
 // story is the state of one script: its server, its sockets, the last answer.
 type story struct {
 	dsn       string
+	certs     string // folder
+	cookie    string // of who signed in with a password
 	config    string
 	port      int
 	server    *exec.Cmd
@@ -69,6 +74,7 @@ type story struct {
 	log       *bytes.Buffer
 	logMu     sync.Mutex
 	status    int
+	header    http.Header
 	body      []byte
 	listeners map[string]*listener
 }
@@ -235,12 +241,17 @@ func (s *story) request(ts *testscript.TestScript, method, path, token, body str
 			request.Header.Set("Content-Type", "application/scim+json")
 		}
 	}
+	s.send(ts, request)
+}
+
+// send keeps the answer to request.
+func (s *story) send(ts *testscript.TestScript, request *http.Request) {
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
-		ts.Fatalf("%s %s: %v\nserver log:\n%s", method, path, err, s.logText())
+		ts.Fatalf("%s %s: %v\nserver log:\n%s", request.Method, request.URL.Path, err, s.logText())
 	}
 	defer answer.Body.Close()
-	s.status = answer.StatusCode
+	s.status, s.header = answer.StatusCode, answer.Header
 	s.body, err = io.ReadAll(answer.Body)
 	ts.Check(err)
 	fmt.Fprintf(ts.Stdout(), "%d\n%s\n", s.status, s.body)

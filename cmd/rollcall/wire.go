@@ -20,11 +20,16 @@ import (
 
 // wireDoor ties sign-in to the directory: a subject is found by a claim, and whoever is frozen is nobody.
 func (a *app) wireDoor() (err error) {
-	o := a.cfg.OIDC
+	o, in := a.cfg.OIDC, a.cfg.SignIn
+	proxies, err := in.proxies()
+	if err != nil {
+		return err
+	}
 	a.door, err = session.New(session.Options{
 		DB: a.db, Log: a.log, Standing: a.index, PublicURL: a.cfg.PublicURL,
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AnyLogoutType: o.AnyLogoutType, Scopes: o.Scopes,
 		Resolve: a.resolve, BootstrapToken: a.cfg.BootstrapToken,
+		Passwords: a.wirePasswords(), Tries: session.Tries{Failures: in.Failures, Quiet: in.Quiet, Address: in.AddressFailures}, Proxies: proxies,
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
 	})

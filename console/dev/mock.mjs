@@ -121,6 +121,7 @@ const server = createServer(async (request, response) => {
     signedIn = true;
     return response.writeHead(302, { Location: url.searchParams.get("return_to") ?? "/" }).end();
   }
+  if (url.pathname === "/auth/methods") return answer(ok({ oidc: true, password: false }));
   if (url.pathname === "/auth/logout") return (signedIn = false), answer({ status: 204 });
   if (!url.pathname.startsWith("/api/v1/")) return serveFile(url, response);
   if (!signedIn) return answer(problem(401, "person_frozen", "this person has no access now"));

@@ -61,6 +61,9 @@ type Config struct {
 	Mapping map[string]string `koanf:"mapping"`
 	// Labels gives the LDAP attribute of each free label.
 	Labels map[string]string `koanf:"labels"`
+	// SignIn lets people sign in with their login name or e-mail address and the password they have here. It wants TLS, on
+	// this machine too: a password is never sent where it could be read.
+	SignIn bool `koanf:"sign_in"`
 	// Sentinel is the DN of an entry that must be there; a directory without it is not believed. Optional.
 	Sentinel string `koanf:"sentinel"`
 	// IgnoreReferences believes a reading complete although the server pointed to other servers for a part of the tree.
@@ -129,7 +132,16 @@ func (c Config) prepare() (*prepared, error) {
 		return nil, bad("page_size", "wants 1 to 10000")
 	}
 	p.defaults()
-	return p, p.checkNames(bad)
+	if err := p.checkNames(bad); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.SignIn && c.InsecurePlain:
+		return nil, bad("sign_in", "wants TLS, on this machine too: without insecure_plain")
+	case c.SignIn && len(p.fields["user_name"])+len(p.fields["email"]) == 0:
+		return nil, bad("sign_in", "mapping.user_name and mapping.email read from nowhere, so there is nothing to sign in with")
+	}
+	return p, nil
 }
 
 // server reads one URL.

@@ -138,6 +138,9 @@ func (d *Door) Prune(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := tx.Exec("delete from session_tries where last_at < ?", db.At(now.Add(-maxQuiet))).Error; err != nil {
+			return err
+		}
 		return tx.Exec("delete from session_used where until < ?", db.At(now)).Error
 	})
 }

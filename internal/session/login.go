@@ -48,6 +48,10 @@ func (d *Door) setCookie(w http.ResponseWriter, name, value string, age time.Dur
 // Login sends a browser to the identity provider: authorization code with PKCE (S256), state and nonce. The
 // query's return_to is a path of ours to come back to.
 func (d *Door) Login(w http.ResponseWriter, r *http.Request) {
+	if d.Issuer == "" && d.Passwords != nil { // the page asks for a password instead
+		http.Redirect(w, r, "/signin?return="+url.QueryEscape(localPath(r.URL.Query().Get("return_to"))), http.StatusSeeOther)
+		return
+	}
 	f, err := d.discover(r.Context())
 	if err != nil {
 		d.refuse(w, r, refused{status: http.StatusServiceUnavailable, code: "idp_unavailable", err: err})
@@ -95,7 +99,13 @@ func (d *Door) Callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	secret := random()
-	if no := d.open(r, person, claims, token, secret); no != nil {
+	once := func(tx *db.Tx) error {
+		if err := d.use(tx, "nonce", claims.Issuer+" "+token.Nonce, token.Expiry); err != nil {
+			return err
+		}
+		return d.bind(tx, person, claims)
+	}
+	if no := d.open(r, person, claims, secret, once); no != nil {
 		d.refuse(w, r, *no)
 		return
 	}
@@ -205,9 +215,9 @@ func (d *Door) identify(ctx context.Context, c Claims) (id.Person, *refused) {
 	return person, nil
 }
 
-// open writes the session, in one transaction with the nonce, the identity and the audit record. The epoch is read before
+// open writes the session, in one transaction with what first does and the audit record. The epoch is read before
 // the standing is asked and compared under its lock: a revocation between the two is seen in either case.
-func (d *Door) open(r *http.Request, person id.Person, c Claims, token *oidc.IDToken, secret string) *refused {
+func (d *Door) open(r *http.Request, person id.Person, c Claims, secret string, first func(*db.Tx) error) *refused {
 	ctx := r.Context()
 	before, err := d.epoch(ctx, person)
 	if err != nil {
@@ -217,10 +227,7 @@ func (d *Door) open(r *http.Request, person id.Person, c Claims, token *oidc.IDT
 		return &refused{status: http.StatusForbidden, code: "person_frozen", err: ErrFrozen, person: person, claims: c}
 	}
 	err = d.DB.Tx(ctx, func(tx *db.Tx) error {
-		if err := d.use(tx, "nonce", c.Issuer+" "+token.Nonce, token.Expiry); err != nil {
-			return err
-		}
-		if err := d.bind(tx, person, c); err != nil {
+		if err := first(tx); err != nil {
 			return err
 		}
 		if epoch, err := d.lockEpoch(tx, person); err != nil || epoch != before {

@@ -20,7 +20,11 @@ import (
 // a POST, which other origins cannot make. A client that accepts JSON is told the address instead.
 func (d *Door) Logout(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
+	issuer := d.Issuer
 	if cookie, err := r.Cookie(d.cookieName()); err == nil {
+		if s, err := d.liveSession(r.Context(), "s.token_hash", hashed(cookie.Value)); err == nil {
+			issuer = s.Issuer
+		}
 		err := d.DB.Tx(r.Context(), func(tx *db.Tx) error {
 			ended, err := d.endSessions(tx, "signed out", "token_hash = ?", hashed(cookie.Value))
 			if err != nil {
@@ -35,7 +39,7 @@ func (d *Door) Logout(w http.ResponseWriter, r *http.Request) {
 	}
 	d.setCookie(w, d.cookieName(), "", 0)
 	target := "/"
-	if f, err := d.discover(r.Context()); err == nil && f.endSession != "" { // OpenID Connect RP-Initiated Logout section 2
+	if f, err := d.discover(r.Context()); err == nil && f.endSession != "" && issuer == d.Issuer { // OpenID Connect RP-Initiated Logout section 2
 		if u, err := url.Parse(f.endSession); err == nil {
 			query := u.Query()
 			query.Set("client_id", d.ClientID)

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	_ "embed"
 	"html/template"
 	"net/http"
@@ -22,6 +23,7 @@ type refused struct {
 	err    error
 	person id.Person
 	claims Claims
+	login  string // what was given as a login name, where an account has it: else it may be a password in the wrong field
 }
 
 // text answers what a person reads: English, Chinese.
@@ -37,6 +39,18 @@ func (n refused) text() (string, string) {
 		return "The identity provider does not answer. Try again shortly.", "身份提供方没有响应，请稍后重试。"
 	case "login_state":
 		return "This sign-in was not begun in this browser, or took too long. Begin again.", "此次登录不是在本浏览器发起的，或已超时。请重新登录。"
+	case codeRefused:
+		return "The user name or the password is not right, or there were too many failures: then try again later.", "用户名或密码不正确，或失败次数过多；若是后者，请稍后再试。"
+	case codeTooMany:
+		return "There were too many failures. Wait before you try again.", "失败次数过多，请稍后再试。"
+	case codeUnavailable:
+		return "The directory cannot be reached, so no password can be checked. Try again shortly.", "暂时无法连接目录，无法核对密码，请稍后重试。"
+	case "password_expired":
+		return "Your password has expired. Change it where you sign in to your computer or mail, then come back.", "你的密码已过期。请在公司电脑或邮箱处修改密码后再登录。"
+	case "password_must_change":
+		return "Your password must be changed first. Change it where you sign in to your computer or mail, then come back.", "你需要先修改密码。请在公司电脑或邮箱处修改密码后再登录。"
+	case "account_disabled":
+		return "Your account in the directory may not be used now.", "你在目录中的账号目前不可使用。"
 	case "idp_refused":
 		return "The identity provider refused the sign-in.", "身份提供方拒绝了登录。"
 	}
@@ -63,15 +77,17 @@ func (d *Door) refuse(w http.ResponseWriter, r *http.Request, n refused) {
 // auditRefusal keeps refusals that reached the identity provider. What never got that far proves nothing about anybody,
 // and anybody could fill the log with it.
 func (d *Door) auditRefusal(r *http.Request, n refused) {
-	if n.code == "login_state" || n.code == "idp_unavailable" || !d.refusals.Allow() {
+	if n.code == "login_state" || n.code == "idp_unavailable" || n.code == codeUnavailable || n.code == codeTooMany || !d.refusals.Allow() {
 		return
 	}
 	record := audit.Record{At: d.Now(), Actor: "anonymous", Action: "session.refused", Subject: string(n.person), Cause: n.code, RequestID: string(httpapi.RequestFrom(r.Context())),
-		Public: map[string]any{"issuer": d.Issuer}}
-	if n.claims.Subject != "" {
+		Public: map[string]any{"issuer": cmp.Or(n.claims.Issuer, d.Issuer)}}
+	if n.login != "" {
+		record.Personal = map[string]any{"login": n.login}
+	} else if n.claims.Subject != "" {
 		record.Personal = map[string]any{"subject": n.claims.Subject, "email": n.claims.Email}
 	}
-	if n.person != "" {
+	if n.person != "" && n.code != codeRefused { // a wrong password is nobody's doing yet
 		record.Actor = string(n.person)
 	}
 	if err := d.DB.Tx(r.Context(), func(tx *db.Tx) error { return audit.Append(tx, record) }); err != nil {

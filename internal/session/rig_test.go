@@ -129,6 +129,8 @@ func (g *rig) routes() []httpapi.Route {
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/auth/login", httpapi.Public, "Sign in", http.HandlerFunc(g.door.Login)),
 		httpapi.Plain("GET", "/auth/callback", httpapi.Public, "Back from the identity provider", http.HandlerFunc(g.door.Callback)),
+		httpapi.Plain("GET", "/auth/methods", httpapi.Public, "How people sign in", http.HandlerFunc(g.door.Methods)),
+		httpapi.Plain("POST", "/auth/password", httpapi.Public, "Sign in with a password", http.HandlerFunc(g.door.Password)),
 		httpapi.Plain("POST", "/auth/logout", httpapi.Public, "Sign out", http.HandlerFunc(g.door.Logout)),
 		httpapi.Plain("POST", "/auth/backchannel-logout", httpapi.Public, "Sign-out told by the identity provider", http.HandlerFunc(g.door.BackchannelLogout)),
 		httpapi.Op("GET", "/api/v1/me", httpapi.Known, "Who calls", a.Me),

@@ -39,3 +39,11 @@ type tokenRow struct {
 	Current    int64
 	Holds      bool
 }
+
+// triesRow is how often a value failed, of session_tries.
+type triesRow struct {
+	Kind     string
+	Value    string
+	Failures int
+	LastAt   db.Instant
+}

@@ -1,10 +1,10 @@
-// Package session owns who is signed in: OIDC sign-in and back-channel logout, browser sessions, API tokens,
-// which subject of an identity provider is which person, and the administrator role.
+// Package session owns who is signed in: OIDC sign-in and back-channel logout, sign-in with a directory's password, browser
+// sessions, API tokens, which subject of an identity provider is which person, and the administrator role.
 //
 // It guarantees that a frozen person is nobody from the first request on, whatever proof is shown, that what was
 // begun before a person's access ended cannot bring a session or token to life afterwards (an epoch per person,
-// compared at each use), that secrets are kept as SHA-256 only, and that two subjects are never taken for one person
-// because of an e-mail address. It keeps no cache of proofs. It never decides what a person may see.
+// compared at each use), that secrets are kept as SHA-256 only, passwords not at all, and that two subjects are never taken for one
+// person because of an e-mail address. Guesses of a password are counted over all nodes, before they are sent. It keeps no cache of proofs. It never decides what a person may see.
 package session
 
 import (
@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -86,7 +87,7 @@ type Claims struct {
 	All               map[string]any // every claim of the ID token
 }
 
-// Options says how to build a Door. DB and Standing are needed; without Issuer nobody can sign in by browser.
+// Options says how to build a Door. DB and Standing are needed; without Issuer and Passwords nobody can sign in by browser.
 type Options struct {
 	DB        *db.DB
 	Log       *slog.Logger
@@ -103,6 +104,12 @@ type Options struct {
 	// Resolve finds the person of a subject that signs in for the first time, by a claim that the deployment trusts
 	// to be unique and never re-used. It answers ErrNoPerson where there is none. It runs outside transactions.
 	Resolve func(context.Context, Claims) (id.Person, error)
+	// Passwords, where set, lets people sign in with the password of their directory.
+	Passwords Passwords
+	Tries     Tries
+	// Proxies are the networks whose word in X-Forwarded-For is taken for where a request comes from.
+	Proxies []netip.Prefix
+
 	// BootstrapToken is an administrator's token that needs no database row; empty: none.
 	BootstrapToken string
 	// OnEnd and OnEndToken are called after a session or token ended, so that its sockets end too.
@@ -152,6 +159,9 @@ func New(o Options) (*Door, error) {
 	}
 	if len(o.Scopes) == 0 {
 		o.Scopes = []string{"openid", "profile", "email"}
+	}
+	if err := o.Tries.check(); err != nil {
+		return nil, err
 	}
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
 	d := &Door{Options: o, secure: public.Scheme == "https", refusals: rate.NewLimiter(5, 100)}

@@ -52,7 +52,7 @@ type Options = { query?: Record<string, string | number | undefined | null>; bod
 export const path = (parts: TemplateStringsArray, ...values: (string | number)[]) =>
   parts.reduce((all, part, i) => all + encodeURIComponent(values[i - 1] ?? "") + part);
 
-/** call makes one request below /api/v1. It throws a Problem, and tells the listeners of onEnded of a 401 unless quiet. */
+/** call makes one request below /api/v1, or below /auth where target begins so. It throws a Problem, and tells the listeners of onEnded of a 401 unless quiet. */
 export async function call<T>(method: string, target: string, options: Options = {}): Promise<T> {
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(options.query ?? {})) {
@@ -62,7 +62,7 @@ export async function call<T>(method: string, target: string, options: Options =
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
   let response: Response;
   try {
-    response = await fetch(`/api/v1${target}${query.size ? `?${query}` : ""}`, {
+    response = await fetch(`${target.startsWith("/auth/") ? "" : "/api/v1"}${target}${query.size ? `?${query}` : ""}`, {
       method,
       headers,
       credentials: "same-origin",

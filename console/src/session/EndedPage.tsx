@@ -1,13 +1,16 @@
 import { App as AntApp, Button } from "antd";
 import { useEffect } from "react";
+import { useMethods } from "../api/signin";
 import { useTexts } from "../i18n";
 import { Outside } from "./Outside";
-import { signInURL, type Ending } from "./rules";
+import { signInPageURL, signInURL, type Ending } from "./rules";
 
 /** EndedPage says honestly that the session is over. Nothing that was loaded is left behind it. */
 export function EndedPage({ ending }: { ending: Ending }) {
   const { t } = useTexts();
   const { message } = AntApp.useApp();
+  const { methods } = useMethods();
+  const again = methods?.password ? signInPageURL : signInURL;
   useEffect(() => {
     document.title = t.shell.product;
     message.destroy(); // what was announced a moment ago names channels
@@ -20,7 +23,7 @@ export function EndedPage({ ending }: { ending: Ending }) {
   }[ending];
   return (
     <Outside title={texts.title} lead={texts.lead} tone={ending === "access" ? "bad" : undefined} hint={texts.hint}>
-      <Button size="large" block type={ending === "expired" ? "primary" : "default"} href={signInURL(ending === "expired" ? back : "/")}>
+      <Button size="large" block type={ending === "expired" ? "primary" : "default"} href={again(ending === "expired" ? back : "/")}>
         {t.signin.again}
       </Button>
     </Outside>

@@ -15,3 +15,6 @@ export const local = (target: string | null | undefined): string => (target && /
 
 /** signInURL is where a sign-in begins; afterwards the server leads back to a path of this site. */
 export const signInURL = (back?: string | null) => `/auth/login?return_to=${encodeURIComponent(local(back))}`;
+
+/** signInPageURL is the page where one chooses how to sign in. */
+export const signInPageURL = (back?: string | null) => `/signin?return=${encodeURIComponent(local(back))}`;

@@ -15,6 +15,9 @@ import (
 	"time"
 )
 
+// Certificates writes ca.pem, which signed srv.pem with srv.key for localhost and 127.0.0.1, into dir.
+func Certificates(t testing.TB, dir string) { certificates(t, dir) }
+
 // certificates writes ca.pem, other.pem (an authority that signed nothing), srv.pem and srv.key into dir.
 func certificates(t testing.TB, dir string) {
 	t.Helper()
