@@ -120,7 +120,7 @@ func (a *Passwords) Prove(ctx context.Context, account Account, password Secret)
 		return err
 	}
 	defer done()
-	c, err := open(ctx, a.p)
+	c, err := a.search.reach(ctx, open)
 	if err != nil {
 		return err
 	}
@@ -131,9 +131,9 @@ func (a *Passwords) Prove(ctx context.Context, account Account, password Secret)
 		return err
 	})
 	if err != nil {
-		return explain("log in somebody at "+a.p.address, err, password)
+		return explain("log in somebody at "+c.at.address, err, password)
 	}
-	return proved(m, a.p.address, password)
+	return proved(m, c.at.address, password)
 }
 
 const (
