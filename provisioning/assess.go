@@ -41,6 +41,19 @@ func (s step) removal(person id.Person) Removal {
 	return Removal{Membership: s.Before.ID, Person: person, Group: s.Group, Cause: s.cause, Source: s.source}
 }
 
+// at answers when a step takes effect, where that lies ahead: a membership that is planned, or one that gets an end.
+func (s step) at() time.Time {
+	switch {
+	case s.Op == OpRemove:
+		return time.Time{}
+	case !s.Begins.IsZero():
+		return s.Begins
+	case s.Op == OpReasons && len(s.Add) > 0:
+		return closes(standing(s))
+	}
+	return time.Time{}
+}
+
 // assessment is what is to be done about one person.
 type assessment struct {
 	person   id.Person
@@ -109,19 +122,24 @@ func (r *Reactor) gather(tx *db.Tx, run *run, c *catalog, people []id.Person, lo
 
 // assess compares what a person has with what the person ought to have. It is pure.
 func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map[id.Membership]heldRow, now time.Time) assessment {
+	f = presentFact(f, now)
 	a := assessment{person: f.Person.ID}
 	standing := Standing{Terminated: f.Person.Status == directory.StatusTerminated, Absent: f.Person.Absent, Version: c.version, Live: c.live,
 		Merged: f.Person.MergedInto != "", Rehired: f.Person.RehiredAt}
 	var matches []Match
 	if !standing.Terminated && !standing.Absent {
 		var err error
-		if matches, err = c.matches(subjectOf(f)); err != nil {
+		if matches, standing.Begins, err = c.foreseen(f); err != nil {
 			a.err = fmt.Errorf("evaluate policy %d: %w", c.version, err)
 			return a
 		}
 	}
 	going := map[id.Membership]bool{}
-	for _, change := range Diff(have, Desired(have, matches, standing, now)) {
+	kept := map[id.Group]bool{}
+	for _, change := range Diff(have, Desired(have, matches, standing, now), now) {
+		if change.Op == OpAdd && kept[change.Group] {
+			continue
+		}
 		s := step{Change: change, cause: causeOf(change, standing, now)}
 		if change.Op != OpRemove {
 			a.steps = append(a.steps, s)
@@ -134,7 +152,7 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 		case run.approved[position{a.person, change.Group}] && s.cause == CauseMove:
 			s.cause = CausePolicy
 		case stopped && s.cause != CausePolicy:
-			going[change.Before.ID] = true
+			going[change.Before.ID], kept[change.Group] = true, true
 			continue // held already, and held it stays
 		case s.cause == CauseMove || s.cause == CauseCleanup || s.cause == CauseAbsence:
 			s.guarded = true

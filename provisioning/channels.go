@@ -92,16 +92,21 @@ func (r *Reactor) ChannelsOf(ctx context.Context, person id.Person) ([]Place, er
 		return nil, err
 	}
 	q := r.db.Read(ctx)
-	var rows []membershipRow
-	if err := q.Raw("select * from memberships where person = ? and ended_at is null", person).Scan(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read memberships: %w", err)
+	found, err := loadMemberships(q, []id.Person{person})
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(rows, func(a, b membershipRow) int { return strings.Compare(c.key(a.GroupID), c.key(b.GroupID)) })
+	rows, now := found[person], r.clock()
+	slices.SortFunc(rows, func(a, b Membership) int { return strings.Compare(c.key(a.Group), c.key(b.Group)) })
 	var out []Place
 	for _, m := range rows {
-		for _, channel := range c.channels[m.GroupID] {
-			if relationOf(channel.Access[m.Role]) != "" {
-				out = append(out, Place{Channel: channel, Group: c.groups[m.GroupID], Role: m.Role, Since: m.Since.Time})
+		if !anyOpen(m.Reasons, now) {
+			continue // planned, or over
+		}
+		role := roleAt(m.Reasons, now)
+		for _, channel := range c.channels[m.Group] {
+			if relationOf(channel.Access[role]) != "" {
+				out = append(out, Place{Channel: channel, Group: c.groups[m.Group], Role: role, Since: m.Since})
 			}
 		}
 	}

@@ -14,7 +14,8 @@ type Op string
 
 // The operations.
 const (
-	OpAdd     Op = "add"     // a membership begins
+	OpAdd     Op = "add"     // a membership begins, now or when it is planned to
+	OpBegin   Op = "begin"   // a planned one is in force
 	OpRemove  Op = "remove"  // it ends
 	OpRole    Op = "role"    // its role changes
 	OpReasons Op = "reasons" // only its reasons change
@@ -26,14 +27,15 @@ type Change struct {
 	Group  id.Group
 	Before Membership // zero for OpAdd
 	Role   policies.Role
-	Add    []Reason // reasons that begin; they have no id yet
-	End    []Reason // reasons that end
+	Begins time.Time // of a planned membership: when; zero: in force
+	Add    []Reason  // reasons that begin; they have no id yet
+	End    []Reason  // reasons that end
 }
 
 // Diff answers the changes that turn have into want, both of one person, in the order of the groups. It is
 // pure; Diff of what stands against itself is empty. have holds at most one membership per group, want at
-// most one seat per group. A seat without a reason is no seat.
-func Diff(have []Membership, want []Seat) []Change {
+// most one seat per group. A seat without a reason is no seat. One that is over and comes back later is two changes.
+func Diff(have []Membership, want []Seat, now time.Time) []Change {
 	seats := make(map[id.Group]Seat, len(want))
 	for _, s := range want {
 		if len(s.Reasons) > 0 {
@@ -48,9 +50,15 @@ func Diff(have []Membership, want []Seat) []Change {
 			out = append(out, Change{Op: OpRemove, Group: m.Group, Before: m, End: m.Reasons})
 			continue
 		}
-		c := Change{Op: OpReasons, Group: m.Group, Before: m, Role: seat.Role()}
+		c := Change{Op: OpReasons, Group: m.Group, Before: m, Role: seat.Role(now), Begins: seat.begins(now)}
+		if m.Begins.IsZero() && !c.Begins.IsZero() {
+			out = append(out, Change{Op: OpRemove, Group: m.Group, Before: m, End: m.Reasons}, seat.change(now))
+			continue
+		}
 		c.Add, c.End = diffReasons(m.Reasons, seat.Reasons)
 		switch {
+		case !m.Begins.IsZero() && c.Begins.IsZero():
+			c.Op = OpBegin
 		case c.Role != m.Role:
 			c.Op = OpRole
 		case len(c.Add)+len(c.End) == 0:
@@ -59,10 +67,23 @@ func Diff(have []Membership, want []Seat) []Change {
 		out = append(out, c)
 	}
 	for _, s := range seats {
-		out = append(out, Change{Op: OpAdd, Group: s.Group, Role: s.Role(), Add: s.Reasons})
+		out = append(out, s.change(now))
 	}
-	slices.SortFunc(out, func(a, b Change) int { return cmp.Compare(a.Group, b.Group) })
+	slices.SortStableFunc(out, func(a, b Change) int { return cmp.Compare(a.Group, b.Group) })
 	return out
+}
+
+// begins answers when the seat begins, where that lies ahead.
+func (s Seat) begins(now time.Time) time.Time {
+	if anyOpen(s.Reasons, now) {
+		return time.Time{}
+	}
+	return opens(s.Reasons, now)
+}
+
+// change answers how the seat begins where there was none.
+func (s Seat) change(now time.Time) Change {
+	return Change{Op: OpAdd, Group: s.Group, Role: s.Role(now), Begins: s.begins(now), Add: s.Reasons}
 }
 
 // diffReasons compares by ground and by window: a ground whose window moved ends and begins anew.
@@ -91,7 +112,9 @@ func diffReasons(have, want []Reason) (add, end []Reason) {
 type Match struct {
 	Group id.Group
 	Role  policies.Role
-	Ref   string // "<group key>/<rule key>"
+	Ref   string    // "<group key>/<rule key>"
+	From  time.Time // zero: now
+	Until time.Time // zero: no end is known
 }
 
 // Standing is what about a person, apart from rules, decides which reasons may live on.
@@ -100,6 +123,7 @@ type Standing struct {
 	Absent     bool      // every source misses the person: rules give nothing
 	Merged     bool      // the person is another one now
 	Rehired    time.Time // of a person who came back after a dismissal: what was given before is over
+	Begins     time.Time // of a person who has not started: when they do
 	Version    int64
 	Live       func(id.Group) bool // whether the policy still has the group
 }
@@ -120,7 +144,9 @@ func Desired(have []Membership, matches []Match, s Standing, now time.Time) []Se
 	}
 	if !s.Terminated && !s.Absent {
 		for _, m := range matches {
-			put(m.Group, Reason{Kind: KindRule, Ref: m.Ref, Role: m.Role, Version: s.Version})
+			if r, holds := s.windowed(m, have, now); holds {
+				put(m.Group, r)
+			}
 		}
 	}
 	for _, m := range have {
@@ -148,9 +174,12 @@ func causeOf(c Change, s Standing, now time.Time) Cause {
 	expired := slices.ContainsFunc(c.Before.Reasons, func(r Reason) bool {
 		return r.Kind != KindRule && r.Kind != KindKeep && !r.Until.IsZero() && !now.Before(r.Until)
 	})
+	planned := slices.ContainsFunc(c.Before.Reasons, func(r Reason) bool { return r.Kind == KindRule && !r.Until.IsZero() && !now.Before(r.Until) })
 	switch {
 	case c.Op != OpRemove:
 		return CauseJoin
+	case !c.Before.Begins.IsZero(): // nobody had it yet
+		return CausePlanned
 	case !s.Live(c.Group):
 		return CausePolicy
 	case s.Merged:
@@ -161,6 +190,8 @@ func causeOf(c Change, s Standing, now time.Time) Cause {
 		return CauseAbsence
 	case expired:
 		return CauseExpiry
+	case planned:
+		return CausePlanned
 	}
 	return CauseMove
 }

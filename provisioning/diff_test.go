@@ -83,7 +83,7 @@ func drawSeats(t *rapid.T) []Seat {
 	return out
 }
 
-func memberships(seats []Seat) []Membership { return enact(nil, Diff(nil, seats)) }
+func memberships(seats []Seat) []Membership { return enact(nil, Diff(nil, seats, noon)) }
 
 func seatsOf(have []Membership) []Seat {
 	var out []Seat
@@ -98,18 +98,18 @@ func seatsOf(have []Membership) []Seat {
 func TestDiff(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		have, want := memberships(drawSeats(t)), drawSeats(t)
-		after := enact(have, Diff(have, want))
-		if again := Diff(after, want); len(again) > 0 {
+		after := enact(have, Diff(have, want, noon))
+		if again := Diff(after, want, noon); len(again) > 0 {
 			t.Fatalf("second run: %+v", again)
 		}
-		if self := Diff(have, seatsOf(have)); len(self) > 0 {
+		if self := Diff(have, seatsOf(have), noon); len(self) > 0 {
 			t.Fatalf("against itself: %+v", self)
 		}
 		if len(after) != len(want) {
 			t.Fatalf("%d memberships for %d seats", len(after), len(want))
 		}
 		for i, m := range after {
-			if m.Group != want[i].Group || m.Role != want[i].Role() || m.Role != strongest(m.Reasons) || len(m.Reasons) == 0 {
+			if m.Group != want[i].Group || m.Role != want[i].Role(noon) || m.Role != roleAt(m.Reasons, noon) || len(m.Reasons) == 0 {
 				t.Fatalf("have %+v, want %+v", m, want[i])
 			}
 			for _, old := range have {
@@ -139,14 +139,14 @@ func TestDesiredDependsOnFactsOnly(t *testing.T) {
 		s := Standing{Version: 3, Live: func(id.Group) bool { return true }}
 		var have []Membership
 		for _, matches := range path {
-			have = enact(have, Diff(have, Desired(have, matches, s, noon)))
-			if again := Diff(have, Desired(have, matches, s, noon)); len(again) > 0 {
+			have = enact(have, Diff(have, Desired(have, matches, s, noon), noon))
+			if again := Diff(have, Desired(have, matches, s, noon), noon); len(again) > 0 {
 				t.Fatalf("not idempotent: %+v", again)
 			}
 		}
 		last := path[len(path)-1]
-		direct := enact(nil, Diff(nil, Desired(nil, last, s, noon)))
-		if d := Diff(have, seatsOf(direct)); len(d) > 0 {
+		direct := enact(nil, Diff(nil, Desired(nil, last, s, noon), noon))
+		if d := Diff(have, seatsOf(direct), noon); len(d) > 0 {
 			t.Fatalf("the way there mattered: %+v", d)
 		}
 	})
@@ -170,7 +170,7 @@ func TestDesiredCarriesWhatNoRuleGave(t *testing.T) {
 	} {
 		got := ""
 		for _, seat := range Desired(have, nil, c.s, noon) {
-			got += string(seat.Group) + ":" + string(seat.Role()) + " "
+			got += string(seat.Group) + ":" + string(seat.Role(noon)) + " "
 		}
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -178,7 +178,7 @@ func TestDesiredCarriesWhatNoRuleGave(t *testing.T) {
 	}
 	causes := map[id.Group]Cause{}
 	s := Standing{Live: live}
-	for _, c := range Diff(have, Desired(have, nil, s, noon)) {
+	for _, c := range Diff(have, Desired(have, nil, s, noon), noon) {
 		causes[c.Group] = causeOf(c, s, noon)
 	}
 	if causes["b"] != CauseExpiry || causes["gone"] != CausePolicy {
@@ -186,20 +186,23 @@ func TestDesiredCarriesWhatNoRuleGave(t *testing.T) {
 	}
 }
 
-func TestSpan(t *testing.T) {
-	a, b := noon, noon.Add(time.Hour)
-	for _, c := range []struct {
-		reasons     []Reason
-		from, until time.Time
+func TestStays(t *testing.T) {
+	before, soon, late := noon.Add(-time.Hour), noon.Add(time.Hour), noon.Add(2*time.Hour)
+	p, o := policies.Participant, policies.Owner
+	for i, c := range []struct {
+		reasons []Reason
+		want    []stay
 	}{
-		{[]Reason{{Kind: KindGrant, Until: a}, {Kind: KindRule}}, time.Time{}, time.Time{}},
-		{[]Reason{{Kind: KindGrant, Until: a}, {Kind: KindKeep, Until: a}}, time.Time{}, time.Time{}},
-		{[]Reason{{Kind: KindGrant, From: a, Until: b}}, a, b},
-		{[]Reason{{Kind: KindGrant, From: b, Until: b}, {Kind: KindApproval, From: a, Until: a}}, a, b},
-		{[]Reason{{Kind: KindGrant, From: a, Until: b}, {Kind: KindApproval, From: b}}, a, time.Time{}},
+		{[]Reason{{Kind: KindGrant, Role: p, Until: soon}, {Kind: KindRule, Role: p}}, []stay{{role: p}}},
+		{[]Reason{{Kind: KindGrant, Role: p, Until: soon}, {Kind: KindKeep, Role: p, Until: soon}}, []stay{{role: p}}},
+		{[]Reason{{Kind: KindGrant, Role: p, From: soon, Until: late}}, []stay{{p, soon, late}}},
+		{[]Reason{{Kind: KindGrant, Role: p, From: before, Until: soon}, {Kind: KindRule, Role: p, From: soon}}, []stay{{role: p, from: before}}},
+		{[]Reason{{Kind: KindRule, Role: p, Until: soon}, {Kind: KindRule, Role: o, From: soon}}, []stay{{p, time.Time{}, soon}, {o, soon, time.Time{}}}},
+		{[]Reason{{Kind: KindRule, Role: p}, {Kind: KindGrant, Role: o, From: soon, Until: late}}, []stay{{p, time.Time{}, soon}, {o, soon, late}}}, // the rest when that is over
+		{[]Reason{{Kind: KindRule, Role: p, Until: before}}, []stay{{p, time.Time{}, before}}},
 	} {
-		if from, until := span(c.reasons); !from.Equal(c.from) || !until.Equal(c.until) {
-			t.Errorf("%+v: %v %v", c.reasons, from, until)
+		if got := stays(c.reasons, noon); !slices.Equal(got, c.want) {
+			t.Errorf("%d: %+v, want %+v", i, got, c.want)
 		}
 	}
 }

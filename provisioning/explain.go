@@ -110,19 +110,35 @@ func (x *explainer) project() error {
 		x.Path = append(x.Path, Line{Kind: "hold", Ref: string(h.Hold), Since: h.CreatedAt.Time,
 			Text: Text{"No reason is left; the guard holds the removal (" + string(h.Cause) + ")", "已无理由；移除被保护机制暂停（" + string(h.Cause) + "）"}})
 	}
-	relation := relationOf(x.channel.Access[m.Role])
+	role := roleAt(m.Reasons, x.now)
+	if !anyOpen(m.Reasons, x.now) {
+		x.Missing = append(x.Missing, windowLine(m.Reasons, x.now))
+		return nil
+	}
+	relation := relationOf(x.channel.Access[role])
 	if relation == "" {
-		t := roleText(m.Role)
+		t := roleText(role)
 		x.Missing = append(x.Missing, Line{Kind: "role", Text: Text{"A " + t.EN + " has no access to this channel", t.ZH + "在此频道没有访问权限"}})
 		return nil
 	}
-	x.Role = m.Role
-	for _, t := range seatTuples(m, []Channel{x.channel}) {
+	x.Role = role
+	for _, t := range seatTuples(m, []Channel{x.channel}, x.now) {
 		x.tuple(t, m.Since)
 	}
-	x.tuple(authz.Tuple{User: groupRef(m.Group) + "#" + string(m.Role), Relation: relation, Object: channelRef(x.channel.ID)}, x.channel.CreatedAt)
+	x.tuple(authz.Tuple{User: groupRef(m.Group) + "#" + string(role), Relation: relation, Object: channelRef(x.channel.ID)}, x.channel.CreatedAt)
 	return nil
 }
+
+// windowLine says that a place is planned, or over.
+func windowLine(reasons []Reason, now time.Time) Line {
+	if at := opens(reasons, now); !at.IsZero() {
+		return Line{Kind: "reason", Since: at, Text: Text{"The place is planned and begins at " + momentText(at), "该成员资格已计划，将于 " + momentText(at) + " 生效"}}
+	}
+	at := closes(reasons)
+	return Line{Kind: "reason", Since: at, Text: Text{"The place ended at " + momentText(at), "该成员资格已于 " + momentText(at) + " 结束"}}
+}
+
+func momentText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
 
 func (x *explainer) tuple(t authz.Tuple, since time.Time) {
 	x.Path = append(x.Path, tupleLine(t, since))

@@ -33,7 +33,7 @@ func (r *Reactor) Foresee(tx *db.Tx, people []id.Person) ([]PlannedChange, error
 			return nil, a.err
 		}
 		for _, s := range a.steps {
-			p := PlannedChange{Person: a.person, Group: c.key(s.Group), Op: s.Op, Role: s.Role, Cause: s.cause, Reasons: reasonTexts(s.Add)}
+			p := PlannedChange{Person: a.person, Group: c.key(s.Group), Op: s.Op, Role: s.Role, Cause: s.cause, Reasons: reasonTexts(s.Add), At: s.at()}
 			switch s.Op {
 			case OpRemove:
 				p.Role, p.Reasons = s.Before.Role, reasonTexts(s.End)

@@ -36,7 +36,8 @@ type PlannedChange struct {
 	Role    policies.Role `json:"role"`                // after; of a removal the last one
 	Before  policies.Role `json:"from_role,omitempty"` // of a change of role
 	Cause   Cause         `json:"cause"`
-	Reasons []string      `json:"reasons"` // rules that begin to give it; of a removal those that gave it
+	Reasons []string      `json:"reasons"`     // rules that begin to give it; of a removal those that gave it
+	At      time.Time     `json:"at,omitzero"` // of a planned one: when
 }
 
 // ShapeChange is what applying a plan does to a group or a channel.
@@ -211,7 +212,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy) (int64, 
 func planned(c *catalog, a assessment, batch *Batch) []PlannedChange {
 	var out []PlannedChange
 	for _, s := range a.steps {
-		p := PlannedChange{Person: a.person, Group: c.key(s.Group), Op: s.Op, Role: s.Role, Cause: CausePolicy, Reasons: reasonTexts(s.Add)}
+		p := PlannedChange{Person: a.person, Group: c.key(s.Group), Op: s.Op, Role: s.Role, Cause: CausePolicy, Reasons: reasonTexts(s.Add), At: s.at()}
 		switch {
 		case s.Op == OpRemove && (s.cause == CauseMove || s.cause == CausePolicy):
 			p.Role, p.Reasons = s.Before.Role, reasonTexts(s.End)
@@ -222,7 +223,7 @@ func planned(c *catalog, a assessment, batch *Batch) []PlannedChange {
 			continue
 		case s.Op == OpRole:
 			p.Before = s.Before.Role
-		case s.Op == OpAdd:
+		case s.Op == OpAdd && s.Begins.IsZero():
 			batch.Added[s.Group]++
 		}
 		out = append(out, p)

@@ -199,7 +199,7 @@ func (p *previewer) line(f directory.StageFact, have []Membership, held map[id.M
 		})
 	}
 	for _, s := range steps {
-		change := PlannedChange{Person: after.ID, Group: p.catalog.key(s.Group), Op: s.Op, Role: s.Role, Cause: s.cause, Reasons: reasonTexts(s.Add)}
+		change := PlannedChange{Person: after.ID, Group: p.catalog.key(s.Group), Op: s.Op, Role: s.Role, Cause: s.cause, Reasons: reasonTexts(s.Add), At: s.at()}
 		switch s.Op {
 		case OpReasons:
 			continue

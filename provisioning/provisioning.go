@@ -99,6 +99,7 @@ type Membership struct {
 	Group   id.Group
 	Role    policies.Role
 	Since   time.Time
+	Begins  time.Time // of a planned one: from when on it is in force; zero: it was, when somebody last looked
 	Reasons []Reason
 }
 
@@ -108,8 +109,8 @@ type Seat struct {
 	Reasons []Reason
 }
 
-// Role is the strongest role of the seat's reasons.
-func (s Seat) Role() policies.Role { return strongest(s.Reasons) }
+// Role is the strongest role that the seat's reasons give at now.
+func (s Seat) Role(now time.Time) policies.Role { return roleAt(s.Reasons, now) }
 
 func strongest(reasons []Reason) policies.Role {
 	var role policies.Role
@@ -132,6 +133,7 @@ const (
 	CauseAbsence Cause = "absence" // every source misses the person
 	CausePolicy  Cause = "policy"  // another version of the policy says so
 	CauseExpiry  Cause = "expiry"  // the last reason reached its end
+	CausePlanned Cause = "planned" // a source had said when; announced, hence nothing for the guard
 	CauseRelease Cause = "release" // somebody released a hold
 	CauseUndo    Cause = "undo"    // somebody undid what took it
 	CauseBurst   Cause = "burst"   // of a hold only: a source froze many people

@@ -151,7 +151,7 @@ func (b *Batch) collect(a assessment) {
 		switch {
 		case s.guarded:
 			b.Removals = append(b.Removals, s.removal(a.person))
-		case s.Op == OpAdd && b.Added != nil:
+		case (s.Op == OpAdd || s.Op == OpBegin) && s.Begins.IsZero() && b.Added != nil:
 			b.Added[s.Group]++
 		}
 	}

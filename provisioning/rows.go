@@ -96,6 +96,7 @@ type membershipRow struct {
 	Since    db.Instant
 	EndedAt  db.Instant
 	EndCause string
+	BeginsAt db.Instant
 }
 
 func (membershipRow) TableName() string { return "memberships" }

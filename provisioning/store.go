@@ -55,7 +55,7 @@ func queryMemberships(q reader, where string, args ...any) (map[id.Person][]Memb
 }
 
 func (r membershipRow) membership(reasons []Reason) Membership {
-	return Membership{ID: r.ID, Person: r.Person, Group: r.GroupID, Role: r.Role, Since: r.Since.Time, Reasons: reasons}
+	return Membership{ID: r.ID, Person: r.Person, Group: r.GroupID, Role: r.Role, Since: r.Since.Time, Begins: r.BeginsAt.Time, Reasons: reasons}
 }
 
 // loadHeld answers the removals of people that open holds stop, by membership.
@@ -132,7 +132,7 @@ func countMembers(q reader, groups []id.Group) (map[id.Group]int, error) {
 			GroupID id.Group
 			N       int
 		}
-		if err := q.Raw("select group_id, count(*) as n from memberships where ended_at is null and group_id in ? group by group_id", part).Scan(&rows).Error; err != nil {
+		if err := q.Raw("select group_id, count(*) as n from memberships where ended_at is null and begins_at is null and group_id in ? group by group_id", part).Scan(&rows).Error; err != nil {
 			return nil, fmt.Errorf("count members: %w", err)
 		}
 		for _, row := range rows {
@@ -145,18 +145,19 @@ func countMembers(q reader, groups []id.Group) (map[id.Group]int, error) {
 // countPlaced answers how many people have a current membership.
 func countPlaced(q reader) (int, error) {
 	var n int
-	if err := q.Raw("select count(distinct person) from memberships where ended_at is null").Scan(&n).Error; err != nil {
+	if err := q.Raw("select count(distinct person) from memberships where ended_at is null and begins_at is null").Scan(&n).Error; err != nil {
 		return 0, fmt.Errorf("count people: %w", err)
 	}
 	return n, nil
 }
 
-// duePeople answers up to limit people whose reasons have ended by themselves, or whose last run failed.
+// duePeople answers up to limit people whose reasons have ended or whose planned memberships have begun by themselves, or whose last run failed.
 func duePeople(q reader, now time.Time, limit int) ([]id.Person, error) {
 	var out []id.Person
 	if err := q.Raw(`select distinct m.person from reasons r join memberships m on m.id = r.membership
 		where r.ended_at is null and r.until is not null and r.until <= ? and m.ended_at is null
-		and not exists (select 1 from held_removals h where h.membership = m.id and h.ended_at is null) limit ?`, db.At(now), limit).Scan(&out).Error; err != nil {
+		and not exists (select 1 from held_removals h where h.membership = m.id and h.ended_at is null)
+		union select person from memberships where ended_at is null and begins_at is not null and begins_at <= ? limit ?`, db.At(now), db.At(now), limit).Scan(&out).Error; err != nil {
 		return nil, fmt.Errorf("read due reasons: %w", err)
 	}
 	var failed []id.Person

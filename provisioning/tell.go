@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/audit"
@@ -79,6 +80,10 @@ func (s *sheet) tell(step step, after Membership) {
 	case OpReasons:
 		kind = "" // nobody but the audit log needs to know
 	}
+	silent := s.ahead(step, after)
+	if silent != "" {
+		kind = ""
+	}
 	if kind != "" {
 		s.events = append(s.events, feed.Event{At: s.now, Kind: kind, Subject: string(after.ID), Data: mustJSON(e)})
 	}
@@ -89,7 +94,35 @@ func (s *sheet) tell(step step, after Membership) {
 	if step.freeze != "" {
 		public["freeze"] = string(step.freeze)
 	}
-	s.record(cmp.Or(kind, "membership.reasons"), string(after.ID), public)
+	effective := after.Begins
+	switch {
+	case step.Op == OpBegin:
+		effective = after.Since
+	case step.Op == OpRemove && step.cause == CausePlanned:
+		effective = closes(step.Before.Reasons)
+	case step.Op == OpRole:
+		effective = earliest(after.Reasons, after.Role, s.now)
+	}
+	if !effective.IsZero() && silent == "" {
+		public["effective_at"], public["applied_at"] = effective.Format(time.RFC3339Nano), s.now.Format(time.RFC3339Nano)
+	} else if !effective.IsZero() {
+		public["effective_at"] = effective.Format(time.RFC3339Nano)
+	}
+	if until := closes(after.Reasons); step.Op != OpRemove && !until.IsZero() {
+		public["until"] = until.Format(time.RFC3339Nano)
+	}
+	s.record(cmp.Or(kind, silent, "membership.reasons"), string(after.ID), public)
+}
+
+// ahead names, for the audit log, a step about a membership that is not in force yet: nobody else hears of it.
+func (s *sheet) ahead(step step, after Membership) string {
+	switch {
+	case step.Op == OpRemove && !step.Before.Begins.IsZero():
+		return "membership.withdrawn"
+	case step.Op != OpRemove && !after.Begins.IsZero():
+		return "membership.planned"
+	}
+	return ""
 }
 
 // record notes one line of the audit log on behalf of the run's cause, or of that of the person at hand.

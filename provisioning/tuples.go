@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/authz"
@@ -29,39 +30,36 @@ func relationOf(access policies.Access) string {
 	return ""
 }
 
-// span is the time within which reasons give a membership: open as soon as one of them is. A rule and a
-// keep are open: a rule ends when it no longer matches, and what a keep protects goes through the guard again.
-func span(reasons []Reason) (from, until time.Time) {
-	for i, r := range reasons {
-		if r.Kind == KindRule || r.Kind == KindKeep {
-			return time.Time{}, time.Time{}
-		}
-		if i == 0 {
-			from, until = r.From, r.Until
-			continue
-		}
-		if from.IsZero() || r.From.IsZero() {
-			from = time.Time{}
-		} else if r.From.Before(from) {
-			from = r.From
-		}
-		if until.IsZero() || r.Until.IsZero() {
-			until = time.Time{}
-		} else if r.Until.After(until) {
-			until = r.Until
+// seatTuples answers the tuples of one membership: each role in its group within the window in which it is the strongest and,
+// in each channel whose history begins with joining for one of them, since when the person has been there.
+func seatTuples(m Membership, channels []Channel, now time.Time) []authz.Tuple {
+	var out []authz.Tuple
+	for _, s := range stays(m.Reasons, now) {
+		out = append(out, authz.Tuple{User: userRef(m.Person), Relation: string(s.role), Object: groupRef(m.Group), From: s.from, Until: s.until})
+	}
+	for _, c := range channels {
+		if slices.ContainsFunc(m.Reasons, func(r Reason) bool { return joining(c, r.Role) }) {
+			out = append(out, authz.Tuple{User: userRef(m.Person), Relation: "newcomer", Object: channelRef(c.ID), From: m.Since})
 		}
 	}
-	return from, until
+	return out
 }
 
-// seatTuples answers the tuples of one membership: the role in its group and, in each channel whose history
-// begins with joining for that role, since when the person has been there.
-func seatTuples(m Membership, channels []Channel) []authz.Tuple {
-	from, until := span(m.Reasons)
-	out := []authz.Tuple{{User: userRef(m.Person), Relation: string(m.Role), Object: groupRef(m.Group), From: from, Until: until}}
+// seatNames answers the names of all tuples that a membership may ever have had by the reasons it has.
+func seatNames(m Membership, channels []Channel) []authz.Tuple {
+	roles := []policies.Role{m.Role}
+	for _, r := range m.Reasons {
+		roles = append(roles, r.Role)
+	}
+	slices.Sort(roles)
+	roles = slices.Compact(roles)
+	var out []authz.Tuple
+	for _, role := range roles {
+		out = append(out, authz.Tuple{User: userRef(m.Person), Relation: string(role), Object: groupRef(m.Group)})
+	}
 	for _, c := range channels {
-		if joining(c, m.Role) {
-			out = append(out, authz.Tuple{User: userRef(m.Person), Relation: "newcomer", Object: channelRef(c.ID), From: m.Since})
+		if slices.ContainsFunc(roles, func(role policies.Role) bool { return joining(c, role) }) {
+			out = append(out, authz.Tuple{User: userRef(m.Person), Relation: "newcomer", Object: channelRef(c.ID)})
 		}
 	}
 	return out

@@ -344,7 +344,8 @@ func (w *world) sound() {
 		"memberships without a tuple": `select count(*) from memberships m where m.ended_at is null and not exists (select 1 from authz_tuples t
 			where t.user_ref = 'user:' || m.person and t.object = 'project:' || m.group_id and t.relation = m.role)`,
 		"tuples without a membership": `select count(*) from authz_tuples t where t.object like 'project:%' and not exists (select 1 from memberships m
-			where m.ended_at is null and t.user_ref = 'user:' || m.person and t.object = 'project:' || m.group_id and t.relation = m.role)`,
+			where m.ended_at is null and t.user_ref = 'user:' || m.person and t.object = 'project:' || m.group_id and (t.relation = m.role
+			or t.relation in (select r.role from reasons r where r.membership = m.id and r.ended_at is null)))`,
 		"tuples of archived channels":     `select count(*) from authz_tuples t join channels c on t.object = 'channel:' || c.id where c.archived_at is not null`,
 		"fences that differ from freezes": `select count(*) from fences f where f.slot <> 'absent' and not exists (select 1 from freezes z where z.person_id = f.person and z.slot = f.slot and z.lifted_at is null and z.id = f.freeze_id)`,
 		"freezes without a tuple":         `select count(*) from freezes z where z.lifted_at is null and not exists (select 1 from authz_tuples t where t.user_ref = 'user:' || z.person_id and t.object = 'freeze:' || z.slot)`,

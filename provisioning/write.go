@@ -35,10 +35,15 @@ func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, li
 			continue
 		}
 		held, gone := 0, 0
+		stays := map[id.Group]bool{}
 		for _, step := range a.steps {
+			if stays[step.Group] {
+				continue // what is planned for after a removal waits as that does
+			}
 			if breach, ok := stopped[step.Before.ID]; ok && step.guarded {
 				s.hold(a.person, step, breach)
 				held++
+				stays[step.Group] = true
 				continue
 			}
 			s.put(a.person, step)
@@ -118,6 +123,7 @@ type sheet struct {
 	begin    []membershipRow
 	end      map[Cause][]id.Membership
 	roles    []membershipRow
+	planned  []membershipRow // planned ones that move, or are in force now
 	grounds  []reasonRow
 	lapsed   []id.Reason
 	removals []removalRow
@@ -136,8 +142,11 @@ func (s *sheet) put(person id.Person, step step) {
 	m := step.Before
 	switch step.Op {
 	case OpAdd:
-		m = Membership{ID: id.New[id.Membership](), Person: person, Group: step.Group, Since: s.now}
-		s.begin = append(s.begin, membershipRow{ID: m.ID, Person: person, GroupID: step.Group, Role: step.Role, Since: db.At(s.now)})
+		m = Membership{ID: id.New[id.Membership](), Person: person, Group: step.Group, Since: s.now, Begins: step.Begins}
+		if !m.Begins.IsZero() {
+			m.Since = m.Begins
+		}
+		s.begin = append(s.begin, membershipRow{ID: m.ID, Person: person, GroupID: step.Group, Role: step.Role, Since: db.At(m.Since), BeginsAt: db.At(m.Begins)})
 	case OpRole:
 		s.roles = append(s.roles, membershipRow{ID: m.ID, Role: step.Role})
 	case OpRemove:
@@ -148,6 +157,14 @@ func (s *sheet) put(person id.Person, step step) {
 		if step.guarded {
 			s.removals = append(s.removals, removalRow{Membership: m.ID, Person: person, GroupID: step.Group, Cause: step.cause, Source: step.source, At: db.At(s.now)})
 		}
+	}
+	if step.Op != OpAdd && step.Op != OpRemove && !step.Before.Begins.IsZero() {
+		if m.Begins = step.Begins; !m.Begins.IsZero() {
+			m.Since = m.Begins
+		} else if m.Since.After(s.now) { // the start was moved to before now
+			m.Since = s.now
+		}
+		s.planned = append(s.planned, membershipRow{ID: m.ID, Role: step.Role, Since: db.At(m.Since), BeginsAt: db.At(m.Begins)})
 	}
 	for _, g := range step.End {
 		s.lapsed = append(s.lapsed, g.ID)
@@ -181,23 +198,18 @@ func (s *sheet) retuple(step step, after Membership) {
 	channels := s.catalog.channels[step.Group]
 	var before, now []authz.Tuple
 	if step.Op != OpAdd {
-		before = seatTuples(step.Before, channels)
+		before = seatNames(step.Before, channels)
 	}
 	if step.Op != OpRemove {
-		now = seatTuples(after, channels)
+		now = seatTuples(after, channels, s.now)
 	}
-	if step.Op != OpReasons || slices.Compare(windows(before), windows(now)) != 0 {
-		s.tuples = append(s.tuples, turn(before, now)...)
+	same := func(a, b authz.Tuple) bool {
+		return a.User == b.User && a.Relation == b.Relation && a.Object == b.Object && a.From.Equal(b.From) && a.Until.Equal(b.Until)
 	}
-}
-
-// windows answers the instants of tuples, to see whether a change of reasons moved one.
-func windows(tuples []authz.Tuple) []int64 {
-	var out []int64
-	for _, t := range tuples {
-		out = append(out, t.From.UnixMicro(), t.Until.UnixMicro())
+	if step.Op == OpReasons && slices.EqualFunc(seatTuples(step.Before, channels, s.now), now, same) && len(before) == len(seatNames(after, channels)) {
+		return
 	}
-	return out
+	s.tuples = append(s.tuples, turn(before, now)...)
 }
 
 // fences notes the freezes of one person that begin and end. Its tuples come after those of the memberships.
@@ -235,6 +247,11 @@ func (s *sheet) flush(tx *db.Tx) error {
 	for _, row := range s.roles {
 		if err := tx.Exec("update memberships set role = ? where id = ?", row.Role, row.ID).Error; err != nil {
 			return fmt.Errorf("change role: %w", err)
+		}
+	}
+	for _, row := range s.planned {
+		if err := tx.Exec("update memberships set role = ?, since = ?, begins_at = ? where id = ?", row.Role, row.Since, row.BeginsAt, row.ID).Error; err != nil {
+			return fmt.Errorf("move planned membership: %w", err)
 		}
 	}
 	for _, row := range s.lift {

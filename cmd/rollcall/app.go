@@ -215,6 +215,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"sessions":   a.door.Run,
 		"tending":    a.access.Run,
 		"tokens":     a.people.WatchTokens,
+		"instants":   a.people.WatchInstants,
 		"journal":    a.journal.Run,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },
