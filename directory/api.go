@@ -16,6 +16,8 @@ type API struct {
 	Store *Store
 	// PublicURL is where SCIM clients reach the server.
 	PublicURL string
+	// Configured names the sources that the configuration file configures.
+	Configured []string
 	// Foresee answers, on the state that tx sees, what becomes of the memberships of these people; nil where nobody can say.
 	Foresee func(tx *db.Tx, people []id.Person) ([]MembershipChange, error)
 	// Admins answers who has the administrator role: they are never linked in bulk.
@@ -219,7 +221,16 @@ type PersonOutput struct {
 		Affiliations []AffiliationView `json:"affiliations" nullable:"false"`
 		Freezes      []FreezeView      `json:"freezes" nullable:"false"`
 		Records      []RecordView      `json:"records" nullable:"false"`
+		// Origins says why an attribute is what it is: whose word counts.
+		Origins map[string]OriginView `json:"origins" doc:"per attribute that somebody asserts, and for employment, whose word counts"`
 	}
+}
+
+// OriginView names the record whose word about an attribute counts.
+type OriginView struct {
+	Link      id.Link   `json:"link"`
+	Source    SourceRef `json:"source"`
+	Authority bool      `json:"authority" doc:"the source has authority over the attribute; else it fills in"`
 }
 
 // GetPerson answers GET /api/v1/people/{id}.
@@ -266,8 +277,15 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 	for _, f := range freezes {
 		out.Body.Freezes = append(out.Body.Freezes, freezeView(f, sources, a.Store.clock()))
 	}
+	said := map[id.Link]id.Source{}
 	for _, r := range records {
 		out.Body.Records = append(out.Body.Records, recordView(r, sources))
+		said[r.Link] = r.Source
+	}
+	out.Body.Origins = map[string]OriginView{}
+	for attribute, link := range origins(records, sources, a.Store.clock()) {
+		source := sources[said[link]]
+		out.Body.Origins[attribute] = OriginView{Link: link, Source: sourceRef(source), Authority: source.Decides(attribute)}
 	}
 	return out, nil
 }

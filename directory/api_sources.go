@@ -39,7 +39,8 @@ type SourceView struct {
 	Kind      SourceKind  `json:"kind"`
 	Priority  int         `json:"priority"`
 	Correlate []string    `json:"correlate" nullable:"false"`
-	Advisory  bool        `json:"advisory"`
+	Authority []string    `json:"authority" nullable:"false" doc:"what its word counts for before that of sources without that authority"`
+	Advisory  bool        `json:"advisory" doc:"no authority over employment: enables and freezes nobody whom another source knows"`
 	CreatedAt time.Time   `json:"created_at"`
 	SyncedAt  time.Time   `json:"synced_at,omitzero"`
 	Mode      Mode        `json:"mode" enum:"live,dry_run,going_live,discarding" doc:"while it is dry_run nothing follows from what the source says"`
@@ -66,7 +67,7 @@ func (a *API) sourceView(ctx context.Context, s Source) (SourceView, error) {
 	if err != nil {
 		return SourceView{}, err
 	}
-	view := SourceView{ID: s.ID, Name: s.Name, Kind: s.Kind, Priority: s.Priority, Correlate: notNil(s.Correlate), Advisory: s.Advisory,
+	view := SourceView{ID: s.ID, Name: s.Name, Kind: s.Kind, Priority: s.Priority, Correlate: notNil(s.Correlate), Authority: authorityView(s), Advisory: s.Advisory(),
 		CreatedAt: s.CreatedAt, SyncedAt: s.SyncedAt, Mode: s.Mode, Tokens: []TokenView{}}
 	for _, t := range tokens {
 		view.Tokens = append(view.Tokens, tokenView(t))
@@ -96,7 +97,8 @@ type CreateSourceInput struct {
 		Kind      SourceKind `json:"kind" enum:"scim,ldap,hrfeed,console"`
 		Priority  int        `json:"priority,omitempty" doc:"the lower wins, per attribute"`
 		Correlate []string   `json:"correlate,omitempty" enum:"employee_number,external_id" doc:"fields by which a new record joins a person another source knows"`
-		Advisory  bool       `json:"advisory,omitempty" doc:"adds attributes; enables and freezes nobody whom another source knows"`
+		Authority *[]string  `json:"authority,omitempty" doc:"groups of attributes (employment, org, job, manager, name, login, contact, region, labels), attributes, label.<name>; absent: everything"`
+		Advisory  bool       `json:"advisory,omitempty" doc:"short for the authority over everything but employment"`
 		DryRun    bool       `json:"dry_run,omitempty" doc:"store and answer everything, and let nothing follow until the source is taken live"`
 	}
 }
@@ -113,11 +115,18 @@ func (a *API) CreateSource(ctx context.Context, in *CreateSourceInput) (*SourceO
 	if b.Priority == 0 { // whoever says nothing comes after those who did
 		b.Priority = lowPriority
 	}
+	var authority []string
+	switch {
+	case b.Authority != nil:
+		authority = append([]string{}, *b.Authority...)
+	case b.Advisory:
+		authority = Advising()
+	}
 	mode := ModeLive
 	if b.DryRun {
 		mode = ModeDryRun
 	}
-	s, err := a.Store.CreateSource(ctx, CauseFrom(ctx, ""), Source{Name: b.Name, Kind: b.Kind, Priority: b.Priority, Correlate: b.Correlate, Advisory: b.Advisory, Mode: mode})
+	s, err := a.Store.CreateSource(ctx, CauseFrom(ctx, ""), Source{Name: b.Name, Kind: b.Kind, Priority: b.Priority, Correlate: b.Correlate, Authority: authority, Mode: mode})
 	if err != nil {
 		return nil, err
 	}

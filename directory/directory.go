@@ -41,6 +41,7 @@ var (
 	ErrLive         = errors.New("live already: a dry run comes before a source goes live, and never again")
 	ErrStage        = errors.New("the dry run is no longer what it was")
 	ErrDecided      = errors.New("decided already")
+	ErrConfigured   = errors.New("the source is named in the configuration file: it is configured there")
 	ErrNoAccess     = errors.New("directory has nothing to revoke access with")
 )
 

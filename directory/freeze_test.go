@@ -147,7 +147,7 @@ func TestAccountWithoutNumberStandsBehindEveryJob(t *testing.T) {
 
 func TestAdvisorySource(t *testing.T) {
 	run(t, func(w *world) {
-		s, err := w.CreateSource(w.ctx, directory.Cause{}, directory.Source{Name: "phonebook", Kind: directory.KindLDAP, Priority: 1, Advisory: true})
+		s, err := w.CreateSource(w.ctx, directory.Cause{}, directory.Source{Name: "phonebook", Kind: directory.KindLDAP, Priority: 1, Authority: directory.Advising()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -23,12 +23,10 @@ func byPriority(records []Record, sources map[id.Source]Source) {
 
 // employments sorts live records into employments. Two records of one source are two employments, and so are two with
 // different employee numbers. A record that says neither (an account, say) stands behind every employment it does not contradict, so
-// that disabling it disables all of them: in doubt a "no" counts. Advisory sources count only where nobody else speaks.
-func employments(live []Record, sources map[id.Source]Source) []employment {
-	speaking := slices.DeleteFunc(slices.Clone(live), func(r Record) bool { return sources[r.Source].Advisory })
-	if len(speaking) == 0 {
-		speaking = slices.Clone(live)
-	}
+// that disabling it disables all of them: in doubt a "no" counts. Sources without authority over employment count only where no other
+// ever knew the person (employed).
+func employments(records []Record, sources map[id.Source]Source) []employment {
+	speaking := living(employed(records, sources))
 	byPriority(speaking, sources)
 	count := map[id.Source]int{}
 	for _, r := range speaking {
@@ -98,7 +96,7 @@ func ranked(records []Record, sources map[id.Source]Source, now time.Time) []Rec
 	}
 	rank := map[id.Link]int{}
 	at := now.UnixMicro()
-	for _, e := range employments(live, sources) {
+	for _, e := range employments(records, sources) {
 		r := 1
 		if w := e.window(); e.active && w.from <= at && at < w.until {
 			r = 3
@@ -111,7 +109,7 @@ func ranked(records []Record, sources map[id.Source]Source, now time.Time) []Rec
 	}
 	for _, r := range live {
 		if _, ok := rank[r.Link]; !ok {
-			rank[r.Link] = 3 // advisory: by its priority alone
+			rank[r.Link] = 3 // of a source that says nothing of employments: by its priority alone
 		}
 	}
 	byPriority(live, sources)
@@ -121,36 +119,28 @@ func ranked(records []Record, sources map[id.Source]Source, now time.Time) []Rec
 
 // merge answers the person that these records assert together; references are by key still. It keeps nothing of who the person was.
 func merge(records []Record, sources map[id.Source]Source, now time.Time) (p Person, unit, manager reference) {
-	live := living(records)
-	for _, r := range ranked(records, sources, now) {
-		r = r.EffectiveAt(now)
-		for _, f := range []struct {
-			to   *string
-			from string
-		}{{&p.DisplayName, r.DisplayName}, {&p.GivenName, r.GivenName}, {&p.FamilyName, r.FamilyName}, {&p.UserName, r.UserName},
-			{&p.Email, mainEmail(r.Emails)}, {&p.Title, r.Title}, {&p.Department, r.Department}, {&p.EmployeeNumber, r.EmployeeNumber},
-			{&p.EmployeeType, r.EmployeeType}, {&p.CostCenter, r.CostCenter}, {&p.Division, r.Division}, {&p.Organization, r.Organization},
-			{&p.Company, r.Company}, {&p.Locale, r.Locale}, {&p.TimeZone, r.TimeZone}} {
-			if *f.to == "" {
-				*f.to = f.from
-			}
-		}
-		for k, v := range r.Labels {
-			if _, ok := p.Labels[k]; !ok {
-				if p.Labels == nil {
-					p.Labels = map[string]string{}
-				}
-				p.Labels[k] = v
-			}
-		}
-		if unit.key == "" && r.UnitKey != "" {
-			unit = reference{r.Source, r.UnitKey}
-		}
-		if manager.key == "" && r.ManagerKey != "" {
-			manager = reference{r.Source, r.ManagerKey}
+	v := hear(ranked(records, sources, now), sources, now)
+	for _, a := range textAttributes() {
+		if r := v.of(a.name, func(r *Record) bool { return a.from(r) != "" }); r != nil {
+			*a.to(&p) = a.from(r)
 		}
 	}
+	v.others(func(attribute string, r *Record) {
+		switch attribute {
+		case "unit":
+			unit = reference{r.Source, r.UnitKey}
+		case "manager":
+			manager = reference{r.Source, r.ManagerKey}
+		default:
+			if p.Labels == nil {
+				p.Labels = map[string]string{}
+			}
+			name := strings.TrimPrefix(attribute, labelPrefix)
+			p.Labels[name] = r.Labels[name]
+		}
+	})
 	p.DisplayName = cmp.Or(p.DisplayName, fullName(p.GivenName, p.FamilyName), p.UserName, p.Email, p.EmployeeNumber)
+	live := living(employed(records, sources))
 	p.Absent = len(live) > 0 && !slices.ContainsFunc(live, func(r Record) bool { return r.AbsentSince.IsZero() })
 	return p, unit, manager
 }
@@ -185,18 +175,22 @@ func fullName(given, family string) string {
 // affiliationsOf answers a person's employments as they are at an instant; units holds the ids of those that are known.
 func affiliationsOf(person id.Person, records []Record, sources map[id.Source]Source, units map[reference]id.Unit, at time.Time) []Affiliation {
 	var out []Affiliation
-	for _, e := range employments(living(records), sources) {
+	for _, e := range employments(records, sources) {
 		w, lead := e.window(), e.records[0]
+		v := hear(e.records, sources, at)
 		a := Affiliation{ID: id.Affiliation("aff_" + strings.TrimPrefix(string(lead.Link), "lnk_")), Person: person, Link: lead.Link,
 			StartAt: instant(w.from), EndAt: instant(w.until), Active: e.active}
 		for _, r := range e.records {
-			r = r.EffectiveAt(at)
 			a.Links = append(a.Links, r.Link)
-			a.Kind = cmp.Or(a.Kind, r.EmployeeType)
-			a.Department = cmp.Or(a.Department, r.Department)
-			if a.Unit == "" && r.UnitKey != "" {
-				a.Unit = units[reference{r.Source, r.UnitKey}]
-			}
+		}
+		if r := v.of("employee_type", func(r *Record) bool { return r.EmployeeType != "" }); r != nil {
+			a.Kind = r.EmployeeType
+		}
+		if r := v.of("department", func(r *Record) bool { return r.Department != "" }); r != nil {
+			a.Department = r.Department
+		}
+		if r := v.of("unit", func(r *Record) bool { return units[reference{r.Source, r.UnitKey}] != "" }); r != nil {
+			a.Unit = units[reference{r.Source, r.UnitKey}]
 		}
 		if l := e.leave(); len(l) > 0 {
 			a.LeaveFrom, a.LeaveUntil = instant(l[0].from), instant(l[0].until)

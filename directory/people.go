@@ -184,6 +184,14 @@ func (w *work) people() error {
 	return plan.flush()
 }
 
+// config sums up how often the sources, as this call knows them, were configured.
+func (w *work) config() (n int64) {
+	for _, s := range w.sources {
+		n += s.version
+	}
+	return n
+}
+
 // subjects locks and reads the touched people, their records and standing freezes. What this call changes replaces what is stored.
 func (w *work) subjects() ([]*subject, error) {
 	ids := sorted(w.touched)
@@ -198,14 +206,21 @@ func (w *work) subjects() ([]*subject, error) {
 		}
 	}
 	for part := range slices.Chunk(stored, chunk) {
-		var rows []personRow
-		if err := w.tx.ForUpdate().Where("id in ?", part).Order("id").Find(&rows).Error; err != nil {
+		var rows []struct {
+			Person personRow `gorm:"embedded"`
+			Config int64
+		}
+		if err := w.tx.ForUpdate().Table("persons").Select("persons.*, (select coalesce(sum(config_version), 0) from sources) as config").
+			Where("id in ?", part).Order("id").Find(&rows).Error; err != nil {
 			return nil, fmt.Errorf("read people: %w", err)
 		}
 		var old []id.Person
 		for _, row := range rows {
-			byID[row.ID].old = row
-			old = append(old, row.ID)
+			if row.Config != w.config() {
+				return nil, errStale // a source was configured since this call read it: who is merged by the old word must not come after
+			}
+			byID[row.Person.ID].old = row.Person
+			old = append(old, row.Person.ID)
 		}
 		if len(old) == 0 {
 			continue

@@ -19,20 +19,23 @@ type sourceRow struct {
 	Kind         SourceKind
 	Priority     int
 	Correlate    db.JSON[[]string]
-	Advisory     bool
+	Authority    db.JSON[[]string]
 	Cursor       string
 	LiveRecords  int64
 	CreatedAt    db.Instant
 	SyncedAt     db.Instant
 	Mode         Mode
 	StageVersion int64
+	// ConfigVersion counts the changes of priority and authority. RefreshFrom is up to whom people were merged anew since the last; nil: all.
+	ConfigVersion int64
+	RefreshFrom   *id.Person
 }
 
 func (sourceRow) TableName() string { return "sources" }
 
 func (r sourceRow) source() Source {
-	return Source{ID: r.ID, Name: r.Name, Kind: r.Kind, Priority: r.Priority, Correlate: r.Correlate.V, Advisory: r.Advisory,
-		CreatedAt: r.CreatedAt.Time, SyncedAt: r.SyncedAt.Time, Mode: r.Mode}
+	return Source{ID: r.ID, Name: r.Name, Kind: r.Kind, Priority: r.Priority, Correlate: r.Correlate.V, Authority: r.Authority.V,
+		CreatedAt: r.CreatedAt.Time, SyncedAt: r.SyncedAt.Time, Mode: r.Mode, version: r.ConfigVersion}
 }
 
 type tokenRow struct {

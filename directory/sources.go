@@ -84,6 +84,10 @@ func (s *Store) CreateSource(ctx context.Context, cause Cause, source Source) (S
 			return Source{}, fmt.Errorf("%w: people are never correlated by %q", ErrInvalid, by)
 		}
 	}
+	if err := CheckAuthority(source.Authority); err != nil {
+		return Source{}, err
+	}
+	source.Authority = normal(source.Authority)
 	if source.ID == "" {
 		source.ID = id.New[id.Source]()
 	}
@@ -95,7 +99,7 @@ func (s *Store) CreateSource(ctx context.Context, cause Cause, source Source) (S
 		return Source{}, fmt.Errorf("%w: a source begins live or with a dry run", ErrInvalid)
 	}
 	row := sourceRow{ID: source.ID, Name: source.Name, Kind: source.Kind, Priority: source.Priority, Correlate: db.JSON[[]string]{V: source.Correlate},
-		Advisory: source.Advisory, CreatedAt: db.At(source.CreatedAt), Mode: source.Mode}
+		Authority: db.JSON[[]string]{V: source.Authority}, CreatedAt: db.At(source.CreatedAt), Mode: source.Mode}
 	err := s.db.Tx(ctx, func(tx *db.Tx) error {
 		if err := tx.Create(&row).Error; err != nil {
 			if db.IsDuplicate(err) {
@@ -104,7 +108,7 @@ func (s *Store) CreateSource(ctx context.Context, cause Cause, source Source) (S
 			return fmt.Errorf("write source: %w", err)
 		}
 		return audit.Append(tx, audit.Record{At: s.clock(), Actor: cause.actor(), Action: "source.created", Subject: string(source.ID), RequestID: string(cause.Request),
-			Public: map[string]any{"name": source.Name, "kind": source.Kind, "priority": source.Priority, "correlate": source.Correlate, "advisory": source.Advisory, "mode": source.Mode}})
+			Public: map[string]any{"name": source.Name, "kind": source.Kind, "priority": source.Priority, "correlate": source.Correlate, "authority": source.Authority, "mode": source.Mode}})
 	})
 	if err != nil {
 		return Source{}, err

@@ -86,6 +86,8 @@ func sourceOf(c Change) id.Source {
 		return c.Source
 	case PutCursor:
 		return c.Source
+	case ConfigureSource:
+		return c.Source
 	case SyncDone:
 		return c.Source
 	case beginLive:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,8 @@ type Store struct {
 	Now      func() time.Time // nil: time.Now
 	written  atomic.Int64     // people, since the start
 	nextLook atomic.Int64     // at how many of them the engine looks again
+
+	configuring sync.Mutex // one merging anew after a change of configuration at a time
 
 	db   *db.DB
 	feed *feed.Feed

@@ -145,11 +145,13 @@ type Source struct {
 	Priority int // the lower wins, per attribute
 	// Correlate lists the fields by which a new record of this source joins a person that another source knows.
 	Correlate []string
-	// Advisory sources add attributes; they neither enable nor freeze anybody whom another source knows.
-	Advisory  bool
+	// Authority names what the source is the authority for: groups of attributes (AuthorityGroups), attributes, labels. Before its word about
+	// these a source without that authority is not heard; about all else it fills in what nobody of authority says. nil: everything.
+	Authority []string
 	CreatedAt time.Time
 	SyncedAt  time.Time // the last complete synchronisation
 	Mode      Mode      // empty in CreateSource: ModeLive
+	version   int64     // how often it was configured
 }
 
 // Scope is what a source token may do.

@@ -120,11 +120,11 @@ func (e employment) leave() []span {
 // employment is active each record that says so holds a "disabled"; where no record lives, the last tombstone a "deleted". What
 // is set aside (UndoFreeze) begins when that ends.
 func freezesOf(records []Record, sources map[id.Source]Source) []Freeze {
-	live := living(records)
-	if len(live) == 0 {
+	records = employed(records, sources)
+	if len(living(records)) == 0 {
 		return []Freeze{deletedFreeze(records)}
 	}
-	all := employments(live, sources)
+	all := employments(records, sources)
 	base := slices.DeleteFunc(slices.Clone(all), func(e employment) bool { return !e.active })
 	var out []Freeze
 	if len(base) == 0 {

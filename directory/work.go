@@ -189,6 +189,10 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.terminate(c)
 	case PutCursor:
 		return w.putCursor(c)
+	case ConfigureSource:
+		return w.configureSource(c)
+	case refreshed:
+		return w.markRefreshed(c)
 	case SyncDone:
 		return w.syncDone(c)
 	case PutRun:

@@ -37,7 +37,7 @@ type writing struct {
 // person compares one person with what is stored, and their freezes.
 func (p *writing) person(s *subject) {
 	w := p.w
-	gone := len(living(s.records)) == 0
+	gone := len(living(employed(s.records, w.sources))) == 0
 	if len(s.records) == 0 { // all records were given away: who this was stays readable
 		s.now = s.old.person()
 		s.now.Absent = false

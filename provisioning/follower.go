@@ -49,6 +49,9 @@ func (r *Reactor) Tend(ctx context.Context) error {
 	if err := r.finishLives(ctx); err != nil {
 		return err
 	}
+	if err := r.directory.FinishConfigure(ctx); err != nil {
+		return err
+	}
 	if err := r.prune(ctx); err != nil {
 		return err
 	}

@@ -182,7 +182,7 @@ func (a *app) wireLDAP(ctx context.Context) error {
 		source, err := a.people.SourceByName(ctx, l.Name)
 		if errors.Is(err, directory.ErrNotFound) {
 			source, err = a.people.CreateSource(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
-				directory.Source{Name: l.Name, Kind: directory.KindLDAP, Priority: l.Priority, Correlate: l.Correlate, Mode: l.mode()})
+				directory.Source{Name: l.Name, Kind: directory.KindLDAP, Priority: l.Priority, Correlate: l.Correlate, Authority: l.Authority, Mode: l.mode()})
 		}
 		if err != nil {
 			return fmt.Errorf("ldap source %s: %w", l.Name, err)
@@ -217,6 +217,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"tokens":     a.people.WatchTokens,
 		"instants":   a.people.WatchInstants,
 		"journal":    a.journal.Run,
+		"sources":    a.configureSources,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },
 		"merged":     func(ctx context.Context) error { return a.feed.Run(ctx, a.mergedFollower()) },

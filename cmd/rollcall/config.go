@@ -83,6 +83,7 @@ type LDAP struct {
 	Priority    int           `koanf:"priority"`  // the lower wins, per attribute
 	Every       time.Duration `koanf:"every"`     // between full readings where nothing seems to have changed
 	Correlate   []string      `koanf:"correlate"` // fields by which a record joins a person another source knows: employee_number
+	Authority   []string      `koanf:"authority"` // what its word counts for before that of others; nil: everything
 	DryRun      bool          `koanf:"dry_run"`   // begin with a dry run; without effect once the source is live
 	ldap.Config `koanf:",squash"`
 }
@@ -277,6 +278,9 @@ func (c Config) validate() error {
 			if field != directory.CorrelateEmployeeNumber && field != directory.CorrelateExternalID {
 				bad(fmt.Sprintf("ldap[%d].correlate", i), "%q is not one of %s, %s", field, directory.CorrelateEmployeeNumber, directory.CorrelateExternalID)
 			}
+		}
+		if err := directory.CheckAuthority(l.Authority); err != nil {
+			bad(fmt.Sprintf("ldap[%d].authority", i), "%v", err)
 		}
 		if l.Every != 0 && l.Every < time.Second {
 			bad(fmt.Sprintf("ldap[%d].every", i), "wants a duration of a second or more, as 1h, not %s", l.Every)

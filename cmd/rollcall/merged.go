@@ -13,7 +13,7 @@ import (
 
 // directoryAPI is the directory's HTTP side with what it asks of others: what becomes of memberships, who is administrator.
 func (a *app) directoryAPI() *directory.API {
-	return &directory.API{Store: a.people, PublicURL: a.cfg.PublicURL,
+	return &directory.API{Store: a.people, PublicURL: a.cfg.PublicURL, Configured: a.cfg.configured(),
 		Foresee: func(tx *db.Tx, people []id.Person) ([]directory.MembershipChange, error) {
 			changes, err := a.access.Foresee(tx, people)
 			out := make([]directory.MembershipChange, len(changes))

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-im/rollcall/directory"
+)
+
+// configureSources gives the sources of the configuration file the priority and the authority that stand there.
+func (a *app) configureSources(ctx context.Context) error {
+	for _, l := range a.cfg.LDAP {
+		source, err := a.people.SourceByName(ctx, l.Name)
+		if err == nil {
+			_, err = a.people.Configure(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
+				directory.ConfigureSource{Source: source.ID, Priority: &l.Priority, Authority: &l.Authority})
+		}
+		if err != nil && ctx.Err() == nil {
+			a.log.ErrorContext(ctx, "source keeps its former priority and authority", "source", l.Name, "error", err)
+		}
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// configured names the sources of the configuration file.
+func (c Config) configured() []string {
+	names := make([]string, len(c.LDAP))
+	for i, l := range c.LDAP {
+		names[i] = l.Name
+	}
+	return names
+}
+
+// configuration is what a change of a source's configuration does, or would do.
+type configuration struct {
+	DryRun bool           `json:"dry_run"`
+	People int            `json:"people"`
+	Fields map[string]int `json:"fields"`
+	Source struct {
+		Name      string   `json:"name"`
+		Priority  int      `json:"priority"`
+		Authority []string `json:"authority"`
+	} `json:"source"`
+	Memberships []struct {
+		Person string `json:"person"`
+		Group  string `json:"group"`
+		Op     string `json:"op"`
+		Role   string `json:"role"`
+	} `json:"memberships"`
+	More int `json:"more,omitempty"`
+}
+
+func configureCommand() *cobra.Command {
+	c := &cobra.Command{Use: "configure SOURCE", Short: "Say what another priority or authority of a source would change; with --confirm do it", Args: cobra.ExactArgs(1)}
+	priority := c.Flags().Int("priority", 0, "the lower wins, among sources of the same authority; 0: as it is")
+	authority := c.Flags().StringSlice("authority", nil, "what its word counts for before that of others: employment, org, job, manager, name, login, contact, region, labels, single attributes; everything")
+	confirm := c.Flags().Bool("confirm", false, "do it")
+	return remote(c, func(w io.Writer, r configuration) {
+		for _, m := range r.Memberships {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", m.Op, m.Person, m.Group, m.Role)
+		}
+		if r.More > 0 {
+			fmt.Fprintf(w, "and %d more\n", r.More)
+		}
+		for _, field := range slices.Sorted(maps.Keys(r.Fields)) {
+			fmt.Fprintf(w, "%s\tof %d people\n", field, r.Fields[field])
+		}
+		verb := "would differ; --confirm does it"
+		if !r.DryRun {
+			verb = "differ"
+		}
+		fmt.Fprintf(w, "%d people %s\n", r.People, verb)
+	}, func(c *cobra.Command, api *client, args []string) (configuration, error) {
+		var r configuration
+		path, _, err := sourceNamed(c.Context(), api, args[0])
+		if err != nil {
+			return r, err
+		}
+		body := map[string]any{"dry_run": !*confirm}
+		if *priority != 0 {
+			body["priority"] = *priority
+		}
+		if c.Flags().Changed("authority") {
+			if slices.Equal(*authority, []string{"everything"}) {
+				*authority = directory.AuthorityGroups()
+			}
+			body["authority"] = append([]string{}, *authority...)
+		}
+		return r, api.do(c.Context(), "PATCH", path, body, &r)
+	})
+}
