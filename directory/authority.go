@@ -35,9 +35,6 @@ func AuthorityGroups() []string {
 	return out
 }
 
-// labelPrefix begins the name of one label.
-const labelPrefix = "label."
-
 // CheckAuthority tells whether every name is a group of attributes, an attribute of a person or "label.<name>"; ErrInvalid.
 func CheckAuthority(authority []string) error {
 	for _, name := range authority {

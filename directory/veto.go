@@ -123,7 +123,7 @@ func (w *work) contest(s *subject) error {
 
 // asserts tells whether a record says with authority that somebody works here.
 func (w *work) asserts(r Record) bool {
-	return r.Active && r.DeletedAt.IsZero() && r.AbsentSince.IsZero() && !w.sources[r.Source].Advisory
+	return r.Active && r.DeletedAt.IsZero() && r.AbsentSince.IsZero() && !w.sources[r.Source].Advisory()
 }
 
 // stillActive finds whom a source that was read as a whole calls active although a veto stands.
