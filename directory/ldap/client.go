@@ -67,6 +67,11 @@ func (cl *Client) reach(ctx context.Context, connect func(context.Context, *prep
 	return nil, errors.Join(errs...)
 }
 
+// next makes another server of the list the one that is asked first.
+func (cl *Client) next() {
+	cl.at.Store((cl.at.Load() + 1) % int32(len(cl.p.servers)))
+}
+
 // away tells whether another server may do better: a wrong password is wrong everywhere, and a wrong certificate is to be seen.
 func away(err error) bool {
 	return errors.Is(err, ErrUnreachable) || errors.Is(err, ErrTimeout) || errors.Is(err, ErrClosed)
@@ -76,6 +81,9 @@ func away(err error) bool {
 func (cl *Client) shared(ctx context.Context, fn func(*conn) error) error {
 	cl.mu.Lock()
 	defer cl.mu.Unlock()
+	if cl.control != nil && cl.control.at != cl.p.servers[cl.at.Load()] { // another server answers what is followed
+		cl.control.close()
+	}
 	stood := cl.control != nil && !cl.control.dead
 	for {
 		if cl.control == nil || cl.control.dead {
@@ -274,6 +282,7 @@ func (c *conn) position(ctx context.Context) (string, error) {
 		for _, e := range p.entries {
 			if marks := e.all(c.root.marks); len(marks) > 0 {
 				slices.Sort(marks)
+				c.markAt = dn
 				return strings.Join(append(marks, e.all(c.root.markOf)...), " "), nil
 			}
 		}

@@ -26,6 +26,8 @@ type conn struct {
 	seen names
 	root rootDSE
 	dead bool
+
+	markAt string // the entry where the marks were found last
 }
 
 // patient gives each read and each write a deadline: some byte must pass within idle, and all of it before until.

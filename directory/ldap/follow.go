@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -17,15 +18,30 @@ func (cl *Client) Watch(ctx context.Context, from Cursor, emit func([]Change) er
 }
 
 // follow tells the changes in the way of the server, on a connection of its own; persist goes on after the server was caught up
-// with. One following at a time: 389 has crashed under several searches that persist.
-func (cl *Client) follow(ctx context.Context, from Cursor, persist bool, emit func([]Change) error) (Cursor, error) {
+// with. Where one server is behind what was read here, the others are asked. One following at a time: 389 has crashed under
+// several searches that persist.
+func (cl *Client) follow(ctx context.Context, from Cursor, persist bool, emit func([]Change) error) (cursor Cursor, err error) {
 	cl.following.Lock()
 	defer cl.following.Unlock()
+	for range cl.p.servers {
+		if cursor, err = cl.followOne(ctx, from, persist, emit); !errors.Is(err, ErrBehind) {
+			break
+		}
+		cl.next()
+	}
+	return cursor, err
+}
+
+func (cl *Client) followOne(ctx context.Context, from Cursor, persist bool, emit func([]Change) error) (Cursor, error) {
 	c, err := cl.dial(ctx)
 	if err != nil {
 		return "", err
 	}
 	defer c.close()
+	switch c.root.follow {
+	case bySync:
+		return cl.contentSync(ctx, c, from, persist, emit)
+	}
 	return "", fmt.Errorf("%w: %s has no way", ErrNoStream, c.root.vendor)
 }
 

@@ -28,6 +28,8 @@ const (
 	ClassGroup  Class = "group"
 )
 
+var allClasses = []Class{ClassUnit, ClassPerson, ClassGroup}
+
 // Object is one entry as the server showed it. Names of attributes are in lower case.
 type Object struct {
 	Class Class

@@ -41,7 +41,7 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 	if caps.Latency = time.Since(began); caps.Position == "" {
 		find(Warning, "no_position", "the account reads no freshness mark (contextCSN, highestCommittedUSN, lastChangeNumber): changes are seen at the interval of full syncs only")
 	}
-	for _, class := range []Class{ClassUnit, ClassPerson, ClassGroup} {
+	for _, class := range allClasses {
 		req := request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(class), attrs: c.p.attributes(class, caps.IDAttribute), pageSize: c.p.PageSize}
 		page, err := c.search(ctx, req)
 		if err != nil {

@@ -33,6 +33,7 @@ type quirks struct {
 	strayReferences bool                // each subtree search names other partitions: references say nothing about completeness
 	syncKey         func(string) string // the key in the 16 bytes that name an entry in RFC 4533
 	markIsCookie    bool                // its marks make a sync cookie, so that following can begin where a reading began
+	deletesOnly     bool                // its refresh names what is gone; where it claims to have named all that is there, it did not
 	bareResume      bool                // a resumed sync leaves out operational attributes, though named: a locked account looks unlocked
 	ownCookies      bool                // a sync cookie is good for the server that gave it only
 }
@@ -57,7 +58,7 @@ var vendors = []quirks{
 			return strings.Contains(name, "389") || strings.Contains(name, "red hat")
 		},
 		follow: bySync, id: "nsuniqueid" /* imported entries have no entryUUID, later ones may have both */, people: []string{"inetOrgPerson"}, groups: standardGroups,
-		marks: []string{"lastChangeNumber"}, syncKey: uniqueID, bareResume: true, ownCookies: true,
+		marks: []string{"lastChangeNumber"}, syncKey: uniqueID, deletesOnly: true, bareResume: true, ownCookies: true,
 	},
 	{
 		vendor: "openldap",

@@ -58,7 +58,8 @@ func (r *reading) run(ctx context.Context, unitsTwice bool) (err error) {
 	if r.proof.Position, err = r.c.position(ctx); err != nil {
 		return err
 	}
-	for _, class := range []Class{ClassUnit, ClassPerson, ClassGroup} {
+	r.proof.Cursor = r.c.cursor(r.c.root.cookieOf(r.proof.Position))
+	for _, class := range allClasses {
 		if err := r.class(ctx, class, false); err != nil {
 			return fmt.Errorf("read %s: %w", class, err)
 		}

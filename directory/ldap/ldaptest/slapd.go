@@ -91,6 +91,32 @@ func Start(t testing.TB, ldif io.Reader, extra ...string) *Server {
 	return s
 }
 
+// Rewrite changes the configuration of a server that is stopped; it counts from Resume on. Without old, the line new is added.
+func (s *Server) Rewrite(t testing.TB, old, new string) {
+	t.Helper()
+	path := filepath.Join(s.Dir, "slapd.conf")
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if old == "" {
+		old, new = "overlay ppolicy", new+"\noverlay ppolicy"
+	}
+	if !bytes.Contains(raw, []byte(old)) {
+		t.Fatalf("the configuration has no %q", old)
+	}
+	if err := os.WriteFile(path, bytes.Replace(raw, []byte(old), []byte(new), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The lines of the configuration that tests rewrite.
+const (
+	SessionLog = "syncprov-sessionlog 1000" // without it the server names what is there instead of what is gone
+	ServerID   = "serverID 1"
+	Refint     = "overlay refint\nrefint_attributes member manager\n" // mends references, and tells nobody who follows
+)
+
 // Resume starts the server again after Stop.
 func (s *Server) Resume(t testing.TB) {
 	t.Helper()

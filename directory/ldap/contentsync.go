@@ -1,0 +1,415 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+)
+
+// contentSync is one search that persists (RFC 4533), on a connection of its own.
+//
+// It refreshes first: either by naming what changed and what is gone (a delete phase), or by naming everything that
+// is there, what is unchanged by its id alone (a present phase). Then it tells each change as it happens. A cursor goes
+// out only where a refresh is done: one from the middle of it would leave out the rest.
+type contentSync struct {
+	c       *conn
+	emit    func([]Change) error
+	dialled func(context.Context) (*conn, error) // another connection to the same server
+	side    *conn                                // from dialled; nil until it is needed
+
+	asked  string // the cookie of the request
+	cookie string // the newest
+	mark   string // of the server, from before the request
+
+	caughtUp   bool
+	everything string // why each entry that is there was named; empty where it was not
+	references int
+	batch      []Change
+	unsaved    bool // cookie moved on without a change that carries it
+	beat       pulse
+}
+
+// maxTogether bounds how many changes are emitted together.
+const maxTogether = 500
+
+// contentSync follows by RFC 4533. Without persist it ends where it has caught up: a search that does not persist would
+// tell the same, but 389 ends it with a wrong flag.
+func (cl *Client) contentSync(ctx context.Context, c *conn, from Cursor, persist bool, emit func([]Change) error) (Cursor, error) {
+	if c.idAttribute() != c.root.id {
+		return "", fmt.Errorf("%w: the server names entries by %s, and id_attribute is %s", ErrNoStream, c.root.id, c.idAttribute())
+	}
+	s := &contentSync{c: c, emit: emit, dialled: func(ctx context.Context) (*conn, error) { return dial(ctx, cl.p, c.at) }}
+	defer func() {
+		if s.side != nil {
+			s.side.close()
+		}
+	}()
+	var err error
+	if s.asked, err = c.cookie(from); err != nil {
+		return "", err
+	}
+	s.cookie = s.asked
+	if s.mark, err = c.position(ctx); err != nil {
+		return "", err
+	}
+	if c.root.behind(s.mark, s.asked) {
+		switch held, err := c.holds(ctx, s.asked); {
+		case err != nil:
+			return "", err
+		case !held:
+			return "", fmt.Errorf("%w: %s stands at %s", ErrBehind, c.at.address, s.mark)
+		}
+		s.asked = c.root.cookieOf(s.mark)
+	}
+	defer context.AfterFunc(ctx, func() { c.raw.Conn.Close() })()
+	err = s.run(ctx, persist)
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	return c.cursor(s.cookie), err
+}
+
+// holds tells whether the server has the very changes that a cookie names, although its mark is older: OpenLDAP has forgotten
+// some of its mark after a crash, and nothing of its content. A backup that was restored has not.
+func (c *conn) holds(ctx context.Context, cookie string) (bool, error) {
+	seen, _ := cookieCSNs(cookie)
+	for _, csn := range seen {
+		p, err := c.search(ctx, request{base: c.markAt, scope: goldap.ScopeWholeSubtree, filter: "(|(entryCSN=" + goldap.EscapeFilter(csn) + ")(contextCSN=" + goldap.EscapeFilter(csn) + "))", attrs: []string{"1.1"}})
+		if c.dead {
+			return false, err
+		}
+		if err != nil || len(p.entries) == 0 {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+func (s *contentSync) run(ctx context.Context, persist bool) error {
+	r := request{base: s.c.p.Base, scope: goldap.ScopeWholeSubtree, filter: s.c.anyClass(), attrs: s.c.allAttributes()}
+	r.controls = append(r.controls, syncRequest(s.asked))
+	stream, err := s.c.begin(r)
+	if err != nil {
+		return s.explain(err)
+	}
+	s.beat = newPulse(s.c)
+	for persist || !s.caughtUp {
+		if len(s.batch) >= maxTogether || len(s.batch) > 0 && !s.c.whole() {
+			if err := s.flush(ctx); err != nil {
+				return err
+			}
+		}
+		m, err := s.beat.next()
+		switch {
+		case err != nil:
+			return s.explain(err)
+		case m.id == stream:
+			err = s.take(m)
+		case m.tag != 0:
+			err = s.answered(m)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return s.flush(ctx)
+}
+
+func (s *contentSync) explain(err error) error {
+	return explain("follow "+s.c.p.Base, err, s.c.p.Password)
+}
+
+// answered is a sign of life: the server answered on this very connection.
+func (s *contentSync) answered(m message) error {
+	var told csns
+	if s.caughtUp && s.c.root.markIsCookie {
+		told, _ = cookieCSNs(s.cookie)
+	}
+	alive, err := s.beat.answer(m, told)
+	if err != nil {
+		return s.explain(err)
+	}
+	if !alive || len(s.batch) > 0 {
+		return nil
+	}
+	if s.unsaved && s.caughtUp {
+		s.unsaved = false
+		return s.told([]Change{{Op: OpPresent, Cursor: s.c.cursor(s.cookie), At: time.Now()}})
+	}
+	return s.told(nil)
+}
+
+// take reads one message of the search.
+func (s *contentSync) take(m message) error {
+	switch m.tag {
+	case tagEntry:
+		return s.entry(m)
+	case tagReference:
+		s.references++
+	case tagIntermediate:
+		info, found, err := parseSyncInfo(m.op)
+		if err != nil {
+			return s.explain(err)
+		}
+		if found {
+			s.info(info)
+		}
+	case tagDone:
+		return s.ended(m)
+	default:
+		return s.explain(fmt.Errorf("%w: operation %#x", errMalformed, m.tag))
+	}
+	return nil
+}
+
+func (s *contentSync) entry(m message) error {
+	e, err := parseEntry(m.op, s.c.seen)
+	if err != nil {
+		return s.explain(err)
+	}
+	state, found, err := parseSyncState(m.controls)
+	if err != nil {
+		return s.explain(err)
+	}
+	if !found {
+		return fmt.Errorf("%w: %s takes no notice of the sync request", ErrNoStream, s.c.at.address)
+	}
+	change := Change{At: time.Now()}
+	k := s.c.root.syncKey(state.id)
+	switch state.state {
+	case stateDelete:
+		change.Op, change.Keys = OpDelete, []string{k}
+	case statePresent:
+		change.Op, change.Keys = OpPresent, []string{k}
+	default:
+		if own := key(e, s.c.root.id); own != "" && own != k {
+			return s.explain(fmt.Errorf("%w: an entry has the id %s and the %s %s", ErrServer, k, s.c.root.id, own))
+		}
+		change.Op, change.Object = OpUpsert, s.c.object(k, e)
+		if s.c.root.bareResume && !s.caughtUp && s.asked != "" {
+			change.Object.Class = "" // to be read again
+		}
+	}
+	if s.caughtUp && state.cookie != nil {
+		s.cookie = s.c.root.merged(s.cookie, *state.cookie)
+		change.Cursor, s.unsaved = s.c.cursor(s.cookie), false
+	}
+	s.batch = append(s.batch, change)
+	return nil
+}
+
+// info reads what the server says between the entries.
+func (s *contentSync) info(info syncInfo) {
+	now := time.Now()
+	switch info.kind {
+	case infoIDs:
+		keys := make([]string, len(info.ids))
+		for i, id := range info.ids {
+			keys[i] = s.c.root.syncKey(id)
+		}
+		change := Change{Op: OpPresent, Keys: keys, At: now}
+		if info.deletes {
+			change.Op = OpDelete
+		}
+		if len(keys) > 0 {
+			s.batch = append(s.batch, change)
+		}
+	case infoPresent:
+		if !s.caughtUp && !s.c.root.deletesOnly {
+			s.everything = "present phase"
+		}
+	}
+	switch {
+	case s.caughtUp && info.cookie != nil && *info.cookie != "":
+		s.cookie, s.unsaved = s.c.root.merged(s.cookie, *info.cookie), true
+	case !s.caughtUp && info.done && (info.kind == infoDelete || info.kind == infoPresent):
+		s.refreshed(info.cookie, now)
+	}
+}
+
+// refreshed ends the refresh. OpenLDAP gives no cookie where nothing changed, and an empty one where it could not read ours
+// and told everything again.
+func (s *contentSync) refreshed(cookie *string, now time.Time) {
+	s.caughtUp = true
+	switch {
+	case cookie != nil && *cookie != "":
+		s.cookie = s.c.root.merged(s.cookie, *cookie)
+	case cookie != nil || s.asked == "":
+		s.cookie = s.c.root.cookieOf(s.mark)
+	}
+	switch {
+	case s.asked == "":
+		s.everything = "from the beginning"
+	case cookie != nil && *cookie == "":
+		s.everything = "everything again"
+	}
+	s.batch = append(s.batch, Change{Op: OpRefreshed, Cursor: s.c.cursor(s.cookie), At: now, Whole: s.everything != "", Proof: s.everything})
+}
+
+// ended tells why a search that persists is over.
+func (s *contentSync) ended(m message) error {
+	err := parseResult(m.op)
+	var answer *goldap.Error
+	switch {
+	case err == nil && s.caughtUp:
+		return s.explain(fmt.Errorf("%w: it ended a search that persists", ErrClosed))
+	case err == nil:
+		return fmt.Errorf("%w: %s ends a search that should persist", ErrNoStream, s.c.at.address)
+	case !errors.As(err, &answer):
+		return s.explain(err)
+	}
+	text := scrub(answer.Error(), s.c.p.Password)
+	switch code := answer.ResultCode; {
+	case code == goldap.LDAPResultSyncRefreshRequired:
+		return fmt.Errorf("%w: %s", ErrCursorLost, text)
+	case code == goldap.LDAPResultUnwillingToPerform && !s.caughtUp && s.asked != "":
+		return fmt.Errorf("%w: %s", ErrBehind, text)
+	case code == goldap.LDAPResultUnavailableCriticalExtension:
+		return fmt.Errorf("%w: %s", ErrNoStream, text)
+	}
+	return s.explain(err)
+}
+
+// flush gives on what has come together.
+func (s *contentSync) flush(ctx context.Context) error {
+	changes, err := s.complete(ctx, s.batch)
+	if err != nil {
+		return err
+	}
+	for i, change := range changes {
+		if change.Op == OpRefreshed && change.Whole {
+			if changes[i].Whole, err = s.sound(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	s.batch = nil
+	return s.told(changes)
+}
+
+func (s *contentSync) told(changes []Change) error {
+	err := s.emit(changes)
+	s.beat.resumed()
+	return err
+}
+
+// sound tells whether a refresh that named everything could see everything.
+func (s *contentSync) sound(ctx context.Context) (bool, error) {
+	if s.references > 0 && !s.c.p.IgnoreReferences && !s.c.root.strayReferences {
+		return false, nil
+	}
+	if s.c.p.Sentinel == "" {
+		return true, nil
+	}
+	if err := s.aside(ctx); err != nil {
+		return false, err
+	}
+	p, err := s.side.search(ctx, request{base: s.c.p.Sentinel, scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{"1.1"}})
+	if s.side.dead {
+		return false, err
+	}
+	return err == nil && len(p.entries) == 1, nil
+}
+
+// aside makes sure that there is a second connection to the same server.
+func (s *contentSync) aside(ctx context.Context) (err error) {
+	if s.side == nil || s.side.dead {
+		s.side, err = s.dialled(ctx)
+	}
+	return err
+}
+
+// complete reads again what came without its class, and leaves out what is gone meanwhile: the stream tells that, too.
+func (s *contentSync) complete(ctx context.Context, changes []Change) ([]Change, error) {
+	var bare []string
+	for _, change := range changes {
+		if change.Op == OpUpsert && change.Object.Class == "" {
+			bare = append(bare, change.Object.Key)
+		}
+	}
+	if len(bare) == 0 {
+		return changes, nil
+	}
+	if err := s.aside(ctx); err != nil {
+		return nil, err
+	}
+	found := map[string]Object{}
+	for chunk := range slices.Chunk(bare, lookupChunk) {
+		var b strings.Builder
+		for _, k := range chunk {
+			b.WriteString(keyFilter(s.c.root.id, k))
+		}
+		for _, class := range allClasses {
+			objects, err := s.side.objects(ctx, class, "(&"+s.c.filter(class)+"(|"+b.String()+"))")
+			if err != nil {
+				return nil, err
+			}
+			for _, o := range objects {
+				found[o.Key] = o
+			}
+		}
+	}
+	out := changes[:0]
+	for _, change := range changes {
+		if change.Op == OpUpsert && change.Object.Class == "" {
+			o, ok := found[change.Object.Key]
+			if change.Object = o; !ok {
+				change.Op, change.Keys = OpPresent, nil
+			}
+		}
+		out = append(out, change)
+	}
+	return out, nil
+}
+
+// anyClass asks for all classes at once.
+func (c *conn) anyClass() string {
+	var b strings.Builder
+	for _, class := range allClasses {
+		b.WriteString(c.filter(class))
+	}
+	return "(|" + b.String() + ")"
+}
+
+// allAttributes lists what to ask for where the class is not known yet.
+func (c *conn) allAttributes() []string {
+	var out []string
+	for _, class := range allClasses {
+		out = append(out, c.p.attributes(class, c.idAttribute())...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// object makes of an entry what a reading of its class would have shown. The class is empty where the entry's object
+// classes do not tell it: the configuration may name one that the schema implies.
+func (c *conn) object(k string, e entry) Object {
+	o := Object{Key: k, DN: e.dn}
+	for _, class := range allClasses {
+		list, without := c.classes(class)
+		of := func(name string) bool {
+			return slices.ContainsFunc(e.attrs["objectclass"], func(s string) bool { return strings.EqualFold(s, name) })
+		}
+		if slices.ContainsFunc(list, of) && (without == "" || !of(without)) {
+			o.Class = class
+			break
+		}
+	}
+	if o.Class == "" {
+		return o
+	}
+	asked := c.p.attributes(o.Class, c.idAttribute())
+	o.Attrs = make(map[string][]string, len(e.attrs))
+	for name, values := range e.attrs {
+		plain, _, _ := strings.Cut(name, ";")
+		if _, ok := slices.BinarySearch(asked, plain); ok {
+			o.Attrs[name] = values
+		}
+	}
+	return o
+}
