@@ -22,6 +22,8 @@ type API struct {
 	Foresee func(tx *db.Tx, people []id.Person) ([]MembershipChange, error)
 	// Admins answers who has the administrator role: they are never linked in bulk.
 	Admins func(ctx context.Context) ([]id.Person, error)
+	// Health fills in how these sources stand, beside their last run; nil where nobody can say.
+	Health func(ctx context.Context, sources []Source, of map[id.Source]*SourceHealth) error
 }
 
 // CauseFrom names who makes the request of ctx as the cause of a change.

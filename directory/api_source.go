@@ -70,6 +70,11 @@ func (a *API) GetSource(ctx context.Context, in *SourceInPath) (*SourceDetail, e
 	if out.Body.SourceView, err = a.sourceView(ctx, s); err != nil {
 		return nil, err
 	}
+	health, err := a.health(ctx, []Source{s})
+	if err != nil {
+		return nil, err
+	}
+	out.Body.Health = health[s.ID]
 	if s.Kind == KindSCIM {
 		out.Body.SCIM = strings.TrimRight(a.PublicURL, "/") + "/scim/v2"
 	}

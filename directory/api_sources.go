@@ -34,17 +34,18 @@ func (a *API) ListUnits(ctx context.Context, _ *struct{}) (*httpapi.Page[UnitVie
 
 // SourceView is a source in an answer.
 type SourceView struct {
-	ID        id.Source   `json:"id"`
-	Name      string      `json:"name"`
-	Kind      SourceKind  `json:"kind"`
-	Priority  int         `json:"priority"`
-	Correlate []string    `json:"correlate" nullable:"false"`
-	Authority []string    `json:"authority" nullable:"false" doc:"what its word counts for before that of sources without that authority"`
-	Advisory  bool        `json:"advisory" doc:"no authority over employment: enables and freezes nobody whom another source knows"`
-	CreatedAt time.Time   `json:"created_at"`
-	SyncedAt  time.Time   `json:"synced_at,omitzero"`
-	Mode      Mode        `json:"mode" enum:"live,dry_run,going_live,discarding" doc:"while it is dry_run nothing follows from what the source says"`
-	Tokens    []TokenView `json:"tokens" nullable:"false"`
+	ID        id.Source     `json:"id"`
+	Name      string        `json:"name"`
+	Kind      SourceKind    `json:"kind"`
+	Priority  int           `json:"priority"`
+	Correlate []string      `json:"correlate" nullable:"false"`
+	Authority []string      `json:"authority" nullable:"false" doc:"what its word counts for before that of sources without that authority"`
+	Advisory  bool          `json:"advisory" doc:"no authority over employment: enables and freezes nobody whom another source knows"`
+	CreatedAt time.Time     `json:"created_at"`
+	SyncedAt  time.Time     `json:"synced_at,omitzero"`
+	Mode      Mode          `json:"mode" enum:"live,dry_run,going_live,discarding" doc:"while it is dry_run nothing follows from what the source says"`
+	Tokens    []TokenView   `json:"tokens" nullable:"false"`
+	Health    *SourceHealth `json:"health,omitempty"`
 }
 
 // TokenView is a source token in an answer; its secret is nowhere.
@@ -81,11 +82,16 @@ func (a *API) ListSources(ctx context.Context, _ *struct{}) (*httpapi.Page[Sourc
 	if err != nil {
 		return nil, err
 	}
+	health, err := a.health(ctx, sources)
+	if err != nil {
+		return nil, err
+	}
 	views := make([]SourceView, len(sources))
 	for i, s := range sources {
 		if views[i], err = a.sourceView(ctx, s); err != nil {
 			return nil, err
 		}
+		views[i].Health = health[s.ID]
 	}
 	return httpapi.NewPage(ctx, views, ""), nil
 }

@@ -34,3 +34,14 @@ func runRowOf(r Run) runRow {
 	return runRow{ID: r.ID, SourceID: r.Source, Kind: r.Kind, StartedAt: db.At(r.StartedAt), EndedAt: db.At(r.EndedAt), OK: r.OK, Error: r.Error,
 		Counts: db.JSON[map[string]int]{V: r.Counts}, Findings: string(r.Findings), Proof: r.Proof}
 }
+
+type settingRow struct {
+	SourceID  id.Source
+	Name      string
+	Version   int
+	Value     string
+	CreatedAt db.Instant
+	Actor     string
+}
+
+func (settingRow) TableName() string { return "source_settings" }

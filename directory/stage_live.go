@@ -169,6 +169,7 @@ func (w *work) discardPart(c discardPart) (Outcome, error) {
 		"delete from units where id in (select id from units where source_id = ? limit ?)",
 		"delete from resource_values where (attribute, value, type, source_id) in (select attribute, value, type, source_id from resource_values where source_id = ? limit ?)",
 		"delete from resources where id in (select id from resources where source_id = ? limit ?)",
+		"delete from source_settings where source_id in (select id from sources where id = ? limit ?)",
 		"delete from source_runs where id in (select id from source_runs where source_id = ? limit ?)",
 	} {
 		done := w.tx.Exec(sql, c.source, stagePart)

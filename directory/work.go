@@ -197,6 +197,8 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.syncDone(c)
 	case PutRun:
 		return w.putRun(c)
+	case PutSetting:
+		return w.putSetting(c)
 	case Alongside:
 		return w.alongside(c)
 	case beginLive, placeRecords, finishLive, discardPart:

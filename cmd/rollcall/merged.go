@@ -13,16 +13,7 @@ import (
 
 // directoryAPI is the directory's HTTP side with what it asks of others: what becomes of memberships, who is administrator.
 func (a *app) directoryAPI() *directory.API {
-	return &directory.API{Store: a.people, PublicURL: a.cfg.PublicURL, Configured: a.cfg.configured(),
-		Foresee: func(tx *db.Tx, people []id.Person) ([]directory.MembershipChange, error) {
-			changes, err := a.access.Foresee(tx, people)
-			out := make([]directory.MembershipChange, len(changes))
-			for i, c := range changes {
-				out[i] = directory.MembershipChange{Person: c.Person, Group: c.Group, Op: string(c.Op), Role: string(c.Role), FromRole: string(c.Before),
-					Cause: string(c.Cause), Reasons: c.Reasons}
-			}
-			return out, err
-		},
+	return &directory.API{Store: a.people, PublicURL: a.cfg.PublicURL, Configured: a.cfg.configured(), Foresee: a.foresee, Health: a.health,
 		Admins: func(ctx context.Context) ([]id.Person, error) {
 			admins, err := a.door.Admins(ctx)
 			var out []id.Person
@@ -32,6 +23,17 @@ func (a *app) directoryAPI() *directory.API {
 			return out, err
 		},
 	}
+}
+
+// foresee answers, on the state that tx sees, what becomes of the memberships of these people.
+func (a *app) foresee(tx *db.Tx, people []id.Person) ([]directory.MembershipChange, error) {
+	changes, err := a.access.Foresee(tx, people)
+	out := make([]directory.MembershipChange, len(changes))
+	for i, c := range changes {
+		out[i] = directory.MembershipChange{Person: c.Person, Group: c.Group, Op: string(c.Op), Role: string(c.Role), FromRole: string(c.Before),
+			Cause: string(c.Cause), Reasons: c.Reasons}
+	}
+	return out, err
 }
 
 // mergedFollower lets the account of a person who was merged into another sign in as that one: the subject is looked for anew. Who stays keeps the

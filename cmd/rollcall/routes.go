@@ -8,6 +8,7 @@ import (
 	"github.com/rollcall-im/rollcall/console"
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/journal"
+	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/trial"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/session"
@@ -33,6 +34,7 @@ func (a *app) routes() []httpapi.Route {
 	ops := &operations{app: a}
 	try := &trial.API{Store: a.people, PublicURL: a.cfg.PublicURL, LDAP: a.lookAround}
 	rate, burst := a.scim.Limits()
+	tree := &ldap.API{Store: a.people, Syncer: a.syncerOf, Foresee: a.foresee}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -110,6 +112,11 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/sources/{id}/live", admins, "Take a source out of its dry run", prov.GoLive),
 		httpapi.Op("DELETE", "/api/v1/sources/{id}", admins, "Remove a source in its dry run, with all it sent", ops.DiscardSource),
 		httpapi.Op("POST", "/api/v1/sources/{id}/test", admins, "Try a source's connection", try.Test).Unrepeatable(),
+		httpapi.Op("GET", "/api/v1/sources/{id}/runs", admins, "A source's last runs", dir.ListRuns),
+		httpapi.Op("GET", "/api/v1/sources/{id}/ldap", admins, "How a directory is read, and how far a reading has come", tree.Get),
+		httpapi.Op("POST", "/api/v1/sources/{id}/probe", admins, "Look around a directory", tree.Probe).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/sources/{id}/samples", admins, "People of a directory beside what is made of them", tree.Samples).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/sources/{id}/mapping/preview", admins, "What another mapping would change", tree.PreviewMapping).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/sources/{id}/sync", admins, "Read an LDAP source in full, now", ops.Sync),
 
 		httpapi.Op("GET", "/api/v1/groups", admins, "Project groups", prov.ListGroups),

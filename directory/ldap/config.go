@@ -86,6 +86,7 @@ type prepared struct {
 	base    *goldap.DN
 	fields  map[string][]string // attribute of a person → LDAP attributes, in lower case
 	labels  map[string]string
+	also    []string // of a person: further attributes to ask for
 }
 
 // server is one that holds the directory.
@@ -214,6 +215,9 @@ func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
 			if !attributeName.MatchString(name) {
 				return bad("mapping."+field, "%q is not an attribute name", name)
 			}
+			if secretName(name) {
+				return bad("mapping."+field, "%q may hold a secret and is mapped to nothing", name)
+			}
 			p.fields[field] = append(p.fields[field], strings.ToLower(name))
 		}
 	}
@@ -221,6 +225,9 @@ func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
 	for label, name := range p.Labels {
 		if !attributeName.MatchString(name) {
 			return bad("labels."+label, "%q is not an attribute name", name)
+		}
+		if secretName(name) {
+			return bad("labels."+label, "%q may hold a secret and is mapped to nothing", name)
 		}
 		p.labels[label] = strings.ToLower(name)
 	}
@@ -262,6 +269,7 @@ func (p *prepared) attributes(class Class, idAttribute string) []string {
 		}
 		out = append(out, "manager", "uid", "telephoneNumber", "mobile")
 		out = append(out, statusAttributes...)
+		out = append(out, p.also...)
 	}
 	for i := range out {
 		out[i] = strings.ToLower(out[i])

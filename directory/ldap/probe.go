@@ -93,7 +93,8 @@ func codeOf(err error) string {
 	for _, row := range []struct {
 		err  error
 		code string
-	}{{ErrConfig, "config"}, {ErrUnreachable, "unreachable"}, {ErrTimeout, "timeout"}, {ErrTLS, "tls"}, {ErrLogin, "login"}, {ErrClosed, "closed"}} {
+	}{{ErrConfig, "config"}, {ErrUnreachable, "unreachable"}, {ErrTimeout, "timeout"}, {ErrTLS, "tls"}, {ErrLogin, "login"}, {ErrClosed, "closed"},
+		{ErrImplausible, "implausible"}, {ErrIncomplete, "incomplete"}} {
 		if errors.Is(err, row.err) {
 			return row.code
 		}

@@ -16,6 +16,7 @@ type Status struct {
 	// VerifiedAt is when the directory was last known to say what the store holds: a sync has succeeded since its last change.
 	VerifiedAt time.Time
 	LastError  string // empty after a success
+	LastCode   string // of it: unreachable, timeout, tls, login, closed, server, incomplete, implausible, config
 	Failures   int    // in a row
 	Live       bool   // the server has a freshness mark, so that changes are seen within PollInterval
 	Last       Report // the newest report, of a failure too
@@ -36,7 +37,7 @@ func (s *Syncer) note(rep Report, err error) {
 	st := &s.status
 	st.Last, st.LastRun, st.LastAttempt = rep, rep.Run, rep.StartedAt
 	if err != nil {
-		st.LastError = scrub(err.Error(), s.Config.Password)
+		st.LastError, st.LastCode = scrub(err.Error(), s.Config.Password), codeOf(err)
 		st.Failures++
 		s.Log.Warn("directory sync failed", "source", s.Source.Name, "run", rep.Run, "failures", st.Failures, "disabled", rep.Disabled, "error", st.LastError)
 		return
@@ -137,7 +138,7 @@ func (s *Syncer) moved(ctx context.Context) (bool, error) {
 func (s *Syncer) unreachable(err error) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.status.LastError = scrub(err.Error(), s.Config.Password)
+	s.status.LastError, s.status.LastCode = scrub(err.Error(), s.Config.Password), codeOf(err)
 	if s.status.Failures++; s.status.Failures == 1 {
 		s.Log.Warn("directory cannot be asked for changes", "source", s.Source.Name, "error", s.status.LastError)
 	}

@@ -70,6 +70,7 @@ type Syncer struct {
 	mu      sync.Mutex
 	opened  Reader
 	status  Status
+	under   *Progress // of the sync that is under way
 }
 
 // batch is how many changes go into one Apply.
@@ -125,6 +126,7 @@ func (s *Syncer) Probe(ctx context.Context) (Capabilities, []Finding, error) {
 func (s *Syncer) Sync(ctx context.Context) (Report, error) {
 	s.running.Lock()
 	defer s.running.Unlock()
+	defer s.over()
 	rep := Report{Run: id.New[id.Run](), StartedAt: s.now(), Outcomes: map[Class]map[directory.Outcome]int{}}
 	started := time.Now()
 	err := s.sync(ctx, &rep)
@@ -323,10 +325,4 @@ func (p Proof) text() string {
 
 func (s *Syncer) cause(rep *Report, reason string) directory.Cause {
 	return directory.Cause{Source: s.Source.ID, Actor: string(s.Source.ID), Request: id.Request(rep.Run), Reason: reason}
-}
-
-func (s *Syncer) progress(p Progress) {
-	if s.Progress != nil {
-		s.Progress(p)
-	}
 }

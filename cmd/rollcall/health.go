@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// quietAfter is when a source that pushes is said to be quiet: providers that are in step call at least every hour.
+const quietAfter = 24 * time.Hour
+
+// health fills in how sources stand: what their reader on this node says, what waits for somebody.
+func (a *app) health(ctx context.Context, sources []directory.Source, of map[id.Source]*directory.SourceHealth) error {
+	holds, err := a.access.OpenHoldsOf(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	for _, s := range sources {
+		h := of[s.ID]
+		h.Holds = holds[s.ID]
+		switch s.Kind {
+		case directory.KindLDAP:
+			a.ldapHealth(s, h, now)
+		case directory.KindHRFeed:
+			fileHealth(s, h)
+		default:
+			if err := a.pushHealth(ctx, s, h, now); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ldapHealth says how a directory stands that is read.
+func (a *app) ldapHealth(s directory.Source, h *directory.SourceHealth, now time.Time) {
+	reader := a.syncerOf(s.ID)
+	if reader == nil {
+		h.State, h.Follows = directory.HealthUnconfigured, "interval"
+		return
+	}
+	st := reader.Status()
+	h.Follows, h.VerifiedAt = "interval", st.VerifiedAt
+	patience := 2 * a.ldapInterval(s.Name)
+	if st.Live {
+		h.Follows, patience = "poll", 2*time.Minute
+	}
+	if st.LastError != "" {
+		h.Error = &directory.SourceError{Code: st.LastCode, Text: st.LastError, Failures: st.Failures}
+	}
+	switch {
+	case st.LastError != "":
+		h.State = directory.HealthFailing
+	case st.VerifiedAt.IsZero():
+		h.State = directory.HealthNever
+	case now.Sub(st.VerifiedAt) > patience:
+		h.State = directory.HealthStale
+	default:
+		h.State = directory.HealthOK
+	}
+}
+
+// ldapInterval is how often a directory is read in full.
+func (a *app) ldapInterval(name string) time.Duration {
+	if every := a.cfg.ldapEvery(name); every > 0 {
+		return every
+	}
+	return time.Hour
+}
+
+// fileHealth says how a source stands that comes in files: there is no clock it could be late by.
+func fileHealth(s directory.Source, h *directory.SourceHealth) {
+	h.Follows, h.State, h.VerifiedAt = "files", directory.HealthNever, s.SyncedAt
+	if run := h.LastRun; run != nil {
+		h.State = directory.HealthOK
+		if !run.OK {
+			h.State, h.Error = directory.HealthFailing, &directory.SourceError{Code: "file", Text: run.Error, Failures: 1}
+		}
+	}
+}
+
+// pushHealth says how a source stands that calls by itself.
+func (a *app) pushHealth(ctx context.Context, s directory.Source, h *directory.SourceHealth, now time.Time) error {
+	tokens, err := a.people.SourceTokens(ctx, s.ID)
+	if err != nil {
+		return err
+	}
+	h.Follows, h.VerifiedAt = "push", s.SyncedAt
+	for _, t := range tokens {
+		if t.LastUsedAt.After(h.VerifiedAt) {
+			h.VerifiedAt = t.LastUsedAt
+		}
+	}
+	switch {
+	case h.VerifiedAt.IsZero():
+		h.State = directory.HealthNever
+	case now.Sub(h.VerifiedAt) > quietAfter:
+		h.State = directory.HealthQuiet
+	default:
+		h.State = directory.HealthOK
+	}
+	return nil
+}
+
+// syncerOf answers who keeps an LDAP source in step on this node; nil where none is configured.
+func (a *app) syncerOf(source id.Source) *ldap.Syncer {
+	for _, s := range a.ldap {
+		if s.Source.ID == source {
+			return s
+		}
+	}
+	return nil
+}
