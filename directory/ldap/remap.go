@@ -18,8 +18,8 @@ import (
 
 // Mapping says what is read from where: see Config.Mapping and Config.Labels.
 type Mapping struct {
-	Mapping map[string]string `json:"mapping" doc:"attribute of a person → LDAP attributes, separated by commas; what is not named keeps its default, \"-\" reads it from nowhere"`
-	Labels  map[string]string `json:"labels" doc:"free label → LDAP attribute"`
+	Mapping map[string]string `json:"mapping,omitempty" doc:"attribute of a person → LDAP attributes, separated by commas; what is not named keeps its default, \"-\" reads it from nowhere"`
+	Labels  map[string]string `json:"labels,omitempty" doc:"free label → LDAP attribute"`
 }
 
 // in answers c with this mapping instead of its own.
