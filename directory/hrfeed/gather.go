@@ -1,0 +1,197 @@
+package hrfeed
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-im/rollcall/directory"
+)
+
+// gather puts the rows of each person together, in order of when they hold.
+func (j *job) gather(*table) error {
+	var err error
+	if j.units, err = j.knownUnits(); err != nil {
+		return err
+	}
+	j.doubtNumbers()
+	e := &editor{m: j.m, zone: j.zone, now: j.rep.At, note: func(in intent, code, format string, args ...any) {
+		j.rep.note(Finding{Line: in.line, Key: in.key, Code: code, Text: fmt.Sprintf(format, args...)})
+	}}
+	byKey := map[string][]intent{}
+	var order []string
+	for _, in := range j.intents {
+		if byKey[in.key] == nil {
+			order = append(order, in.key)
+		}
+		byKey[in.key] = append(byKey[in.key], in)
+		j.name(in.key)
+	}
+	j.rep.Counts.People = len(order)
+	for _, key := range order {
+		rows, p := byKey[key], j.people[key]
+		if len(rows) > 1 {
+			rows = j.ordered(e, p, rows)
+		}
+		for _, in := range rows {
+			if wrong := e.take(p, in); wrong != nil {
+				if wrong.code == "unknown_person" {
+					j.unsure++ // it may be somebody else's row
+				}
+				j.rep.refuse(Finding{Line: in.line, Key: key, Code: wrong.code, Text: wrong.text})
+				continue
+			}
+			j.units.take(in)
+		}
+	}
+	return nil
+}
+
+// doubtNumbers refuses rows whose numbers may have lost their zeros: nobody can say whose they are.
+func (j *job) doubtNumbers() {
+	known := map[string]bool{}
+	for _, k := range j.keys {
+		if k.DeletedAt.IsZero() {
+			known[k.Key] = true
+		}
+	}
+	l := lengthsOf(j.m, known, j.intents)
+	j.intents = slices.DeleteFunc(j.intents, func(in intent) bool {
+		text, column := l.lost(in.key), j.m.key()
+		if text != "" {
+			j.unsure++
+		} else if manager, said := in.says(fManager); said && manager != "" {
+			text, column = l.lost(manager), fManager
+			j.name(in.key)
+		}
+		if text == "" {
+			return false
+		}
+		j.rep.refuse(Finding{Line: in.line, Column: column, Key: in.key, Code: "lost_zeros", Text: text})
+		return true
+	})
+}
+
+// ordered answers the rows of one person by when they hold. Of a full file two rows that hold now and differ are both refused:
+// nobody can say which of them counts.
+func (j *job) ordered(e *editor, p *person, rows []intent) []intent {
+	slices.SortStableFunc(rows, func(a, b intent) int {
+		return a.effective.begin(e.zoneOf(p.rec, a)).Compare(b.effective.begin(e.zoneOf(p.rec, b)))
+	})
+	if j.rep.Kind == Delta {
+		return rows
+	}
+	out := rows[:0:0]
+	for i, in := range rows {
+		twice := slices.IndexFunc(rows, func(o intent) bool {
+			return o.line != in.line && o.effective == in.effective && o.action == "" && in.action == "" && !o.same(in)
+		})
+		if twice >= 0 {
+			j.rep.refuse(Finding{Line: in.line, Key: in.key, Code: "twice", Text: fmt.Sprintf("line %d says something else of the same number", rows[twice].line)})
+			continue
+		}
+		if i > 0 && in.same(rows[i-1]) {
+			continue
+		}
+		out = append(out, in)
+	}
+	return out
+}
+
+// missing finds whom a full file does not name. Nothing is taken from what a file does not say where any row could not be told whose it is.
+func (j *job) missing(*table) error {
+	if j.rep.Kind != Full {
+		return nil
+	}
+	live, met := 0, 0
+	for _, k := range j.keys {
+		if !k.DeletedAt.IsZero() {
+			continue
+		}
+		live++
+		switch {
+		case j.named[k.Key]:
+			met++
+		case k.AbsentSince.IsZero():
+			j.absent = append(j.absent, k.Key)
+		}
+	}
+	const enough = 5
+	switch {
+	case live > 0 && j.rep.Counts.People == 0:
+		return fmt.Errorf("%w: it names nobody, and %d are known", ErrImplausible, live)
+	case live >= enough && met == 0:
+		return fmt.Errorf("%w: none of the %d people it names is among the %d that are known; is it of another company, or is the key another one?", ErrImplausible, j.rep.Counts.People, live)
+	}
+	if j.rep.Complete = j.unsure == 0; !j.rep.Complete {
+		j.absent = nil
+		j.rep.note(Finding{Code: "not_complete", Text: fmt.Sprintf("nobody was taken for missing: of %d rows nobody can say whose they are", j.unsure)})
+	}
+	return nil
+}
+
+// units are the units that a file names, with those that the source has.
+type units struct {
+	known map[string]directory.Unit
+	want  map[string]directory.Unit
+	order []string // parents first
+	sep   string
+}
+
+func (j *job) knownUnits() (*units, error) {
+	list, err := j.Store.UnitsOf(j.ctx, j.source.ID)
+	if err != nil {
+		return nil, err
+	}
+	u := &units{known: map[string]directory.Unit{}, want: map[string]directory.Unit{}}
+	for _, unit := range list {
+		u.known[unit.Key] = unit
+	}
+	return u, nil
+}
+
+// take notes the units that a row names. A unit without a name keeps the one it has.
+func (u *units) take(in intent) {
+	key, _ := in.says(fUnit)
+	name, _ := in.says(fUnitName)
+	parent := ""
+	for i, part := range in.path {
+		at := pathKey(in.path[:i+1])
+		if i == len(in.path)-1 && key != "" {
+			at = key
+		}
+		u.put(at, cmp.Or(map[bool]string{true: name}[i == len(in.path)-1], part), parent, true)
+		parent = at
+	}
+	if len(in.path) == 0 && key != "" {
+		u.put(key, name, "", false)
+	}
+}
+
+func (u *units) put(key, name, parent string, placed bool) {
+	unit, seen := u.want[key]
+	if !seen {
+		unit = u.known[key]
+	}
+	if unit.Key = key; placed {
+		unit.ParentKey = parent
+	}
+	if unit.Name = cmp.Or(name, unit.Name, key); !seen {
+		u.order = append(u.order, key)
+	}
+	u.want[key] = unit
+}
+
+// changes answers what to write of the units.
+func (u *units) changes(source directory.Source) []directory.Change {
+	var out []directory.Change
+	for _, key := range u.order {
+		unit, old := u.want[key], u.known[key]
+		if old.Key != "" && old.Name == unit.Name && old.ParentKey == unit.ParentKey {
+			continue
+		}
+		unit.Source = source.ID
+		out = append(out, directory.PutUnit{Unit: unit, ParentKey: unit.ParentKey})
+	}
+	return out
+}

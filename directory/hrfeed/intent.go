@@ -1,0 +1,240 @@
+package hrfeed
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// action is what a row asks for.
+type action string
+
+// The actions. An empty one says how somebody is.
+const (
+	hire         action = "hire"
+	change       action = "change"
+	move         action = "move"
+	leave        action = "leave"
+	comeBack     action = "return"
+	terminate    action = "terminate"
+	terminateNow action = "terminate_now"
+	rescind      action = "rescind"
+	remove       action = "delete"
+)
+
+// actions are the words for them.
+func actions() map[string]action {
+	out := map[string]action{}
+	for a, words := range map[action][]string{
+		"":           {"", "none", "无"},
+		hire:         {"hire", "joiner", "rehire", "入职", "新入职", "录用", "再入职"},
+		change:       {"change", "update", "变更", "修改", "更新"},
+		move:         {"move", "mover", "transfer", "promotion", "调动", "转岗", "调岗", "晋升", "异动"},
+		leave:        {"leave", "leave of absence", "loa", "休假", "停薪留职", "长假"},
+		comeBack:     {"return", "return from leave", "返岗", "复职", "销假"},
+		terminate:    {"terminate", "termination", "leaver", "resign", "离职", "终止", "解除合同"},
+		terminateNow: {"terminate_now", "terminate now", "immediate termination", "立即离职", "立即终止", "立即停用"},
+		rescind:      {"rescind", "withdraw", "cancel", "撤销", "撤回", "取消"},
+		remove:       {"delete", "remove", "删除"},
+	} {
+		for _, w := range words {
+			out[plainHeading(w)] = a
+		}
+	}
+	return out
+}
+
+// status of a row, by word.
+type status string
+
+const (
+	working    status = "active"
+	disabled   status = "inactive"
+	gone       status = "terminated"
+	away       status = "leave"
+	notStarted status = "pending"
+)
+
+func statuses() map[string]status {
+	out := map[string]status{}
+	for s, words := range map[status][]string{
+		working:    {"active", "employed", "true", "1", "yes", "在职", "正式", "试用", "试用期", "实习", "返聘", "在岗"},
+		disabled:   {"inactive", "disabled", "suspended", "false", "0", "no", "停用", "禁用", "停职"},
+		gone:       {"terminated", "left", "离职", "已离职", "退休", "终止"},
+		away:       {"leave", "on leave", "休假", "休假中", "停薪留职", "长假"},
+		notStarted: {"pending", "prehire", "pre-hire", "待入职", "未入职"},
+	} {
+		for _, w := range words {
+			out[plainHeading(w)] = s
+		}
+	}
+	return out
+}
+
+// assign is one attribute that a row names; an empty value clears it.
+type assign struct {
+	field, value string
+}
+
+// intent is what one row says, before it is known of whom.
+type intent struct {
+	line                              int
+	key                               string
+	action                            action
+	status                            status
+	effective                         moment
+	start, end, leaveFrom, leaveUntil moment
+	texts                             []assign // in order of columns
+	path                              []string // of units
+	pathSaid                          bool
+	zone                              *time.Location // nil: the row names none
+	reason                            string
+	numeric                           bool // a spreadsheet kept the key as a number
+}
+
+// words are what readers of rows look values up in.
+type words struct {
+	actions  map[string]action
+	statuses map[string]status
+}
+
+// reader turns rows into intents.
+type reader struct {
+	words
+	m    Mapping
+	c    columns
+	kind Kind
+}
+
+// wrong makes a finding about a cell.
+func (r *reader) wrong(at row, i int, code, format string, args ...any) *Finding {
+	f := &Finding{Line: at.line, Code: code, Text: fmt.Sprintf(format, args...)}
+	if i >= 0 {
+		f.Column, f.Value = cutText(r.c.names[i]), cutText(at.cells[i].text)
+	}
+	return f
+}
+
+// silent tells whether a cell says nothing: in a delta an empty one does, in a full file it says that there is nothing.
+func (r *reader) silent(c cell) bool {
+	return c.sort == missing || c.sort == text && c.text == "" && r.kind == Delta
+}
+
+// read answers what a row says, or what is wrong with it. Notes are about cells that were left out.
+func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
+	in.line = at.line
+	if at.wrong != "" {
+		return in, nil, r.wrong(at, -1, "unreadable", "%s", at.wrong)
+	}
+	keyAt := slices.Index(r.c.fields, r.m.key())
+	if keyAt >= len(at.cells) || at.cells[keyAt].text == "" && at.cells[keyAt].sort < formula {
+		return in, nil, r.wrong(at, -1, "no_key", "it does not say whose row it is: %q is empty", r.c.names[keyAt])
+	}
+	key, err := readNumber(at.cells[keyAt])
+	if err != nil {
+		return in, nil, r.wrong(at, keyAt, "bad_key", "%v", err)
+	}
+	in.key, in.numeric = key, at.cells[keyAt].sort == number
+	for i, field := range r.c.fields {
+		if field == "" || i >= len(at.cells) || r.silent(at.cells[i]) {
+			continue
+		}
+		note, wrong := r.field(&in, at, i, field)
+		if wrong != nil {
+			wrong.Key = key
+			return in, nil, wrong
+		}
+		if note != nil {
+			note.Key = key
+			notes = append(notes, *note)
+		}
+	}
+	return in, notes, nil
+}
+
+// field takes one cell.
+func (r *reader) field(in *intent, at row, i int, field string) (note, wrong *Finding) {
+	c := at.cells[i]
+	for name, to := range map[string]*moment{fStart: &in.start, fEnd: &in.end, fLeaveFrom: &in.leaveFrom, fLeaveUntil: &in.leaveUntil, fEffective: &in.effective} {
+		if field != name {
+			continue
+		}
+		m, err := readDate(c, r.m.DateOrder)
+		if err != nil {
+			return nil, r.wrong(at, i, "bad_date", "%v", err)
+		}
+		if !m.said && field != fEffective { // an empty cell of a full file
+			m = moment{said: true, clear: true}
+		}
+		*to = m
+		return nil, nil
+	}
+	var value string
+	var err error
+	if field == fNumber || field == fManager || field == fExternal {
+		value, err = readNumber(c)
+	} else {
+		value, err = plain(c)
+	}
+	if err != nil {
+		return nil, r.wrong(at, i, "bad_value", "%v", err)
+	}
+	if value == "-" {
+		value = ""
+	}
+	switch field {
+	case fAction:
+		a, ok := r.actions[plainHeading(value)]
+		if !ok {
+			return nil, r.wrong(at, i, "unknown_action", "nobody knows this action; they are hire, change, move, leave, return, terminate, terminate_now, rescind, delete")
+		}
+		in.action = a
+	case fStatus:
+		s, ok := r.statuses[plainHeading(value)]
+		if !ok && value != "" {
+			return nil, r.wrong(at, i, "unknown_status", "nobody knows this status; they are active, inactive, leave, pending, terminated")
+		}
+		in.status = s
+	case fReason:
+		in.reason = value
+	case fZone:
+		if value != "" {
+			if in.zone, err = time.LoadLocation(value); err != nil {
+				return nil, r.wrong(at, i, "bad_time_zone", "it is no time zone, as Asia/Shanghai is")
+			}
+		}
+		in.texts = append(in.texts, assign{field, value})
+	case fEmail:
+		if value != "" && (!strings.Contains(value, "@") || strings.ContainsAny(value, " ,;，；")) {
+			return r.wrong(at, i, "bad_email", "it is no address; it was left out"), nil
+		}
+		in.texts = append(in.texts, assign{field, value})
+	case fUnitPath:
+		in.path, in.pathSaid = nil, true
+		for part := range strings.SplitSeq(value, r.m.separator()) {
+			if part = trim(part); part != "" {
+				in.path = append(in.path, part)
+			}
+		}
+	default:
+		in.texts = append(in.texts, assign{field, value})
+	}
+	return nil, nil
+}
+
+// says answers the value that a row names.
+func (in intent) says(field string) (string, bool) {
+	for _, a := range in.texts {
+		if a.field == field {
+			return a.value, true
+		}
+	}
+	return "", false
+}
+
+// same tells whether two rows say the same.
+func (in intent) same(other intent) bool {
+	return in.action == other.action && in.status == other.status && in.effective == other.effective && in.start == other.start && in.end == other.end &&
+		in.leaveFrom == other.leaveFrom && in.leaveUntil == other.leaveUntil && slices.Equal(in.texts, other.texts) && slices.Equal(in.path, other.path)
+}

@@ -1,0 +1,236 @@
+package hrfeed
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// jsonReader gathers the rows of a JSON file; columns are named as they come.
+type jsonReader struct {
+	t      *table
+	at     map[string]int // column by name
+	plain  string
+	line   int // at offset
+	offset int
+}
+
+// readJSON reads {"kind": "delta", "rows": [{…}]}, a bare array of rows, or one object per line, of which the first may be
+// {"kind": "delta"}. A file that breaks off is refused whole.
+func readJSON(plain string) (*table, error) {
+	r := &jsonReader{t: &table{format: "json", count: -1}, at: map[string]int{}, plain: plain, line: 1}
+	d := json.NewDecoder(strings.NewReader(plain))
+	d.UseNumber()
+	var err error
+	if strings.HasPrefix(strings.TrimLeft(plain, " \t\r\n"), "[") {
+		if err = r.array(d); err == nil {
+			err = r.end(d)
+		}
+	} else {
+		err = r.objects(d)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("%w: the JSON ends in line %d before it is complete", ErrTruncated, strings.Count(plain, "\n")+1)
+	}
+	var syntax *json.SyntaxError
+	if errors.As(err, &syntax) {
+		return nil, fmt.Errorf("%w: JSON, line %d: %s", ErrUnreadable, r.lineAt(int(syntax.Offset)), syntax.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range r.t.rows {
+		if more := len(r.t.columns) - len(r.t.rows[i].cells); more > 0 && r.t.rows[i].wrong == "" {
+			r.t.rows[i].cells = append(r.t.rows[i].cells, make([]cell, more)...)
+		}
+		r.t.rows[i].check()
+	}
+	return r.t, nil
+}
+
+// lineAt answers the line of an offset; offsets are asked for in rising order but for errors.
+func (r *jsonReader) lineAt(offset int) int {
+	offset = min(max(offset, 0), len(r.plain))
+	if offset < r.offset {
+		return 1 + strings.Count(r.plain[:offset], "\n")
+	}
+	r.line += strings.Count(r.plain[r.offset:offset], "\n")
+	r.offset = offset
+	return r.line
+}
+
+func (r *jsonReader) end(d *json.Decoder) error {
+	if _, err := d.Token(); err != io.EOF {
+		return fmt.Errorf("%w: something follows the rows in line %d", ErrUnreadable, r.lineAt(int(d.InputOffset())))
+	}
+	return nil
+}
+
+// array reads rows up to the closing bracket.
+func (r *jsonReader) array(d *json.Decoder) error {
+	if open, err := d.Token(); err != nil {
+		return err
+	} else if open != json.Delim('[') {
+		return fmt.Errorf(`%w: "rows" is not an array`, ErrUnreadable)
+	}
+	for d.More() {
+		var raw json.RawMessage
+		if err := d.Decode(&raw); err != nil {
+			return err
+		}
+		if err := r.add(raw, r.lineAt(int(d.InputOffset())-len(raw))); err != nil {
+			return err
+		}
+	}
+	_, err := d.Token()
+	return err
+}
+
+// objects reads an envelope, or one row per line.
+func (r *jsonReader) objects(d *json.Decoder) error {
+	first := true
+	for {
+		var raw json.RawMessage
+		err := d.Decode(&raw)
+		if err == io.EOF && !first {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		line := r.lineAt(int(d.InputOffset()) - len(raw))
+		if first {
+			first = false
+			is, err := r.envelope(raw)
+			if err != nil || is == whole {
+				if err == nil {
+					err = r.end(d)
+				}
+				return err
+			}
+			if is == heading {
+				continue
+			}
+		}
+		if err := r.add(raw, line); err != nil {
+			return err
+		}
+	}
+}
+
+// What the first object is.
+const (
+	aRow = iota
+	heading
+	whole
+)
+
+// envelope reads kind, count and rows. Its lines are counted from the beginning of the file, where it stands.
+func (r *jsonReader) envelope(raw json.RawMessage) (int, error) {
+	var e map[string]json.RawMessage
+	if json.Unmarshal(raw, &e) != nil {
+		return aRow, nil
+	}
+	rows, hasRows := e["rows"]
+	kind, hasKind := e["kind"]
+	if !hasRows && !hasKind {
+		return aRow, nil
+	}
+	for name := range e {
+		switch name {
+		case "rows", "kind", "count", "source", "created_at":
+		default:
+			if !hasRows {
+				return aRow, nil // a row that has a column named kind
+			}
+			return aRow, fmt.Errorf("%w: %q is not one of kind, rows, count, source, created_at", ErrUnreadable, cutText(name))
+		}
+	}
+	if hasKind && json.Unmarshal(kind, &r.t.kind) != nil {
+		return aRow, fmt.Errorf(`%w: "kind" is "full" or "delta"`, ErrUnreadable)
+	}
+	if count, ok := e["count"]; ok && json.Unmarshal(count, &r.t.count) != nil {
+		return aRow, fmt.Errorf(`%w: "count" is the number of rows`, ErrUnreadable)
+	}
+	if !hasRows {
+		return heading, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(rows))
+	d.UseNumber()
+	start := strings.Index(r.plain, string(rows[:min(len(rows), 4<<10)]))
+	r.line, r.offset = 1, 0
+	base := r.lineAt(max(start, 0))
+	inner := &jsonReader{t: r.t, at: r.at, plain: string(rows), line: base}
+	return whole, inner.array(d)
+}
+
+// add takes one row.
+func (r *jsonReader) add(raw json.RawMessage, line int) error {
+	if len(r.t.rows) >= maxRows {
+		return fmt.Errorf("%w: more than %d rows", ErrTooLarge, maxRows)
+	}
+	out := row{line: line}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	var values map[string]any
+	if d.Decode(&values) != nil || values == nil {
+		out.wrong = "it is not an object"
+		r.t.rows = append(r.t.rows, out)
+		return nil
+	}
+	for name, value := range values {
+		labels, ok := value.(map[string]any)
+		if !ok || !strings.EqualFold(name, "labels") && !strings.EqualFold(name, "label") {
+			if err := r.put(&out, name, value); err != nil {
+				return err
+			}
+			continue
+		}
+		for label, value := range labels {
+			if err := r.put(&out, "label."+label, value); err != nil {
+				return err
+			}
+		}
+	}
+	r.t.rows = append(r.t.rows, out)
+	return nil
+}
+
+func (r *jsonReader) put(out *row, name string, value any) error {
+	i, ok := r.at[name]
+	if !ok {
+		if i = len(r.t.columns); i >= maxColumns {
+			return fmt.Errorf("%w: more than %d columns", ErrTooLarge, maxColumns)
+		}
+		r.at[name] = i
+		r.t.columns = append(r.t.columns, name)
+	}
+	for len(out.cells) <= i {
+		out.cells = append(out.cells, cell{})
+	}
+	switch v := value.(type) {
+	case nil:
+		out.cells[i] = cell{sort: null}
+	case string:
+		out.cells[i] = cell{text: trim(v), sort: text}
+	case json.Number:
+		out.cells[i] = cell{text: v.String(), sort: number}
+	case bool:
+		out.cells[i] = cell{text: fmt.Sprint(v), sort: text}
+	default:
+		out.wrong = fmt.Sprintf("%q is neither a text nor a number", cutText(name))
+	}
+	return nil
+}
+
+// cutText bounds what of a file stands in a message.
+func cutText(s string) string {
+	const most = 80
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,288 @@
+package hrfeed
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// batch is how many changes go into one Apply.
+const batch = 500
+
+// heartbeat is how often a full file that changes nothing is noted as a synchronisation all the same.
+const heartbeat = time.Hour
+
+// step is one change with the person it is of; nil for a unit or several.
+type step struct {
+	change directory.Change
+	p      *person
+}
+
+// write makes what was gathered so, those first who lose their access at once. In a preview it only looks.
+func (j *job) write() error {
+	units := j.units.changes(j.source)
+	var now, later, rest []step
+	for _, p := range j.sorted() {
+		outcome := j.outcome(p)
+		if outcome == "" {
+			continue
+		}
+		put := step{directory.PutRecord{Record: p.rec}, p}
+		switch {
+		case p.deleted:
+			now = append(now, step{directory.DeleteRecord{Source: j.source.ID, Key: p.key}, p})
+		case p.ended != nil && p.known:
+			now = append(now, step{*p.ended, p})
+			rest = append(rest, put)
+		case !p.rec.Active && p.before.Active:
+			now = append(now, put)
+		default:
+			rest = append(rest, put)
+			if p.ended != nil {
+				later = append(later, step{*p.ended, p})
+			}
+		}
+	}
+	for part := range slices.Chunk(j.absent, batch) {
+		later = append(later, step{directory.MarkAbsent{Source: j.source.ID, Keys: part, Proof: j.proof()}, nil})
+	}
+	if j.rep.Counts.Units = len(units); j.order.Preview {
+		return j.preview(units, slices.Concat(now, rest, later))
+	}
+	lists := [][]step{now, nil, rest, later}
+	for _, u := range units {
+		lists[1] = append(lists[1], step{u, nil})
+	}
+	for _, list := range lists {
+		for part := range slices.Chunk(list, batch) {
+			if err := j.apply(part); err != nil {
+				return err
+			}
+		}
+	}
+	for _, key := range j.absent {
+		j.rep.tell(Diff{Key: key, Outcome: "absent"})
+	}
+	j.rep.Counts.Absent = len(j.absent)
+	return nil
+}
+
+// sorted answers the people of the file in order of their last row.
+func (j *job) sorted() []*person {
+	out := make([]*person, 0, len(j.people))
+	for _, p := range j.people {
+		if p.accepted {
+			out = append(out, p)
+		}
+	}
+	slices.SortFunc(out, func(a, b *person) int { return cmp.Or(cmp.Compare(a.line, b.line), strings.Compare(a.key, b.key)) })
+	return out
+}
+
+// outcome says and counts what becomes of somebody; empty where nothing does.
+func (j *job) outcome(p *person) string {
+	d := Diff{Line: p.line, Key: p.key, Name: cmp.Or(p.rec.DisplayName, p.rec.FamilyName+p.rec.GivenName)}
+	c := &j.rep.Counts
+	switch {
+	case p.deleted && p.known:
+		d.Outcome = "deleted"
+		c.Deleted++
+	case !p.live:
+		return ""
+	case !p.known:
+		d.Outcome = "new"
+		c.New++
+	default:
+		for _, f := range directory.Diff(p.before, p.rec) {
+			d.Fields = append(d.Fields, Change{Field: f.Name, Before: f.Before, Now: f.Now})
+		}
+		switch {
+		case p.before.Active && !p.rec.Active:
+			d.Outcome = "ended"
+			c.Ended++
+		case len(d.Fields) > 0:
+			d.Outcome = "changed"
+			c.Changed++
+		case p.absent:
+			d.Outcome = "back"
+			c.Changed++
+		default:
+			c.Unchanged++
+			return ""
+		}
+	}
+	j.rep.tell(d)
+	return d.Outcome
+}
+
+// apply makes a part so. What the directory refuses of it is refused with its row, and the rest is made.
+func (j *job) apply(part []step) error {
+	part = slices.Clone(part)
+	for len(part) > 0 {
+		changes := make([]directory.Change, len(part))
+		for i, s := range part {
+			changes[i] = s.change
+		}
+		_, err := j.Store.Apply(j.ctx, j.order.Cause, changes...)
+		i, ok := j.refused(err, part)
+		if !ok {
+			return err
+		}
+		part = slices.Delete(part, i, i+1)
+	}
+	return nil
+}
+
+// refused tells which step the directory refuses for what it says, and reports its row.
+func (j *job) refused(err error, part []step) (int, bool) {
+	var one *directory.ChangeError
+	if !errors.As(err, &one) || one.Index < 0 || one.Index >= len(part) {
+		return 0, false
+	}
+	f := Finding{Code: "conflict", Text: one.Error()}
+	switch {
+	case errors.Is(err, directory.ErrExists):
+		f.Text = "somebody else of this source has the same user name"
+	case errors.Is(err, directory.ErrCycle):
+		f.Code = "unit_cycle"
+	case errors.Is(err, directory.ErrInvalid):
+		f.Code = "invalid"
+	default:
+		return 0, false
+	}
+	if p := part[one.Index].p; p != nil {
+		f.Line, f.Key = p.line, p.key
+		j.rep.People = slices.DeleteFunc(j.rep.People, func(d Diff) bool { return d.Key == p.key })
+		c := &j.rep.Counts
+		switch {
+		case !p.known:
+			c.New--
+		case p.before.Active && !p.rec.Active:
+			c.Ended--
+		default:
+			c.Changed--
+		}
+		j.rep.refuse(f)
+	} else {
+		j.rep.note(f)
+	}
+	return one.Index, true
+}
+
+// preview tries a part after the other and takes each back. Units stand before every part, which would not be there else.
+func (j *job) preview(units []directory.Change, steps []step) error {
+	j.rep.Counts.Absent = len(j.absent)
+	for _, key := range j.absent {
+		j.rep.tell(Diff{Key: key, Outcome: "absent"})
+	}
+	if j.source.Mode != directory.ModeLive { // nobody follows yet: `source preview` shows the whole stage
+		return nil
+	}
+	who := map[string]id.Person{}
+	for _, k := range j.keys {
+		who[k.Key] = k.Person
+	}
+	for part := range slices.Chunk(steps, batch) {
+		for part = slices.Clone(part); len(part) > 0; {
+			changes := slices.Clone(units)
+			var people []id.Person
+			for _, s := range part {
+				changes = append(changes, s.change)
+				if s.p != nil && s.p.before.Person != "" {
+					people = append(people, s.p.before.Person)
+				}
+				if m, ok := s.change.(directory.MarkAbsent); ok {
+					for _, k := range m.Keys {
+						people = append(people, who[k])
+					}
+				}
+			}
+			_, err := j.Store.Try(j.ctx, j.order.Cause, func(tx *db.Tx) error { return j.foresee(tx, people) }, changes...)
+			var one *directory.ChangeError
+			if errors.As(err, &one) && one.Index >= len(units) {
+				one = &directory.ChangeError{Index: one.Index - len(units), Err: one.Err}
+				if i, ok := j.refused(one, part); ok {
+					part = slices.Delete(part, i, i+1)
+					continue
+				}
+			}
+			if err != nil {
+				return err
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// foresee gathers what these people would lose.
+func (j *job) foresee(tx *db.Tx, people []id.Person) error {
+	slices.Sort(people)
+	people = slices.DeleteFunc(slices.Compact(people), func(p id.Person) bool { return p == "" })
+	if j.Foresee == nil || len(people) == 0 {
+		return nil
+	}
+	changes, err := j.Foresee(tx, people)
+	if err != nil {
+		return err
+	}
+	names, err := j.Store.In(tx).Names(j.ctx, people)
+	if err != nil {
+		return err
+	}
+	for _, c := range changes {
+		if c.Op == "remove" && len(j.rep.Losses) < maxTold {
+			j.rep.Losses = append(j.rep.Losses, Loss{Person: string(c.Person), Name: names[c.Person], Group: c.Group, Role: cmp.Or(c.Role, c.FromRole)})
+		}
+	}
+	return nil
+}
+
+// proof says how it is known that a full file is whole.
+func (j *job) proof() string {
+	return fmt.Sprintf("full file read to its end: %d rows, sha256 %s", j.rep.Counts.Rows, j.rep.SHA256)
+}
+
+// remember notes the file and the run, without what it said of anybody.
+func (j *job) remember(failed error) error {
+	told := make([]Finding, 0, len(j.rep.Refused))
+	for _, f := range slices.Concat(j.rep.Refused, j.rep.Notes) {
+		if len(told) == maxTold {
+			break
+		}
+		f.Key, f.Value = "", ""
+		if f.Code == "lost_zeros" {
+			f.Text, _, _ = strings.Cut(f.Text, " (")
+		}
+		told = append(told, f)
+	}
+	findings, err := json.Marshal(told)
+	if err != nil {
+		return err
+	}
+	c := j.rep.Counts
+	run := directory.Run{ID: id.Run(j.rep.Run), Source: j.source.ID, Kind: cmp.Or(string(j.rep.Kind), "import"), StartedAt: j.rep.At, EndedAt: j.now(), OK: failed == nil,
+		Counts:   map[string]int{"rows": c.Rows, "refused": c.Refused, "new": c.New, "changed": c.Changed, "ended": c.Ended, "deleted": c.Deleted, "absent": c.Absent, "units": c.Units},
+		Findings: findings}
+	if failed != nil {
+		run.Error = codeOf(failed)
+	}
+	var changes []directory.Change
+	if failed == nil && j.rep.Complete {
+		run.Proof = j.proof()
+		if c.written() > 0 || j.rep.At.Sub(j.source.SyncedAt) >= heartbeat {
+			changes = append(changes, directory.SyncDone{Source: j.source.ID, Run: run.ID, Proof: run.Proof, Counts: run.Counts})
+		}
+	}
+	changes = append(changes, directory.PutRun{Run: run}, directory.Alongside{Write: func(tx *db.Tx) error { return j.note(tx, failed, findings) }})
+	_, err = j.Store.Apply(j.ctx, j.order.Cause, changes...)
+	return err
+}
