@@ -129,7 +129,7 @@ func (a *API) CreateSource(ctx context.Context, in *CreateSourceInput) (*SourceO
 		authority = Advising()
 	}
 	mode := ModeLive
-	if b.DryRun {
+	if b.DryRun || b.Kind == KindHRFeed { // a personnel file is looked at before the first one has effect
 		mode = ModeDryRun
 	}
 	s, err := a.Store.CreateSource(ctx, CauseFrom(ctx, ""), Source{Name: b.Name, Kind: b.Kind, Priority: b.Priority, Correlate: b.Correlate, Authority: authority, Mode: mode})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 	"github.com/rollcall-im/rollcall/authz"
 	"github.com/rollcall-im/rollcall/chat"
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/hrfeed"
 	"github.com/rollcall-im/rollcall/directory/journal"
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/scim"
@@ -52,6 +54,7 @@ type app struct {
 	scim     *scim.Handler
 	journal  *journal.Journal
 	ldap     map[string]*ldap.Syncer // by the source's name
+	hr       *hrfeed.Feeds
 	registry *prometheus.Registry
 
 	wait    sync.WaitGroup
@@ -61,7 +64,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, journal.Migrate, authz.Migrate, provisioning.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -117,6 +120,9 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.measure()
+	if err := a.wireHRFeeds(ctx); err != nil {
+		return err
+	}
 	return a.wireLDAP(ctx)
 }
 
@@ -227,6 +233,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		every := a.cfg.ldapEvery(name)
 		work["ldap "+name] = func(ctx context.Context) error { return s.Run(ctx, every) }
 	}
+	maps.Copy(work, a.hrFolders())
 	return work
 }
 

@@ -38,21 +38,25 @@ func newClient() (*client, error) {
 
 // do sends in as JSON and reads the answer into out; either may be nil.
 func (c *client) do(ctx context.Context, method, path string, in, out any) error {
-	var body io.Reader
-	if in != nil {
-		text, err := json.Marshal(in)
-		if err != nil {
-			return err
-		}
-		body = bytes.NewReader(text)
+	if in == nil {
+		return c.send(ctx, method, path, "", nil, out)
 	}
+	text, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	return c.send(ctx, method, path, "application/json", bytes.NewReader(text), out)
+}
+
+// send sends a body of a type as it is and reads the answer into out; both may be nil.
+func (c *client) send(ctx context.Context, method, path, contentType string, body io.Reader, out any) error {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+c.token)
-	if in != nil {
-		request.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		request.Header.Set("Content-Type", contentType)
 	}
 	answer, err := c.http.Do(request)
 	if err != nil {

@@ -29,17 +29,18 @@ import (
 // here is refused. Any text may be ${NAME}, taken from the environment; a secret may stand in a file of its
 // own, named by the key with _file behind it.
 type Config struct {
-	Listen         string  `koanf:"listen"`          // address of the one listener, host:port
-	PublicURL      string  `koanf:"public_url"`      // how browsers and sources reach it
-	Database       string  `koanf:"database"`        // sqlite:PATH or postgres://…
-	BootstrapToken string  `koanf:"bootstrap_token"` // first administrator's bearer token
-	OpenFGA        OpenFGA `koanf:"openfga"`
-	OIDC           OIDC    `koanf:"oidc"`
-	SCIM           SCIM    `koanf:"scim"`
-	LDAP           []LDAP  `koanf:"ldap"`
-	SignIn         SignIn  `koanf:"sign_in"`
-	Log            Log     `koanf:"log"`
-	Dev            Dev     `koanf:"dev"`
+	Listen         string   `koanf:"listen"`          // address of the one listener, host:port
+	PublicURL      string   `koanf:"public_url"`      // how browsers and sources reach it
+	Database       string   `koanf:"database"`        // sqlite:PATH or postgres://…
+	BootstrapToken string   `koanf:"bootstrap_token"` // first administrator's bearer token
+	OpenFGA        OpenFGA  `koanf:"openfga"`
+	OIDC           OIDC     `koanf:"oidc"`
+	SCIM           SCIM     `koanf:"scim"`
+	LDAP           []LDAP   `koanf:"ldap"`
+	HRFeeds        []HRFeed `koanf:"hr_feeds"`
+	SignIn         SignIn   `koanf:"sign_in"`
+	Log            Log      `koanf:"log"`
+	Dev            Dev      `koanf:"dev"`
 }
 
 // OpenFGA says where relations are kept besides our own tables.
@@ -290,6 +291,7 @@ func (c Config) validate() error {
 		}
 		names[l.Name] = true
 	}
+	checkHRFeeds(c.HRFeeds, names, bad)
 	return errors.Join(errs...)
 }
 
@@ -303,7 +305,7 @@ func (c Config) ldapEvery(name string) time.Duration {
 	return time.Hour
 }
 
-var secretKeys = []string{"bootstrap_token", "client_secret", "password", "token"}
+var secretKeys = []string{"bootstrap_token", "client_secret", "password", "secret", "token"}
 
 // redact replaces what is secret in a configuration as read, for showing it.
 func redact(key string, v any) any {

@@ -7,6 +7,7 @@ import (
 	"github.com/rollcall-im/rollcall/chat"
 	"github.com/rollcall-im/rollcall/console"
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/hrfeed"
 	"github.com/rollcall-im/rollcall/directory/journal"
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/trial"
@@ -33,6 +34,7 @@ func (a *app) routes() []httpapi.Route {
 	talk := &chat.API{Chat: a.chat}
 	ops := &operations{app: a}
 	try := &trial.API{Store: a.people, PublicURL: a.cfg.PublicURL, LDAP: a.lookAround}
+	personnel := &hrfeed.API{Feeds: a.hr}
 	rate, burst := a.scim.Limits()
 	tree := &ldap.API{Store: a.people, Syncer: a.syncerOf, Foresee: a.foresee}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
@@ -118,6 +120,10 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/sources/{id}/samples", admins, "People of a directory beside what is made of them", tree.Samples).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/sources/{id}/mapping/preview", admins, "What another mapping would change", tree.PreviewMapping).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/sources/{id}/sync", admins, "Read an LDAP source in full, now", ops.Sync),
+		httpapi.Plain("POST", "/api/v1/sources/{id}/feed", anybody, "Hand a personnel file in: an administrator, or a token of the source", personnel.Feed()).Limit(hrfeed.PostLimit),
+		httpapi.Op("GET", "/api/v1/sources/{id}/feed", admins, "How an HR source is read, and its last files", personnel.Status),
+		httpapi.Op("PUT", "/api/v1/sources/{id}/feed/mapping", admins, "Say how the columns of an HR source are read", personnel.PutMapping),
+		httpapi.Plain("POST", "/hooks/{id}", anybody, "A signed message: a personnel file of the source", personnel.Hook()).Limit(hrfeed.HookLimit),
 
 		httpapi.Op("GET", "/api/v1/groups", admins, "Project groups", prov.ListGroups),
 		httpapi.Op("GET", "/api/v1/memberships", admins, "Who is in a project group", prov.ListMemberships),

@@ -31,7 +31,13 @@ func (o *operations) DiscardSource(ctx context.Context, in *DiscardInput) (*stru
 			return nil, httpapi.NewProblem(http.StatusConflict, "configured", "take the source out of the configuration first, and restart")
 		}
 	}
+	if o.app.hrConfigured(in.ID) {
+		return nil, httpapi.NewProblem(http.StatusConflict, "configured", "take the source out of the configuration first, and restart")
+	}
 	if err := o.app.people.Discard(ctx, directory.CauseFrom(ctx, ""), in.ID); err != nil {
+		return nil, err
+	}
+	if err := o.app.hr.Forget(ctx, in.ID); err != nil {
 		return nil, err
 	}
 	return nil, o.app.journal.Forget(ctx, in.ID)

@@ -113,14 +113,9 @@ func (e *editor) apply(p *person, in intent) *problem {
 			return e.plan(p, in, in.effective.begin(zone))
 		}
 		e.set(p, in)
-	case leave:
-		return e.leave(p, in, zone)
-	case comeBack:
-		return e.comeBack(p, in, zone)
-	case terminate:
-		return e.terminate(p, in, zone)
-	case terminateNow:
-		return e.terminateNow(p, in, zone)
+	case leave, comeBack, terminate, terminateNow:
+		e.set(p, in)
+		return map[action]func(*person, intent, *time.Location) *problem{leave: e.leave, comeBack: e.comeBack, terminate: e.terminate, terminateNow: e.terminateNow}[in.action](p, in, zone)
 	case rescind:
 		return e.rescind(p, in, zone)
 	case remove:

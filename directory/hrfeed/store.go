@@ -43,15 +43,15 @@ func (f *Feeds) Files(ctx context.Context, source id.Source, limit int) ([]Taken
 	return out, nil
 }
 
-// taken answers when the same file was taken before, zero where it was not. A full file says how things are: after others it may
-// be said again.
-func (f *Feeds) taken(ctx context.Context, source id.Source, sum string, kind Kind) (time.Time, error) {
+// taken answers when the same file was taken before, zero where it was not. A delta with a name is taken once, for ever: what it says
+// may have been overtaken since. A full file, and a message without a name, may be said again after others.
+func (j *job) taken() (time.Time, error) {
 	var row struct{ At db.Instant }
 	query := "select at from hr_files where source_id = ? and sha256 = ? and applied order by at desc limit 1"
-	if kind == Full {
+	if j.rep.Kind == Full || j.rep.File == "" {
 		query = "select at from (select at, sha256 from hr_files where source_id = ? and applied order by at desc, id desc limit 1) last where last.sha256 = ?"
 	}
-	if err := f.DB.Read(ctx).Raw(query, source, sum).Scan(&row).Error; err != nil {
+	if err := j.DB.Read(j.ctx).Raw(query, j.source.ID, j.rep.SHA256).Scan(&row).Error; err != nil {
 		return time.Time{}, fmt.Errorf("read personnel files: %w", err)
 	}
 	return row.At.Time, nil
