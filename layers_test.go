@@ -20,6 +20,7 @@ var layers = map[string][]string{
 	"internal/id":      {},
 	"internal/db":      {},
 	"internal/bus":     {},
+	"internal/seal":    {},
 	"internal/feed":    {"internal/db"},
 	"internal/audit":   {"internal/db"},
 	"internal/session": {"internal/id", "internal/db", "internal/audit", "internal/httpapi"},
@@ -36,6 +37,7 @@ var layers = map[string][]string{
 // borders names the libraries that only certain files may touch: a path prefix of the library, and the
 // files (or folders ending in "/") that may import it outside tests.
 var borders = map[string][]string{
+	"filippo.io/age":                      {"internal/seal/"},
 	"gorm.io/":                            {"internal/db/", "internal/feed/", "internal/audit/", "store.go", "rows.go"},
 	"github.com/openfga/":                 {"authz/engine.go", "authz/embedded.go"},
 	"github.com/nats-io/":                 {"internal/bus/"},

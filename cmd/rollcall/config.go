@@ -23,11 +23,12 @@ import (
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/internal/seal"
 )
 
 // Config is what `rollcall serve` reads: defaults, then the file, then the environment. A key that is not
 // here is refused. Any text may be ${NAME}, taken from the environment; a secret may stand in a file of its
-// own, named by the key with _file behind it.
+// own, named by the key with _file behind it, and may be sealed.
 type Config struct {
 	Listen         string   `koanf:"listen"`          // address of the one listener, host:port
 	PublicURL      string   `koanf:"public_url"`      // how browsers and sources reach it
@@ -39,6 +40,7 @@ type Config struct {
 	LDAP           []LDAP   `koanf:"ldap"`
 	HRFeeds        []HRFeed `koanf:"hr_feeds"`
 	SignIn         SignIn   `koanf:"sign_in"`
+	Secrets        Secrets  `koanf:"secrets"`
 	Log            Log      `koanf:"log"`
 	Dev            Dev      `koanf:"dev"`
 }
@@ -147,7 +149,7 @@ func readConfig(path string, environ []string) (map[string]any, error) {
 	for _, key := range known {
 		name := envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 		for _, suffix := range []string{"", "_file"} {
-			if value, ok := env[name+strings.ToUpper(suffix)]; ok {
+			if value, ok := env[name+strings.ToUpper(suffix)]; ok && (suffix == "" || value != "") {
 				fromEnv[key+suffix] = value
 			}
 		}
@@ -164,6 +166,10 @@ func readConfig(path string, environ []string) (map[string]any, error) {
 
 // parseConfig turns keys into a Config and checks it.
 func parseConfig(raw map[string]any) (Config, error) {
+	raw, err := unseal(raw)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
 	clean := koanf.New(".")
 	if err := clean.Load(confmap.Provider(raw, ""), nil); err != nil {
 		return Config{}, err
@@ -305,8 +311,6 @@ func (c Config) ldapEvery(name string) time.Duration {
 	return time.Hour
 }
 
-var secretKeys = []string{"bootstrap_token", "client_secret", "password", "secret", "token"}
-
 // redact replaces what is secret in a configuration as read, for showing it.
 func redact(key string, v any) any {
 	switch v := v.(type) {
@@ -323,7 +327,7 @@ func redact(key string, v any) any {
 		}
 		return out
 	case string:
-		if slices.Contains(secretKeys, key) && v != "" {
+		if slices.Contains(secretKeys, key) && v != "" || seal.Sealed(v) {
 			return "***"
 		}
 		if u, err := url.Parse(v); err == nil && u.User != nil {
@@ -334,7 +338,7 @@ func redact(key string, v any) any {
 }
 
 func configCommand() *cobra.Command {
-	command := &cobra.Command{Use: "config", Short: "Check or print the configuration"}
+	command := &cobra.Command{Use: "config", Short: "Check or print the configuration, and seal its secrets"}
 	for _, verb := range []string{"check", "print"} {
 		sub := &cobra.Command{Use: verb, Short: map[string]string{"check": "Say whether the configuration can be used", "print": "Print the configuration in force, without secrets"}[verb], Args: cobra.NoArgs}
 		path := sub.Flags().String("config", "", "path of rollcall.yaml")
@@ -363,5 +367,6 @@ func configCommand() *cobra.Command {
 		}
 		command.AddCommand(sub)
 	}
+	command.AddCommand(sealCommand(), keygenCommand())
 	return command
 }

@@ -20,6 +20,7 @@ func adConfig(s *ldaptest.AD, login, password string) ldap.Config {
 func TestActiveDirectory(t *testing.T) {
 	s := ldaptest.StartAD(t)
 	t.Run("identical", func(t *testing.T) { identicalAD(t, s) })
+	t.Run("passwords", func(t *testing.T) { passwordsAD(t, s) })
 }
 
 // identicalAD holds the reader to what go-ldap reads. A subtree search names other partitions there, which are not followed.

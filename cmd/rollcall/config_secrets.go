@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/rollcall-im/rollcall/internal/seal"
+)
+
+// Secrets says what opens the sealed secrets of a configuration. It stands apart from it: in a file, or in the environment.
+type Secrets struct {
+	Identity string `koanf:"identity"` // what age-keygen or `rollcall config keygen` writes; as secrets.identity_file
+}
+
+// secretKeys hold what is shown nowhere, and what may be sealed; so may database be.
+var secretKeys = []string{"bootstrap_token", "client_secret", "identity", "password", "secret", "token"}
+
+// unseal answers raw with its sealed secrets opened, and without what opened them. Its errors name keys and hold no secret.
+func unseal(raw map[string]any) (map[string]any, error) {
+	secrets, _ := raw["secrets"].(map[string]any)
+	identity, _ := secrets["identity"].(string)
+	var key *seal.Key
+	if strings.TrimSpace(identity) != "" {
+		var err error
+		if key, err = seal.Parse(identity); err != nil {
+			return nil, fmt.Errorf("secrets.identity: %w", err)
+		}
+	}
+	opened, err := open(key, "", "", raw)
+	if err != nil {
+		return nil, err
+	}
+	out := opened.(map[string]any)
+	if kept, ok := out["secrets"].(map[string]any); ok && kept["identity"] != nil {
+		kept["identity"] = "" // nothing needs it from here on
+	}
+	return out, nil
+}
+
+// open opens what is sealed in v, which stands at path, under the name at its end.
+func open(key *seal.Key, path, name string, v any) (any, error) {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for k, inner := range v {
+			opened, err := open(key, strings.TrimPrefix(path+"."+k, "."), k, inner)
+			if err != nil {
+				return nil, err
+			}
+			out[k] = opened
+		}
+		return out, nil
+	case []any:
+		out := make([]any, len(v))
+		for i, inner := range v {
+			var err error
+			if out[i], err = open(key, fmt.Sprintf("%s[%d]", path, i), name, inner); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	case string:
+		if !seal.Sealed(v) {
+			return v, nil
+		}
+		switch {
+		case name != "database" && !slices.Contains(secretKeys, name):
+			return nil, fmt.Errorf("%s: is no secret, and cannot be sealed", path)
+		case key == nil:
+			return nil, fmt.Errorf("%s: is sealed, and there is nothing to open it with: set secrets.identity_file", path)
+		}
+		secret, err := key.Open(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: cannot be opened with secrets.identity: %w", path, err)
+		}
+		return secret, nil
+	}
+	return v, nil
+}
+
+func sealCommand() *cobra.Command {
+	c := &cobra.Command{Use: "seal", Short: "Read a secret from standard input and print it sealed, for the configuration", Args: cobra.NoArgs}
+	recipients := c.Flags().StringSlice("recipient", nil, "for whom to seal, age1…; without it for secrets.identity of the configuration")
+	path := c.Flags().String("config", "", "path of rollcall.yaml, for its secrets.identity")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		to := *recipients
+		if len(to) == 0 {
+			raw, err := readConfig(*path, os.Environ())
+			if err != nil {
+				return err
+			}
+			secrets, _ := raw["secrets"].(map[string]any)
+			identity, _ := secrets["identity"].(string)
+			if strings.TrimSpace(identity) == "" {
+				return errors.New("for whom? say --recipient age1…, or set secrets.identity_file (ROLLCALL_SECRETS_IDENTITY_FILE)")
+			}
+			key, err := seal.Parse(identity)
+			if err != nil {
+				return fmt.Errorf("secrets.identity: %w", err)
+			}
+			to = key.Recipients()
+		}
+		secret, err := readSecret(c)
+		if err != nil {
+			return err
+		}
+		sealed, err := seal.Seal(secret, to...)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(c.OutOrStdout(), sealed)
+		return nil
+	}
+	return c
+}
+
+// readSecret reads what is to be sealed, without the line's end. A terminal does not show it.
+func readSecret(c *cobra.Command) (string, error) {
+	if in, ok := c.InOrStdin().(*os.File); ok && term.IsTerminal(int(in.Fd())) {
+		fmt.Fprint(c.ErrOrStderr(), "secret (not shown): ")
+		raw, err := term.ReadPassword(int(in.Fd()))
+		fmt.Fprintln(c.ErrOrStderr())
+		return string(raw), err
+	}
+	raw, err := io.ReadAll(io.LimitReader(c.InOrStdin(), 1<<20))
+	return strings.TrimRight(string(raw), "\r\n"), err
+}
+
+func keygenCommand() *cobra.Command {
+	return &cobra.Command{Use: "keygen [FILE]", Short: "Make an identity that opens sealed secrets, in a new FILE (default identity.txt), and print whom to seal for", Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			text, recipient, err := seal.Generate(time.Now())
+			if err != nil {
+				return err
+			}
+			path := cmp.Or(append(args, "")[0], "identity.txt")
+			file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) // one that is there may be all that opens something
+			if err != nil {
+				return err
+			}
+			_, err = file.WriteString(text)
+			if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), recipient)
+			fmt.Fprintf(c.ErrOrStderr(), "%s holds the identity: keep it apart from the configuration, and a copy where a fire does not reach both\n", path)
+			return nil
+		}}
+}
