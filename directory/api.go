@@ -220,6 +220,7 @@ type PersonOutput struct {
 	ETag string `header:"ETag"`
 	Body struct {
 		PersonView
+		Ahead        []AheadView       `json:"ahead" nullable:"false" doc:"what will change by itself, at each instant that is known"`
 		Affiliations []AffiliationView `json:"affiliations" nullable:"false"`
 		Freezes      []FreezeView      `json:"freezes" nullable:"false"`
 		Records      []RecordView      `json:"records" nullable:"false"`
@@ -271,6 +272,9 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 	}
 	out := &PersonOutput{ETag: httpapi.ETag(p.Version)}
 	out.Body.PersonView = views[0]
+	if out.Body.Ahead, err = a.aheadViews(ctx, p.ID); err != nil {
+		return nil, err
+	}
 	out.Body.Affiliations, out.Body.Freezes, out.Body.Records = []AffiliationView{}, []FreezeView{}, []RecordView{}
 	for _, f := range affiliations {
 		out.Body.Affiliations = append(out.Body.Affiliations, AffiliationView{ID: f.ID, Links: f.Links, Unit: units[f.Unit], Kind: f.Kind,

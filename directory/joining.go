@@ -209,7 +209,10 @@ func (w *work) inherit(subjects []*subject) {
 					if !f.OpenAt(w.now) {
 						continue
 					}
-					op.change = Terminate{Source: f.Source, Veto: f.Until.Sub(w.now), Reason: f.Reason}
+					op.change = Terminate{Person: d.keep, Reason: f.Reason}
+					if !f.Until.IsZero() {
+						op.change = Terminate{Person: d.keep, Veto: f.Until.Sub(w.now), Reason: f.Reason}
+					}
 				default:
 					continue
 				}

@@ -30,6 +30,8 @@ func (w *work) consoleChange(c Change) (Outcome, error) {
 		op.person = c.Person
 	case EndPerson:
 		op.person = c.Person
+	case Terminate:
+		op.person = c.Person
 	case LiftFreeze:
 		var row freezeRow
 		done := w.tx.Raw("select * from freezes where id = ?", c.Freeze).Scan(&row)
@@ -57,6 +59,9 @@ func (w *work) consoleChange(c Change) (Outcome, error) {
 	}
 	if slices.ContainsFunc(w.console, func(o consoleOp) bool { return o.person == op.person }) {
 		return "", fmt.Errorf("%w: one freeze of a person at a time", ErrInvalid)
+	}
+	if c, ok := c.(Terminate); ok {
+		w.noteTermination(c, op.person, map[string]any{})
 	}
 	w.console = append(w.console, op)
 	w.touched[op.person] = true

@@ -12,9 +12,11 @@ import (
 // any disabled record does, and a veto stands beside it, so that no source's stale "active" lifts it until Veto (0: 14 days)
 // has passed or a human being lifts the veto. The planned end stays. A source that says active meanwhile is noted on
 // the veto (Freeze.ContestedAt). At says since when it holds, for the audit log; it may lie in the past, never in the future.
+// With Person in place of Source and Key a human being terminates: no record is touched, and Veto 0 is until it is lifted.
 type Terminate struct {
 	Source id.Source
 	Key    string
+	Person id.Person
 	At     time.Time
 	Veto   time.Duration
 	Reason string // personal: for administrators only
@@ -31,6 +33,9 @@ func (w *work) terminate(c Terminate) (Outcome, error) {
 	}
 	if c.Veto < 0 {
 		return "", fmt.Errorf("%w: a veto cannot last %s", ErrInvalid, c.Veto)
+	}
+	if c.Person != "" {
+		return w.consoleChange(c)
 	}
 	if _, err := w.source(c.Source); err != nil {
 		return "", err
@@ -57,17 +62,20 @@ func (w *work) terminate(c Terminate) (Outcome, error) {
 		}
 		w.console = append(w.console, consoleOp{index: w.index, person: person, change: c})
 		w.touched[person] = true
-		more := map[string]any{"source": c.Source, "link": e.after.Link}
-		if !c.At.IsZero() {
-			more["effective_at"] = moment(c.At)
-		}
-		var fields []Field
-		if c.Reason != "" {
-			fields = []Field{{Name: "reason", Now: c.Reason}}
-		}
-		w.note("person.terminated", string(person), fields, more)
+		w.noteTermination(c, person, map[string]any{"source": c.Source, "link": e.after.Link})
 	}
 	return outcome, nil
+}
+
+func (w *work) noteTermination(c Terminate, person id.Person, more map[string]any) {
+	if !c.At.IsZero() {
+		more["effective_at"] = moment(c.At)
+	}
+	var fields []Field
+	if c.Reason != "" {
+		fields = []Field{{Name: "reason", Now: c.Reason}}
+	}
+	w.note("person.terminated", string(person), fields, more)
 }
 
 // terminatedFor answers the reason of a termination of this call.
@@ -83,6 +91,9 @@ func (w *work) terminatedFor(person id.Person) string {
 // vetoOf answers the veto that a termination asks for.
 func (w *work) vetoOf(c Terminate) Freeze {
 	lasts := c.Veto
+	if lasts == 0 && c.Person != "" {
+		return Freeze{Slot: SlotVeto, Cause: CauseVeto, Veto: true}
+	}
 	if lasts == 0 {
 		lasts = vetoTime
 	}
@@ -130,7 +141,7 @@ func (w *work) asserts(r Record) bool {
 func (w *work) stillActive(source id.Source) error {
 	var people []id.Person
 	if err := w.tx.Raw(`select distinct f.person_id from freezes f join records r on r.person_id = f.person_id
-		where f.slot = ? and f.lifted_at is null and f.until_at > ? and f.contested_at is null and f.created_at < ?
+		where f.slot = ? and f.lifted_at is null and (f.until_at is null or f.until_at > ?) and f.contested_at is null and f.created_at < ?
 		and r.source_id = ? and r.active and r.deleted_at is null and r.absent_since is null`, SlotVeto, w.now.UnixMicro(), w.now.UnixMicro(), source).Scan(&people).Error; err != nil {
 		return fmt.Errorf("read vetoes: %w", err)
 	}

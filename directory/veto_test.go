@@ -107,3 +107,19 @@ func TestTerminateRefuses(t *testing.T) {
 		}
 	})
 }
+
+// A human being terminates without touching what sources say; it stands until it is lifted.
+func TestTerminateByHand(t *testing.T) {
+	run(t, func(w *world) {
+		r := w.post("li")
+		a := w.apply(directory.Terminate{Person: r.Person, Reason: "misconduct"})
+		same(t, "reason", a.Freezes[0].Reason, "misconduct")
+		list(t, "slots", w.standing(r.Person), directory.SlotVeto)
+		w.pass(365 * 24 * time.Hour)
+		same(t, "frozen", w.person(r.Person).Frozen, true)
+		w.apply(directory.SyncDone{Source: w.scim, Proof: "count"})
+		same(t, "contested by", w.veto(r.Person).ContestedBy, w.scim)
+		w.apply(directory.LiftFreeze{Freeze: w.veto(r.Person).ID})
+		same(t, "frozen", w.person(r.Person).Frozen, false)
+	})
+}

@@ -265,6 +265,9 @@ func (w *work) prefetch(changes []Change) error {
 			}
 			keys[c.Source], full[reference{c.Source, c.Key}] = append(keys[c.Source], c.Key), true
 		case Terminate:
+			if c.Person != "" {
+				continue
+			}
 			keys[c.Source], full[reference{c.Source, c.Key}] = append(keys[c.Source], c.Key), true
 		case MarkAbsent:
 			keys[c.Source] = append(keys[c.Source], c.Keys...)

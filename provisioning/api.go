@@ -106,6 +106,8 @@ type MembershipItem struct {
 	Group     GroupRef      `json:"group"`
 	Role      policies.Role `json:"role"`
 	Since     time.Time     `json:"since"`
+	Begins    time.Time     `json:"begins,omitzero" doc:"of a planned one: when it is in force"`
+	Ends      time.Time     `json:"ends,omitzero" doc:"when its last reason ends, where that is known"`
 	Suspended bool          `json:"suspended" doc:"a freeze is open: the place is kept and gives nothing"`
 	Held      bool          `json:"held" doc:"a removal waits for somebody's decision"`
 	Reasons   []ReasonView  `json:"reasons"`
@@ -124,7 +126,7 @@ func (a *API) PersonMemberships(ctx context.Context, in *PersonInput) (*httpapi.
 	}
 	items := make([]MembershipItem, len(list))
 	for i, v := range list {
-		items[i] = MembershipItem{ID: v.ID, Group: groupRefOf(v.Of), Role: v.Role, Since: v.Since, Suspended: v.Suspended, Held: v.Held,
+		items[i] = MembershipItem{ID: v.ID, Group: groupRefOf(v.Of), Role: v.Role, Since: v.Since, Begins: v.Begins, Ends: closes(v.Reasons), Suspended: v.Suspended, Held: v.Held,
 			Reasons: reasonViews(v.Reasons), Channels: channelRefs(v.Channels)}
 	}
 	return httpapi.NewPage(ctx, items, next), nil
@@ -160,6 +162,7 @@ type AudienceItem struct {
 	Person     PersonRef     `json:"person"`
 	Role       policies.Role `json:"role"`
 	Since      time.Time     `json:"since"`
+	Begins     time.Time     `json:"begins,omitzero" doc:"of a planned place: when it is in force"`
 	Suspended  bool          `json:"suspended"`
 	Held       bool          `json:"held"`
 	Reasons    []ReasonView  `json:"reasons"`
@@ -203,7 +206,7 @@ func audiencePage(ctx context.Context, paging httpapi.Paging, read func(id.Perso
 	items := make([]AudienceItem, len(list))
 	for i, e := range list {
 		m := e.Membership
-		items[i] = AudienceItem{Membership: m.ID, Person: PersonRef{m.Person, e.Name}, Role: m.Role, Since: m.Since, Suspended: e.Suspended, Held: e.Held, Reasons: reasonViews(m.Reasons)}
+		items[i] = AudienceItem{Membership: m.ID, Person: PersonRef{m.Person, e.Name}, Role: m.Role, Since: m.Since, Begins: m.Begins, Suspended: e.Suspended, Held: e.Held, Reasons: reasonViews(m.Reasons)}
 		after = m.Person
 	}
 	next := ""

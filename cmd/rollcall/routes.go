@@ -74,6 +74,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/people", admins, "People", dir.ListPeople),
 		httpapi.Op("GET", "/api/v1/people/{id}", admins, "One person", dir.GetPerson),
 		httpapi.Op("POST", "/api/v1/people/{id}/freeze", admins, "Freeze a person", dir.Freeze),
+		httpapi.Op("POST", "/api/v1/people/{id}/terminate", admins, "End a person's access at once, whatever sources say", dir.Terminate),
 		httpapi.Op("POST", "/api/v1/people/{id}/unfreeze", admins, "Lift a freeze of the console", dir.Unfreeze),
 		httpapi.Op("POST", "/api/v1/people/{id}/restore", admins, "Undo for 14 days that a source disabled or deleted a person", prov.RestorePerson),
 		httpapi.Op("GET", "/api/v1/people/{id}/memberships", admins, "A person's memberships with their reasons", prov.PersonMemberships),
