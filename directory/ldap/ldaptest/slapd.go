@@ -34,7 +34,7 @@ const (
 	ReaderPW = "slapd-sync-canary-7c1d"
 )
 
-// Server is a running slapd.
+// Server is a running slapd, or 389 Directory Server.
 type Server struct {
 	URL, URLS string // ldap:// (with StartTLS) and ldaps://
 	CAFile    string // what signed its certificate
@@ -43,6 +43,7 @@ type Server struct {
 	cmd       *exec.Cmd
 	log       *bytes.Buffer
 	args      []string
+	conf      string
 }
 
 // Tool answers the path of a program of OpenLDAP, or skips the test.
@@ -74,6 +75,7 @@ func Start(t testing.TB, ldif io.Reader, extra ...string) *Server {
 		t.Fatal(err)
 	}
 	conf := filepath.Join(dir, "slapd.conf")
+	s.conf = conf
 	text := strings.NewReplacer("@DIR@", dir, "@ADMINPW@", AdminPW, "@EXTRA@", strings.Join(extra, "\n")).Replace(config)
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -94,8 +96,7 @@ func Start(t testing.TB, ldif io.Reader, extra ...string) *Server {
 // Rewrite changes the configuration of a server that is stopped; it counts from Resume on. Without old, the line new is added.
 func (s *Server) Rewrite(t testing.TB, old, new string) {
 	t.Helper()
-	path := filepath.Join(s.Dir, "slapd.conf")
-	raw, err := os.ReadFile(path)
+	raw, err := os.ReadFile(s.conf)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func (s *Server) Rewrite(t testing.TB, old, new string) {
 	if !bytes.Contains(raw, []byte(old)) {
 		t.Fatalf("the configuration has no %q", old)
 	}
-	if err := os.WriteFile(path, bytes.Replace(raw, []byte(old), []byte(new), 1), 0o600); err != nil {
+	if err := os.WriteFile(s.conf, bytes.Replace(raw, []byte(old), []byte(new), 1), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
