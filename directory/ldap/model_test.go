@@ -1,0 +1,212 @@
+package ldap_test
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
+)
+
+// vandal changes a directory at random. Names are never used twice.
+type vandal struct {
+	t                     testing.TB
+	rand                  *rand.Rand
+	conn                  *goldap.Conn
+	people, units, groups []string
+	names                 int
+}
+
+// newVandal looks at what is there.
+func newVandal(t testing.TB, s *ldaptest.Server, seed uint64) *vandal {
+	t.Helper()
+	v := &vandal{t: t, rand: rand.New(rand.NewPCG(seed, 0)), conn: s.Admin(t)}
+	found, err := v.conn.Search(goldap.NewSearchRequest(base, 2, 0, 0, 0, false, "(objectClass=*)", []string{"objectClass"}, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range found.Entries {
+		classes := e.GetEqualFoldAttributeValues("objectClass")
+		switch {
+		case slices.Contains(classes, "inetOrgPerson"):
+			v.people = append(v.people, e.DN)
+		case slices.Contains(classes, "groupOfNames"):
+			v.groups = append(v.groups, e.DN)
+		case strings.Contains(e.DN, "ou=dept"):
+			v.units = append(v.units, e.DN)
+		}
+	}
+	return v
+}
+
+func (v *vandal) pick(list []string) string { return list[v.rand.IntN(len(list))] }
+
+func (v *vandal) name() string {
+	v.names++
+	return fmt.Sprintf("x%d%s", v.names, []string{"", " 研发", ", comma", "+plus", `"quoted"`}[v.rand.IntN(5)])
+}
+
+func (v *vandal) can(err error) {
+	v.t.Helper()
+	if err != nil {
+		v.t.Fatal(err)
+	}
+}
+
+func (v *vandal) replace(dn, attribute string, values ...string) {
+	m := goldap.NewModifyRequest(dn, nil)
+	m.Replace(attribute, values)
+	v.can(v.conn.Modify(m))
+}
+
+// change makes one change.
+func (v *vandal) change() {
+	person := v.pick(v.people)
+	switch v.rand.IntN(12) {
+	case 0, 1, 2:
+		v.replace(person, "title", fmt.Sprintf("title %d", v.rand.IntN(1000)))
+	case 3:
+		v.replace(person, "departmentNumber") // cleared
+	case 4:
+		dn := "cn=" + goldap.EscapeDN(v.name()) + "," + v.pick(v.units)
+		a := goldap.NewAddRequest(dn, nil)
+		a.Attribute("objectClass", []string{"inetOrgPerson"})
+		a.Attribute("cn", []string{"新 " + fmt.Sprint(v.names)})
+		a.Attribute("sn", []string{"新"})
+		a.Attribute("manager", []string{person})
+		v.can(v.conn.Add(a))
+		v.people = append(v.people, dn)
+	case 5:
+		if len(v.people) < 10 {
+			return
+		}
+		v.can(v.conn.Del(goldap.NewDelRequest(person, nil)))
+		v.people = slices.DeleteFunc(v.people, func(dn string) bool { return dn == person })
+	case 6:
+		v.move(person, "cn="+goldap.EscapeDN(v.name()), "")
+	case 7:
+		first, _ := cutRDN(person)
+		v.move(person, first, v.pick(v.units))
+	case 8:
+		v.move(v.pick(v.units), "ou="+goldap.EscapeDN(v.name()), "")
+	case 9:
+		unit, to := v.pick(v.units), v.pick(v.units)
+		if to == unit || strings.HasSuffix(to, ","+unit) {
+			return
+		}
+		v.move(unit, "ou="+goldap.EscapeDN(v.name()), to)
+	case 10:
+		m := goldap.NewModifyRequest(v.pick(v.groups), nil)
+		m.Add("member", []string{person})
+		if err := v.conn.Modify(m); err != nil && !goldap.IsErrorWithCode(err, goldap.LDAPResultAttributeOrValueExists) {
+			v.t.Fatal(err)
+		}
+	case 11:
+		a := goldap.NewAddRequest("cn=hidden"+fmt.Sprint(v.rand.Uint64())+","+base, nil) // not in the filter
+		a.Attribute("objectClass", []string{"device"})
+		v.can(v.conn.Add(a))
+	}
+}
+
+func cutRDN(dn string) (first, parent string) {
+	for i := 1; i < len(dn); i++ {
+		if dn[i] == ',' && dn[i-1] != '\\' {
+			return dn[:i], dn[i+1:]
+		}
+	}
+	return dn, ""
+}
+
+func (v *vandal) move(dn, rdn, to string) {
+	v.can(v.conn.ModifyDN(goldap.NewModifyDNRequest(dn, rdn, true, to)))
+	if to == "" {
+		_, to = cutRDN(dn)
+	}
+	now := rdn + "," + to
+	for _, list := range [][]string{v.people, v.units} {
+		for i, have := range list {
+			if have == dn {
+				list[i] = now
+			} else if rest, beneath := strings.CutSuffix(have, ","+dn); beneath {
+				list[i] = rest + "," + now
+			}
+		}
+	}
+}
+
+// TestModel changes real servers at random, while somebody listens and while nobody does, and compares what was heard with
+// what is there.
+//
+// holds: R3, R4, R19
+func TestModel(t *testing.T) {
+	company := func() ldaptest.Company { return ldaptest.Company{People: 80, Units: 14, Groups: 4, Members: 10} }
+	for name, start := range map[string]func(testing.TB) *ldaptest.Server{
+		"openldap":                     func(t testing.TB) *ldaptest.Server { return unmended(t, company(), ldaptest.SessionLog) },
+		"openldap without session log": func(t testing.TB) *ldaptest.Server { return unmended(t, company(), "") },
+		"389":                          func(t testing.TB) *ldaptest.Server { return ldaptest.Start389(t, company().LDIF()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			seed := uint64(time.Now().UnixNano())
+			t.Logf("seed %d", seed)
+			s := start(t)
+			v := newVandal(t, s, seed)
+			cl := client(t, slapdConfig(s))
+			m := newMirror()
+			m.load(t, cl)
+			for round := range 12 {
+				for range v.rand.IntN(15) {
+					v.change()
+				}
+				stop := m.catchUp(t, cl)
+				m.same(t, cl, v, fmt.Sprintf("round %d, offline", round))
+				for range v.rand.IntN(40) {
+					v.change()
+				}
+				m.same(t, cl, v, fmt.Sprintf("round %d, live", round))
+				if err := stop(); !errors.Is(err, t.Context().Err()) && !strings.Contains(err.Error(), "canceled") {
+					t.Fatalf("round %d: ended with %v", round, err)
+				}
+				if v.rand.IntN(4) == 0 {
+					s.Kill()
+					s.Resume(t)
+					v.conn = s.Admin(t)
+				}
+			}
+		})
+	}
+}
+
+// unmended is a slapd that leaves references as they are.
+func unmended(t testing.TB, c ldaptest.Company, log string) *ldaptest.Server {
+	s := ldaptest.Start(t, c.LDIF())
+	s.Stop()
+	s.Rewrite(t, ldaptest.Refint, "")
+	s.Rewrite(t, ldaptest.SessionLog, log)
+	s.Resume(t)
+	return s
+}
+
+// same waits until a last change was heard, and compares.
+func (m *mirror) same(t testing.TB, cl *ldap.Client, v *vandal, when string) {
+	t.Helper()
+	last, title := v.pick(v.people), fmt.Sprintf("mark %d", v.rand.Uint64())
+	v.replace(last, "title", title)
+	m.until(t, when, func() bool {
+		for _, o := range m.objects {
+			if slices.Contains(o.Attrs["title"], title) {
+				return true
+			}
+		}
+		return false
+	})
+	if d := m.differs(t, cl); d != "" {
+		t.Fatalf("%s:\n%s", when, d)
+	}
+}
