@@ -1,14 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -243,14 +246,52 @@ func sourceCommand() *cobra.Command {
 	return command
 }
 
+// syncReport is what one reading found and wrote.
+type syncReport struct {
+	Run      string           `json:"run"`
+	People   int              `json:"people"`
+	Units    int              `json:"units"`
+	Groups   int              `json:"groups"`
+	Written  int              `json:"written"`
+	Absent   int              `json:"absent"`
+	Seconds  float64          `json:"seconds"`
+	Proof    string           `json:"proof"`
+	Findings []map[string]any `json:"findings"`
+}
+
 func syncCommand() *cobra.Command {
 	c := &cobra.Command{Use: "sync SOURCE", Short: "Run a full synchronisation of an LDAP source now", Args: cobra.ExactArgs(1)}
-	return remote(c, func(w io.Writer, report map[string]any) {
-		for key, value := range report {
-			fmt.Fprintf(w, "%s\t%v\n", key, value)
+	return remote(c, func(w io.Writer, r syncReport) {
+		fmt.Fprintf(w, "run\t%s\npeople\t%d\nunits\t%d\ngroups\t%d\nwritten\t%d\nabsent\t%d\nseconds\t%.2f\nproof\t%s\n", r.Run, r.People, r.Units, r.Groups, r.Written, r.Absent, r.Seconds, r.Proof)
+		for _, f := range r.Findings {
+			fmt.Fprintf(w, "%v\t%v: %v\n", f["severity"], f["code"], f["text"])
 		}
-	}, func(c *cobra.Command, api *client, args []string) (map[string]any, error) {
-		var report map[string]any
-		return report, api.do(c.Context(), "POST", "/api/v1/sources/"+url.PathEscape(args[0])+"/sync", map[string]any{}, &report)
+	}, func(c *cobra.Command, api *client, args []string) (syncReport, error) {
+		var r syncReport
+		long := *api
+		long.http = &http.Client{Timeout: time.Hour}
+		work := func() error {
+			return long.do(c.Context(), "POST", "/api/v1/sources/"+url.PathEscape(args[0])+"/sync", map[string]any{}, &r)
+		}
+		out, colour := screen(c.ErrOrStderr())
+		if out == nil {
+			err := work()
+			return r, err
+		}
+		path, _, err := sourceNamed(c.Context(), api, args[0])
+		if err != nil {
+			return r, err
+		}
+		err = watch(c.Context(), &meter{out: out, colour: colour}, 200*time.Millisecond, func(ctx context.Context) (progress, bool) {
+			var at struct {
+				Progress *progress `json:"progress"`
+			}
+			err := api.do(ctx, "GET", path+"/ldap", nil, &at)
+			if err != nil || at.Progress == nil {
+				return progress{}, false
+			}
+			return *at.Progress, true
+		}, work)
+		return r, err
 	})
 }
