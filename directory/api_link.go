@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -12,11 +13,12 @@ import (
 type MembershipChange struct {
 	Person   id.Person `json:"person"`
 	Group    string    `json:"group" doc:"key of the project group"`
-	Op       string    `json:"op" enum:"add,remove,role,reasons"`
+	Op       string    `json:"op" enum:"add,begin,remove,role,reasons"`
 	Role     string    `json:"role" doc:"after; of a removal the last one"`
 	FromRole string    `json:"from_role,omitempty"`
 	Cause    string    `json:"cause"`
 	Reasons  []string  `json:"reasons" nullable:"false"`
+	At       time.Time `json:"at,omitzero" doc:"of what is planned: when"`
 }
 
 // FieldChange is what a decision does to one attribute of who stays.

@@ -12,8 +12,8 @@ import (
 	"github.com/rollcall-im/rollcall/policies"
 )
 
-// Foresee answers what reconciling these people would do to their memberships, on the state that tx sees. It writes nothing; what the
-// guard would hold is among it.
+// Foresee answers what reconciling these people would do to their memberships, now and at the instants that are known, on the state that tx
+// sees. It writes nothing; what the guard would hold is among it.
 func (r *Reactor) Foresee(tx *db.Tx, people []id.Person) ([]PlannedChange, error) {
 	var state stateRow
 	if err := tx.Raw("select id, version, settled from policy_state where id = 1").Scan(&state).Error; err != nil {
@@ -39,6 +39,10 @@ func (r *Reactor) Foresee(tx *db.Tx, people []id.Person) ([]PlannedChange, error
 				p.Role, p.Reasons = s.Before.Role, reasonTexts(s.End)
 			case OpRole:
 				p.Before = s.Before.Role
+			case OpReasons:
+				if !p.At.IsZero() {
+					p.Op, p.Role, p.Cause, p.Reasons = OpRemove, s.Before.Role, CausePlanned, reasonTexts(s.End)
+				}
 			}
 			out = append(out, p)
 		}

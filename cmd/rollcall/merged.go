@@ -31,7 +31,7 @@ func (a *app) foresee(tx *db.Tx, people []id.Person) ([]directory.MembershipChan
 	out := make([]directory.MembershipChange, len(changes))
 	for i, c := range changes {
 		out[i] = directory.MembershipChange{Person: c.Person, Group: c.Group, Op: string(c.Op), Role: string(c.Role), FromRole: string(c.Before),
-			Cause: string(c.Cause), Reasons: c.Reasons}
+			Cause: string(c.Cause), Reasons: c.Reasons, At: c.At}
 	}
 	return out, err
 }

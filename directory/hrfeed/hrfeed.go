@@ -109,10 +109,11 @@ type Change struct {
 
 // Loss is a membership that ends by what a file says.
 type Loss struct {
-	Person string `json:"person"`
-	Name   string `json:"name"`
-	Group  string `json:"group"`
-	Role   string `json:"role"`
+	Person string    `json:"person"`
+	Name   string    `json:"name"`
+	Group  string    `json:"group"`
+	Role   string    `json:"role"`
+	At     time.Time `json:"at,omitzero" doc:"when, where that lies ahead"`
 }
 
 // Counts says what became of the rows and the people.

@@ -240,7 +240,7 @@ func (j *job) foresee(tx *db.Tx, people []id.Person) error {
 	}
 	for _, c := range changes {
 		if c.Op == "remove" && len(j.rep.Losses) < maxTold {
-			j.rep.Losses = append(j.rep.Losses, Loss{Person: string(c.Person), Name: names[c.Person], Group: c.Group, Role: cmp.Or(c.Role, c.FromRole)})
+			j.rep.Losses = append(j.rep.Losses, Loss{Person: string(c.Person), Name: names[c.Person], Group: c.Group, Role: cmp.Or(c.Role, c.FromRole), At: c.At})
 		}
 	}
 	return nil
