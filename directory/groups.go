@@ -212,6 +212,9 @@ func (w *work) changeGroup(row groupRow, g GroupRecord, replace *[]string, add, 
 	}
 	w.joined(g.Source, added)
 	w.joined(g.Source, removed)
+	if err := w.leave(g, removed); err != nil {
+		return "", err
+	}
 	fields := diff([]attribute{{"display_name", before.DisplayName}, {"external_id", before.ExternalID}, {"raw", raw(before.Raw)}},
 		[]attribute{{"display_name", g.DisplayName}, {"external_id", g.ExternalID}, {"raw", raw(g.Raw)}})
 	w.groupNote("group.changed", g, added, removed, fields)
@@ -238,6 +241,13 @@ func (w *work) deleteGroup(c DeleteGroup) (Outcome, error) {
 		return "", err
 	}
 	// Nested members must be found before the rows go.
+	var values []string
+	if err := w.tx.Raw("select value from group_members where group_id = ?", g.ID).Scan(&values).Error; err != nil {
+		return "", fmt.Errorf("read members: %w", err)
+	}
+	if err := w.leave(g, values); err != nil {
+		return "", err
+	}
 	if err := w.members(); err != nil {
 		return "", err
 	}

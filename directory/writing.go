@@ -31,6 +31,8 @@ type writing struct {
 	newFreezes     []freezeRow
 	freezes        []freezeRow
 	lostMembership []*entry
+	losses         []lossRow
+	regained       []lossRow
 	live           map[id.Source]int // records that came to life, less those that died
 }
 
@@ -54,6 +56,7 @@ func (p *writing) person(s *subject) {
 	case len(fields) > 0 || gone != s.old.Gone || s.now.MergedInto != s.old.MergedInto || !s.now.RehiredAt.Equal(s.old.RehiredAt.Time):
 		s.now.Version, s.now.CreatedAt, s.now.UpdatedAt = s.old.Version+1, s.old.CreatedAt.Time, w.now
 		p.people = append(p.people, personRowOf(s.now, gone, due))
+		p.lose(s, fields)
 		w.differs(s.id, fieldNames(fields)...)
 		action := "person.changed"
 		if gone != s.old.Gone {
@@ -242,6 +245,9 @@ func (p *writing) flush() error {
 		return fmt.Errorf("write records: %w", duplicate(err))
 	}
 	p.w.live = p.live
+	if err := p.flushLosses(); err != nil {
+		return err
+	}
 	for _, e := range p.lostMembership {
 		if err := p.w.dropMember(e.after.Source, e.after.Key); err != nil {
 			return err

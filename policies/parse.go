@@ -59,9 +59,13 @@ func Parse(name string, src []byte) (*Policy, error) {
 		},
 		"guard": func(n *yaml.Node) error {
 			return r.mapping(n, fields{
-				"absence": func(n *yaml.Node) error { return r.limit(n, &p.Guard.Absence) },
-				"cleanup": func(n *yaml.Node) error { return r.limit(n, &p.Guard.Cleanup) },
-				"move":    func(n *yaml.Node) error { return r.limit(n, &p.Guard.Move) },
+				"absence":   func(n *yaml.Node) error { return r.limit(n, &p.Guard.Absence) },
+				"cleanup":   func(n *yaml.Node) error { return r.limit(n, &p.Guard.Cleanup) },
+				"move":      func(n *yaml.Node) error { return r.limit(n, &p.Guard.Move) },
+				"attribute": func(n *yaml.Node) error { return r.limit(n, &p.Guard.Attribute) },
+				"cleared":   func(n *yaml.Node) error { return r.limit(n, &p.Guard.Cleared) },
+				"unit":      func(n *yaml.Node) error { return r.limit(n, &p.Guard.Unit) },
+				"group":     func(n *yaml.Node) error { return r.limit(n, &p.Guard.Group) },
 			})
 		},
 	})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -92,6 +93,12 @@ type Guard struct {
 	Absence Limit `json:"absence"` // people who are missing from a source
 	Cleanup Limit `json:"cleanup"` // people who left
 	Move    Limit `json:"move"`    // people whose facts give them other places
+	// Attribute is of the people of one source, who have another value of one attribute that rules use, or none; Cleared those who have none.
+	Attribute Limit `json:"attribute"`
+	Cleared   Limit `json:"cleared"`
+	// Unit and Group are otherwise: of a unit, or directory group, of People or more so many Percent went.
+	Unit  Limit `json:"unit"`
+	Group Limit `json:"group"`
 }
 
 // Limit is exceeded by more than max(People, Percent of the population).
@@ -102,12 +109,33 @@ type Limit struct {
 
 // DefaultGuard is in force where a policy says nothing.
 func DefaultGuard() Guard {
-	return Guard{Absence: Limit{People: 10, Percent: 2}, Cleanup: Limit{People: 10, Percent: 5}, Move: Limit{People: 50, Percent: 20}}
+	return Guard{Absence: Limit{People: 10, Percent: 2}, Cleanup: Limit{People: 10, Percent: 5}, Move: Limit{People: 50, Percent: 20},
+		Attribute: Limit{People: 50, Percent: 5}, Cleared: Limit{People: 10, Percent: 5}, Unit: Limit{People: 10, Percent: 50}, Group: Limit{People: 10, Percent: 50}}
 }
 
 // DefaultAccess is what each role may do in a channel that says nothing of it.
 func DefaultAccess() map[Role]Access {
 	return map[Role]Access{Owner: Manage, Participant: Post, Collaborator: Post, Vendor: None}
+}
+
+// used finds what a rule asks of a person. It may find too much, in a text; never too little.
+const used = `person\s*\.\s*([a-z_]+)`
+
+// Uses names the attributes of people that rules ask for; "unit" where any asks for that.
+func (p *Policy) Uses() map[string]bool {
+	out := map[string]bool{}
+	form := regexp.MustCompile(used)
+	for _, g := range p.Groups {
+		for _, r := range g.Rules {
+			for _, m := range form.FindAllStringSubmatch(r.When, -1) {
+				out[m[1]] = true
+			}
+			if strings.Contains(r.When, "unit") || strings.Contains(r.When, "within") {
+				out["unit"] = true
+			}
+		}
+	}
+	return out
 }
 
 // Hash is the SHA-256, in hex, of what the policy means: formatting and comments do not change it.

@@ -53,6 +53,7 @@ type catalog struct {
 	groups   map[id.Group]Group
 	byKey    map[string]id.Group
 	channels map[id.Group][]Channel // not archived, in the order of the policy
+	uses     map[string]bool        // attributes that its rules ask for
 }
 
 // live tells whether the policy has g.
@@ -162,7 +163,7 @@ func loadCatalog(q reader, version int64) (*catalog, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read policy %d: %w", version, err)
 		}
-		c.policy = policy
+		c.policy, c.uses = policy, policy.Uses()
 	}
 	var groups []groupRow
 	if err := q.Raw("select * from project_groups").Scan(&groups).Error; err != nil {

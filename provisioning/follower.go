@@ -64,6 +64,9 @@ func (r *Reactor) Tend(ctx context.Context) error {
 
 // prune forgets what the guard's window has left behind long ago.
 func (r *Reactor) prune(ctx context.Context) error {
+	if err := r.directory.ForgetLosses(ctx); err != nil {
+		return err
+	}
 	before := db.At(r.clock().Add(-2 * Window))
 	var old int
 	if err := r.db.Read(ctx).Raw("select count(*) from (select 1 from removals where at < ? limit 1) x", before).Scan(&old).Error; err != nil {

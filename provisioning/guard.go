@@ -24,6 +24,7 @@ type Removal struct {
 	Cause      Cause
 	Source     id.Source // for CauseAbsence: the source that misses the person
 	Held       bool      // stopped by an open hold: the membership still stands
+	Signs      []Sign    // of a move or an absence about to happen: what the person lost
 }
 
 // class is what is counted together: absence per source; who left, who moved and what a policy takes, each in one.
@@ -51,6 +52,7 @@ type Batch struct {
 	Population func(Cause, id.Source) (int, error)
 	Members    map[id.Group]int // current members of each group that loses some
 	Added      map[id.Group]int // members each group gains in the same batch
+	Signs                       // what the people of the removals lost
 }
 
 // Breach is one limit that a batch exceeds.
@@ -60,7 +62,12 @@ type Breach struct {
 	Group  id.Group  `json:"group,omitempty"` // set where the batch would empty this group
 	People int       `json:"people"`          // in the batch and the window
 	Limit  int       `json:"limit"`
-	Of     int       `json:"of,omitempty"` // of a burst: people who had a place
+	Of     int       `json:"of,omitempty"` // of a burst: people who had a place; of what many lost: how many had it
+	// One of these is set where many lost the same: an attribute of the people of Source, or their place in a unit or a directory group.
+	Attribute      string            `json:"attribute,omitempty"`
+	Cleared        bool              `json:"cleared,omitempty"` // the attribute is empty now
+	Unit           id.Unit           `json:"unit,omitempty"`
+	DirectoryGroup id.DirectoryGroup `json:"directory_group,omitempty"`
 }
 
 // String says the breach in one line.
@@ -70,6 +77,19 @@ func (b Breach) String() string {
 	}
 	if b.Cause == CauseBurst {
 		return fmt.Sprintf("disabled or deleted %d people within 24 hours, the limit is %d", b.People, b.Limit)
+	}
+	if b.Attribute != "" {
+		what := "changed"
+		if b.Cleared {
+			what = "is empty now"
+		}
+		return fmt.Sprintf("attribute %s %s of %d of the source's %d people within 24 hours, the limit is %d", b.Attribute, what, b.People, b.Of, b.Limit)
+	}
+	if b.Unit != "" {
+		return fmt.Sprintf("unit %s lost %d of %d people within 24 hours by %s", b.Unit, b.People, b.Of, b.Cause)
+	}
+	if b.DirectoryGroup != "" {
+		return fmt.Sprintf("directory group %s lost %d of %d members within 24 hours", b.DirectoryGroup, b.People, b.Of)
 	}
 	return fmt.Sprintf("%s would reach %d people within 24 hours, the limit is %d", b.Cause, b.People, b.Limit)
 }
@@ -83,20 +103,31 @@ type Verdict struct {
 func (v Verdict) Held() bool { return len(v.Breaches) > 0 }
 
 // Holds tells whether the verdict holds r: the whole class over its limit, and every removal from a group
-// that would be emptied. An absence that would empty a group holds everybody that source misses: it is the
+// that would be emptied, and of everybody who lost what too many lost. An absence that would empty a group holds everybody that source misses: it is the
 // sign of a truncated answer.
 func (v Verdict) Holds(r Removal) bool {
 	_, held := v.breach(r)
 	return held
 }
 
-// breach answers what holds r.
+// breach answers what holds r: the attribute that many lost, where it is that, because it says most.
 func (v Verdict) breach(r Removal) (Breach, bool) {
 	c := r.class()
 	if c == (class{}) {
 		return Breach{}, false
 	}
 	for _, b := range v.Breaches {
+		if s, ok := b.sign(); ok && b.Attribute != "" && b.Cause == r.Cause && slices.Contains(r.Signs, s) {
+			return b, true
+		}
+	}
+	for _, b := range v.Breaches {
+		if s, ok := b.sign(); ok {
+			if b.Cause == r.Cause && slices.Contains(r.Signs, s) {
+				return b, true
+			}
+			continue
+		}
 		same := b.Cause == c.cause && b.Source == c.source
 		if same && (b.Group == "" || b.Cause == CauseAbsence) || b.Group != "" && b.Group == r.Group {
 			return b, true
@@ -148,13 +179,13 @@ func (g Guard) Check(b Batch) (Verdict, error) {
 		if err != nil {
 			return Verdict{}, err
 		}
-		if most := max(limit.People, int(limit.Percent*float64(population)/100)); n > most {
-			v.Breaches = append(v.Breaches, Breach{Cause: c.cause, Source: c.source, People: n, Limit: most})
+		if limit := most(limit.People, limit.Percent, population); n > limit {
+			v.Breaches = append(v.Breaches, Breach{Cause: c.cause, Source: c.source, People: n, Limit: limit})
 		}
 	}
-	v.Breaches = append(v.Breaches, emptied(b)...)
+	v.Breaches = append(append(v.Breaches, emptied(b)...), g.spread(b)...)
 	slices.SortFunc(v.Breaches, func(a, b Breach) int {
-		return cmp.Or(cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Group, b.Group))
+		return cmp.Or(cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Group, b.Group), cmp.Compare(a.scope(), b.scope()))
 	})
 	return v, nil
 }

@@ -73,17 +73,18 @@ func (s *sheet) flushHolds(tx *db.Tx) error {
 		cause  Cause
 		source id.Source
 		group  id.Group
+		scope  string
 	}
 	known := map[key]id.Hold{}
 	for _, h := range open {
-		known[key{h.Cause, h.Source, h.GroupID}] = h.ID
+		known[key{h.Cause, h.Source, h.GroupID, h.Scope}] = h.ID
 	}
 	rows := make([]heldRow, 0, len(s.held))
 	for _, stopped := range s.held {
 		b := stopped.breach
-		k := key{b.Cause, b.Source, b.Group}
+		k := key{b.Cause, b.Source, b.Group, b.scope()}
 		if known[k] == "" {
-			h := holdRow{ID: id.New[id.Hold](), Cause: b.Cause, Source: b.Source, GroupID: b.Group, Breach: db.JSON[Breach]{V: b}, State: HoldOpen, CreatedAt: db.At(s.now)}
+			h := holdRow{ID: id.New[id.Hold](), Cause: b.Cause, Source: b.Source, GroupID: b.Group, Scope: b.scope(), Breach: db.JSON[Breach]{V: b}, State: HoldOpen, CreatedAt: db.At(s.now)}
 			if err := tx.Create(&h).Error; err != nil {
 				return fmt.Errorf("open hold: %w", err)
 			}
@@ -104,7 +105,7 @@ func (s *sheet) flushHolds(tx *db.Tx) error {
 // opened tells of a new hold.
 func (s *sheet) opened(hold id.Hold, b Breach) {
 	s.events = append(s.events, feed.Event{At: s.now, Kind: EventHoldOpened, Subject: string(hold), Data: mustJSON(b)})
-	s.record(EventHoldOpened, string(hold), map[string]any{"cause": string(b.Cause), "source": string(b.Source), "people": b.People, "limit": b.Limit, "group": string(b.Group)})
+	s.record(EventHoldOpened, string(hold), map[string]any{"cause": string(b.Cause), "source": string(b.Source), "people": b.People, "limit": b.Limit, "group": string(b.Group), "scope": b.scope()})
 }
 
 // unhold ends the held removals that nothing asks for any more, and closes the holds that have none left.

@@ -197,7 +197,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy) (int64, 
 				body.Changes = append(body.Changes, planned(next, a, &batch)...)
 			}
 		}
-		if err := r.complete(ctx, tx, &batch); err != nil {
+		if err := r.complete(ctx, tx, next, &batch); err != nil {
 			return err
 		}
 		batch.Recent = nil // a plan is judged by itself

@@ -318,7 +318,7 @@ func (p *previewer) conclude(ctx context.Context) error {
 	}
 	slices.SortFunc(p.out.Summary.Groups, func(a, b GroupEffect) int { return cmp.Compare(a.Group, b.Group) })
 	if len(p.batch.Removals) > 0 {
-		if err := p.r.complete(ctx, p.tx, &p.batch); err != nil {
+		if err := p.r.complete(ctx, p.tx, p.catalog, &p.batch); err != nil {
 			return err
 		}
 		var err error

@@ -134,8 +134,8 @@ func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) (bus
 	if len(batch.Removals) == 0 {
 		return busy, rev, nil
 	}
-	err = r.look(ctx, func(tx *db.Tx, _ *catalog) error {
-		if err := r.complete(ctx, tx, &batch); err != nil {
+	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {
+		if err := r.complete(ctx, tx, c, &batch); err != nil {
 			return err
 		}
 		var err error
@@ -158,8 +158,11 @@ func (b *Batch) collect(a assessment) {
 }
 
 // complete fills in what the guard needs beside the removals.
-func (r *Reactor) complete(ctx context.Context, tx *db.Tx, b *Batch) error {
+func (r *Reactor) complete(ctx context.Context, tx *db.Tx, c *catalog, b *Batch) error {
 	var err error
+	if b.Signs, err = r.signs(ctx, tx, c, b.Removals, r.clock()); err != nil {
+		return err
+	}
 	if b.Recent, err = recent(tx.DB, r.clock()); err != nil {
 		return err
 	}

@@ -125,6 +125,7 @@ type holdRow struct {
 	Cause     Cause
 	Source    id.Source
 	GroupID   id.Group
+	Scope     string // Breach.scope
 	Breach    db.JSON[Breach]
 	State     string
 	CreatedAt db.Instant

@@ -87,7 +87,7 @@ func (r *Reactor) judge(ctx context.Context, tx *db.Tx, run *run, s *sheet) (map
 	if len(s.batch.Removals) == 0 {
 		return nil, nil
 	}
-	if err := r.complete(ctx, tx, &s.batch); err != nil {
+	if err := r.complete(ctx, tx, s.catalog, &s.batch); err != nil {
 		return nil, err
 	}
 	for g, n := range run.added { // also those that other chunks add

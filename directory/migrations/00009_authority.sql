@@ -7,7 +7,23 @@ alter table sources drop column advisory;
 alter table sources add column config_version bigint not null default 0;
 alter table sources add column refresh_from text;
 
+-- What people lost by the word of a source within the last days: an attribute they had (was: a digest of it), a unit, their place in a
+-- directory group (was: its id). cleared: nothing came in its place. A row goes where the person has it back.
+create table fact_losses (
+    source_id text    not null,
+    field     text    not null,
+    was       text    not null,
+    person_id text    not null,
+    cleared   boolean not null,
+    at        bigint  not null,
+    constraint fact_losses_pk primary key (source_id, field, was, person_id)
+);
+create index fact_losses_by_person on fact_losses (person_id);
+create index fact_losses_by_was on fact_losses (field, was);
+create index fact_losses_at on fact_losses (at);
+
 -- +goose Down
+drop table fact_losses;
 alter table sources drop column refresh_from;
 alter table sources drop column config_version;
 alter table sources add column advisory boolean not null default false;

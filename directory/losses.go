@@ -1,0 +1,202 @@
+package directory
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Fields of losses that are no attributes of a person's own.
+const (
+	LossUnit  = "unit"  // Was is the unit: the person is in another one, or absent
+	LossGroup = "group" // Was is the directory group
+)
+
+// Loss says that a person had something, by what a source says, and has it no more. Of an attribute Was is a digest that says nothing.
+type Loss struct {
+	Person  id.Person
+	Source  id.Source // who said so
+	Field   string
+	Was     string
+	Cleared bool // nothing came in its place
+}
+
+// LossCount counts people who lost something, and how many had it.
+type LossCount struct{ Lost, Cleared, Had int }
+
+// lossesKept is how long losses are remembered: longer than anybody counts back.
+const lossesKept = 48 * time.Hour
+
+type lossRow struct {
+	source  id.Source
+	field   string
+	was     string
+	person  id.Person
+	cleared bool
+}
+
+// mark stands for a value of one person's attribute: it compares, and tells nothing.
+func mark(person id.Person, field string, value any) string {
+	sum := sha256.Sum256([]byte(string(person) + "\x00" + field + "\x00" + text(value)))
+	return hex.EncodeToString(sum[:8])
+}
+
+// lose notes which attributes, and which unit, a person lost by the word of the call's source, and what they have back.
+func (p *writing) lose(s *subject, fields []Field) {
+	source := p.w.cause.Source
+	if source == "" {
+		return
+	}
+	for _, f := range fields {
+		was, now := mark(s.id, f.Name, f.Before), mark(s.id, f.Name, f.Now)
+		switch f.Name {
+		case "display_name", "given_name", "family_name":
+			continue
+		case "absent":
+			if s.now.Absent && s.now.Unit != "" {
+				p.losses = append(p.losses, lossRow{source, LossUnit, string(s.now.Unit), s.id, true})
+			} else if s.now.Unit != "" {
+				p.regained = append(p.regained, lossRow{source, LossUnit, string(s.now.Unit), s.id, false})
+			}
+			continue
+		case LossUnit:
+			was, now = string(s.old.UnitID), string(s.now.Unit)
+		}
+		if text(f.Before) != text("") && f.Before != nil {
+			p.losses = append(p.losses, lossRow{source, f.Name, was, s.id, empty(f.Now)})
+		}
+		if !empty(f.Now) {
+			p.regained = append(p.regained, lossRow{source, f.Name, now, s.id, false})
+		}
+	}
+}
+
+func empty(v any) bool { return v == nil || text(v) == text("") }
+
+func (p *writing) flushLosses() error {
+	if len(p.losses)+len(p.regained) == 0 {
+		return nil
+	}
+	const most = 200 // rows of a statement
+	tx := p.w.tx
+	for part := range slices.Chunk(p.regained, most) {
+		var args []any
+		for _, l := range part {
+			args = append(args, l.person, l.field, l.was)
+		}
+		if err := tx.Exec("delete from fact_losses where (person_id, field, was) in (values "+strings.TrimSuffix(strings.Repeat("(?, ?, ?), ", len(part)), ", ")+")", args...).Error; err != nil {
+			return fmt.Errorf("note losses: %w", err)
+		}
+	}
+	for part := range slices.Chunk(p.losses, most) {
+		var args []any
+		for _, l := range part {
+			args = append(args, l.source, l.field, l.was, l.person, l.cleared, db.At(p.w.now))
+		}
+		if err := tx.Exec("insert into fact_losses (source_id, field, was, person_id, cleared, at) values "+
+			strings.TrimSuffix(strings.Repeat("(?, ?, ?, ?, ?, ?), ", len(part)), ", ")+lossAgain, args...).Error; err != nil {
+			return fmt.Errorf("note losses: %w", err)
+		}
+	}
+	return nil
+}
+
+const lossAgain = " on conflict (source_id, field, was, person_id) do update set cleared = excluded.cleared, at = excluded.at"
+
+// leave notes that the people of these values are no members of a group any more.
+func (w *work) leave(g GroupRecord, values []string) error {
+	if w.dry(g.Source) {
+		return nil
+	}
+	for part := range slices.Chunk(values, chunk) {
+		if err := w.tx.Exec(`insert into fact_losses (source_id, field, was, person_id, cleared, at) select distinct ?, ?, ?, r.person_id, true, ? from records r
+			where r.source_id = ? and r.record_key in ? and r.deleted_at is null and r.person_id is not null`+lossAgain,
+			g.Source, LossGroup, g.ID, db.At(w.now), g.Source, db.Pad(part)).Error; err != nil {
+			return fmt.Errorf("note losses: %w", err)
+		}
+	}
+	return nil
+}
+
+// ForgetLosses removes what was lost too long ago for anybody to count.
+func (s *Store) ForgetLosses(ctx context.Context) error {
+	before := db.At(s.clock().Add(-lossesKept))
+	var old int
+	if err := s.db.Read(ctx).Raw("select count(*) from (select 1 from fact_losses where at < ? limit 1) x", before).Scan(&old).Error; err != nil {
+		return fmt.Errorf("read losses: %w", err)
+	}
+	if old == 0 {
+		return nil
+	}
+	return s.db.Tx(ctx, func(tx *db.Tx) error { return tx.Exec("delete from fact_losses where at < ?", before).Error })
+}
+
+// Losses answers what these people lost since, by the word of sources.
+func (r Reader) Losses(ctx context.Context, since time.Time, people []id.Person) ([]Loss, error) {
+	var out []Loss
+	for part := range slices.Chunk(people, chunk) {
+		var rows []struct {
+			PersonID id.Person
+			SourceID id.Source
+			Field    string
+			Was      string
+			Cleared  bool
+		}
+		if err := r.from(ctx).Raw("select person_id, source_id, field, was, cleared from fact_losses where person_id in ? and at > ? order by person_id, source_id, field, was",
+			db.Pad(part), db.At(since)).Scan(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read losses: %w", err)
+		}
+		for _, row := range rows {
+			out = append(out, Loss{row.PersonID, row.SourceID, row.Field, row.Was, row.Cleared})
+		}
+	}
+	return out, nil
+}
+
+// LostAttribute counts who lost an attribute since by the word of a source, of all people of that source. Of units it counts moves, not absences.
+func (r Reader) LostAttribute(ctx context.Context, since time.Time, source id.Source, field string) (LossCount, error) {
+	var c LossCount
+	if err := r.from(ctx).Raw(`select count(distinct l.person_id) as lost, count(distinct case when l.cleared then l.person_id end) as cleared,
+		(select live_records from sources where id = ?) as had from fact_losses l join persons p on p.id = l.person_id
+		where l.source_id = ? and l.field = ? and l.at > ? and not p.absent`, source, source, field, db.At(since)).Scan(&c).Error; err != nil {
+		return c, fmt.Errorf("count losses: %w", err)
+	}
+	return c, nil
+}
+
+// LostUnit counts who left a unit, or is missed in it, since, and how many had it.
+func (r Reader) LostUnit(ctx context.Context, since time.Time, unit string) (LossCount, error) {
+	var c LossCount
+	if err := r.from(ctx).Raw(`select count(distinct person_id) as lost from fact_losses where field = ? and was = ? and at > ?`, LossUnit, unit, db.At(since)).Scan(&c).Error; err != nil {
+		return c, fmt.Errorf("count losses: %w", err)
+	}
+	var still int
+	if err := r.from(ctx).Raw("select count(*) from persons where unit_id = ? and not gone and not absent", unit).Scan(&still).Error; err != nil {
+		return c, fmt.Errorf("count people: %w", err)
+	}
+	c.Had = c.Lost + still
+	return c, nil
+}
+
+// LostGroup counts who left a directory group since and is not back, and how many were in it.
+func (r Reader) LostGroup(ctx context.Context, since time.Time, group string) (LossCount, error) {
+	var c LossCount
+	if err := r.from(ctx).Raw(`select count(distinct l.person_id) as lost from fact_losses l where l.field = ? and l.was = ? and l.at > ?
+		and not exists (select 1 from records r join group_members m on m.source_id = r.source_id and m.value = r.record_key
+			where r.person_id = l.person_id and r.deleted_at is null and m.group_id = l.was)`, LossGroup, group, db.At(since)).Scan(&c).Error; err != nil {
+		return c, fmt.Errorf("count losses: %w", err)
+	}
+	var still int
+	if err := r.from(ctx).Raw("select count(*) from group_members where group_id = ?", group).Scan(&still).Error; err != nil {
+		return c, fmt.Errorf("count members: %w", err)
+	}
+	c.Had = c.Lost + still
+	return c, nil
+}

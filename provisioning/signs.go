@@ -1,0 +1,160 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Sign is what a person lost within the window: an attribute that rules use, by the word of a source; or (Was) a unit, or a directory
+// group. What many lost alike may have one cause.
+type Sign struct {
+	Source id.Source // of an attribute
+	Field  string    // an attribute, directory.LossUnit or directory.LossGroup
+	Was    string    // of a place: which
+}
+
+// Signs are those of the people of a batch, and how many people bear each.
+type Signs struct {
+	Of     map[id.Person][]Sign
+	Counts map[Sign]directory.LossCount
+}
+
+// signsOf answers what a loss is a sign of: a unit is an attribute, and a place.
+func signsOf(l directory.Loss, uses map[string]bool) []Sign {
+	attribute, place := Sign{Source: l.Source, Field: l.Field}, Sign{Field: l.Field, Was: l.Was}
+	switch {
+	case l.Field == directory.LossGroup:
+		return []Sign{place}
+	case !uses[l.Field]:
+		return nil
+	case l.Field == directory.LossUnit:
+		return []Sign{attribute, place}
+	}
+	return []Sign{attribute}
+}
+
+// signs reads what the people of removals that nobody decided lost, and counts everybody who lost the same.
+func (r *Reactor) signs(ctx context.Context, tx *db.Tx, c *catalog, removals []Removal, now time.Time) (Signs, error) {
+	out := Signs{Of: map[id.Person][]Sign{}, Counts: map[Sign]directory.LossCount{}}
+	var people []id.Person
+	for _, removal := range removals {
+		if removal.wanders() {
+			people = append(people, removal.Person)
+		}
+	}
+	if len(people) == 0 {
+		return out, nil
+	}
+	in, since := r.directory.In(tx), now.Add(-Window)
+	losses, err := in.Losses(ctx, since, distinct(people))
+	if err != nil {
+		return out, fmt.Errorf("read losses: %w", err)
+	}
+	for _, l := range losses {
+		for _, s := range signsOf(l, c.uses) {
+			out.Of[l.Person] = append(out.Of[l.Person], s)
+			if _, counted := out.Counts[s]; counted {
+				continue
+			}
+			count := in.LostAttribute
+			switch {
+			case s.Was == "":
+			case s.Field == directory.LossUnit:
+				count = func(ctx context.Context, since time.Time, _ id.Source, _ string) (directory.LossCount, error) {
+					return in.LostUnit(ctx, since, s.Was)
+				}
+			default:
+				count = func(ctx context.Context, since time.Time, _ id.Source, _ string) (directory.LossCount, error) {
+					return in.LostGroup(ctx, since, s.Was)
+				}
+			}
+			if out.Counts[s], err = count(ctx, since, s.Source, s.Field); err != nil {
+				return out, err
+			}
+		}
+	}
+	for i, removal := range removals {
+		if removal.wanders() {
+			removals[i].Signs = out.Of[removal.Person]
+		}
+	}
+	return out, nil
+}
+
+// wanders tells whether a removal follows from what a source says of a person who is there, or is silent about.
+func (r Removal) wanders() bool { return r.Cause == CauseMove || r.Cause == CauseAbsence }
+
+// spread finds the signs that too many bear: an attribute that many people of a source lost or changed, a unit or a directory group of
+// which too large a part went.
+func (g Guard) spread(b Batch) []Breach {
+	borne := map[Sign]map[Cause]bool{}
+	for _, r := range b.Removals {
+		for _, s := range r.Signs {
+			if borne[s] == nil {
+				borne[s] = map[Cause]bool{}
+			}
+			borne[s][r.Cause] = true
+		}
+	}
+	var out []Breach
+	for s, causes := range borne {
+		breach, found := g.sign(s, b.Counts[s])
+		if !found {
+			continue
+		}
+		for cause := range causes {
+			if breach.Cause = cause; s.Was != "" || cause == CauseMove {
+				out = append(out, breach)
+			}
+		}
+	}
+	return out
+}
+
+// sign judges one sign by how many bear it.
+func (g Guard) sign(s Sign, n directory.LossCount) (Breach, bool) {
+	if s.Was != "" {
+		limit, b := g.Limits.Unit, Breach{Unit: id.Unit(s.Was), People: n.Lost, Of: n.Had}
+		if s.Field == directory.LossGroup {
+			limit, b.Unit, b.DirectoryGroup = g.Limits.Group, "", id.DirectoryGroup(s.Was)
+		}
+		b.Limit = int(limit.Percent * float64(n.Had) / 100)
+		return b, n.Had >= limit.People && n.Lost > 0 && float64(n.Lost)*100 >= limit.Percent*float64(n.Had)
+	}
+	b := Breach{Source: s.Source, Attribute: s.Field, Of: n.Had}
+	if b.Limit = most(g.Limits.Cleared.People, g.Limits.Cleared.Percent, n.Had); n.Cleared > b.Limit {
+		b.People, b.Cleared = n.Cleared, true
+		return b, true
+	}
+	b.People, b.Limit = n.Lost, most(g.Limits.Attribute.People, g.Limits.Attribute.Percent, n.Had)
+	return b, n.Lost > b.Limit
+}
+
+func most(people int, percent float64, of int) int { return max(people, int(percent*float64(of)/100)) }
+
+// sign answers by what a breach knows its removals, where it is one of a sign.
+func (b Breach) sign() (Sign, bool) {
+	switch {
+	case b.Attribute != "":
+		return Sign{Source: b.Source, Field: b.Attribute}, true
+	case b.Unit != "":
+		return Sign{Field: directory.LossUnit, Was: string(b.Unit)}, true
+	case b.DirectoryGroup != "":
+		return Sign{Field: directory.LossGroup, Was: string(b.DirectoryGroup)}, true
+	}
+	return Sign{}, false
+}
+
+// scope tells holds of one cause and source apart.
+func (b Breach) scope() string {
+	s, ok := b.sign()
+	if !ok {
+		return ""
+	}
+	return s.Field + " " + s.Was
+}
