@@ -116,7 +116,7 @@ func (w *work) leave(g GroupRecord, values []string) error {
 		return nil
 	}
 	for part := range slices.Chunk(values, chunk) {
-		if err := w.tx.Exec(`insert into fact_losses (source_id, field, was, person_id, cleared, at) select distinct ?, ?, ?, r.person_id, true, ? from records r
+		if err := w.tx.Exec(`insert into fact_losses (source_id, field, was, person_id, cleared, at) select distinct ?, ?, ?, r.person_id, true, cast(? as bigint) from records r
 			where r.source_id = ? and r.record_key in ? and r.deleted_at is null and r.person_id is not null`+lossAgain,
 			g.Source, LossGroup, g.ID, db.At(w.now), g.Source, db.Pad(part)).Error; err != nil {
 			return fmt.Errorf("note losses: %w", err)
