@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,7 @@ type Client struct {
 	mu      sync.Mutex
 	control *conn
 
+	seed      maphash.Seed
 	following sync.Mutex   // held while changes are told
 	at        atomic.Int32 // the server that was last found well, in p.servers
 }
@@ -31,7 +33,7 @@ func NewClient(c Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Client{p: p}, nil
+	return &Client{p: p, seed: maphash.MakeSeed()}, nil
 }
 
 // Close closes the standing connection. The Client may be used again.
@@ -241,6 +243,9 @@ func (cl *Client) Find(ctx context.Context, name string) ([]Object, error) {
 func (c *conn) objects(ctx context.Context, class Class, filter string) ([]Object, error) {
 	id := c.idAttribute()
 	p, err := c.search(ctx, request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: filter, attrs: c.p.attributes(class, id)})
+	if err == nil {
+		err = c.ranged(ctx, p.entries)
+	}
 	if err != nil {
 		return nil, err
 	}

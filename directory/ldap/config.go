@@ -72,6 +72,7 @@ type Config struct {
 	Timeout      time.Duration `koanf:"timeout"`       // without a byte from the server; default 10 s
 	PageTimeout  time.Duration `koanf:"page_timeout"`  // for one whole page; default 2 min
 	PollInterval time.Duration `koanf:"poll_interval"` // of the freshness mark; default 250 ms
+	Inventory    time.Duration `koanf:"inventory"`     // between looks for what is gone, where the server does not tell deletions; default 5 min
 }
 
 // ErrConfig says that a Config cannot be used; the text names the key.
@@ -180,6 +181,7 @@ func (p *prepared) defaults() {
 	orElse(&p.Timeout, 10*time.Second)
 	orElse(&p.PageTimeout, 2*time.Minute)
 	orElse(&p.PollInterval, 250*time.Millisecond)
+	orElse(&p.Inventory, 5*time.Minute)
 	if p.PageSize == 0 {
 		p.PageSize = 500
 	}

@@ -42,7 +42,40 @@ func (cl *Client) followOne(ctx context.Context, from Cursor, persist bool, emit
 	case bySync:
 		return cl.contentSync(ctx, c, from, persist, emit)
 	}
+	if way, err := cl.asked(c); err != nil || way != nil {
+		if err != nil {
+			return "", err
+		}
+		return cl.poll(ctx, c, way, from, persist, emit)
+	}
 	return "", fmt.Errorf("%w: %s has no way", ErrNoStream, c.root.vendor)
+}
+
+// asked answers how a server is followed that tells only when it is asked; nil for others.
+func (cl *Client) asked(c *conn) (asked, error) {
+	switch c.root.follow {
+	case byDomain:
+		return newDomain(cl, c)
+	case byStamp:
+		return newStamped(c), nil
+	}
+	return nil, nil
+}
+
+// beginning answers from where to follow what is read from now on; empty where that is not known.
+func (cl *Client) beginning(ctx context.Context, c *conn) (Cursor, error) {
+	way, err := cl.asked(c)
+	if err != nil || way == nil {
+		return "", nil
+	}
+	cookie, err := way.begin(ctx)
+	if err != nil && c.dead {
+		return "", err
+	}
+	if err != nil {
+		return "", nil
+	}
+	return c.cursor(cookie), nil
 }
 
 // Inventory implements Stream.

@@ -13,8 +13,9 @@ type way string
 
 // The ways.
 const (
-	byNothing way = ""     // it cannot be followed
-	bySync    way = "sync" // content synchronization (RFC 4533)
+	bySync   way = "sync"   // content synchronization (RFC 4533)
+	byDomain way = "domain" // DirSync or the numbers of updates of Active Directory
+	byStamp  way = "stamp"  // the times of modification, and inventories
 )
 
 // quirks is one kind of server: everything in which it differs from the others stands here, and nowhere else.
@@ -48,7 +49,7 @@ var vendors = []quirks{
 		is: func(root map[string][]string) bool {
 			return slices.Contains(root["supportedcapabilities"], oidActiveDirectory)
 		},
-		id: "objectguid", people: []string{"user"}, notPeople: "computer" /* is a user there, too */, groups: []string{"group"},
+		follow: byDomain, id: "objectguid", people: []string{"user"}, notPeople: "computer" /* is a user there, too */, groups: []string{"group"},
 		marks: []string{"highestCommittedUSN"}, markOf: []string{"dsServiceName"}, strayReferences: true,
 	},
 	{
@@ -93,7 +94,7 @@ func quirksOf(root map[string][]string) quirks {
 	for _, q := range vendors {
 		if q.is(root) {
 			if q.follow == bySync && !slices.Contains(root["supportedcontrol"], goldap.ControlTypeSyncRequest) {
-				q.follow = byNothing
+				q.follow = byStamp
 			}
 			return q
 		}

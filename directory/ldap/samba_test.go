@@ -21,6 +21,9 @@ func TestActiveDirectory(t *testing.T) {
 	s := ldaptest.StartAD(t)
 	t.Run("identical", func(t *testing.T) { identicalAD(t, s) })
 	t.Run("passwords", func(t *testing.T) { passwordsAD(t, s) })
+	t.Run("administrator", func(t *testing.T) { modelAD(t, s, ldaptest.ADAdmin, ldaptest.ADAdminPW) })
+	t.Run("replicator", func(t *testing.T) { modelAD(t, s, ldaptest.ADSync, ldaptest.ADPW) })
+	t.Run("ordinary", func(t *testing.T) { modelAD(t, s, ldaptest.ADPlain, ldaptest.ADPW) })
 }
 
 // identicalAD holds the reader to what go-ldap reads. A subtree search names other partitions there, which are not followed.

@@ -24,7 +24,6 @@ type reading struct {
 	noID    int
 	twice   int
 	outside int // references to elsewhere
-	ranges  int
 }
 
 // Snapshot implements Reader. Units are read before people and, where the server's mark moved meanwhile, once more at
@@ -47,7 +46,12 @@ func (cl *Client) read(ctx context.Context, idsOnly bool, emit func([]Object) er
 		}
 		return c.p.attributes(class, r.id)
 	}
-	err = r.run(ctx, !idsOnly)
+	if !idsOnly {
+		r.proof.Cursor, err = cl.beginning(ctx, c)
+	}
+	if err == nil {
+		err = r.run(ctx, !idsOnly)
+	}
 	if err != nil {
 		r.missing("the reading ended early")
 	}
@@ -58,7 +62,9 @@ func (r *reading) run(ctx context.Context, unitsTwice bool) (err error) {
 	if r.proof.Position, err = r.c.position(ctx); err != nil {
 		return err
 	}
-	r.proof.Cursor = r.c.cursor(r.c.root.cookieOf(r.proof.Position))
+	if r.proof.Cursor == "" {
+		r.proof.Cursor = r.c.cursor(r.c.root.cookieOf(r.proof.Position))
+	}
 	for _, class := range allClasses {
 		if err := r.class(ctx, class, false); err != nil {
 			return fmt.Errorf("read %s: %w", class, err)
@@ -104,7 +110,7 @@ func (r *reading) class(ctx context.Context, class Class, again bool) error {
 	for {
 		p, err := r.c.search(ctx, req)
 		if err == nil {
-			err = r.ranged(ctx, p.entries)
+			err = r.c.ranged(ctx, p.entries)
 		}
 		r.outside += p.references
 		if emitErr := r.take(class, p.entries, again); emitErr != nil {
@@ -151,7 +157,7 @@ func (r *reading) take(class Class, entries []entry, again bool) error {
 }
 
 // ranged completes attributes that the server cut into ranges ([MS-ADTS] section 3.1.1.3.1.3.3).
-func (r *reading) ranged(ctx context.Context, entries []entry) error {
+func (c *conn) ranged(ctx context.Context, entries []entry) error {
 	for _, e := range entries {
 		for name, values := range e.attrs {
 			base, span, ok := strings.Cut(name, ";range=")
@@ -168,7 +174,7 @@ func (r *reading) ranged(ctx context.Context, entries []entry) error {
 				if err != nil {
 					return fmt.Errorf("%w: attribute range %q", errMalformed, span)
 				}
-				more, err := r.c.search(ctx, request{base: e.dn, scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{fmt.Sprintf("%s;range=%d-*", base, next+1)}})
+				more, err := c.search(ctx, request{base: e.dn, scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{fmt.Sprintf("%s;range=%d-*", base, next+1)}})
 				if err != nil {
 					return err
 				}
@@ -179,7 +185,6 @@ func (r *reading) ranged(ctx context.Context, entries []entry) error {
 			}
 			delete(e.attrs, name)
 			e.attrs[base] = all
-			r.ranges++
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ const (
 	OpUpsert    Op = "upsert"    // Object is there, and this is all of it
 	OpDelete    Op = "delete"    // the objects Keys are not there any more, or left the base
 	OpPresent   Op = "present"   // the objects Keys are there and unchanged since the cursor that was asked from
-	OpMembers   Op = "members"   // the group Object.Key (nothing else of Object is set) gained Add and lost Remove: names of entries
+	OpMembers   Op = "members"   // the group Object.Key (nothing else of Object is set) gained Add and lost Remove: keys
 	OpRefreshed Op = "refreshed" // the stream has caught up with the server
 )
 
@@ -27,8 +27,8 @@ type Change struct {
 	Object      Object
 	Keys        []string
 	Add, Remove []string
-	// Whole is set on OpRefreshed where every object that is there was named since the call began, by OpUpsert or OpPresent:
-	// what was not named is not there. Proof says how that is known.
+	// Whole is set on OpRefreshed where every object that is there was named since the call began or since the OpRefreshed before, by
+	// OpUpsert or OpPresent: what was not named is not there. Proof says how that is known.
 	Whole bool
 	Proof string
 	// Cursor is to be stored in the transaction that stores this change; empty: the one before still holds.

@@ -42,6 +42,7 @@ type AD struct {
 	Dir    string
 	cmd    *exec.Cmd
 	log    *bytes.Buffer
+	lock   *os.File // held while it may run; its number stands in it
 }
 
 // StartAD starts a domain controller with a company in it. The first start of a version provisions the domain, which is then kept
@@ -55,9 +56,9 @@ func StartAD(t testing.TB) *AD {
 		}
 		t.Skip("skipped: Samba's ports need root")
 	}
-	lockPorts(t)
+	lock := lockPorts(t)
 	dir := t.TempDir()
-	s := &AD{URL: "ldaps://127.0.0.1:636", CAFile: filepath.Join(dir, "ca.pem"), Dir: dir, log: &bytes.Buffer{}}
+	s := &AD{URL: "ldaps://127.0.0.1:636", CAFile: filepath.Join(dir, "ca.pem"), Dir: dir, log: &bytes.Buffer{}, lock: lock}
 	certificates(t, dir)
 	t.Cleanup(s.Stop)
 	version, err := exec.Command(samba, "--version").Output()
@@ -91,7 +92,7 @@ func sambaProgram(t testing.TB, name string) string {
 }
 
 // lockPorts waits for Samba's ports, which no two tests can have at once.
-func lockPorts(t testing.TB) {
+func lockPorts(t testing.TB) *os.File {
 	t.Helper()
 	lock, err := os.OpenFile(filepath.Join(os.TempDir(), "rollcall-samba.lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -100,11 +101,25 @@ func lockPorts(t testing.TB) {
 	t.Cleanup(func() { lock.Close() })
 	for range 3000 {
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
-			return
+			endStray(lock)
+			return lock
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 	t.Fatal("another test keeps Samba's ports")
+	return nil
+}
+
+// endStray ends the server of a test that died before it could: its number stands in the lock.
+func endStray(lock *os.File) {
+	raw, err := os.ReadFile(lock.Name())
+	if err != nil || len(raw) == 0 {
+		return
+	}
+	pid, err := strconv.Atoi(string(raw))
+	if name, readErr := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); err == nil && readErr == nil && strings.HasPrefix(string(name), "samba") {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 }
 
 func run(t testing.TB, name string, args ...string) string {
@@ -163,6 +178,9 @@ func (s *AD) start(t testing.TB, samba string) {
 	s.cmd = exec.Command(samba, args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(s.lock.Name(), []byte(strconv.Itoa(s.cmd.Process.Pid)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 1200 {
