@@ -152,7 +152,34 @@ async function all(locale, mode, viewport, suffix) {
     await page.locator("main button:has(time)").first().click({ timeout: 3000 }).catch(() => {});
     await wait();
   });
-  if (mock) await visit(page, at("source-ldap"), "/admin/sources/src_ldap");
+  const tree = (await api(page, "/api/v1/sources")).items?.find((s) => s.kind === "ldap")?.id;
+  await visit(page, at("source-ldap"), `/admin/sources/${tree}`, async () => {
+    await page.locator("[data-look]").click({ timeout: 3000 });
+    await page.locator("[role=status] dl").first().waitFor({ timeout: 15_000 }).catch(() => complaints.push("no probe report came"));
+  });
+  await visit(page, at("source-ldap-runs"), `/admin/sources/${tree}`, async () => {
+    await page.locator("[data-sync]").click({ timeout: 3000 });
+    await page.waitForTimeout(1500);
+    await page.mouse.move(700, 600);
+    await page.mouse.wheel(0, 1100);
+    await wait();
+  });
+  const changeMapping = async () => {
+    await page.locator("[data-made]").first().waitFor({ timeout: 15_000 }).catch(() => complaints.push("no sample came"));
+    await page.locator("[data-field=title]").fill("description, title");
+    await page.locator("[data-field=department]").fill("-");
+    await page.waitForTimeout(1200);
+  };
+  await visit(page, at("mapping"), `/admin/sources/${tree}/mapping`, changeMapping);
+  await visit(page, at("mapping-whole"), `/admin/sources/${tree}/mapping`, async () => {
+    await changeMapping();
+    await page.locator("[data-preview-mapping]").click({ timeout: 3000 });
+    await page.locator("[data-diff]").first().waitFor({ timeout: 15_000 }).catch(() => complaints.push("no diff came"));
+    await page.locator("[data-diff]").first().scrollIntoViewIfNeeded().catch(() => {});
+    await page.mouse.move(300, 600);
+    await page.mouse.wheel(0, 3000);
+    await wait();
+  });
   await visit(page, at("audit"), "/admin/audit", async () => {
     await page.locator("button[aria-expanded]").first().click({ timeout: 3000 }).catch(() => {});
     await wait();

@@ -19,6 +19,7 @@ const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
 const HoldsPage = lazy(() => import("./holds/HoldsPage"));
 const SourcesPage = lazy(() => import("./sources/SourcesPage"));
 const SourcePage = lazy(() => import("./sources/SourcePage"));
+const MappingPage = lazy(() => import("./sources/ldap/MappingPage"));
 const WorkItemsPage = lazy(() => import("./workitems/WorkItemsPage"));
 const WorkItemPage = lazy(() => import("./workitems/WorkItemPage"));
 const AuditPage = lazy(() => import("./audit/AuditPage"));
@@ -41,6 +42,7 @@ export default function AdminPages() {
           <Route path="/admin/work-items" component={WorkItemsPage} />
           <Route path="/admin/work-items/:id">{({ id }) => <WorkItemPage key={id} id={id} />}</Route>
           <Route path="/admin/sources" component={SourcesPage} />
+          <Route path="/admin/sources/:id/mapping">{({ id }) => <MappingPage key={id} id={id} />}</Route>
           <Route path="/admin/sources/:id">{({ id }) => <SourcePage key={id} id={id} />}</Route>
           <Route path="/admin/audit" component={AuditPage} />
           <Route>

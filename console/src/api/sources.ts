@@ -1,5 +1,6 @@
 import { known } from "../i18n/time";
 import { call, list, path } from "./client";
+import type { Health } from "./health";
 
 export type Token = { id: string; name?: string; scope?: "read" | "write"; created_at?: string; last_used_at?: string; expires_at?: string; revoked_at?: string };
 
@@ -14,8 +15,9 @@ export type Source = {
   advisory?: boolean;
   mode?: string;
   synced_at?: string;
-  last_error?: string;
   tokens?: Token[];
+  authority?: string[];
+  health?: Health;
 };
 
 export type Counts = { records: number; active: number; groups: number; units: number; pending_members: number; pending_managers: number; pending_units: number };

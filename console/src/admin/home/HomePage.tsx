@@ -12,6 +12,7 @@ import { StatusTags, Tag, When } from "../../ui/people";
 import { Loaded } from "../../ui/states";
 import { AuditLines } from "../audit/AuditLines";
 import { BurstNotice } from "../holds/Burst";
+import { State } from "../sources/Health";
 import styles from "../admin.module.css";
 
 const counted: { status?: Status; frozen?: "true" }[] = [{ status: "active" }, { status: "pending" }, { status: "leave" }, { status: "notice" }, { status: "terminated" }, { frozen: "true" }];
@@ -132,8 +133,8 @@ function SourcesTile() {
             page.items.slice(0, 6).map((s) => (
               <div key={s.id} className={styles.line}>
                 <span className={styles.lineText}>{s.name ?? s.id}</span>
-                {s.last_error ? <Tag tone="bad">{t.sources.state.failed}</Tag> : <span className={styles.small}>{word(t.words.source, s.kind)}</span>}
-                <When at={heardAt(s) ?? s.created_at} />
+                {s.health ? <State health={s.health} /> : <span className={styles.small}>{word(t.words.source, s.kind)}</span>}
+                <When at={s.health?.verified_at ?? heardAt(s) ?? s.created_at} />
               </div>
             ))
           )

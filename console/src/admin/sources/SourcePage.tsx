@@ -6,16 +6,19 @@ import { Page } from "../../ui/page";
 import { Tag } from "../../ui/people";
 import { Loaded } from "../../ui/states";
 import { Connection } from "./Connection";
+import { Standing } from "./Health";
+import { Directory } from "./ldap/Directory";
 import { Ignored, Overview } from "./Overview";
 import { Preview } from "./Preview";
 import { Requests } from "./Requests";
+import { Runs } from "./Runs";
 import { Tokens } from "./Tokens";
 import styles from "../admin.module.css";
 
 /** SourcePage is one source: how it stands, how to connect it, its tokens, its last requests. Each part is a file beside this one. */
 export default function SourcePage({ id }: { id: string }) {
   const { t } = useTexts();
-  const query = useQuery({ queryKey: ["source", id], queryFn: ({ signal }) => source(id, signal), refetchInterval: 20_000 });
+  const query = useQuery({ queryKey: ["source", id], queryFn: ({ signal }) => source(id, signal), refetchInterval: 5_000 });
   const s = query.data;
   return (
     <Page title={s?.name ?? t.sources.title} above={<Back />} tags={s && <Tags source={s} />}>
@@ -48,9 +51,12 @@ function Tags({ source: s }: { source: SourceDetail }) {
 function Parts({ source: s }: { source: SourceDetail }) {
   return (
     <>
+      <Standing health={s.health} />
       <Preview source={s} />
+      {s.kind === "ldap" && <Directory source={s} />}
+      {s.kind !== "scim" && <Runs source={s.id} />}
       <Overview source={s} />
-      <Connection source={s} />
+      {s.kind === "scim" && <Connection source={s} />}
       {s.kind === "scim" && <Tokens source={s} />}
       {s.kind === "scim" && <Requests source={s} />}
       {s.kind === "scim" && <Ignored source={s} />}

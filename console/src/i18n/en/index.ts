@@ -2,8 +2,10 @@ import { access } from "./access";
 import { audit } from "./audit";
 import { chat } from "./chat";
 import { groups } from "./groups";
+import { health } from "./health";
 import { holds } from "./holds";
 import { home } from "./home";
+import { ldap } from "./ldap";
 import { people } from "./people";
 import { policies } from "./policies";
 import { preview } from "./preview";
@@ -15,4 +17,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, preview, review, audit };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, source, sources, preview, review, audit };

@@ -3,8 +3,10 @@ import { access } from "./access";
 import { audit } from "./audit";
 import { chat } from "./chat";
 import { groups } from "./groups";
+import { health } from "./health";
 import { holds } from "./holds";
 import { home } from "./home";
+import { ldap } from "./ldap";
 import { people } from "./people";
 import { policies } from "./policies";
 import { preview } from "./preview";
@@ -16,4 +18,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, source, sources, preview, review, audit } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, source, sources, preview, review, audit } satisfies Texts;
