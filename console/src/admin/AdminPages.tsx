@@ -3,6 +3,8 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
 import { Route, Switch, useLocation } from "wouter";
 import { holds, isOpen } from "../api/holds";
+import { needsLook } from "../api/health";
+import { sources } from "../api/sources";
 import { workItemGroups } from "../api/workitems";
 import { useTexts } from "../i18n";
 import { useMe } from "../session/session";
@@ -61,6 +63,8 @@ function Navigation() {
   const waiting = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal), refetchInterval: 60_000 });
   const open = waiting.data?.items.filter(isOpen).length ?? 0;
   const doubts = useQuery({ queryKey: ["workitems", "groups"], queryFn: ({ signal }) => workItemGroups(signal), refetchInterval: 60_000 });
+  const known = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal), refetchInterval: 60_000 });
+  const ill = known.data?.items.filter((s) => needsLook(s.health)).length ?? 0;
   const at = (path: string) => (path === "/admin" ? location === path : location === path || location.startsWith(`${path}/`));
   const item = (path: string, icon: ReactNode, text: string, note?: ReactNode) => (
     <li key={path}>
@@ -79,7 +83,7 @@ function Navigation() {
       {item("/admin/policies", <FileProtectOutlined />, t.shell.policies)}
       {item("/admin/holds", <PauseCircleOutlined />, t.shell.holds, open || undefined)}
       {item("/admin/work-items", <UserSwitchOutlined />, t.review.nav, doubts.data?.open || undefined)}
-      {item("/admin/sources", <CloudServerOutlined />, t.shell.sources)}
+      {item("/admin/sources", <CloudServerOutlined />, t.shell.sources, ill || undefined)}
       {item("/admin/audit", <AuditOutlined />, t.shell.audit)}
     </ul>
   );

@@ -24,10 +24,8 @@ export const runs = (source: string, signal?: AbortSignal) => list<Run>(path`/so
 /** secondsOf answers how long a run took; undefined where it has no end. */
 export const secondsOf = (run: Run): number | undefined => (known(run.ended_at) ? Math.max(0, (Date.parse(run.ended_at) - Date.parse(run.started_at)) / 1000) : undefined);
 
-const order: HealthState[] = ["failing", "stale", "unconfigured", "quiet", "never", "ok"];
-
-/** worst answers the state that somebody should look at first. */
-export const worst = (states: HealthState[]): HealthState | undefined => order.find((s) => states.includes(s));
+/** needsLook tells whether somebody should look at a source. */
+export const needsLook = (health: Health | undefined): boolean => health !== undefined && ["failing", "stale", "unconfigured"].includes(health.state);
 
 export type Span = { unit: "ms" | "second" | "minute" | "hour" | "day"; value: number };
 

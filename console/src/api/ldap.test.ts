@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { en } from "../i18n/en";
-import { secondsOf, span, worst, type Run } from "./health";
+import { needsLook, secondsOf, span, type Run } from "./health";
 import { draftOf, mappingOf, rowsOf, same, usedBy, wrong, yamlOf, type MappingInForce, type Sample } from "./ldap";
 
 const inForce: MappingInForce = {
@@ -77,9 +77,9 @@ describe("a source's health", () => {
     expect(secondsOf(run)).toBeUndefined();
   });
 
-  it("is as bad as its worst", () => {
-    expect(worst(["ok", "quiet", "stale"])).toBe("stale");
-    expect(worst([])).toBeUndefined();
+  it("asks for somebody where it failed, not where a source is only quiet", () => {
+    expect((["ok", "failing", "stale", "quiet", "never", "unconfigured"] as const).filter((state) => needsLook({ state, follows: "poll", holds: 0 }))).toEqual(["failing", "stale", "unconfigured"]);
+    expect(needsLook(undefined)).toBe(false);
   });
 });
 
