@@ -125,7 +125,7 @@ func (p *passwords) Prove(ctx context.Context, a session.Account, password strin
 // Person implements session.Passwords: by source and immutable id, never by a name or an address.
 func (p *passwords) Person(ctx context.Context, a session.Account) (id.Person, error) {
 	record, err := p.people.RecordByKey(ctx, a.Source, a.Key)
-	if errors.Is(err, directory.ErrNotFound) || err == nil && record.Person == "" { // not read yet, or in a dry run
+	if errors.Is(err, directory.ErrNotFound) || err == nil && (record.Person == "" || !record.DeletedAt.IsZero()) { // not read yet, in a dry run, or taken away
 		return "", session.ErrNoPerson
 	}
 	return record.Person, err

@@ -89,7 +89,7 @@ func (d *Door) liveSession(ctx context.Context, column, value string) (sessionRo
 	case !s.EndedAt.IsZero(), s.Epoch != s.Current, !now.Before(s.ExpiresAt.Time), now.Sub(s.LastSeenAt.Time) >= d.Idle:
 		return s, ErrEnded
 	}
-	return s, nil
+	return s, d.stillTheirs(ctx, s)
 }
 
 func (d *Door) byToken(ctx context.Context, token string) (httpapi.Caller, error) {

@@ -137,7 +137,7 @@ func (d *Door) provePassword(r *http.Request, in passwordInput) (id.Person, Clai
 	err := d.ask(ctx, g)
 	no := &refused{status: http.StatusForbidden, code: codeRefused, err: err, claims: Claims{Issuer: "password"}}
 	if g.account.Key != "" {
-		no.claims, no.login = Claims{Issuer: "ldap:" + string(g.account.Source), Subject: g.account.Key}, g.login
+		no.claims, no.login = Claims{Issuer: accountIssuer + string(g.account.Source), Subject: g.account.Key}, g.login
 	}
 	book := context.WithoutCancel(ctx) // who hangs up has guessed all the same
 	var many *tooMany
@@ -242,6 +242,25 @@ func (d *Door) admitted(ctx context.Context, account Account, claims Claims, err
 		return person, claims, nil
 	}
 	return "", claims, no
+}
+
+// accountIssuer begins the issuer of a session that a directory's password opened; the source follows, and the key is the subject.
+const accountIssuer = "ldap:"
+
+// stillTheirs is ErrEnded where the account that opened s is another person's now, whose record was split off, or nobody's.
+func (d *Door) stillTheirs(ctx context.Context, s sessionRow) error {
+	source, ok := strings.CutPrefix(s.Issuer, accountIssuer)
+	if !ok {
+		return nil
+	}
+	if d.Passwords == nil {
+		return ErrEnded
+	}
+	person, err := d.Passwords.Person(ctx, Account{Source: id.Source(source), Key: s.Subject})
+	if errors.Is(err, ErrNoPerson) || err == nil && person != s.Person {
+		return ErrEnded
+	}
+	return err
 }
 
 // refusePassword answers as late as any other refusal.

@@ -26,6 +26,7 @@ type company struct {
 	mu     sync.Mutex
 	down   error
 	says   error // of a right password
+	split  bool  // ann's account is bob's now
 	proofs map[string]int
 	finds  int
 }
@@ -55,7 +56,12 @@ func (c *company) Prove(_ context.Context, a session.Account, password string) e
 }
 
 func (c *company) Person(_ context.Context, a session.Account) (id.Person, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	person := map[string]id.Person{"k-ann": "per_ann", "k-bob": "per_bob"}[a.Key]
+	if a.Key == "k-ann" && c.split {
+		person = "per_bob"
+	}
 	if person == "" {
 		return "", session.ErrNoPerson
 	}
@@ -135,6 +141,25 @@ func TestPasswordSignIn(t *testing.T) {
 		}
 		if a := b.password("new", goodPW); a.status != 403 || a.code != "person_unknown" {
 			t.Errorf("not in the directory yet: %d %s", a.status, a.body)
+		}
+	})
+}
+
+// An account that was joined to the wrong person and is split off takes its session along: nobody goes on as somebody else.
+func TestPasswordSessionFollowsTheRecord(t *testing.T) {
+	withPasswords(t, func(t *testing.T, g *rig, c *company) {
+		b := g.browser()
+		if b.password("ann", goodPW); b.me() != 200 {
+			t.Fatal("not signed in")
+		}
+		c.mu.Lock()
+		c.split = true
+		c.mu.Unlock()
+		if a := b.do("GET", "/api/v1/me", ""); a.status != 401 || a.code != "session_ended" {
+			t.Errorf("%d %s", a.status, a.body)
+		}
+		if b.password("ann", goodPW); !strings.Contains(b.do("GET", "/api/v1/me", "").body, "per_bob") {
+			t.Error("the next sign-in is not of whose it is now")
 		}
 	})
 }
