@@ -246,7 +246,7 @@ func (j *job) understand(t *table) error {
 	if j.rep.Counts.Rows = len(rows); t.count >= 0 && t.count != len(rows) {
 		return fmt.Errorf("%w: it says that it has %d rows, and %d are there", ErrTruncated, t.count, len(rows))
 	}
-	r := &reader{words: words{actions(), statuses()}, m: j.m, c: c, kind: j.rep.Kind}
+	r := &reader{words: words{actions(), statuses()}, m: j.m, c: c, kind: j.rep.Kind, exact: t.format == "xlsx"}
 	for _, at := range rows {
 		in, notes, wrong := r.read(at)
 		if wrong != nil {
@@ -295,6 +295,11 @@ func (m Mapping) header(t *table, rows *[]row) (columns, error) {
 		}
 		c, err := m.match(names)
 		if err == nil {
+			for k, field := range c.fields {
+				if field != "" {
+					c.width = k + 1
+				}
+			}
 			*rows = (*rows)[i+1:]
 			return c, nil
 		}

@@ -40,13 +40,17 @@ var (
 
 // Bounds on what a file may hold.
 const (
-	MaxFile    = 64 << 20  // bytes of a file in the folder
-	maxPosted  = 32 << 20  // of one that is posted
-	maxHook    = 8 << 20   // of a signed message
-	maxRows    = 500_000   //
-	maxColumns = 256       //
+	MaxFile    = 64 << 20 // bytes of a file in the folder
+	maxPosted  = 32 << 20 // of one that is posted
+	maxHook    = 8 << 20  // of a signed message
+	maxRows    = 500_000
+	maxColumns = 256
+	maxCells   = 8_000_000
 	maxCell    = 8 << 10   // bytes
-	maxUnpack  = 512 << 20 // bytes of all parts of a workbook that are read
+	maxUnpack  = 128 << 20 // bytes of all parts of a workbook that are read
+	maxStrings = 64 << 20  // bytes of its texts
+	maxPart    = 16 << 20  // bytes of a part that is read as a whole
+	maxRun     = 1 << 20   // bytes of a part without a tag
 	maxTold    = 1000      // rows and people that a report lists one by one
 )
 

@@ -102,9 +102,10 @@ type words struct {
 // reader turns rows into intents.
 type reader struct {
 	words
-	m    Mapping
-	c    columns
-	kind Kind
+	m     Mapping
+	c     columns
+	kind  Kind
+	exact bool // a cell that a row lacks is empty
 }
 
 // wrong makes a finding about a cell.
@@ -128,6 +129,7 @@ func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
 		return in, nil, r.wrong(at, -1, "unreadable", "%s", at.wrong)
 	}
 	keyAt := slices.Index(r.c.fields, r.m.key())
+	at.cells = slices.Clip(at.cells)
 	if keyAt >= len(at.cells) || at.cells[keyAt].text == "" && at.cells[keyAt].sort < formula {
 		return in, nil, r.wrong(at, -1, "no_key", "it does not say whose row it is: %q is empty", r.c.names[keyAt])
 	}
@@ -136,8 +138,21 @@ func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
 		return in, nil, r.wrong(at, keyAt, "bad_key", "%v", err)
 	}
 	in.key, in.numeric = key, at.cells[keyAt].sort == number
+	if !r.exact && r.kind == Full && r.c.width > len(at.cells) {
+		notes = append(notes, Finding{Line: at.line, Key: key, Code: "short_row", Text: "it has fewer columns than the header; what they would say was left as it is"})
+	}
 	for i, field := range r.c.fields {
-		if field == "" || i >= len(at.cells) || r.silent(at.cells[i]) {
+		if field == "" {
+			continue
+		}
+		if i >= len(at.cells) { // of a workbook, which leaves out empty cells: empty; else nothing is known of it
+			if !r.exact || r.kind == Delta {
+				continue
+			}
+			at.cells = append(at.cells, make([]cell, i+1-len(at.cells))...)
+			at.cells[i].sort = text
+		}
+		if r.silent(at.cells[i]) {
 			continue
 		}
 		note, wrong := r.field(&in, at, i, field)

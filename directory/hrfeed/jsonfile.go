@@ -23,7 +23,6 @@ type jsonReader struct {
 func readJSON(plain string) (*table, error) {
 	r := &jsonReader{t: &table{format: "json", count: -1}, at: map[string]int{}, plain: plain, line: 1}
 	d := json.NewDecoder(strings.NewReader(plain))
-	d.UseNumber()
 	var err error
 	if strings.HasPrefix(strings.TrimLeft(plain, " \t\r\n"), "[") {
 		if err = r.array(d); err == nil {
@@ -43,9 +42,6 @@ func readJSON(plain string) (*table, error) {
 		return nil, err
 	}
 	for i := range r.t.rows {
-		if more := len(r.t.columns) - len(r.t.rows[i].cells); more > 0 && r.t.rows[i].wrong == "" {
-			r.t.rows[i].cells = append(r.t.rows[i].cells, make([]cell, more)...)
-		}
 		r.t.rows[i].check()
 	}
 	return r.t, nil
@@ -159,7 +155,6 @@ func (r *jsonReader) envelope(raw json.RawMessage) (int, error) {
 		return heading, nil
 	}
 	d := json.NewDecoder(bytes.NewReader(rows))
-	d.UseNumber()
 	start := strings.Index(r.plain, string(rows[:min(len(rows), 4<<10)]))
 	r.line, r.offset = 1, 0
 	base := r.lineAt(max(start, 0))
@@ -173,33 +168,33 @@ func (r *jsonReader) add(raw json.RawMessage, line int) error {
 		return fmt.Errorf("%w: more than %d rows", ErrTooLarge, maxRows)
 	}
 	out := row{line: line}
-	d := json.NewDecoder(bytes.NewReader(raw))
-	d.UseNumber()
-	var values map[string]any
-	if d.Decode(&values) != nil || values == nil {
+	var values, labels map[string]json.RawMessage // values stay as they are: one that is no text or number is not unpacked
+	if json.Unmarshal(raw, &values) != nil || values == nil {
 		out.wrong = "it is not an object"
 		r.t.rows = append(r.t.rows, out)
 		return nil
 	}
+	for _, name := range []string{"labels", "label"} {
+		if value := values[name]; len(value) > 0 && value[0] == '{' && json.Unmarshal(value, &labels) == nil {
+			delete(values, name)
+		}
+	}
+	for label, value := range labels {
+		values["label."+label] = value
+	}
 	for name, value := range values {
-		labels, ok := value.(map[string]any)
-		if !ok || !strings.EqualFold(name, "labels") && !strings.EqualFold(name, "label") {
-			if err := r.put(&out, name, value); err != nil {
-				return err
-			}
-			continue
+		if err := r.put(&out, name, value); err != nil {
+			return err
 		}
-		for label, value := range labels {
-			if err := r.put(&out, "label."+label, value); err != nil {
-				return err
-			}
-		}
+	}
+	if r.t.cells += len(out.cells); r.t.cells > maxCells {
+		return fmt.Errorf("%w: more than %d cells", ErrTooLarge, maxCells)
 	}
 	r.t.rows = append(r.t.rows, out)
 	return nil
 }
 
-func (r *jsonReader) put(out *row, name string, value any) error {
+func (r *jsonReader) put(out *row, name string, value json.RawMessage) error {
 	i, ok := r.at[name]
 	if !ok {
 		if i = len(r.t.columns); i >= maxColumns {
@@ -211,15 +206,19 @@ func (r *jsonReader) put(out *row, name string, value any) error {
 	for len(out.cells) <= i {
 		out.cells = append(out.cells, cell{})
 	}
-	switch v := value.(type) {
-	case nil:
-		out.cells[i] = cell{sort: null}
-	case string:
+	switch first := value[0]; {
+	case first == '"':
+		var v string
+		if err := json.Unmarshal(value, &v); err != nil {
+			return err
+		}
 		out.cells[i] = cell{text: trim(v), sort: text}
-	case json.Number:
-		out.cells[i] = cell{text: v.String(), sort: number}
-	case bool:
-		out.cells[i] = cell{text: fmt.Sprint(v), sort: text}
+	case first == 'n':
+		out.cells[i] = cell{sort: null}
+	case first == 't' || first == 'f':
+		out.cells[i] = cell{text: string(value), sort: text}
+	case first == '-' || first >= '0' && first <= '9':
+		out.cells[i] = cell{text: string(value), sort: number}
 	default:
 		out.wrong = fmt.Sprintf("%q is neither a text nor a number", cutText(name))
 	}

@@ -168,6 +168,7 @@ type columns struct {
 	fields  []string // empty: left out, or unknown
 	names   []string
 	unknown []string
+	width   int // up to the last field, of files whose rows have all columns; else 0
 }
 
 // match finds the fields of a header. Two columns of one field are an error: nobody knows which of them counts.

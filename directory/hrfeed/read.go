@@ -44,6 +44,8 @@ type table struct {
 	rows    []row
 	kind    Kind // as the content declares
 	count   int  // of rows, as the content declares; -1: it does not
+	width   int  // of the widest row so far
+	cells   int  // of all rows
 }
 
 // read reads a file. What is wrong with one row stands in the row; an error is about the whole file.

@@ -18,7 +18,7 @@ func (w *workbook) readSheet(part string) error {
 		return fmt.Errorf("%w: the workbook lacks its sheet", ErrTruncated)
 	}
 	defer c.Close()
-	line := 0
+	line, rows := 0, 0
 	for {
 		token, err := d.Token()
 		if err == io.EOF {
@@ -34,6 +34,9 @@ func (w *workbook) readSheet(part string) error {
 		if !ok || start.Name.Local != "row" {
 			continue
 		}
+		if rows++; rows > maxRows {
+			return fmt.Errorf("%w: more than %d rows", ErrTooLarge, maxRows)
+		}
 		line++
 		for _, a := range start.Attr {
 			if n, err := strconv.Atoi(a.Value); a.Name.Local == "r" && err == nil && n >= line {
@@ -44,18 +47,14 @@ func (w *workbook) readSheet(part string) error {
 		if err := w.readRow(d, &out); err != nil {
 			return err
 		}
-		if out.check(); out.empty() || w.t.trailer(out) {
-			continue
+		if err := w.t.add(out); err != nil {
+			return err
 		}
-		if len(w.t.rows) >= maxRows {
-			return fmt.Errorf("%w: more than %d rows", ErrTooLarge, maxRows)
-		}
-		w.t.rows = append(w.t.rows, out)
 	}
 }
 
 func (w *workbook) readRow(d *xml.Decoder, out *row) error {
-	next := 0
+	next, cells := 0, 0
 	for {
 		token, err := d.Token()
 		if err != nil {
@@ -67,6 +66,9 @@ func (w *workbook) readRow(d *xml.Decoder, out *row) error {
 		start, ok := token.(xml.StartElement)
 		if !ok || start.Name.Local != "c" {
 			continue
+		}
+		if cells++; cells > 1<<14 { // as many as a workbook can have
+			return fmt.Errorf("%w: row %d has more than %d cells", ErrTooLarge, out.line, 1<<14)
 		}
 		value, at, err := w.readCell(d, start)
 		if err != nil {

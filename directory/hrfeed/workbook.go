@@ -60,16 +60,26 @@ func (w *workbook) damaged(err error) error {
 	return fmt.Errorf("%w: the workbook is damaged: %w", ErrUnreadable, err)
 }
 
-// bounded ends with an error, not with the end of the part, where too much is unpacked.
+// bounded ends with an error, not with the end of the part, where too much is unpacked, or comes without a tag: XML is
+// read a token at a time, and a token has no bound of its own.
 type bounded struct {
 	io.ReadCloser
 	left *int64
+	run  int64
 }
 
-func (b bounded) Read(p []byte) (int, error) {
+func (b *bounded) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	if *b.left -= int64(n); *b.left < 0 {
 		return 0, fmt.Errorf("%w: the workbook unpacks to more than %d bytes", ErrTooLarge, maxUnpack)
+	}
+	if b.run += int64(n); n > 0 {
+		if i := bytes.LastIndexAny(p[:n], "<>"); i >= 0 {
+			b.run = int64(n - i)
+		}
+	}
+	if b.run > maxRun {
+		return 0, fmt.Errorf("%w: the workbook holds a text of more than %d bytes", ErrTooLarge, maxRun)
 	}
 	return n, err
 }
@@ -84,12 +94,16 @@ func (w *workbook) part(name string) (*xml.Decoder, io.Closer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	d := xml.NewDecoder(bounded{r, &w.left})
+	d := xml.NewDecoder(&bounded{ReadCloser: r, left: &w.left})
 	d.Strict = true
 	return d, r, nil
 }
 
+// decode reads a small part as a whole.
 func (w *workbook) decode(name string, into any) error {
+	if f := w.files[name]; f != nil && f.UncompressedSize64 > maxPart { // what it claims is what archive/zip unpacks at most
+		return fmt.Errorf("%w: the workbook has a part of %d bytes", ErrTooLarge, f.UncompressedSize64)
+	}
 	d, c, err := w.part(name)
 	if err != nil || d == nil {
 		return err
@@ -152,6 +166,7 @@ func (w *workbook) readStrings() error {
 		return err
 	}
 	defer c.Close()
+	size := 0
 	for {
 		token, err := d.Token()
 		if err == io.EOF {
@@ -164,6 +179,9 @@ func (w *workbook) readStrings() error {
 			value, err := plainText(d)
 			if err != nil {
 				return err
+			}
+			if size += len(value) + 16; size > maxStrings {
+				return fmt.Errorf("%w: the workbook holds more than %d bytes of text", ErrTooLarge, maxStrings)
 			}
 			w.strings = append(w.strings, value)
 		}
