@@ -16,8 +16,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// hook NAME MESSAGE-ID FILE [old|altered|stranger]: sends a signed message (Standard Webhooks) with $HOOK_SECRET; old by a timestamp of
-// ten minutes ago, altered by one byte after it was signed, a stranger by another secret.
+// hook NAME MESSAGE-ID FILE [old|altered|stranger|large]: sends a signed message (Standard Webhooks) with $HOOK_SECRET; old by a timestamp of
+// ten minutes ago, altered by one byte after it was signed, a stranger by
+// another secret, large with 10 MB.
 func hookWord(ts *testscript.TestScript, neg bool, args []string) {
 	s := of(ts)
 	body := []byte(os.Expand(ts.ReadFile(args[2]), ts.Getenv))
@@ -30,6 +31,8 @@ func hookWord(ts *testscript.TestScript, neg bool, args []string) {
 		at = at.Add(-10 * time.Minute)
 	case "stranger":
 		key[0]++
+	case "large":
+		body = append(body, bytes.Repeat([]byte(" "), 10<<20)...)
 	}
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, key)
