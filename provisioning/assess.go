@@ -26,6 +26,7 @@ type run struct {
 	released map[id.Membership]bool        // removals that a released hold contains
 	verdict  Verdict                       // of everything together; the zero Verdict where there is one chunk
 	added    map[id.Group]int              // members the whole run will add
+	later    map[id.Group]int              // and those it plans
 }
 
 // step is one change with why it comes.
@@ -38,7 +39,13 @@ type step struct {
 }
 
 func (s step) removal(person id.Person) Removal {
-	return Removal{Membership: s.Before.ID, Person: person, Group: s.Group, Cause: s.cause, Source: s.source}
+	return Removal{Membership: s.Before.ID, Person: person, Group: s.Group, Cause: s.cause, Source: s.source, Ahead: s.Op != OpRemove}
+}
+
+// announces tells whether a step gives a membership that had none an end, by what a source plans. The guard judges that when it is announced,
+// as a move: at its instant it is over. What the guard holds stays open, and is held at the instant too.
+func (s step) announces() bool {
+	return s.Op == OpReasons && s.Before.Begins.IsZero() && closes(s.Before.Reasons).IsZero() && !closes(standing(s)).IsZero()
 }
 
 // at answers when a step takes effect, where that lies ahead: a membership that is planned, or one that gets an end.
@@ -141,11 +148,17 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 			continue
 		}
 		s := step{Change: change, cause: causeOf(change, standing, now)}
+		_, stopped := held[change.Before.ID]
+		if s.announces() && !run.released[change.Before.ID] {
+			if s.cause, s.guarded = CauseMove, true; stopped {
+				going[change.Before.ID] = true
+				continue
+			}
+		}
 		if change.Op != OpRemove {
 			a.steps = append(a.steps, s)
 			continue
 		}
-		_, stopped := held[change.Before.ID]
 		switch {
 		case run.released[change.Before.ID]:
 			s.cause = CauseRelease

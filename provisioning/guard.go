@@ -25,6 +25,7 @@ type Removal struct {
 	Source     id.Source // for CauseAbsence: the source that misses the person
 	Held       bool      // stopped by an open hold: the membership still stands
 	Signs      []Sign    // of a move or an absence about to happen: what the person lost
+	Ahead      bool      // announced for an instant to come
 }
 
 // class is what is counted together: absence per source; who left, who moved and what a policy takes, each in one.
@@ -53,6 +54,7 @@ type Batch struct {
 	Members    map[id.Group]int // current members of each group that loses some
 	Added      map[id.Group]int // members each group gains in the same batch
 	Signs                       // what the people of the removals lost
+	Later      map[id.Group]int // members the batch plans: they fill what others are planned to leave
 }
 
 // Breach is one limit that a batch exceeds.
@@ -214,7 +216,11 @@ func emptied(b Batch) []Breach {
 			delete(gone[group], r.Membership) // counted among the members still
 		}
 		had := b.Members[group] + len(gone[group])
-		if had < smallGroup || b.Members[group]+b.Added[group] > len(removals) {
+		comes := b.Added[group]
+		if !slices.ContainsFunc(removals, func(r Removal) bool { return !r.Ahead }) {
+			comes += b.Later[group]
+		}
+		if had < smallGroup || b.Members[group]+comes > len(removals) {
 			continue
 		}
 		seen := map[class]bool{}

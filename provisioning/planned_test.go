@@ -11,6 +11,8 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+	"github.com/rollcall-im/rollcall/provisioning"
 )
 
 func (w *world) putRecord(r directory.Record) id.Person {
@@ -101,6 +103,7 @@ func TestPlannedMove(t *testing.T) {
 			}
 		}
 		w.want("sees", w.sees(p), "sales/general everybody/news")
+		w.ok(w.r.Tend(ctx)) // the guard forgets what was announced ten days ago
 		w.untouched("a second run", func() {
 			w.catch()
 			w.ok(w.r.Tend(ctx))
@@ -290,4 +293,107 @@ func TestTheClockAloneDecides(t *testing.T) {
 		}
 	})
 	w.sound()
+}
+
+// A mass of planned moves is judged when it is announced: held, the places have no end, also not at the instant, until somebody decides.
+func TestPlannedMassIsHeld(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText)
+		w.putMany(8, "s", "dept=Sales")
+		move := w.clock().AddDate(0, 0, 10).Truncate(time.Microsecond)
+		announce := func(set map[string]string) (people []id.Person) {
+			var changes []directory.Change
+			for i := range 4 {
+				r := w.record(fmt.Sprintf("r%03d", i), "dept=R&D")
+				if set != nil {
+					r.Planned = planned(move, set)
+				}
+				changes = append(changes, directory.PutRecord{Record: r})
+			}
+			for _, r := range w.apply(changes...).Records {
+				people = append(people, r.Person)
+			}
+			return people
+		}
+		announce(nil)
+		people := announce(map[string]string{"department": "Sales"})
+		holds := w.holds(provisioning.HoldOpen)
+		if len(holds) != 1 || len(holds[0].Removals) != 4 || holds[0].Breach.Cause != provisioning.CauseMove {
+			t.Fatalf("%+v", holds)
+		}
+		w.untouched("a second run", func() {
+			_, err := w.r.ReconcileAll(ctx)
+			w.ok(err)
+		})
+		announce(nil) // taken back
+		if holds := w.holds(provisioning.HoldOpen); len(holds) != 0 {
+			t.Fatalf("%+v", holds)
+		}
+		announce(map[string]string{"department": "Sales"})
+		w.until(move)
+		w.want("sees at the instant, held", w.sees(people[0]), "apollo/general sales/general everybody/news")
+		w.catch()
+		holds = w.holds(provisioning.HoldOpen)
+		if len(holds) != 1 || len(holds[0].Removals) != 4 {
+			t.Fatalf("%+v", holds)
+		}
+		w.want("places", w.places(people[0]), "apollo:participant! everybody:participant sales:participant")
+		_, err := w.r.Release(ctx, directory.Cause{}, holds[0].ID)
+		w.ok(err)
+		w.want("sees", w.sees(people[0]), "sales/general everybody/news")
+	})
+}
+
+// Released before its instant an announced end is written, and acts by itself.
+func TestPlannedMassIsReleased(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText)
+		var records []directory.Record
+		move := w.clock().AddDate(0, 0, 10).Truncate(time.Microsecond)
+		var before, after []directory.Change
+		for i := range 3 {
+			r := w.record(fmt.Sprintf("r%03d", i), "dept=R&D")
+			before = append(before, directory.PutRecord{Record: r})
+			r.Planned = planned(move, map[string]string{"department": "Sales"})
+			after = append(after, directory.PutRecord{Record: r})
+		}
+		records = w.apply(before...).Records
+		w.apply(after...)
+		holds := w.holds(provisioning.HoldOpen)
+		if len(holds) != 1 {
+			t.Fatalf("%+v", holds)
+		}
+		_, err := w.r.Release(ctx, directory.Cause{}, holds[0].ID)
+		w.ok(err)
+		if holds := w.holds(provisioning.HoldOpen); len(holds) != 0 {
+			t.Fatalf("%+v", holds)
+		}
+		w.until(move.Add(-time.Microsecond))
+		w.want("sees before", w.sees(records[0].Person), "apollo/general everybody/news")
+		w.until(move)
+		w.want("sees", w.sees(records[0].Person), "sales/general everybody/news")
+		w.catch()
+		if holds := w.holds(provisioning.HoldOpen); len(holds) != 0 {
+			t.Errorf("%+v", holds)
+		}
+		w.want("places", w.places(records[0].Person), "everybody:participant sales:participant")
+	})
+}
+
+// Who is planned to come fills what others are planned to leave, and not what they leave now.
+func TestGuardOfWhatIsPlanned(t *testing.T) {
+	batch := provisioning.Batch{Members: map[id.Group]int{"g": 3}, Later: map[id.Group]int{"g": 3},
+		Population: func(provisioning.Cause, id.Source) (int, error) { return 1000, nil }}
+	for i := range 3 {
+		batch.Removals = append(batch.Removals, provisioning.Removal{Membership: id.Membership(fmt.Sprint(i)), Person: id.Person(fmt.Sprint(i)), Group: "g",
+			Cause: provisioning.CauseMove, Ahead: true})
+	}
+	guard := provisioning.Guard{Limits: policies.DefaultGuard()}
+	if v, err := guard.Check(batch); err != nil || v.Held() {
+		t.Errorf("%+v, %v", v, err)
+	}
+	batch.Removals[0].Ahead = false
+	if v, err := guard.Check(batch); err != nil || !v.Held() {
+		t.Errorf("%+v, %v", v, err)
+	}
 }

@@ -104,7 +104,7 @@ type PreviewQuery struct {
 // Preview answers what would happen if source went live now, on one consistent state and without writing: directory.ErrLive where it is live.
 // It reads all that is staged, and keeps no more than the page, the counts and the removals.
 func (r *Reactor) Preview(ctx context.Context, source id.Source, q PreviewQuery) (*Preview, error) {
-	p := &previewer{r: r, q: q, sum: sha256.New(), groups: map[id.Group]*GroupEffect{}, batch: Batch{Added: map[id.Group]int{}}}
+	p := &previewer{r: r, q: q, sum: sha256.New(), groups: map[id.Group]*GroupEffect{}, batch: Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}}}
 	p.out.Summary.JoinedBy, p.out.Summary.Fields = map[string]int{}, map[string]int{}
 	p.out.Lines = []PreviewLine{}
 	err := r.look(ctx, func(tx *db.Tx, c *catalog) error {

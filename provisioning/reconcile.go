@@ -106,7 +106,7 @@ func (r *Reactor) bulk(ctx context.Context, run *run, people []id.Person) (Resul
 // survey is the first pass: it reads only, fills in run's verdict, and answers the people who need the second and
 // the newest revision it saw.
 func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) (busy []id.Person, rev int64, err error) {
-	batch := Batch{Added: map[id.Group]int{}}
+	batch := Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}}
 	var limits policies.Guard
 	for part := range slices.Chunk(people, chunkMost) {
 		err := r.look(ctx, func(tx *db.Tx, c *catalog) error {
@@ -130,7 +130,7 @@ func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) (bus
 			return nil, 0, err
 		}
 	}
-	run.added = batch.Added
+	run.added, run.later = batch.Added, batch.Later
 	if len(batch.Removals) == 0 {
 		return busy, rev, nil
 	}
@@ -153,6 +153,8 @@ func (b *Batch) collect(a assessment) {
 			b.Removals = append(b.Removals, s.removal(a.person))
 		case (s.Op == OpAdd || s.Op == OpBegin) && s.Begins.IsZero() && b.Added != nil:
 			b.Added[s.Group]++
+		case s.Op == OpAdd && b.Later != nil:
+			b.Later[s.Group]++
 		}
 	}
 }

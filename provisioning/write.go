@@ -16,7 +16,7 @@ import (
 // write makes one transaction of what was assessed. The people are locked.
 func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, list []assessment) (Result, error) {
 	var result Result
-	s := &sheet{run: run, catalog: c, now: r.clock(), batch: Batch{Added: map[id.Group]int{}}}
+	s := &sheet{run: run, catalog: c, now: r.clock(), batch: Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}}}
 	for _, a := range list {
 		s.batch.collect(a)
 		s.vanished = append(s.vanished, a.vanished...)
@@ -93,6 +93,9 @@ func (r *Reactor) judge(ctx context.Context, tx *db.Tx, run *run, s *sheet) (map
 	for g, n := range run.added { // also those that other chunks add
 		s.batch.Added[g] = max(n, s.batch.Added[g])
 	}
+	for g, n := range run.later {
+		s.batch.Later[g] = max(n, s.batch.Later[g])
+	}
 	verdict, err := Guard{guardOf(s.catalog)}.Check(s.batch)
 	if err != nil {
 		return nil, err
@@ -154,9 +157,9 @@ func (s *sheet) put(person id.Person, step step) {
 			s.end = map[Cause][]id.Membership{}
 		}
 		s.end[step.cause] = append(s.end[step.cause], m.ID)
-		if step.guarded {
-			s.removals = append(s.removals, removalRow{Membership: m.ID, Person: person, GroupID: step.Group, Cause: step.cause, Source: step.source, At: db.At(s.now)})
-		}
+	}
+	if step.guarded {
+		s.removals = append(s.removals, removalRow{Membership: m.ID, Person: person, GroupID: step.Group, Cause: step.cause, Source: step.source, At: db.At(s.now)})
 	}
 	if step.Op != OpAdd && step.Op != OpRemove && !step.Before.Begins.IsZero() {
 		if m.Begins = step.Begins; !m.Begins.IsZero() {
@@ -275,6 +278,15 @@ func (s *sheet) flush(tx *db.Tx) error {
 	}
 	if err := insert(tx, s.grounds); err != nil {
 		return fmt.Errorf("add reasons: %w", err)
+	}
+	for part := range slices.Chunk(s.removals, chunkMost) { // one that was announced and taken back counts from now on
+		members := make([]id.Membership, len(part))
+		for i, row := range part {
+			members[i] = row.Membership
+		}
+		if err := tx.Exec("delete from removals where membership in ?", members).Error; err != nil {
+			return fmt.Errorf("note removals: %w", err)
+		}
 	}
 	if err := insert(tx, s.removals); err != nil {
 		return fmt.Errorf("note removals: %w", err)
