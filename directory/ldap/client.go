@@ -23,7 +23,8 @@ type Client struct {
 	control *conn
 
 	seed      maphash.Seed
-	following sync.Mutex   // held while changes are told
+	following sync.Mutex // held while changes are told
+	newest    newest
 	at        atomic.Int32 // the server that was last found well, in p.servers
 }
 

@@ -19,6 +19,7 @@ import (
 type contentSync struct {
 	c       *conn
 	emit    func([]Change) error
+	newest  *newest
 	dialled func(context.Context) (*conn, error) // another connection to the same server
 	side    *conn                                // from dialled; nil until it is needed
 
@@ -43,7 +44,7 @@ func (cl *Client) contentSync(ctx context.Context, c *conn, from Cursor, persist
 	if c.idAttribute() != c.root.id {
 		return "", fmt.Errorf("%w: the server names entries by %s, and id_attribute is %s", ErrNoStream, c.root.id, c.idAttribute())
 	}
-	s := &contentSync{c: c, emit: emit, dialled: func(ctx context.Context) (*conn, error) { return dial(ctx, cl.p, c.at) }}
+	s := &contentSync{c: c, emit: emit, newest: &cl.newest, dialled: func(ctx context.Context) (*conn, error) { return dial(ctx, cl.p, c.at) }}
 	defer func() {
 		if s.side != nil {
 			s.side.close()
@@ -289,6 +290,9 @@ func (s *contentSync) flush(ctx context.Context) error {
 		}
 	}
 	s.batch = nil
+	if s.caughtUp {
+		s.newest.note(s.c, s.cookie)
+	}
 	return s.told(changes)
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // place is what a Cursor holds: a cookie of the server, and what it was given for.
@@ -149,4 +150,39 @@ func (q quirks) cookieOf(mark string) string {
 		return ""
 	}
 	return n.text()
+}
+
+// newest is the newest state that was shown by any server of a list, where their marks can be compared.
+type newest struct {
+	mu   sync.Mutex
+	csns csns
+}
+
+// note takes a cookie over.
+func (n *newest) note(c *conn, cookie string) {
+	seen, ok := cookieCSNs(cookie)
+	if !ok || !c.root.markIsCookie || len(c.p.servers) < 2 {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.csns == nil {
+		n.csns = csns{}
+	}
+	n.csns.merge(seen)
+}
+
+// unseen tells whether the server with this mark has not seen it, and otherwise takes the mark over. A server that is alone is
+// believed: its administrator may have restored it.
+func (n *newest) unseen(c *conn, mark string) bool {
+	if len(c.p.servers) < 2 {
+		return false
+	}
+	n.mu.Lock()
+	behind := c.root.behind(mark, n.csns.text())
+	n.mu.Unlock()
+	if !behind {
+		n.note(c, c.root.cookieOf(mark))
+	}
+	return behind
 }

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ type reading struct {
 	emit    func([]Object) error
 	attrs   func(Class) []string
 	proof   Proof
+	newest  *newest
 	id      string
 	seen    map[string]string // key → DN, over all classes
 	noID    int
@@ -32,14 +34,24 @@ func (cl *Client) Snapshot(ctx context.Context, emit func([]Object) error) (Proo
 	return cl.read(ctx, false, emit)
 }
 
-// read reads everything, or of everything only the id.
-func (cl *Client) read(ctx context.Context, idsOnly bool, emit func([]Object) error) (Proof, error) {
+// read reads everything, or of everything only the id, from the first server that is not behind.
+func (cl *Client) read(ctx context.Context, idsOnly bool, emit func([]Object) error) (proof Proof, err error) {
+	for range cl.p.servers {
+		if proof, err = cl.readOne(ctx, idsOnly, emit); !errors.Is(err, ErrBehind) {
+			break
+		}
+		cl.next()
+	}
+	return proof, err
+}
+
+func (cl *Client) readOne(ctx context.Context, idsOnly bool, emit func([]Object) error) (Proof, error) {
 	c, err := cl.dial(ctx)
 	if err != nil {
 		return Proof{Missing: []string{"the directory could not be opened"}}, err
 	}
 	defer c.close()
-	r := &reading{c: c, emit: emit, id: c.idAttribute(), seen: map[string]string{}, proof: Proof{Counts: map[Class]int{}}}
+	r := &reading{c: c, emit: emit, newest: &cl.newest, id: c.idAttribute(), seen: map[string]string{}, proof: Proof{Counts: map[Class]int{}}}
 	r.attrs = func(class Class) []string {
 		if idsOnly {
 			return []string{r.id}
@@ -61,6 +73,9 @@ func (cl *Client) read(ctx context.Context, idsOnly bool, emit func([]Object) er
 func (r *reading) run(ctx context.Context, unitsTwice bool) (err error) {
 	if r.proof.Position, err = r.c.position(ctx); err != nil {
 		return err
+	}
+	if r.newest.unseen(r.c, r.proof.Position) {
+		return fmt.Errorf("%w: %s stands at %s", ErrBehind, r.c.at.address, r.proof.Position)
 	}
 	if r.proof.Cursor == "" {
 		r.proof.Cursor = r.c.cursor(r.c.root.cookieOf(r.proof.Position))

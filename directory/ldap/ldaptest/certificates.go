@@ -74,3 +74,21 @@ func write(t testing.TB, path, kind string, der []byte) {
 		t.Fatal(err)
 	}
 }
+
+// Trust answers a file with the authorities of several servers.
+func Trust(t testing.TB, servers ...*Server) string {
+	t.Helper()
+	var all []byte
+	for _, s := range servers {
+		one, err := os.ReadFile(s.CAFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, one...)
+	}
+	path := filepath.Join(t.TempDir(), "trusted.pem")
+	if err := os.WriteFile(path, all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
