@@ -101,21 +101,36 @@ func noCanary(t testing.TB, what string, texts ...any) {
 
 // TestSameAsGoLDAP holds the decoder to what go-ldap makes of the same directory.
 func TestSameAsGoLDAP(t *testing.T) {
-	s := ldaptest.Start(t, ldaptest.Company{People: 200, Units: 15, Groups: 12, Members: 30}.LDIF())
-	objects, proof, err := snapshot(t.Context(), client(t, slapdConfig(s)))
+	company := ldaptest.Company{People: 200, Units: 15, Groups: 12, Members: 30}
+	for id, start := range map[string]func() *ldaptest.Server{
+		"entryUUID":  func() *ldaptest.Server { return ldaptest.Start(t, company.LDIF()) },
+		"nsUniqueId": func() *ldaptest.Server { return ldaptest.Start389(t, company.LDIF()) },
+	} {
+		t.Run(id, func(t *testing.T) { sameAsGoLDAP(t, start(), id) })
+	}
+}
+
+func sameAsGoLDAP(t *testing.T, s *ldaptest.Server, id string) {
+	cl := client(t, slapdConfig(s))
+	objects, proof, err := snapshot(t.Context(), cl)
 	if err != nil || !proof.Complete() || proof.Moved || proof.Position == "" {
 		t.Fatalf("%+v %v", proof, err)
 	}
 	if want := map[ldap.Class]int{ldap.ClassUnit: 18, ldap.ClassPerson: 200, ldap.ClassGroup: 12}; !maps.Equal(proof.Counts, want) {
 		t.Errorf("counts %v, want %v", proof.Counts, want)
 	}
-	theirs, err := s.Admin(t).Search(goldap.NewSearchRequest(ldaptest.Base, 2, 0, 0, 0, false, "(objectClass=*)", []string{"*", "entryUUID"}, nil))
+	m := newMirror() // what the stream tells is the same
+	m.catchUp(t, cl)
+	if d := m.differs(t, cl); d != "" {
+		t.Error(d)
+	}
+	theirs, err := s.Admin(t).Search(goldap.NewSearchRequest(ldaptest.Base, 2, 0, 0, 0, false, "(objectClass=*)", []string{"*", id}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	byKey := map[string]*goldap.Entry{}
 	for _, e := range theirs.Entries {
-		byKey[e.GetAttributeValue("entryUUID")] = e
+		byKey[e.GetEqualFoldAttributeValue(id)] = e
 	}
 	for _, o := range objects {
 		e := byKey[o.Key]

@@ -72,7 +72,10 @@ func (cl *Client) contentSync(ctx context.Context, c *conn, from Cursor, persist
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
-	return c.cursor(s.cookie), err
+	if err != nil {
+		return "", err
+	}
+	return c.cursor(s.cookie), nil
 }
 
 // holds tells whether the server has the very changes that a cookie names, although its mark is older: OpenLDAP has forgotten

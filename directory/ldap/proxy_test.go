@@ -1,0 +1,178 @@
+package ldap_test
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+
+	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/directory/ldap/demo"
+	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
+)
+
+// proxy stands between a client and a server, and goes wrong on demand.
+type proxy struct {
+	address string
+	frozen  atomic.Bool  // nothing passes, and nothing is closed
+	mute    atomic.Int64 // of what the server says, messages of this number are swallowed; only without TLS
+}
+
+func newProxy(t testing.TB, to string, parse bool) *proxy {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	p := &proxy{address: l.Addr().String()}
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", to)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			go p.pass(out, in, false)
+			go p.pass(in, out, parse)
+		}
+	}()
+	return p
+}
+
+func (p *proxy) pass(to, from net.Conn, parse bool) {
+	defer to.Close()
+	defer from.Close()
+	buf := make([]byte, 4096)
+	for {
+		var out []byte
+		if parse {
+			m, err := ber.ReadPacket(from)
+			if err != nil {
+				return
+			}
+			if id, ok := m.Children[0].Value.(int64); ok && id == p.mute.Load() {
+				continue
+			}
+			out = m.Bytes()
+		} else {
+			n, err := from.Read(buf)
+			if err != nil {
+				return
+			}
+			out = buf[:n]
+		}
+		if p.frozen.Load() {
+			_, _ = io.Copy(io.Discard, from) // until the client gives up
+			return
+		}
+		if _, err := to.Write(out); err != nil {
+			return
+		}
+	}
+}
+
+// TestSilentStream holds that a stream that stands still is an error: where nothing comes any more, and where everything comes
+// but the changes.
+//
+// holds: R16, R18
+func TestSilentStream(t *testing.T) {
+	s := ldaptest.Start(t, ldaptest.Company{People: 30, Units: 12}.LDIF())
+	for name, url := range map[string]string{"ldaps": s.URLS, "StartTLS": s.URL} {
+		scheme, address, _ := strings.Cut(url, "://")
+		p := newProxy(t, address, false)
+		c := slapdConfig(s)
+		c.URL, c.Timeout = scheme+"://"+p.address, 400*time.Millisecond
+		m := newMirror()
+		stop := m.catchUp(t, client(t, c))
+		titled(t, s, m, "before "+name)
+		m.until(t, name+": signs of life", func() bool { return m.alive > 2 })
+		titled(t, s, m, "after "+name)
+		p.frozen.Store(true)
+		began := time.Now()
+		m.until(t, name+": the silence", func() bool { return m.err != nil })
+		if err := stop(); !errors.Is(err, ldap.ErrTimeout) || time.Since(began) > 5*time.Second {
+			t.Errorf("%s: %v after %v", name, err, time.Since(began))
+		}
+		if n, _ := m.count(ldap.OpDelete); n > 0 || m.size() == 0 {
+			t.Errorf("%s: silence removed somebody", name)
+		}
+	}
+
+	d, c := double(t, 30)
+	p := newProxy(t, strings.TrimPrefix(c.URL, "ldap://"), true)
+	c.URL, c.Timeout = "ldap://"+p.address, 400*time.Millisecond
+	m := newMirror()
+	stop := m.catchUp(t, client(t, c))
+	const search = 4 // after the bind, the rootDSE and the mark
+	p.mute.Store(search)
+	if err := d.Modify("uid=u002,ou=研发,ou=people,"+base, demo.Mod{Kind: demo.ModReplace, Name: "title", Values: []string{"kept back"}}); err != nil {
+		t.Fatal(err)
+	}
+	m.until(t, "the change is kept back", func() bool { return m.err != nil })
+	if err := stop(); !errors.Is(err, ldap.ErrTimeout) || !strings.Contains(err.Error(), "what the server has seen") {
+		t.Errorf("a stream that tells nothing: %v", err)
+	}
+	p.mute.Store(0)
+	m.catchUp(t, client(t, c))
+	if o, _ := m.byDN("uid=u002,ou=研发,ou=people," + base); len(o.Attrs["title"]) == 0 || o.Attrs["title"][0] != "kept back" {
+		t.Error("the change was lost")
+	}
+}
+
+// TestNotWhole shows refreshes that may not be believed to have named everything.
+//
+// holds: R1
+func TestNotWhole(t *testing.T) {
+	s := ldaptest.Start(t, ldaptest.Company{People: 60, Units: 12}.LDIF())
+	run := func(c ldap.Config) (*mirror, error) {
+		m := newMirror()
+		_, err := client(t, c).Changes(t.Context(), m.begin(), m.emit)
+		return m, err
+	}
+	c := slapdConfig(s)
+	c.Sentinel = "uid=u000001,ou=dept007,ou=people," + base
+	if m, err := run(c); err != nil {
+		t.Error(err)
+	} else if _, whole := m.count(ldap.OpRefreshed); !whole {
+		t.Error("the sentinel is there")
+	}
+	c.Sentinel = "uid=nobody," + base
+	if m, err := run(c); err != nil {
+		t.Error(err)
+	} else if _, whole := m.count(ldap.OpRefreshed); whole {
+		t.Error("the sentinel is not there")
+	}
+	c.Sentinel = ""
+	broken := errors.New("disk full")
+	calls := 0
+	cursor, err := client(t, c).Changes(t.Context(), "", func([]ldap.Change) error { calls++; return broken })
+	if !errors.Is(err, broken) || cursor != "" || calls != 1 {
+		t.Errorf("who cannot write: %q %v after %d calls", cursor, err, calls)
+	}
+	for name, row := range map[string]struct {
+		old, new string
+		want     error
+	}{
+		"cut short":         {"sizelimit unlimited", "sizelimit 50", ldap.ErrServer},
+		"it does not do it": {"overlay syncprov\nsyncprov-checkpoint 100 10\nsyncprov-sessionlog 1000", "", ldap.ErrNoStream},
+	} {
+		s := ldaptest.Start(t, ldaptest.Company{People: 60, Units: 12}.LDIF())
+		s.Stop()
+		s.Rewrite(t, row.old, row.new)
+		s.Resume(t)
+		m, err := run(slapdConfig(s))
+		if n, _ := m.count(ldap.OpRefreshed); !errors.Is(err, row.want) || n != 0 || m.cursor != "" {
+			t.Errorf("%s: %v, refreshed %d times", name, err, n)
+		}
+	}
+}
