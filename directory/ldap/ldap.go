@@ -70,7 +70,7 @@ type Finding struct {
 
 // Capabilities is what a server said about itself.
 type Capabilities struct {
-	Vendor      string        `json:"vendor"` // openldap, ad, 389, other
+	Vendor      string        `json:"vendor"` // as quirks.go names it: openldap, 389, ad, demo, other
 	IDAttribute string        `json:"id_attribute"`
 	TLS         string        `json:"tls"` // version, or "none"
 	Position    string        `json:"position"`

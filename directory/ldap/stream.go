@@ -16,7 +16,7 @@ type Op string
 const (
 	OpUpsert    Op = "upsert"    // Object is there, and this is all of it
 	OpDelete    Op = "delete"    // the objects Keys are not there any more, or left the base
-	OpPresent   Op = "present"   // the objects Keys are there and unchanged since the cursor that was asked from
+	OpPresent   Op = "present"   // the objects Keys are there and unchanged since the cursor that was asked from; without Keys only Cursor moved on
 	OpMembers   Op = "members"   // the group Object.Key (nothing else of Object is set) gained Add and lost Remove: keys
 	OpRefreshed Op = "refreshed" // the stream has caught up with the server
 )
@@ -37,6 +37,11 @@ type Change struct {
 }
 
 // Stream is a directory that tells what changed in it.
+//
+// It tells of entries, and only of those that the server calls changed. When a unit is renamed or moved, what is beneath it has new
+// names that nobody tells; when it leaves the base, nobody tells that they left, too, nor what they are when it comes back. Where
+// the server mends references to an entry that was renamed or removed (refint of OpenLDAP), it tells nobody either: a name
+// that an entry had before leads to it still.
 type Stream interface {
 	// Changes answers what changed since from, and ends when it has caught up. It answers the cursor to go on from.
 	Changes(ctx context.Context, from Cursor, emit func([]Change) error) (Cursor, error)
