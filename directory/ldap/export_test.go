@@ -19,3 +19,14 @@ func Forge(t testing.TB, c Cursor, alter func(string) string) Cursor {
 	}
 	return Cursor(out)
 }
+
+// CursorAt is the cursor of a position, as a reading would have given it then.
+func CursorAt(t testing.TB, cl *Client, position string) Cursor {
+	t.Helper()
+	c, err := cl.dial(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	return c.cursor(c.root.cookieOf(position))
+}

@@ -160,7 +160,11 @@ func TestModel(t *testing.T) {
 			cl := client(t, slapdConfig(s))
 			m := newMirror()
 			m.load(t, cl)
-			for round := range 12 {
+			rounds := 12
+			if testing.Short() {
+				rounds = 4
+			}
+			for round := range rounds {
 				for range v.rand.IntN(15) {
 					v.change()
 				}
