@@ -150,3 +150,32 @@ func (a *app) hrConfigured(source id.Source) bool {
 	_, ok := a.hr.Configs[source]
 	return ok
 }
+
+// feedStatus is how an HR source stands.
+type feedStatus struct {
+	Mapping hrfeed.Mapping `json:"mapping"`
+	Files   []hrfeed.Taken `json:"files"`
+}
+
+// filesCommand lists what was handed in.
+func filesCommand() *cobra.Command {
+	return remote(&cobra.Command{Use: "files SOURCE", Short: "The last personnel files of an HR source, and what became of them", Args: cobra.ExactArgs(1)},
+		func(w io.Writer, s feedStatus) {
+			for _, f := range s.Files {
+				state := "taken"
+				if !f.Applied {
+					state = "refused: " + f.Error
+				}
+				c := f.Counts
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d rows\t%d refused\t+%d ~%d -%d\t%d missing\n", f.At.Local().Format("2006-01-02 15:04:05"), f.Origin, f.Kind, f.Name, state,
+					c.Rows, c.Refused, c.New, c.Changed, c.Ended+c.Deleted, c.Absent)
+			}
+		}, func(c *cobra.Command, api *client, args []string) (feedStatus, error) {
+			var s feedStatus
+			source, err := sourceID(c.Context(), api, args[0])
+			if err != nil {
+				return s, err
+			}
+			return s, api.do(c.Context(), "GET", "/api/v1/sources/"+source+"/feed", nil, &s)
+		})
+}

@@ -45,8 +45,12 @@ func TestSignature(t *testing.T) {
 		"another time":    func(h http.Header) { h.Set("webhook-timestamp", "1614265331") },
 		"no signature":    func(h http.Header) { h.Del("webhook-signature") },
 		"empty signature": func(h http.Header) { h.Set("webhook-signature", "v1,") },
-		"version":         func(h http.Header) { h.Set("webhook-signature", strings.Replace(h.Get("webhook-signature"), "v1,", "v1a,", 1)) },
-		"altered":         func(h http.Header) { h.Set("webhook-signature", strings.Replace(h.Get("webhook-signature"), "g", "h", 1)) },
+		"version": func(h http.Header) {
+			h.Set("webhook-signature", strings.Replace(h.Get("webhook-signature"), "v1,", "v1a,", 1))
+		},
+		"altered": func(h http.Header) {
+			h.Set("webhook-signature", strings.Replace(h.Get("webhook-signature"), "g", "h", 1))
+		},
 	} {
 		if _, err := verify(secret, header(change), body, now); !errors.Is(err, ErrSignature) {
 			t.Errorf("%s: %v", name, err)

@@ -180,7 +180,7 @@ func (r *reader) field(in *intent, at row, i int, field string) (note, wrong *Fi
 			return nil, r.wrong(at, i, "bad_date", "%v", err)
 		}
 		if !m.said && field != fEffective { // an empty cell of a full file
-			m = moment{said: true, clear: true}
+			m = moment{said: true, clear: true, blank: true}
 		}
 		*to = m
 		return nil, nil

@@ -2,6 +2,7 @@ package hrfeed
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,13 @@ func TestEmployment(t *testing.T) {
 		same(t, "refused", lines(rep.Refused), "2 over")
 		same(t, "end", w.record("00017").EndAt, time.Time{})
 		same(t, "start", w.record("00017").StartAt, time.Date(2026, 4, 9, 22, 0, 0, 0, time.UTC)) // midnight in Berlin, which stayed
+
+		// A list that is behind does not bring back who has left.
+		w.file("left.delta.csv", "工号,操作,离职日期\n00021,离职,2026-04-08\n")
+		rep = w.file("behind.full.csv", strings.Replace(roster, "2020-03-02", "2026-04-10", 1))
+		same(t, "notes", lines(rep.Notes), "3 ended")
+		same(t, "left", w.status("00021"), directory.StatusTerminated)
+		same(t, "end", w.record("00021").EndAt, shanghai("2026-04-09"))
 
 		w.file("6.delta.csv", "工号,操作,休假开始日期,休假结束日期\n00018,休假,2026-04-01,2026-06-30\n")
 		same(t, "leave", w.record("00018").LeaveUntil, shanghai("2026-07-01"))
@@ -239,5 +247,12 @@ func TestConflict(t *testing.T) {
 		w.counts(rep, Counts{Rows: 3, Refused: 1, People: 3, New: 2})
 		same(t, "refused", lines(rep.Refused), "3 conflict")
 		same(t, "others", w.record("A3").DisplayName, "李娜")
+		var b strings.Builder
+		b.WriteString("工号,姓名,用户名\n")
+		for i := range 60 {
+			fmt.Fprintf(&b, "B%d,某人,n/a\n", i)
+		}
+		rep = w.file("b.delta.csv", b.String())
+		w.counts(rep, Counts{Rows: 60, Refused: 59, People: 60, New: 1})
 	})
 }

@@ -187,7 +187,11 @@ func (e *editor) dates(p *person, in intent, zone *time.Location) *problem {
 	if in.start.said {
 		p.rec.StartAt = in.start.begin(zone)
 	}
-	if in.end.said {
+	over := !p.rec.EndAt.IsZero() && !p.rec.EndAt.After(e.now)
+	switch {
+	case in.end.blank && over: // a list that is behind must not bring back who has left
+		e.note(in, "ended", "the last day is over and stands, although the cell is empty. A new employment is a hire")
+	case in.end.said:
 		p.rec.EndAt = in.end.over(zone)
 	}
 	if in.leaveFrom.said {

@@ -13,6 +13,7 @@ import (
 type moment struct {
 	said  bool // a value or a deletion stands there
 	clear bool // nothing holds any more; of an end: there is none
+	blank bool // by an empty cell of a full file
 	at    time.Time
 	day   bool // at holds a day, at 00:00 UTC
 	clock bool // at holds a day with a time of that zone, as if it were UTC

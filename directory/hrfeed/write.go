@@ -125,18 +125,34 @@ func (j *job) outcome(p *person) string {
 
 // apply makes a part so. What the directory refuses of it is refused with its row, and the rest is made.
 func (j *job) apply(part []step) error {
-	part = slices.Clone(part)
-	for len(part) > 0 {
+	return j.sift(part, func(part []step) error {
 		changes := make([]directory.Change, len(part))
 		for i, s := range part {
 			changes[i] = s.change
 		}
 		_, err := j.Store.Apply(j.ctx, j.order.Cause, changes...)
-		i, ok := j.refused(err, part)
-		if !ok {
-			return err
+		return err
+	})
+}
+
+// sift makes a part, without what is refused of it: once as a whole without the first of those, then, where there are more, one
+// after the other, so that a part that is wrong throughout costs as many calls as it has steps.
+func (j *job) sift(part []step, do func([]step) error) error {
+	for _, size := range []int{batch, batch, 1} {
+		var left []step
+		for piece := range slices.Chunk(part, size) {
+			err := do(piece)
+			i, ok := j.refused(err, piece)
+			if err != nil && !ok {
+				return err
+			}
+			if ok {
+				left = slices.Delete(slices.Clone(piece), i, i+1)
+			}
 		}
-		part = slices.Delete(part, i, i+1)
+		if part = left; len(part) == 0 {
+			return nil
+		}
 	}
 	return nil
 }
@@ -191,36 +207,34 @@ func (j *job) preview(units []directory.Change, steps []step) error {
 		who[k.Key] = k.Person
 	}
 	for part := range slices.Chunk(steps, batch) {
-		for part = slices.Clone(part); len(part) > 0; {
-			changes := slices.Clone(units)
-			var people []id.Person
-			for _, s := range part {
-				changes = append(changes, s.change)
-				if s.p != nil && s.p.before.Person != "" {
-					people = append(people, s.p.before.Person)
-				}
-				if m, ok := s.change.(directory.MarkAbsent); ok {
-					for _, k := range m.Keys {
-						people = append(people, who[k])
-					}
-				}
-			}
-			_, err := j.Store.Try(j.ctx, j.order.Cause, func(tx *db.Tx) error { return j.foresee(tx, people) }, changes...)
-			var one *directory.ChangeError
-			if errors.As(err, &one) && one.Index >= len(units) {
-				one = &directory.ChangeError{Index: one.Index - len(units), Err: one.Err}
-				if i, ok := j.refused(one, part); ok {
-					part = slices.Delete(part, i, i+1)
-					continue
-				}
-			}
-			if err != nil {
-				return err
-			}
-			break
+		if err := j.sift(part, func(part []step) error { return j.try(units, part, who) }); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// try makes a part and takes it back.
+func (j *job) try(units []directory.Change, part []step, who map[string]id.Person) error {
+	changes := slices.Clone(units)
+	var people []id.Person
+	for _, s := range part {
+		changes = append(changes, s.change)
+		if s.p != nil {
+			people = append(people, s.p.before.Person)
+		}
+		if m, ok := s.change.(directory.MarkAbsent); ok {
+			for _, k := range m.Keys {
+				people = append(people, who[k])
+			}
+		}
+	}
+	_, err := j.Store.Try(j.ctx, j.order.Cause, func(tx *db.Tx) error { return j.foresee(tx, people) }, changes...)
+	var one *directory.ChangeError
+	if errors.As(err, &one) {
+		return &directory.ChangeError{Index: one.Index - len(units), Err: one.Err}
+	}
+	return err
 }
 
 // foresee gathers what these people would lose.
