@@ -141,6 +141,9 @@ func (p *polling) count(ctx context.Context) error {
 	if !proof.Complete() || sum == p.listed {
 		return p.refreshed(false, "")
 	}
+	if err := p.refreshed(false, ""); err != nil { // what was told of before counts for nothing: it may have gone since
+		return err
+	}
 	for _, keys := range found {
 		if err := p.emit([]Change{{Op: OpPresent, Keys: keys, At: p.counted}}); err != nil {
 			return err

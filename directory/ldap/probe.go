@@ -50,7 +50,7 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 		caps.Sample[class] = len(page.entries)
 		c.judge(class, page, find)
 	}
-	return caps, findings, nil
+	return caps, findings, cl.judgeFollowing(ctx, c, find)
 }
 
 // judge looks at the first page of a class.

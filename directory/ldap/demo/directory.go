@@ -50,6 +50,7 @@ type record struct {
 	Entry
 	uuid, csn, created string
 	seq                int // order of adding; a page never changes its place
+	usn                int // the write that made it
 }
 
 // Directory is the tree. Its methods may be called from any goroutine.
@@ -58,6 +59,8 @@ type Directory struct {
 	OnChange func(Change)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
+	// Look is which server it looks like; to be set before use.
+	Look Look
 
 	suffix, bindDN, password string
 
@@ -67,6 +70,8 @@ type Directory struct {
 	lastCSN  time.Time
 	watchers map[*watcher]struct{}
 	faults   Faults
+	writes   int         // how many there were: the number of the newest update
+	log      []happening // all writes, where the look is Active Directory's
 }
 
 // New makes a directory with the one entry suffix. bindDN with password may read and write all.
@@ -290,6 +295,7 @@ func (d *Directory) put(before, after *record) {
 		now = d.lastCSN.Add(time.Microsecond)
 	}
 	d.lastCSN = now
+	d.writes++
 	var change Change
 	if before != nil {
 		change.Before = before.Entry
@@ -297,12 +303,15 @@ func (d *Directory) put(before, after *record) {
 	}
 	if after != nil {
 		change.After = after.Entry
-		after.csn = formatCSN(now)
+		after.csn, after.usn = formatCSN(now), d.writes
 		if before == nil {
 			d.order++
 			after.seq, after.created = d.order, now.Format(generalized)
 		}
 		d.entries[fold(after.DN)] = after
+	}
+	if d.Look == LookAD {
+		d.log = append(d.log, happening{before, after, formatCSN(now), d.writes})
 	}
 	for w := range d.watchers {
 		w.offer(before, after, formatCSN(now))

@@ -24,8 +24,26 @@ type Faults struct {
 	NoIDs       bool   // leave entryUUID out
 	SameIDs     bool   // give every entry the same entryUUID
 	MaxValues   int    // answer longer attributes in ranges, as Active Directory does from 1,500 values on
+	Partial     int    // find only so many entries, with success
+	MaxPage     int    // give pages of so many at most, and end an answer without pages after so many with sizeLimitExceeded
+	DirSyncPage int    // tell so many objects at a time by DirSync
+	NoDirSync   bool   // refuse DirSync with insufficientAccessRights (50)
+	NoNotify    bool   // refuse change notification
+	HideDeleted bool   // leave out of DirSync what is deleted
+	StreamDrop  int    // close the connection after so many live changes of a content sync
+	StreamHush  int    // after so many live changes of a content sync tell no more, and keep the connection
+	LieDeletes  bool   // say at the end of a refresh that everything was named, where only what changed was
 	EchoSecret  bool   // repeat the presented password in the answer to a bind, which fails
 }
+
+// Codes that a server answers to one who follows it, for Faults.Code.
+const (
+	CodeRefreshRequired = refreshRequired // e-syncRefreshRequired (4096): the cookie is not known any more
+	CodeBehind          = unwilling       // 53, as OpenLDAP says that it is behind the cookie
+	CodeBusy            = 51
+	CodeAdminLimit      = 11
+	CodeNoRight         = insufficient // 50
+)
 
 // SetFaults replaces all faults; the zero Faults makes a sound server again.
 func (d *Directory) SetFaults(f Faults) {
@@ -42,7 +60,7 @@ func (d *Directory) faultsFor(q *query) Faults {
 	if q == nil || q.scope != scopeBase && (f.Class == "" || q.names(f.Class)) {
 		return f
 	}
-	return Faults{Silent: f.Silent, NoIDs: f.NoIDs, SameIDs: f.SameIDs, MaxValues: f.MaxValues}
+	return Faults{Silent: f.Silent, NoIDs: f.NoIDs, SameIDs: f.SameIDs, MaxValues: f.MaxValues, MaxPage: f.MaxPage}
 }
 
 // names tells whether the filter asks for objectClass=class anywhere.

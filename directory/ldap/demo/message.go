@@ -2,6 +2,7 @@ package demo
 
 import (
 	"bytes"
+	"slices"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -30,9 +31,9 @@ func controls(list *ber.Packet) map[string]control {
 	return out
 }
 
-func unknownCritical(ctl map[string]control) string {
+func unknownCritical(ctl map[string]control, known []string) string {
 	for oid, c := range ctl {
-		if c.critical && oid != oidPaging && oid != oidSync && oid != oidManageDsaIT {
+		if c.critical && !slices.Contains(known, oid) {
 			return oid
 		}
 	}

@@ -61,11 +61,21 @@ func (c *conn) search(ctx context.Context, id int64, op *ber.Packet, ctl map[str
 	if s, ok := ctl[oidSync]; ok {
 		return c.startSync(ctx, id, q, s)
 	}
+	if s, ok := ctl[oidDirSync]; ok {
+		_, extended := ctl[oidExtendedDN]
+		return c.dirSync(id, q, f, s, extended)
+	}
+	if _, ok := ctl[oidNotify]; ok {
+		return c.startNotify(ctx, id, f)
+	}
 	paging, paged := ctl[oidPaging]
 	if paged = paged && !f.NoPaging; !paged {
 		found, err := c.d.find(q)
 		if err != nil {
 			return c.result(id, opDone, noSuchObject, err.Error())
+		}
+		if f.MaxPage > 0 && len(found) > f.MaxPage {
+			f.SizeLimit = f.MaxPage
 		}
 		return c.answer(ctx, id, q, f, page{rest: found, no: 1}, len(found), nil)
 	}
@@ -84,6 +94,9 @@ func (c *conn) search(ctx context.Context, id int64, op *ber.Packet, ctl map[str
 	}
 	if size <= 0 { // RFC 2696 section 3: size 0 with a cookie abandons the search
 		return c.send(id, resultOf(opDone, success, ""), pagingControl(0, ""))
+	}
+	if f.MaxPage > 0 {
+		size = min(size, f.MaxPage)
 	}
 	at.no++
 	return c.answer(ctx, id, q, f, at, size, func(left page) *ber.Packet {
@@ -105,6 +118,9 @@ func pagingControl(estimate int, cookie string) *ber.Packet {
 func (c *conn) answer(ctx context.Context, id int64, q *query, f Faults, at page, size int, next func(page) *ber.Packet) error {
 	if f.Empty {
 		at.rest = nil
+	}
+	if f.Partial > 0 {
+		at.rest = at.rest[:min(len(at.rest), max(f.Partial-at.sent, 0))]
 	}
 	size = min(size, len(at.rest))
 	for i, r := range at.rest[:size] {
@@ -208,7 +224,12 @@ func (d *Directory) operational(r *record) []attribute {
 		{"createTimestamp", []string{r.created}}, {"modifyTimestamp", []string{r.csn[:14] + "Z"}},
 		{"subschemaSubentry", []string{"cn=Subschema"}},
 	}
-	if r.DN == d.suffix {
+	switch {
+	case d.Look == LookAD:
+		return r.identity()
+	case d.Look == LookPlain:
+		return out
+	case r.DN == d.suffix:
 		out = append(out, attribute{"contextCSN", []string{d.ContextCSN()}})
 	}
 	return out
@@ -222,7 +243,11 @@ func (d *Directory) present(r *record, q *query, f Faults) *ber.Packet {
 		user = append(user, attribute{name, values})
 	}
 	slices.SortFunc(user, func(a, b attribute) int { return strings.Compare(a.name, b.name) })
-	for i, a := range append(user, d.operational(r)...) {
+	shown := append(user, d.operational(r)...)
+	if _, ok := q.wants("memberOf", true); ok && d.Look == LookAD {
+		shown = append(shown, attribute{"memberOf", d.groupsOf(r)})
+	}
+	for i, a := range shown {
 		from, ok := q.wants(a.name, i >= len(user))
 		if !ok || strings.EqualFold(a.name, "userPassword") || a.name == "entryUUID" && f.NoIDs {
 			continue
@@ -272,11 +297,7 @@ func (q *query) wants(name string, operational bool) (from int, ok bool) {
 func (c *conn) rootDSE(id int64, q *query) error {
 	r := &record{Entry: Entry{Attributes: map[string][]string{"objectClass": {"top"}}}, csn: c.d.ContextCSN()}
 	list := sequence()
-	for _, a := range []attribute{
-		{"objectClass", []string{"top"}}, {"namingContexts", []string{c.d.suffix}}, {"contextCSN", []string{r.csn}},
-		{"supportedLDAPVersion", []string{"3"}}, {"supportedControl", []string{oidPaging, oidSync, oidManageDsaIT}},
-		{"supportedExtension", []string{oidWhoAmI, oidCancel}}, {"vendorName", []string{"Rollcall demo directory"}},
-	} {
+	for _, a := range c.d.root() {
 		if _, ok := q.wants(a.name, a.name != "objectClass"); !ok {
 			continue
 		}

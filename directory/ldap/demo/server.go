@@ -145,7 +145,7 @@ func (c *conn) dispatch(ctx context.Context, id int64, op *ber.Packet, ctl map[s
 		c.stop(number(op))
 		return nil
 	}
-	if oid := unknownCritical(ctl); oid != "" {
+	if oid := unknownCritical(ctl, c.d.Look.knownControls()); oid != "" {
 		return c.result(id, op.Tag+1, criticalMissing, "critical control is not supported: "+oid)
 	}
 	switch op.Tag {

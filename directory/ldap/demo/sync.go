@@ -24,6 +24,7 @@ const idSet = 256
 type happening struct {
 	before, after *record
 	csn           string
+	usn           int
 }
 
 // watcher is the queue between the writers and one persist search. A reader that falls too far behind is
@@ -35,7 +36,7 @@ type watcher struct {
 
 func (w *watcher) offer(before, after *record, csn string) {
 	select {
-	case w.queue <- happening{before, after, csn}:
+	case w.queue <- happening{before: before, after: after, csn: csn}:
 	default:
 		select {
 		case <-w.lost:
@@ -86,7 +87,11 @@ func (c *conn) sync(ctx context.Context, id int64, q *query, cookie string, pers
 	if err != nil {
 		return c.result(id, opDone, noSuchObject, err.Error())
 	}
-	known, err := c.refresh(id, q, found, since)
+	f := c.d.faultsFor(q)
+	if f.Partial > 0 {
+		found = found[:min(len(found), f.Partial)]
+	}
+	known, err := c.refresh(id, q, found, since, f.LieDeletes)
 	if err != nil {
 		return err
 	}
@@ -96,7 +101,14 @@ func (c *conn) sync(ctx context.Context, id int64, q *query, cookie string, pers
 	if err := c.info(id, group(ber.ClassContext, 2, octets(cookieOf(csn)))); err != nil { // refreshPresent, refreshDone TRUE
 		return err
 	}
-	for {
+	for n := 0; ; n++ {
+		switch f := c.d.faultsFor(q); {
+		case f.StreamDrop > 0 && n >= f.StreamDrop:
+			return errCut
+		case f.StreamHush > 0 && n >= f.StreamHush:
+			<-ctx.Done()
+			return ctx.Err()
+		}
 		select {
 		case <-ctx.Done():
 			return c.result(id, opDone, canceled, "") // after an Abandon the client ignores it
@@ -118,7 +130,7 @@ func (d *Directory) forget(w *watcher) {
 
 // refresh sends what changed after since, and of everything else only the ids: the present phase of RFC 4533
 // section 3.3.1. It answers the ids of the content.
-func (c *conn) refresh(id int64, q *query, found []*record, since string) (map[string]bool, error) {
+func (c *conn) refresh(id int64, q *query, found []*record, since string, changedOnly bool) (map[string]bool, error) {
 	known := map[string]bool{}
 	var ids []*ber.Packet
 	flush := func() error {
@@ -131,6 +143,9 @@ func (c *conn) refresh(id int64, q *query, found []*record, since string) (map[s
 	}
 	for _, r := range found {
 		known[r.uuid] = true
+		if r.csn <= since && changedOnly {
+			continue
+		}
 		if r.csn <= since {
 			raw, err := parseUUID(r.uuid)
 			if err != nil {
