@@ -343,7 +343,7 @@ func (w *work) freezePlan(s *subject) (opened, changed, lifted []Freeze) {
 	}
 	for i := range opened {
 		f := &opened[i]
-		f.ID, f.Person, f.CreatedAt = id.New[id.Freeze](), s.id, w.now
+		f.ID, f.Person, f.CreatedAt, f.Request = id.New[id.Freeze](), s.id, w.now, w.cause.Request
 		if at, undone := w.undone[s.id]; consoleSlot(f.Slot) || undone && f.Slot == w.applied.Freezes[at].Slot {
 			f.Actor, f.Reason = w.cause.actor(), cmp.Or(w.cause.Reason, w.terminatedFor(f.Person))
 		}

@@ -70,7 +70,7 @@ func (w *work) publish() error {
 	for _, p := range slices.Sorted(maps.Keys(w.changed)) {
 		c := *w.changed[p]
 		w.applied.Changed = append(w.applied.Changed, c)
-		data, err := json.Marshal(map[string]any{"created": c.Created, "fields": c.Fields, "source": w.cause.Source})
+		data, err := json.Marshal(map[string]any{"created": c.Created, "fields": c.Fields, "source": w.cause.Source, "request": w.cause.Request})
 		if err != nil {
 			return err
 		}

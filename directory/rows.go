@@ -338,20 +338,21 @@ type freezeRow struct {
 	Reason      string
 	ContestedAt db.Instant
 	ContestedBy id.Source
+	Request     id.Request
 }
 
 func (freezeRow) TableName() string { return "freezes" }
 
 func (r freezeRow) freeze() Freeze {
 	return Freeze{ID: r.ID, Person: r.PersonID, Slot: r.Slot, Cause: r.Cause, Source: r.SourceID, From: r.FromAt.Time, Until: r.UntilAt.Time,
-		Veto: r.Veto, Rev: r.Rev, CreatedAt: r.CreatedAt.Time, LiftedAt: r.LiftedAt.Time, Actor: r.Actor, Reason: r.Reason,
+		Veto: r.Veto, Rev: r.Rev, CreatedAt: r.CreatedAt.Time, LiftedAt: r.LiftedAt.Time, Actor: r.Actor, Reason: r.Reason, Request: r.Request,
 		ContestedAt: r.ContestedAt.Time, ContestedBy: r.ContestedBy}
 }
 
 func freezeRowOf(f Freeze) freezeRow {
 	return freezeRow{ID: f.ID, PersonID: f.Person, Slot: f.Slot, Cause: f.Cause, SourceID: f.Source, FromAt: db.At(f.From), UntilAt: db.At(f.Until),
 		Veto: f.Veto, Rev: f.Rev, CreatedAt: db.At(f.CreatedAt), LiftedAt: db.At(f.LiftedAt), Actor: f.Actor, Reason: f.Reason,
-		ContestedAt: db.At(f.ContestedAt), ContestedBy: f.ContestedBy}
+		ContestedAt: db.At(f.ContestedAt), ContestedBy: f.ContestedBy, Request: f.Request}
 }
 
 type workItemRow struct {

@@ -87,8 +87,9 @@ type Freeze struct {
 	Rev         int64 // the authz revision that put it in force
 	CreatedAt   time.Time
 	LiftedAt    time.Time
-	Actor       string // who set or undid it; empty for what a source says
-	Reason      string // as they gave it; personal
+	Actor       string     // who set or undid it; empty for what a source says
+	Request     id.Request // the call, or the run of a source, by which it came
+	Reason      string     // as they gave it; personal
 	// ContestedAt is, of a veto, since when a source says active all the same, and ContestedBy which.
 	ContestedAt time.Time
 	ContestedBy id.Source

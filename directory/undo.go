@@ -115,3 +115,13 @@ func freezesFrom(rows []freezeRow) []Freeze {
 	}
 	return out
 }
+
+// OpenedBy answers the standing freezes by which one call, or one run of a source, disabled or deleted people, oldest first.
+func (r Reader) OpenedBy(ctx context.Context, request id.Request) ([]Freeze, error) {
+	var rows []freezeRow
+	if err := r.from(ctx).Raw(`select * from freezes where request = ? and request <> '' and lifted_at is null and from_at is null
+		and cause in ('disabled', 'deleted') and source_id <> '' order by created_at, id`, request).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read freezes: %w", err)
+	}
+	return freezesFrom(rows), nil
+}

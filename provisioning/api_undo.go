@@ -99,6 +99,23 @@ func (a *API) RestoreHold(ctx context.Context, in *RestoreHoldInput) (*RestoreOu
 	return a.restored(ctx, done)
 }
 
+// UndoRunInput names what to undo.
+type UndoRunInput struct {
+	ID   id.Request `path:"id" maxLength:"100" doc:"a run of a source, a plan, or the request of a call, as the audit log names it"`
+	Body struct {
+		Reason string `json:"reason,omitempty" maxLength:"2000" doc:"for the audit log and the person's page"`
+	}
+}
+
+// UndoRun answers POST /api/v1/runs/{id}/undo: what it took of people is back for 14 days when it answers.
+func (a *API) UndoRun(ctx context.Context, in *UndoRunInput) (*RestoreOutput, error) {
+	done, err := a.Reactor.UndoRun(ctx, directory.CauseFrom(ctx, in.Body.Reason), in.ID)
+	if err != nil {
+		return nil, err
+	}
+	return a.restored(ctx, done)
+}
+
 // RestorePersonInput names a freeze of a source.
 type RestorePersonInput struct {
 	ID   id.Person `path:"id"`

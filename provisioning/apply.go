@@ -236,7 +236,7 @@ func (r *Reactor) finish(ctx context.Context) (result Result, done bool, err err
 	if err != nil {
 		return result, false, err
 	}
-	run := &run{cause: directory.Cause{Actor: row.Author}, approved: map[position]bool{}}
+	run := &run{cause: directory.Cause{Actor: row.Author, Request: id.Request(row.Plan)}, approved: map[position]bool{}}
 	for _, change := range plan.Changes {
 		if change.Op == OpRemove {
 			run.approved[position{change.Person, c.byKey[change.Group]}] = true

@@ -2,10 +2,12 @@ package provisioning
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -25,9 +27,14 @@ func (r *Reactor) Follower() feed.Follower {
 	return feed.Follower{Name: "reconcile", Linger: lookBehind, Handle: func(ctx context.Context, events []feed.Event) error {
 		var people []id.Person
 		applied := false
+		causes := map[id.Person]directory.Cause{}
 		for _, e := range events {
 			if strings.HasPrefix(e.Kind, "person.") {
 				people = append(people, id.Person(e.Subject))
+				var change struct{ Request id.Request }
+				if err := json.Unmarshal(e.Data, &change); err == nil { // what it does late is the call's all the same
+					causes[id.Person(e.Subject)] = directory.Cause{Request: change.Request}
+				}
 			}
 			applied = applied || e.Kind == EventPolicyApplied
 		}
@@ -36,7 +43,7 @@ func (r *Reactor) Follower() feed.Follower {
 				return err
 			}
 		}
-		return r.sweep(ctx, people)
+		return r.sweep(ctx, &run{causes: causes}, people)
 	}}
 }
 
@@ -59,7 +66,7 @@ func (r *Reactor) Tend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.sweep(ctx, people)
+	return r.sweep(ctx, &run{}, people)
 }
 
 // prune forgets what the guard's window has left behind long ago.
@@ -94,11 +101,11 @@ func (r *Reactor) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Reactor) sweep(ctx context.Context, people []id.Person) error {
+func (r *Reactor) sweep(ctx context.Context, run *run, people []id.Person) error {
 	if len(people) == 0 {
 		return nil
 	}
-	result, err := r.bulk(ctx, &run{}, people)
+	result, err := r.bulk(ctx, run, people)
 	if err != nil {
 		return fmt.Errorf("reconcile: %w", err)
 	}

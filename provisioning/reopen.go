@@ -46,10 +46,10 @@ func (s *sheet) reopenAll(tx *db.Tx, ref string, until time.Time, ended []member
 
 func (s *sheet) reopen(tx *db.Tx, row membershipRow, keep Reason) error {
 	now := db.At(s.now)
-	if err := tx.Exec("update memberships set ended_at = null, end_cause = '' where id = ?", row.ID).Error; err != nil {
+	if err := tx.Exec("update memberships set ended_at = null, end_cause = '', ended_by = '' where id = ?", row.ID).Error; err != nil {
 		return fmt.Errorf("reopen membership: %w", err)
 	}
-	if err := tx.Exec(`update reasons set ended_at = null where membership = ? and ended_at = ? and kind not in (?, ?)
+	if err := tx.Exec(`update reasons set ended_at = null, ended_by = '' where membership = ? and ended_at = ? and kind not in (?, ?)
 		and (until is null or until > ?)`, row.ID, row.EndedAt, KindRule, KindKeep, now).Error; err != nil {
 		return fmt.Errorf("reopen reasons: %w", err)
 	}

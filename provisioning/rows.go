@@ -96,6 +96,7 @@ type membershipRow struct {
 	Since    db.Instant
 	EndedAt  db.Instant
 	EndCause string
+	EndedBy  id.Request
 	BeginsAt db.Instant
 }
 
@@ -112,6 +113,7 @@ type reasonRow struct {
 	Until         db.Instant
 	CreatedAt     db.Instant
 	EndedAt       db.Instant
+	EndedBy       id.Request
 }
 
 func (reasonRow) TableName() string { return "reasons" }
@@ -143,6 +145,7 @@ type heldRow struct {
 	Cause      Cause
 	CreatedAt  db.Instant
 	EndedAt    db.Instant
+	AskedBy    id.Request
 }
 
 func (heldRow) TableName() string { return "held_removals" }

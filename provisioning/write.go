@@ -124,11 +124,11 @@ type sheet struct {
 	vanished []heldRow
 
 	begin    []membershipRow
-	end      map[Cause][]id.Membership
+	end      map[ending][]id.Membership
 	roles    []membershipRow
 	planned  []membershipRow // planned ones that move, or are in force now
 	grounds  []reasonRow
-	lapsed   []id.Reason
+	lapsed   map[id.Request][]id.Reason
 	removals []removalRow
 	held     []stoppedRemoval
 	lift     []fenceRow
@@ -138,6 +138,20 @@ type sheet struct {
 	events  []feed.Event
 	tuples  []authz.Change
 	records []audit.Record
+}
+
+// ending is why memberships end, and by which call.
+type ending struct {
+	cause Cause
+	by    id.Request
+}
+
+// request names the call by which the person at hand changes.
+func (s *sheet) request() id.Request {
+	if of, ok := s.run.causes[s.person]; ok {
+		return of.Request
+	}
+	return s.run.cause.Request
 }
 
 // put notes one change of one person.
@@ -154,9 +168,10 @@ func (s *sheet) put(person id.Person, step step) {
 		s.roles = append(s.roles, membershipRow{ID: m.ID, Role: step.Role})
 	case OpRemove:
 		if s.end == nil {
-			s.end = map[Cause][]id.Membership{}
+			s.end = map[ending][]id.Membership{}
 		}
-		s.end[step.cause] = append(s.end[step.cause], m.ID)
+		end := ending{step.cause, s.request()}
+		s.end[end] = append(s.end[end], m.ID)
 	}
 	if step.guarded {
 		s.removals = append(s.removals, removalRow{Membership: m.ID, Person: person, GroupID: step.Group, Cause: step.cause, Source: step.source, At: db.At(s.now)})
@@ -170,7 +185,10 @@ func (s *sheet) put(person id.Person, step step) {
 		s.planned = append(s.planned, membershipRow{ID: m.ID, Role: step.Role, Since: db.At(m.Since), BeginsAt: db.At(m.Begins)})
 	}
 	for _, g := range step.End {
-		s.lapsed = append(s.lapsed, g.ID)
+		if s.lapsed == nil {
+			s.lapsed = map[id.Request][]id.Reason{}
+		}
+		s.lapsed[s.request()] = append(s.lapsed[s.request()], g.ID)
 	}
 	for _, g := range step.Add {
 		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: m.ID, Kind: g.Kind, Ref: g.Ref, Role: g.Role, PolicyVersion: g.Version,
@@ -235,14 +253,16 @@ func (s *sheet) fences(a assessment) {
 // flush writes the rows of this package.
 func (s *sheet) flush(tx *db.Tx) error {
 	now := db.At(s.now)
-	for part := range slices.Chunk(s.lapsed, chunkMost) {
-		if err := tx.Exec("update reasons set ended_at = ? where id in ? and ended_at is null", now, part).Error; err != nil {
-			return fmt.Errorf("end reasons: %w", err)
+	for request, reasons := range s.lapsed {
+		for part := range slices.Chunk(reasons, chunkMost) {
+			if err := tx.Exec("update reasons set ended_at = ?, ended_by = ? where id in ? and ended_at is null", now, request, part).Error; err != nil {
+				return fmt.Errorf("end reasons: %w", err)
+			}
 		}
 	}
-	for cause, members := range s.end {
+	for end, members := range s.end {
 		for part := range slices.Chunk(members, chunkMost) {
-			if err := tx.Exec("update memberships set ended_at = ?, end_cause = ? where id in ? and ended_at is null", now, cause, part).Error; err != nil {
+			if err := tx.Exec("update memberships set ended_at = ?, end_cause = ?, ended_by = ? where id in ? and ended_at is null", now, end.cause, end.by, part).Error; err != nil {
 				return fmt.Errorf("end memberships: %w", err)
 			}
 		}

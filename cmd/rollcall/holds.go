@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -75,6 +76,12 @@ func restoreCommand(use, short string) *cobra.Command {
 		if len(args) > 1 {
 			body["people"] = args[1:]
 		}
-		return r, api.do(c.Context(), "POST", "/api/v1/holds/"+url.PathEscape(args[0])+"/restore", body, &r)
+		path := "/api/v1/runs/" + url.PathEscape(args[0]) + "/undo"
+		if strings.HasPrefix(args[0], "hld_") {
+			path = "/api/v1/holds/" + url.PathEscape(args[0]) + "/restore"
+		} else if len(args) > 1 {
+			return r, fmt.Errorf("%s is undone for everybody, or not at all", args[0])
+		}
+		return r, api.do(c.Context(), "POST", path, body, &r)
 	})
 }

@@ -139,6 +139,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/holds/{id}", admins, "One hold", prov.GetHold),
 		httpapi.Op("POST", "/api/v1/holds/{id}/release", admins, "Let it happen", prov.ReleaseHold),
 		httpapi.Op("POST", "/api/v1/holds/{id}/reject", admins, "Keep everybody", prov.RejectHold),
+		httpapi.Op("POST", "/api/v1/runs/{id}/undo", admins, "Undo what a run of a source, a plan or a call took: give back for 14 days", prov.UndoRun),
 		httpapi.Op("POST", "/api/v1/holds/{id}/restore", admins, "Undo it: give back for 14 days", prov.RestoreHold),
 		httpapi.Op("GET", "/api/v1/audit", admins, "The audit log", ops.Audit),
 		httpapi.Op("GET", "/api/v1/audit/proof", admins, "Verify the audit log", ops.VerifyAudit),

@@ -22,7 +22,13 @@ create index fact_losses_by_person on fact_losses (person_id);
 create index fact_losses_by_was on fact_losses (field, was);
 create index fact_losses_at on fact_losses (at);
 
+-- By which call, or run of a source, a freeze came.
+alter table freezes add column request text not null default '';
+create index freezes_request on freezes (request) where request <> '';
+
 -- +goose Down
+drop index freezes_request;
+alter table freezes drop column request;
 drop table fact_losses;
 alter table sources drop column refresh_from;
 alter table sources drop column config_version;

@@ -1,0 +1,145 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// UndoRun undoes what one call, one run of a source or one applied plan took, whether the guard let it through, somebody released it, or it
+// is held: for KeepFor people have the memberships back that it ended, with their roles, the roles that it lowered, and the access that
+// it froze by disabling or deleting them. What it gave stays: it follows from what sources and the policy say. Read positions are kept by
+// person and were never taken. A veto and a freeze of the console stand, and no session or token lives again. A run that took nothing is
+// ErrNotFound; undone before it is no change.
+func (r *Reactor) UndoRun(ctx context.Context, cause directory.Cause, by id.Request) (Restored, error) {
+	freezes, people, err := r.takenBy(ctx, by)
+	if err != nil {
+		return Restored{}, err
+	}
+	if len(freezes)+len(people) == 0 {
+		return Restored{}, fmt.Errorf("%s took nothing that is known: %w", by, ErrNotFound)
+	}
+	out, err := r.undo(ctx, cause, string(by), freezes)
+	if err != nil {
+		return out, fmt.Errorf("undo %s: %w", by, err)
+	}
+	s := &sheet{run: &run{cause: cause}, now: r.clock()}
+	for part := range slices.Chunk(people, directMost) {
+		if err := r.db.Tx(ctx, func(tx *db.Tx) error {
+			n, whose, err := r.giveBackRun(tx, cause, by, part, out.Until)
+			out.Memberships, out.People = out.Memberships+n, append(out.People, whose...)
+			return err
+		}); err != nil {
+			return out, fmt.Errorf("undo %s: %w", by, err)
+		}
+	}
+	result, err := r.reconcile(ctx, &run{cause: cause}, people)
+	if out.Rev = max(out.Rev, result.Rev); err != nil {
+		return out, fmt.Errorf("undo %s: %w", by, err)
+	}
+	out.People = distinct(out.People)
+	s.record("run.undone", string(by), map[string]any{"people": len(out.People), "memberships": out.Memberships})
+	if err := r.db.Tx(ctx, func(tx *db.Tx) error { return r.tellHolds(tx, s) }); err != nil {
+		return out, err
+	}
+	return out, r.wait(ctx, out.Rev)
+}
+
+// ofRun chooses memberships m that a run ended, or asked the guard to end, which somebody then let through. What ended by its own date, or
+// because two people are one, is over.
+const ofRun = `m.end_cause in ('move', 'cleanup', 'absence', 'policy', 'release') and (m.ended_by = ? or m.end_cause = 'release' and exists (select 1 from held_removals h where h.membership = m.id and h.asked_by = ? and h.ended_at = m.ended_at))`
+
+// takenBy finds the standing freezes that a run brought, and who lost a membership, a role or a reason by it or is about to.
+func (r *Reactor) takenBy(ctx context.Context, by id.Request) (freezes []taken, people []id.Person, err error) {
+	if by == "" {
+		return nil, nil, nil
+	}
+	opened, err := r.directory.OpenedBy(ctx, by)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, f := range opened {
+		freezes = append(freezes, taken{f.ID, f.Person})
+	}
+	if err := r.db.Read(ctx).Raw(`select distinct m.person from memberships m where m.ended_at is not null and `+ofRun+`
+		union select m.person from reasons x join memberships m on m.id = x.membership where x.ended_by = ?
+		union select person from held_removals where asked_by = ?`, by, by, by, by).Scan(&people).Error; err != nil {
+		return nil, nil, fmt.Errorf("read what %s took: %w", by, err)
+	}
+	return freezes, distinct(people), nil
+}
+
+// giveBackRun reopens, in one transaction, what a run took of these people and keeps what it would take, and answers how many
+// memberships are back or have their role back, and whose anything was.
+func (r *Reactor) giveBackRun(tx *db.Tx, cause directory.Cause, by id.Request, people []id.Person, until time.Time) (n int, whose []id.Person, err error) {
+	c, _, err := r.lockPeople(tx, people)
+	if err != nil {
+		return 0, nil, err
+	}
+	s := &sheet{run: &run{cause: cause}, catalog: c, now: r.clock()}
+	var ended []membershipRow
+	if err := tx.Raw("select m.* from memberships m where m.ended_at is not null and m.person in ? and "+ofRun+" order by m.ended_at desc, m.id", people, by, by).Scan(&ended).Error; err != nil {
+		return 0, nil, fmt.Errorf("read ended memberships: %w", err)
+	}
+	if err := s.reopenAll(tx, string(by), until, ended); err != nil {
+		return 0, nil, err
+	}
+	raised, err := s.raiseRoles(tx, by, people, until)
+	if err != nil {
+		return 0, nil, err
+	}
+	n, whose = len(s.grounds), raised
+	for _, row := range ended {
+		whose = append(whose, row.Person)
+	}
+	var held []heldRow
+	if err := tx.Raw("select * from held_removals where ended_at is null and asked_by = ? and person in ?", by, people).Scan(&held).Error; err != nil {
+		return 0, nil, fmt.Errorf("read holds: %w", err)
+	}
+	for _, row := range held {
+		whose = append(whose, row.Person)
+	}
+	if err := s.keep(tx, string(by), until, held); err != nil {
+		return 0, nil, err
+	}
+	return n, whose, r.commit(tx, s)
+}
+
+// raiseRoles gives members who stayed the role back that a run took, and answers who they are. The next reconciliation reads it off the reason.
+func (s *sheet) raiseRoles(tx *db.Tx, by id.Request, people []id.Person, until time.Time) (raised []id.Person, err error) {
+	var rows []struct {
+		Membership id.Membership
+		Was        policies.Role
+		Role       policies.Role
+		Person     id.Person
+	}
+	if err := tx.Raw(`select x.membership, x.role as was, m.role, m.person from reasons x join memberships m on m.id = x.membership
+		where x.ended_by = ? and m.ended_at is null and m.person in ? and (x.until is null or x.until > ?) and not exists (select 1 from reasons k
+			where k.membership = m.id and k.kind = ? and k.ref = ? and k.ended_at is null) order by x.membership, x.id`, by, people, db.At(s.now), KindKeep, by).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read ended reasons: %w", err)
+	}
+	best := map[id.Membership]policies.Role{}
+	for _, row := range rows {
+		if row.Was.Strength() > max(row.Role.Strength(), best[row.Membership].Strength()) {
+			best[row.Membership] = row.Was
+		}
+	}
+	for _, row := range rows {
+		role, lost := best[row.Membership]
+		if !lost {
+			continue
+		}
+		delete(best, row.Membership)
+		raised = append(raised, row.Person)
+		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: row.Membership, Kind: KindKeep, Ref: string(by), Role: role,
+			Until: db.At(until), CreatedAt: db.At(s.now)})
+		s.record("membership.kept", string(row.Membership), map[string]any{"person": string(row.Person), "role": string(role), "until": until.Format(time.RFC3339)})
+	}
+	return raised, nil
+}
