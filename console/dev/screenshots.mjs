@@ -180,6 +180,28 @@ async function all(locale, mode, viewport, suffix) {
     await page.mouse.wheel(0, 3000);
     await wait();
   });
+  const known = (await api(page, "/api/v1/sources")).items ?? [];
+  if (!mock && !known.some((s) => s.kind === "hrfeed")) await page.request.post(`${base}/api/v1/sources`, { headers: { Origin: base }, data: { name: "personnel", kind: "hrfeed", priority: 30, dry_run: true } });
+  const personnel = (await api(page, "/api/v1/sources")).items?.find((s) => s.kind === "hrfeed")?.id;
+  const roster = { name: "2026-03.full.csv", mimeType: "text/csv", buffer: Buffer.from("工号,姓名,部门,岗位,岗位级别,入职日期,最后工作日\nE0001,陈晓梅,研发,工程师,P6,2021-03-01,\nE0002,Ava Lindqvist,Sales,Account manager,P5,03/04/2026,\nE0003,周雨桐,供应链,计划员,P4,2024-07-15,2026-12-31\n,无名,研发,,,2026-01-01,\nE0004,李敏,制造,班长,P3,2020-02-30,\n") };
+  const hand = async () => {
+    await page.locator("input[type=file]").setInputFiles(roster);
+    await page.locator("[data-report]").first().waitFor({ timeout: 15_000 }).catch(() => complaints.push("no report came"));
+    await wait();
+  };
+  await visit(page, at("source-feed"), `/admin/sources/${personnel}`);
+  await visit(page, at("source-feed-preview"), `/admin/sources/${personnel}`, async () => {
+    await hand();
+    await page.locator("[data-report]").first().evaluate((e) => e.scrollIntoView({ block: "start" }));
+    await wait();
+  });
+  await visit(page, at("source-feed-refused"), `/admin/sources/${personnel}`, async () => {
+    await hand();
+    await page.locator("[data-report] table").first().scrollIntoViewIfNeeded();
+    await page.mouse.move(700, 600);
+    await page.mouse.wheel(0, 400);
+    await wait();
+  });
   await visit(page, at("audit"), "/admin/audit", async () => {
     await page.locator("button[aria-expanded]").first().click({ timeout: 3000 }).catch(() => {});
     await wait();

@@ -46,7 +46,7 @@ async function problemOf(response: Response): Promise<Problem> {
   return new Problem(response.status, text(body["code"]) || `http_${response.status}`, text(body["detail"]) || text(body["title"]) || response.statusText, text(body["request_id"]), lines, body);
 }
 
-type Options = { query?: Record<string, string | number | undefined | null>; body?: unknown; signal?: AbortSignal; quiet?: boolean };
+type Options = { query?: Record<string, string | number | undefined | null>; body?: unknown; file?: Blob; signal?: AbortSignal; quiet?: boolean };
 
 /** path puts values into a path: path`/people/${id}`, escaped. */
 export const path = (parts: TemplateStringsArray, ...values: (string | number)[]) =>
@@ -60,13 +60,14 @@ export async function call<T>(method: string, target: string, options: Options =
   }
   const headers: Record<string, string> = { Accept: "application/json" };
   if (options.body !== undefined) headers["Content-Type"] = "application/json";
+  if (options.file !== undefined) headers["Content-Type"] = options.file.type || "application/octet-stream";
   let response: Response;
   try {
     response = await fetch(`${target.startsWith("/auth/") ? "" : "/api/v1"}${target}${query.size ? `?${query}` : ""}`, {
       method,
       headers,
       credentials: "same-origin",
-      body: options.body === undefined ? undefined : JSON.stringify(options.body),
+      body: options.file ?? (options.body === undefined ? undefined : JSON.stringify(options.body)),
       signal: options.signal,
     });
   } catch (error) {

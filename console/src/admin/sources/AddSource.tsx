@@ -29,7 +29,7 @@ function Form({ close }: { close: () => void }) {
   const textOf = useProblemText();
   const queries = useQueryClient();
   const [, go] = useLocation();
-  const [kind, setKind] = useState<"scim" | "ldap">("scim");
+  const [kind, setKind] = useState<"scim" | "hrfeed" | "ldap">("scim");
   const [name, setName] = useState("");
   const [priority, setPriority] = useState(100);
   const [correlate, setCorrelate] = useState<string[]>([]);
@@ -42,13 +42,13 @@ function Form({ close }: { close: () => void }) {
       go(`/admin/sources/${made.id}`);
     },
   });
-  const ready = kind === "scim" && valid(name);
+  const ready = kind !== "ldap" && valid(name);
   const submit = () => ready && create.mutate();
   return (
     <Modal open title={t.source.add} okText={t.source.create} okButtonProps={{ disabled: !ready, loading: create.isPending }} cancelText={t.shell.cancel} onOk={submit} onCancel={close}>
       <p className={styles.muted}>{t.source.addText}</p>
       <div className={own.form}>
-        <Segmented<"scim" | "ldap"> value={kind} onChange={setKind} options={(["scim", "ldap"] as const).map((value) => ({ value, label: t.words.source[value] }))} />
+        <Segmented<"scim" | "hrfeed" | "ldap"> value={kind} onChange={setKind} options={(["scim", "hrfeed", "ldap"] as const).map((value) => ({ value, label: t.words.source[value] }))} />
         {kind === "ldap" ? (
           <p>{t.source.addLdap}</p>
         ) : (

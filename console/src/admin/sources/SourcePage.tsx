@@ -6,6 +6,7 @@ import { Page } from "../../ui/page";
 import { Tag } from "../../ui/people";
 import { Loaded } from "../../ui/states";
 import { Connection } from "./Connection";
+import { Feed } from "./feed/Feed";
 import { Standing } from "./Health";
 import { Directory } from "./ldap/Directory";
 import { Ignored, Overview } from "./Overview";
@@ -54,10 +55,11 @@ function Parts({ source: s }: { source: SourceDetail }) {
       <Standing health={s.health} />
       <Preview source={s} />
       {s.kind === "ldap" && <Directory source={s} />}
-      {s.kind !== "scim" && <Runs source={s.id} />}
+      {s.kind === "hrfeed" && <Feed source={s} />}
+      {s.kind === "ldap" && <Runs source={s.id} />}
       <Overview source={s} />
       {s.kind === "scim" && <Connection source={s} />}
-      {s.kind === "scim" && <Tokens source={s} />}
+      {s.kind !== "ldap" && <Tokens source={s} />}
       {s.kind === "scim" && <Requests source={s} />}
       {s.kind === "scim" && <Ignored source={s} />}
     </>

@@ -1,6 +1,7 @@
 import { access } from "./access";
 import { audit } from "./audit";
 import { chat } from "./chat";
+import { feed } from "./feed";
 import { groups } from "./groups";
 import { health } from "./health";
 import { holds } from "./holds";
@@ -17,4 +18,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, source, sources, preview, review, audit };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, feed, source, sources, preview, review, audit };

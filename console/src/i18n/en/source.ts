@@ -1,7 +1,7 @@
 // Texts of the page of one source, and of adding one.
 export const source = {
   add: "Add a source",
-  addText: "A SCIM source pushes people and groups here: Entra ID, Okta and the like. An LDAP or Active Directory source is read by the server and stands in its configuration file.",
+  addText: "A SCIM source pushes people and groups here: Entra ID, Okta and the like. An HR feed brings personnel files: CSV, xlsx, JSON. An LDAP or Active Directory source is read by the server and stands in its configuration file.",
   addName: "Name",
   addNameHint: "a to z, 0 to 9 and -, never changed later",
   addPriority: "Priority",

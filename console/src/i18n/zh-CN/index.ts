@@ -2,6 +2,7 @@ import type { Texts } from "../types";
 import { access } from "./access";
 import { audit } from "./audit";
 import { chat } from "./chat";
+import { feed } from "./feed";
 import { groups } from "./groups";
 import { health } from "./health";
 import { holds } from "./holds";
@@ -18,4 +19,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, source, sources, preview, review, audit } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, feed, source, sources, preview, review, audit } satisfies Texts;

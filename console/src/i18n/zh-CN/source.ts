@@ -2,7 +2,7 @@ import type { Texts } from "../types";
 
 export const source = {
   add: "添加数据源",
-  addText: "SCIM 数据源会主动推送人员与组，例如 Entra ID、Okta。LDAP 或 Active Directory 数据源由服务器读取，写在配置文件中。",
+  addText: "SCIM 数据源会主动推送人员与组，例如 Entra ID、Okta。HR 数据源以文件提供人员：CSV、xlsx、JSON。LDAP 或 Active Directory 数据源由服务器读取，写在配置文件中。",
   addName: "名称",
   addNameHint: "a 至 z、0 至 9 以及 -，之后不可更改",
   addPriority: "优先级",
