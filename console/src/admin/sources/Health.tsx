@@ -80,7 +80,7 @@ export function Trouble({ health: h }: { health: How }) {
       <div>{say.todo}</div>
       <details>
         <summary className={styles.small}>{t.health.detail}</summary>
-        <code className={own.words}>{h.error.text}</code>
+        <code className={own.words}>{h.error.code === "file" ? word(t.feed.problem, h.error.text) : h.error.text}</code>
       </details>
     </div>
   );

@@ -53,9 +53,9 @@ function Parts({ source: s }: { source: SourceDetail }) {
   return (
     <>
       <Standing health={s.health} />
+      {s.kind === "hrfeed" && <Feed source={s} />}
       <Preview source={s} />
       {s.kind === "ldap" && <Directory source={s} />}
-      {s.kind === "hrfeed" && <Feed source={s} />}
       {s.kind === "ldap" && <Runs source={s.id} />}
       <Overview source={s} />
       {s.kind === "scim" && <Connection source={s} />}

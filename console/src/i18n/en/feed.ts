@@ -35,6 +35,7 @@ export const feed = {
   value: "In the file",
   people: "What differs",
   person: "Person",
+  differs: "Attributes",
   outcome: { new: "New", changed: "Changed", ended: "Ended", deleted: "Deleted", absent: "Missing", back: "Back" },
   planned: (field: string, when: string) => `${field} from ${when}`,
   losses: "Memberships that would end",
@@ -83,6 +84,8 @@ export const feed = {
   },
   why: {
     no_key: "It does not say whose row it is.",
+    bad_key: "The number cannot be one of a person.",
+    short_row: "The row has fewer cells than the header.",
     bad_date: "The date cannot be read.",
     bad_value: "The value cannot be read.",
     unreadable: "The row cannot be read.",

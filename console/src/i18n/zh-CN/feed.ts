@@ -36,6 +36,7 @@ export const feed = {
   value: "文件中的内容",
   people: "有哪些差异",
   person: "人员",
+  differs: "属性",
   outcome: { new: "新增", changed: "更改", ended: "结束", deleted: "删除", absent: "缺失", back: "返回" },
   planned: (field: string, when: string) => `${field}，自 ${when} 起`,
   losses: "将会结束的成员关系",
@@ -84,6 +85,8 @@ export const feed = {
   },
   why: {
     no_key: "没有说明是谁的行。",
+    bad_key: "此编号不可能属于某个人。",
+    short_row: "此行的单元格少于表头。",
     bad_date: "日期无法识别。",
     bad_value: "内容无法识别。",
     unreadable: "此行无法读取。",

@@ -57,7 +57,7 @@ export function Files({ files }: { files: Taken[] }) {
           rowKey="run"
           columns={columns}
           dataSource={files}
-          scroll={{ x: "max-content" }}
+          scroll={{ x: 640 }}
           pagination={files.length > 10 ? { pageSize: 10, showSizeChanger: false, size: "small" } : false}
           expandable={{ rowExpandable: (f) => f.findings.length > 0, expandedRowRender: (f) => <Findings title={t.feed.refused} hint="" items={f.findings} /> }}
         />

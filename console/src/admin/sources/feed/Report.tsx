@@ -30,7 +30,7 @@ export function Report({ report: r, again, saved, save }: { report: What; again:
           </div>
         </div>
       </div>
-      {r.mode === "dry_run" && <p className={styles.muted}>{t.feed.dryRun}</p>}
+      {r.mode === "dry_run" && <p className={styles.muted} style={{ marginBottom: 12 }}>{t.feed.dryRun}</p>}
       <Card>
         <Counts counts={r.counts} />
       </Card>
@@ -90,7 +90,7 @@ export function Findings({ title, hint, items }: { title: string; hint: string; 
   ];
   return (
     <Section title={title} hint={hint}>
-      <Table<RowFinding> size="small" rowKey={(f) => `${f.line ?? ""} ${f.column ?? ""} ${f.code} ${f.key ?? ""}`} columns={columns} dataSource={items} scroll={{ x: "max-content" }} pagination={items.length > 10 ? { pageSize: 10, showSizeChanger: false, size: "small" } : false} />
+      <Table<RowFinding> size="small" rowKey={(f) => `${f.line ?? ""} ${f.column ?? ""} ${f.code} ${f.key ?? ""}`} columns={columns} dataSource={items} tableLayout="fixed" scroll={{ x: 720 }} pagination={items.length > 10 ? { pageSize: 10, showSizeChanger: false, size: "small" } : false} />
     </Section>
   );
 }
@@ -116,7 +116,7 @@ function People({ items }: { items: FeedDiff[] }) {
     },
     { title: "", key: "outcome", width: 100, render: (_, d) => <Tag tone={tones[d.outcome]}>{word(t.feed.outcome, d.outcome)}</Tag> },
     {
-      title: t.feed.people,
+      title: t.feed.differs,
       key: "fields",
       render: (_, d) =>
         (d.fields ?? []).map((f) => (
@@ -129,7 +129,7 @@ function People({ items }: { items: FeedDiff[] }) {
   ];
   return (
     <Section title={t.feed.people}>
-      <Table<FeedDiff> size="small" rowKey="key" columns={columns} dataSource={items} scroll={{ x: "max-content" }} pagination={items.length > 10 ? { pageSize: 10, showSizeChanger: false, size: "small" } : false} />
+      <Table<FeedDiff> size="small" rowKey="key" columns={columns} dataSource={items} tableLayout="fixed" scroll={{ x: 720 }} pagination={items.length > 10 ? { pageSize: 10, showSizeChanger: false, size: "small" } : false} />
     </Section>
   );
 }
