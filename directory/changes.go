@@ -31,10 +31,11 @@ type CreateRecord struct{ Record Record }
 
 // EditRecord reads a record under its lock, lets Edit change it and writes what changed. IfVersion nil means any
 // version, else ErrVersion unless it holds the present one. Edit may be called more than once, on fresh copies.
-// Link, Source, Key, Person, Version and the instants of the row cannot be edited.
+// Link, Source, Key, Person, Version and the instants of the row cannot be edited. By Key a deleted record is ErrNotFound too.
 type EditRecord struct {
 	Source    id.Source
 	Link      id.Link
+	Key       string // in place of Link
 	IfVersion []int64
 	Edit      func(*Record) error
 }
@@ -114,6 +115,7 @@ type PutGroup struct {
 type EditGroup struct {
 	Source    id.Source
 	Group     id.DirectoryGroup
+	Key       string // in place of Group
 	IfVersion []int64
 	Edit      func(*GroupRecord) error
 	Add       []string

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -138,12 +139,12 @@ func (w *work) groupArrived(source id.Source, key string) error {
 }
 
 func (w *work) editGroup(c EditGroup) (Outcome, error) {
-	row, err := w.lockGroup(c.Source, c.Group, "")
+	row, err := w.lockGroup(c.Source, c.Group, c.Key)
 	if err != nil {
 		return "", err
 	}
-	if row == nil || c.Group == "" {
-		return "", fmt.Errorf("group %s: %w", c.Group, ErrNotFound)
+	if row == nil || c.Group == "" && c.Key == "" {
+		return "", fmt.Errorf("group %s: %w", cmp.Or(string(c.Group), c.Key), ErrNotFound)
 	}
 	if err := matches(c.IfVersion, row.Version); err != nil {
 		return "", err

@@ -27,7 +27,13 @@ func (w *work) changeMembers(g GroupRecord, replace *[]string, add, remove []str
 	for _, v := range add {
 		keep[v] = true
 	}
-	remove = slices.DeleteFunc(slices.Clone(remove), func(v string) bool { return keep[v] }) // removed, then added: it stays
+	remove = slices.DeleteFunc(slices.Clone(remove), func(v string) bool { // removed, then added: it stays
+		stays := keep[v]
+		if stays && replace != nil { // it is there: nothing to write
+			delete(keep, v)
+		}
+		return stays
+	})
 	add = sorted(keep)
 	for part := range slices.Chunk(remove, chunk) {
 		var present []string

@@ -175,7 +175,11 @@ func matches(wanted []int64, version int64) error {
 }
 
 func (w *work) editRecord(c EditRecord) (Outcome, error) {
-	e, err := w.find(c.Source, c.Link)
+	link := c.Link
+	if e := w.byKey[reference{c.Source, c.Key}]; link == "" && e != nil {
+		link = e.after.Link
+	}
+	e, err := w.find(c.Source, link)
 	if err != nil {
 		return "", err
 	}

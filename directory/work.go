@@ -243,7 +243,11 @@ func (w *work) prefetch(changes []Change) error {
 			w.prepared[i] = prepared{rec, hash}
 			keys[rec.Source], pulled[rec.Source] = append(keys[rec.Source], rec.Key), true
 		case EditRecord:
-			links[c.Link] = true
+			if c.Link != "" {
+				links[c.Link] = true
+				continue
+			}
+			keys[c.Source], full[reference{c.Source, c.Key}] = append(keys[c.Source], c.Key), true
 		case LinkRecord:
 			links[c.Link] = true
 		case placeRecords:

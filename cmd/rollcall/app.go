@@ -64,7 +64,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -205,7 +205,7 @@ func (a *app) wireLDAP(ctx context.Context) error {
 		if err := a.addPasswords(l, source.ID); err != nil {
 			return fmt.Errorf("ldap source %s: %w", l.Name, err)
 		}
-		s := &ldap.Syncer{Store: a.people, Source: source, Config: l.Config, Log: a.log.With("source", l.Name)}
+		s := &ldap.Syncer{Store: a.people, DB: a.db, Source: source, Config: l.Config, Log: a.log.With("source", l.Name)}
 		a.ldap[l.Name] = s
 		a.closers = append(a.closers, s.Close)
 	}

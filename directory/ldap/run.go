@@ -77,9 +77,7 @@ func (s *Syncer) Run(ctx context.Context, every time.Duration) error {
 	for {
 		wait := p.PollInterval
 		due := !time.Now().Before(full)
-		if due {
-			s.forget()
-		}
+		trust := !due
 		if !due && !time.Now().Before(rest) {
 			moved, err := s.moved(ctx)
 			if ctx.Err() != nil {
@@ -91,7 +89,7 @@ func (s *Syncer) Run(ctx context.Context, every time.Duration) error {
 			due = err == nil && moved
 		}
 		if due {
-			rep, err := s.Sync(ctx)
+			rep, err := s.sync(ctx, trust)
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}

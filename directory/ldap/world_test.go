@@ -42,6 +42,7 @@ func (a *access) Settle(context.Context, directory.Cause, []id.Person, int64) er
 // world is a directory store with one LDAP source.
 type world struct {
 	t      testing.TB
+	db     *db.DB
 	store  *directory.Store
 	feed   *feed.Feed
 	source directory.Source
@@ -64,12 +65,12 @@ func (l *lockedBuffer) Write(p []byte) (int, error) {
 
 func newWorld(t testing.TB, d *db.DB) *world {
 	t.Helper()
-	for _, migrate := range []func(context.Context, *db.DB) error{feed.Migrate, audit.Migrate, directory.Migrate} {
+	for _, migrate := range []func(context.Context, *db.DB) error{feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate} {
 		if err := migrate(t.Context(), d); err != nil {
 			t.Fatal(err)
 		}
 	}
-	w := &world{t: t, access: &access{}, log: &bytes.Buffer{}}
+	w := &world{t: t, db: d, access: &access{}, log: &bytes.Buffer{}}
 	w.logs = slog.New(slog.NewTextHandler(&lockedBuffer{b: w.log}, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.feed = feed.New(d, "test", w.logs)
 	w.store = directory.New(d, w.feed, w.logs)
@@ -83,7 +84,7 @@ func newWorld(t testing.TB, d *db.DB) *world {
 }
 
 func (w *world) syncer(c ldap.Config) *ldap.Syncer {
-	s := &ldap.Syncer{Store: w.store, Source: w.source, Config: c, Log: w.logs}
+	s := &ldap.Syncer{Store: w.store, DB: w.db, Source: w.source, Config: c, Log: w.logs}
 	w.t.Cleanup(func() { s.Close() })
 	return s
 }

@@ -1,0 +1,94 @@
+package ldap
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"slices"
+)
+
+// digest stands for the content of an entry.
+type digest [16]byte
+
+func (d digest) text() string {
+	if d == (digest{}) {
+		return ""
+	}
+	return hex.EncodeToString(d[:])
+}
+
+func parseDigest(text string) (d digest) {
+	if raw, err := hex.DecodeString(text); err == nil && len(raw) == len(d) {
+		copy(d[:], raw)
+	}
+	return d
+}
+
+// digester makes digests of entries, one after the other.
+type digester struct {
+	h      hash.Hash
+	names  []string
+	values []string
+	buf    []byte
+}
+
+func newDigester() *digester { return &digester{h: sha256.New()} }
+
+// refers tells whether an attribute of a group lists its members, which have a digest of their own.
+func refers(name string) bool {
+	return name == "member" || name == "uniquemember" || name == "memberuid"
+}
+
+// entry answers the digest of everything that was read of o but its name and its members. Neither the order of attributes nor of values counts.
+func (d *digester) entry(o Object) digest {
+	d.names = d.names[:0]
+	for name, values := range o.Attrs {
+		if len(values) > 0 && !(o.Class == ClassGroup && refers(name)) {
+			d.names = append(d.names, name)
+		}
+	}
+	slices.Sort(d.names)
+	d.h.Reset()
+	d.buf = append(d.buf[:0], o.Class...)
+	for _, name := range d.names {
+		d.put(name)
+		values := o.Attrs[name]
+		d.buf = binary.AppendUvarint(d.buf, uint64(len(values)))
+		if len(values) > 1 {
+			d.values = append(d.values[:0], values...)
+			slices.Sort(d.values)
+			values = d.values
+		}
+		for _, v := range values {
+			d.put(v)
+		}
+	}
+	d.h.Write(d.buf)
+	return d.sum()
+}
+
+func (d *digester) put(text string) {
+	d.buf = binary.AppendUvarint(d.buf, uint64(len(text)))
+	d.buf = append(d.buf, text...)
+}
+
+func (d *digester) sum() (out digest) {
+	d.buf = d.h.Sum(d.buf[:0])
+	copy(out[:], d.buf)
+	return out
+}
+
+// members answers the digest of a set, in whatever order.
+func (d *digester) members(set []*object) digest {
+	total := [2]uint64{1, uint64(len(set))}
+	for _, o := range set {
+		sum := sha256.Sum256([]byte(o.key))
+		total[0] += binary.BigEndian.Uint64(sum[:8])
+		total[1] += binary.BigEndian.Uint64(sum[8:16])
+	}
+	var out digest
+	binary.BigEndian.PutUint64(out[:8], total[0])
+	binary.BigEndian.PutUint64(out[8:], total[1])
+	return out
+}

@@ -1,0 +1,345 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// fullPass is one reading of the whole directory beside the space. What was shown and is the same is only marked.
+type fullPass struct {
+	s        *Syncer
+	p        *pass
+	mark     uint32
+	trust    bool // what was written is believed to stand
+	standing map[string]bool
+	fresh    map[string]bool // keys that were shown and are not in the space
+	count    map[Class]int
+	visible  bool // a group showed members
+}
+
+// compare reads the whole directory and writes what differs. Without trust everything is compared with the store itself.
+func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
+	reader, err := s.reader()
+	if err != nil {
+		return err
+	}
+	p, err := s.config().prepare()
+	if err != nil {
+		return err
+	}
+	sp, state, err := s.open(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := s.Store.RecordKeys(ctx, s.Source.ID)
+	if err != nil {
+		return fmt.Errorf("read what is known of source %s: %w", s.Source.Name, err)
+	}
+	c := &fullPass{s: s, p: newPass(p, s.Source, sp, rep), mark: sp.nextMark(), trust: trust && state.mapping == mappingKey(s.config()),
+		standing: make(map[string]bool, len(known)), fresh: map[string]bool{}, count: map[Class]int{}}
+	c.p.whole = true
+	for _, k := range known {
+		if k.AbsentSince.IsZero() && k.DeletedAt.IsZero() {
+			c.standing[k.Key] = true
+		}
+	}
+	begun := time.Now()
+	rep.Proof, err = reader.Snapshot(ctx, c.read)
+	rep.ReadTime = time.Since(begun)
+	if err != nil || !rep.Proof.Complete() {
+		return s.incomplete(ctx, c, known, err)
+	}
+	if err := c.plausible(known); err != nil {
+		rep.find(Error, "implausible", "%v", err)
+		return err
+	}
+	if rep.Proof.Counts[ClassPerson] == 0 {
+		rep.find(Warning, "no_people", "no person was found: look at base and person_classes")
+	}
+	c.p.raced, c.p.proof = rep.Proof.Moved, rep.Proof.text()
+	if err := c.missing(ctx, reader, known); err != nil {
+		return err
+	}
+	return s.settle(ctx, c)
+}
+
+// read takes one page.
+func (c *fullPass) read(objects []Object) error {
+	if len(objects) == 0 {
+		return nil
+	}
+	c.count[objects[0].Class] += len(objects)
+	c.s.progress(Progress{Phase: "read", Class: objects[0].Class, Done: c.count[objects[0].Class]})
+	for _, o := range objects {
+		known := c.p.sp.objects[o.Key]
+		if known == nil || known.class != o.Class {
+			c.fresh[o.Key] = true
+		} else {
+			known.mark = c.mark
+		}
+		if o.Class == ClassPerson && known != nil && c.trust && known.class == o.Class && known.dn == o.DN && c.standing[o.Key] && c.p.d.entry(o) == known.hash {
+			c.p.rep.tally(ClassPerson, directory.Unchanged, 1)
+			continue
+		}
+		if known != nil && !c.trust {
+			known.hash, known.members = digest{}, digest{}
+		}
+		if known != nil && o.Class == ClassPerson && !c.standing[o.Key] {
+			known.hash = digest{} // the store took its record away meanwhile
+		}
+		if err := c.p.put(o); err != nil {
+			return err
+		}
+		if o.Class == ClassGroup {
+			c.visible = c.visible || c.p.shown[len(c.p.shown)-1].group.visible
+		}
+	}
+	return nil
+}
+
+func (c *fullPass) met(key string) bool {
+	o := c.p.sp.objects[key]
+	return c.fresh[key] || o != nil && o.mark == c.mark
+}
+
+// plausible refuses a reading that is complete, and still cannot be this directory.
+func (c *fullPass) plausible(known []directory.RecordKey) error {
+	const enough = 5
+	var live, met int
+	for _, k := range known {
+		if !k.DeletedAt.IsZero() {
+			continue
+		}
+		live++
+		if c.met(k.Key) {
+			met++
+		}
+	}
+	switch people := c.count[ClassPerson]; {
+	case live > 0 && people == 0:
+		return fmt.Errorf("%w: it shows no people, and %d are known: look at base, person_classes and the account's rights", ErrImplausible, live)
+	case live >= enough && met == 0:
+		return fmt.Errorf("%w: none of the %d people it shows is among the %d that are known: is it another directory, or is id_attribute changed?", ErrImplausible, people, live)
+	}
+	return nil
+}
+
+// incomplete lets nothing of a reading without proof in, but for explicit disables: those are no inference, and a
+// server that fails on each last page must not keep leavers in.
+func (s *Syncer) incomplete(ctx context.Context, c *fullPass, known []directory.RecordKey, cause error) error {
+	rep := c.p.rep
+	for _, why := range rep.Proof.Missing {
+		rep.find(Error, "incomplete", "%s", why)
+	}
+	links := map[string]id.Link{}
+	for _, k := range known {
+		if k.DeletedAt.IsZero() {
+			links[k.Key] = k.Link
+		}
+	}
+	var disabled []string
+	for _, shown := range c.p.shown {
+		if shown.class != ClassPerson {
+			continue
+		}
+		entry := c.p.spool.get(ClassPerson, shown.at)
+		if active, _ := status(entry); !active && links[entry.Key] != "" {
+			disabled = append(disabled, entry.Key)
+		}
+	}
+	for part := range slices.Chunk(disabled, batch) {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := s.disable(ctx, c.p, part, links); err != nil {
+			cause = errors.Join(cause, err)
+			break
+		}
+	}
+	if cause != nil {
+		return fmt.Errorf("%w: nobody was marked absent: %w", ErrIncomplete, cause)
+	}
+	return fmt.Errorf("%w: nobody was marked absent: %s", ErrIncomplete, rep.Proof.Missing[0])
+}
+
+func (s *Syncer) disable(ctx context.Context, p *pass, keys []string, links map[string]id.Link) error {
+	changes := make([]directory.Change, len(keys), len(keys)+1)
+	var rows []*object
+	for i, key := range keys {
+		changes[i] = directory.EditRecord{Source: s.Source.ID, Link: links[key], Edit: func(r *directory.Record) error {
+			r.Active = false
+			return nil
+		}}
+		if o := p.sp.objects[key]; o != nil {
+			o.hash = digest{} // the record is not what the entry says
+			rows = append(rows, o)
+		}
+	}
+	changes = append(changes, directory.Alongside{Write: func(tx *db.Tx) error {
+		if err := fence(tx, s.Source.ID, s.holder(), s.now()); err != nil {
+			return err
+		}
+		return storeObjects(tx, s.Source.ID, rows, nil)
+	}})
+	done, err := s.Store.Apply(ctx, s.cause(p.rep, "disabled in the directory"), changes...)
+	if err != nil {
+		return err
+	}
+	for _, o := range done.Outcomes[:len(keys)] {
+		if o != directory.Unchanged {
+			p.rep.Disabled++
+		}
+	}
+	return nil
+}
+
+// missing finds who was not shown. People count as gone where the server does not know them when asked by id, either: an entry may slip from
+// one page to another while it is renamed. A class of which nothing was shown, but something is known, stays: rights to read it
+// are lost more often than all of it.
+func (c *fullPass) missing(ctx context.Context, reader Reader, known []directory.RecordKey) error {
+	var people []string
+	for _, k := range known {
+		if c.standing[k.Key] && !c.met(k.Key) {
+			people = append(people, k.Key)
+		}
+	}
+	if len(people) > 0 {
+		found, err := reader.Lookup(ctx, ClassPerson, people)
+		if err != nil {
+			return fmt.Errorf("%w: %d absences could not be confirmed: %w", ErrIncomplete, len(people), err)
+		}
+		if len(found) > 0 {
+			c.p.rep.find(Info, "slipped", "%d people were missed by the pages and found by their id", len(found))
+		}
+		there := map[string]bool{}
+		for _, o := range found {
+			there[o.Key] = true
+			if err := c.read([]Object{o}); err != nil {
+				return err
+			}
+		}
+		people = slices.DeleteFunc(people, func(k string) bool { return there[k] })
+	}
+	if len(people) > 0 {
+		c.p.rep.find(Warning, "absent", "%d people are no longer in the directory", len(people))
+	}
+	gone := map[string]bool{}
+	for _, key := range people {
+		gone[key] = true
+		if c.p.sp.objects[key] == nil { // the space never knew it
+			c.p.lost = append(c.p.lost, &object{key: key, class: ClassPerson})
+		}
+	}
+	units, groups, err := c.stale(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range c.p.sp.objects {
+		if o.mark == c.mark {
+			continue
+		}
+		if o.class != ClassPerson || gone[o.key] || !c.standing[o.key] { // nobody stands by it any more
+			c.p.lost = append(c.p.lost, o)
+		}
+	}
+	c.p.lost = append(c.p.lost, slices.Concat(units, groups)...)
+	c.hidden(ClassUnit, "units_hidden", "unit")
+	c.hidden(ClassGroup, "groups_hidden", "group")
+	slices.SortFunc(c.p.lost, func(a, b *object) int { return depth(folded(a)) - depth(folded(b)) })
+	return nil
+}
+
+// stale answers units and groups that the store has of the source and neither the directory nor the space knows.
+func (c *fullPass) stale(ctx context.Context) (units, groups []*object, err error) {
+	all, err := c.s.Store.UnitsOf(ctx, c.s.Source.ID)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.p.known = map[string]directory.Unit{}
+	for _, u := range all { // parents before children
+		c.p.known[u.Key] = u
+		if !c.fresh[u.Key] && c.p.sp.objects[u.Key] == nil {
+			units = append(units, &object{key: u.Key, class: ClassUnit})
+		}
+	}
+	list, err := c.s.groups(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, g := range list {
+		if !c.fresh[g.Key] && c.p.sp.objects[g.Key] == nil {
+			groups = append(groups, &object{key: g.Key, class: ClassGroup})
+		}
+	}
+	return units, groups, nil
+}
+
+// hidden keeps a class of which nothing was shown.
+func (c *fullPass) hidden(class Class, code, word string) {
+	if c.count[class] > 0 {
+		return
+	}
+	lost := func(o *object) bool { return o.class == class }
+	before := len(c.p.lost)
+	if c.p.lost = slices.DeleteFunc(c.p.lost, lost); len(c.p.lost) < before {
+		c.p.rep.find(Warning, code, "no %s was found, and %d are known; they stay", word, before-len(c.p.lost))
+	}
+}
+
+// settle writes what a complete reading showed.
+func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
+	p, rep := c.p, c.p.rep
+	p.blind = c.count[ClassGroup] > 0 && !c.visible
+	p.index()
+	p.follow()
+	doubles, unknown := 0, 0
+	for _, o := range p.sp.objects {
+		if o.class == ClassPerson && o.user != "" && !p.sp.keeps(o) {
+			doubles++
+		}
+		if o.class == ClassPerson && o.manager != nil && o.manager.owner == nil {
+			unknown++
+		}
+	}
+	if doubles > 0 {
+		rep.find(Warning, "login_twice", "%d people have the login of another entry; they are kept without it", doubles)
+	}
+	if unknown > 0 {
+		rep.find(Info, "manager_unknown", "%d people name a manager who is not in the directory", unknown)
+	}
+	if p.blind {
+		rep.find(Warning, "members_hidden", "no group shows a member: may the account read them? Members stay as they are")
+	}
+	cursor := cursorOf(s.config(), rep.Proof.Cursor)
+	err := s.write(ctx, p, func() []directory.Change {
+		if stored, err := s.Store.Cursor(ctx, s.Source.ID); err == nil && stored == cursor {
+			return nil
+		}
+		return []directory.Change{directory.PutCursor{Source: s.Source.ID, Value: cursor}}
+	})
+	if p.dangling > 0 {
+		rep.find(Info, "member_unknown", "%d members of groups are not in the directory", p.dangling)
+	}
+	return err
+}
+
+func (s *Syncer) groups(ctx context.Context) (all []directory.GroupRecord, err error) {
+	for after := (directory.GroupQuery{Source: s.Source.ID, Limit: batch, NoTotal: true, NoRaw: true}); ; {
+		page, err := s.Store.FindGroups(ctx, after)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Groups...)
+		if len(page.Groups) < batch {
+			return all, nil
+		}
+		after.After = page.Groups[len(page.Groups)-1].ID
+	}
+}

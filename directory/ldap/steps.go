@@ -1,0 +1,284 @@
+package ldap
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-im/rollcall/directory"
+)
+
+// step is one thing to write, with the entries whose rows go with it.
+type step struct {
+	class  Class
+	change directory.Change // nil: only the row
+	o      *object          // nil: only gone
+	gone   []*object
+}
+
+// order answers the entries to be looked at, what others refer to first: units from the top, managers before those who report to them.
+func (p *pass) order() []*object {
+	var units, people, groups []*object
+	sets := map[*object]bool{}
+	add := func(o *object) {
+		if sets[o] || p.sp.objects[o.key] != o {
+			return
+		}
+		sets[o] = true
+		switch o.class {
+		case ClassUnit:
+			units = append(units, o)
+		case ClassPerson:
+			people = append(people, o)
+		case ClassGroup:
+			groups = append(groups, o)
+		}
+	}
+	for o := range p.units {
+		add(o)
+	}
+	for o := range p.people {
+		add(o)
+	}
+	for o := range p.groups {
+		add(o)
+	}
+	for o := range p.joined {
+		add(o)
+	}
+	for o := range p.moved {
+		add(o)
+	}
+	for o := range p.touched {
+		add(o)
+	}
+	byKey := func(a, b *object) int { return strings.Compare(a.key, b.key) }
+	slices.SortFunc(units, func(a, b *object) int { return cmp.Or(depth(folded(a))-depth(folded(b)), byKey(a, b)) })
+	ranks := map[*object]int{}
+	for _, o := range people {
+		rank(o, ranks)
+	}
+	slices.SortFunc(people, func(a, b *object) int { return cmp.Or(ranks[a]-ranks[b], byKey(a, b)) })
+	slices.SortFunc(groups, byKey)
+	return slices.Concat(units, people, groups)
+}
+
+func folded(o *object) string {
+	if o.name == nil {
+		return ""
+	}
+	return o.name.folded
+}
+
+// rank counts the managers above a person; those in a circle, and those beyond a hundred, come in any order.
+func rank(o *object, known map[*object]int) int {
+	var chain []*object
+	at, n := o, 0
+	for len(chain) < 100 {
+		if r, ok := known[at]; ok {
+			n = r + 1
+			break
+		}
+		chain = append(chain, at)
+		known[at] = 0
+		if at.manager == nil || at.manager.owner == nil || at.manager.owner.class != ClassPerson {
+			break
+		}
+		at = at.manager.owner
+	}
+	for _, at := range slices.Backward(chain) {
+		known[at] = n
+		n++
+	}
+	return known[o]
+}
+
+// step answers what is to be written about an entry; false for nothing. It notes in o what the store will have been given.
+func (p *pass) step(o *object) (step, bool) {
+	switch o.class {
+	case ClassUnit:
+		return p.unitStep(o)
+	case ClassPerson:
+		return p.personStep(o)
+	}
+	return p.groupStep(o)
+}
+
+func (p *pass) unitStep(o *object) (step, bool) {
+	shown, ok := p.units[o]
+	parent := p.sp.place(o)
+	if !ok {
+		s := step{class: ClassUnit, o: o}
+		if parent != o.unit {
+			if u, known := p.known[o.key]; known {
+				s.change, o.unit = directory.PutUnit{Unit: u, ParentKey: parent}, parent
+			}
+		}
+		return s, true
+	}
+	hash, moved := p.d.entry(shown), shown.DN != o.dn
+	if hash == o.hash && parent == o.unit && o.row && !moved && !p.renamed(o) {
+		return step{}, false
+	}
+	o.hash, o.unit = hash, parent
+	return step{class: ClassUnit, o: o, change: directory.PutUnit{Unit: p.p.unit(p.src.ID, shown), ParentKey: parent}}, true
+}
+
+func (p *pass) renamed(o *object) bool { return o.name != nil && p.came[o.name] }
+
+func (p *pass) personStep(o *object) (step, bool) {
+	at, shown := p.people[o]
+	unit, boss, named := p.sp.place(o), p.boss(o, shown), o.user != "" && p.sp.keeps(o)
+	if !shown {
+		if unit == o.unit && boss == o.boss && named == o.named && !p.moved[o] {
+			return step{}, false
+		}
+		o.unit, o.boss, o.named = unit, boss, named
+		edit := placed{unit: unit, boss: boss, user: o.user, raw: rawOf(Object{DN: o.dn})}
+		if !named {
+			edit.user = ""
+		}
+		return step{class: ClassPerson, o: o, change: directory.EditRecord{Source: p.src.ID, Key: o.key, Edit: edit.apply}}, true
+	}
+	entry := p.spool.get(ClassPerson, at)
+	entry.DN = o.dn
+	hash := p.d.entry(entry)
+	if hash == o.hash && unit == o.unit && boss == o.boss && named == o.named && o.row && !p.renamed(o) {
+		return step{}, false
+	}
+	rec := p.p.record(p.src.ID, entry)
+	if rec.UnitKey, rec.ManagerKey = unit, boss; !named {
+		rec.UserName = ""
+	}
+	o.hash, o.unit, o.boss, o.named = hash, unit, boss, named
+	return step{class: ClassPerson, o: o, change: directory.PutRecord{Record: rec}}, true
+}
+
+// placed is what of a record hangs on other entries.
+type placed struct {
+	unit, boss, user string
+	raw              json.RawMessage
+}
+
+func (e placed) apply(r *directory.Record) error {
+	r.UnitKey, r.ManagerKey, r.UserName, r.Raw = e.unit, e.boss, e.user, e.raw
+	return nil
+}
+
+func (p *pass) groupStep(o *object) (step, bool) {
+	shown := p.groups[o]
+	if shown == nil {
+		return p.crewStep(o)
+	}
+	set, missing := p.members(shown)
+	members := p.d.members(set)
+	alone := p.blind || p.raced && slices.ContainsFunc(missing, func(n *name) bool { return !slices.Contains(o.waits, n) })
+	if c := p.joined[o]; c != nil { // told after it was shown
+		set, missing = c.apply(set, missing)
+		members = p.d.members(set)
+	}
+	if !alone && shown.hash == o.hash && members == o.members && o.row && !p.renamed(o) && slices.Equal(missing, o.waits) {
+		return step{}, false
+	}
+	put := directory.PutGroup{Group: shown.group}
+	put.Group.Raw = rawOf(Object{DN: o.dn})
+	if alone {
+		o.members = digest{}
+	} else {
+		put.Members = make([]string, len(set)) // not nil: a group without members is emptied
+		for i, m := range set {
+			put.Members[i] = m.key
+		}
+		o.members = members
+		p.sp.wait(o, missing)
+	}
+	o.hash = shown.hash
+	return step{class: ClassGroup, o: o, change: put}, true
+}
+
+// crewStep changes a group of which only some members were told.
+func (p *pass) crewStep(o *object) (step, bool) {
+	c := p.joined[o]
+	if c == nil && !p.moved[o] {
+		return step{}, false
+	}
+	edit := directory.EditGroup{Source: p.src.ID, Key: o.key}
+	if p.moved[o] {
+		raw := rawOf(Object{DN: o.dn})
+		edit.Edit = func(g *directory.GroupRecord) error {
+			g.Raw = raw
+			return nil
+		}
+	}
+	if c != nil {
+		waits := slices.Clone(o.waits)
+		for _, n := range c.remove {
+			waits = slices.DeleteFunc(waits, func(w *name) bool { return w == n })
+			if n.owner != nil && n.owner.class != ClassUnit {
+				edit.Remove = append(edit.Remove, n.owner.key)
+			}
+		}
+		for _, n := range c.add {
+			waits = slices.DeleteFunc(waits, func(w *name) bool { return w == n })
+			if n.owner != nil && n.owner.class != ClassUnit {
+				edit.Add = append(edit.Add, n.owner.key)
+			} else {
+				waits = append(waits, n)
+			}
+		}
+		slices.SortFunc(waits, func(a, b *name) int { return strings.Compare(a.folded, b.folded) })
+		p.sp.wait(o, waits)
+		o.members = digest{} // who was there before is not counted
+	}
+	return step{class: ClassGroup, o: o, change: edit}, true
+}
+
+// apply makes the changes of a crew to a set of members and the names that lead to nobody.
+func (c *crew) apply(set []*object, missing []*name) ([]*object, []*name) {
+	set, missing = slices.Clone(set), slices.Clone(missing)
+	for _, n := range c.remove {
+		set = slices.DeleteFunc(set, func(o *object) bool { return o == n.owner })
+		missing = slices.DeleteFunc(missing, func(m *name) bool { return m == n })
+	}
+	for _, n := range c.add {
+		switch {
+		case n.owner == nil || n.owner.class == ClassUnit:
+			if !slices.Contains(missing, n) {
+				missing = append(missing, n)
+			}
+		case !slices.Contains(set, n.owner):
+			set = append(set, n.owner)
+		}
+	}
+	slices.SortFunc(missing, func(a, b *name) int { return strings.Compare(a.folded, b.folded) })
+	return set, missing
+}
+
+// farewells answers what is to be written about entries that are there no more: people are absent, all in one change, so that whoever guards
+// against mass removal sees the whole of it; units and groups go, children before parents.
+func (p *pass) farewells() []step {
+	var people []string
+	var marked []*object
+	var units, groups []step
+	for i, o := range slices.Concat(p.lost, p.before) {
+		var rows []*object
+		if i < len(p.lost) && p.sp.objects[o.key] == nil {
+			rows = []*object{o}
+		}
+		switch o.class {
+		case ClassPerson:
+			people, marked = append(people, o.key), append(marked, rows...)
+		case ClassUnit:
+			units = append(units, step{class: ClassUnit, gone: rows, change: directory.RemoveUnit{Source: p.src.ID, Key: o.key}})
+		case ClassGroup:
+			groups = append(groups, step{class: ClassGroup, gone: rows, change: directory.DeleteGroup{Source: p.src.ID, Key: o.key}})
+		}
+	}
+	slices.Reverse(units) // of a reading they come in order of depth
+	var out []step
+	if len(people) > 0 {
+		out = append(out, step{class: ClassPerson, gone: marked, change: directory.MarkAbsent{Source: p.src.ID, Keys: people, Proof: p.proof}})
+	}
+	return slices.Concat(out, units, groups)
+}

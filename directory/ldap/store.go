@@ -1,0 +1,121 @@
+package ldap
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrate brings the tables of the connector spaces up to date; those of the directory are there.
+func Migrate(ctx context.Context, d *db.DB) error { return d.Migrate(ctx, "ldap", migrations) }
+
+// clean makes a text of a directory storable.
+func clean(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "?"), "\x00", "?")
+}
+
+// loadSpace reads the connector space of a source.
+func loadSpace(ctx context.Context, d *db.DB, source id.Source) (*space, error) {
+	const page = 2000
+	sp := newSpace()
+	for after := ""; ; {
+		var rows []objectRow
+		if err := d.Read(ctx).Raw("select "+objectColumns+" from ldap_objects where source_id = ? and object_key > ? order by object_key limit ?", source, after, page).Scan(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read connector space: %w", err)
+		}
+		for _, r := range rows {
+			if err := sp.add(r); err != nil {
+				return nil, fmt.Errorf("read connector space: %w", err)
+			}
+		}
+		if len(rows) < page {
+			return sp, nil
+		}
+		after = rows[len(rows)-1].ObjectKey
+	}
+}
+
+// storeObjects writes the rows of these entries as they are now, and deletes those of gone.
+func storeObjects(tx *db.Tx, source id.Source, objects, gone []*object) error {
+	var old []string
+	rows := make([][]any, len(objects))
+	for i, o := range objects {
+		values, err := o.values(source)
+		if err != nil {
+			return err
+		}
+		rows[i] = values
+		if o.row {
+			old = append(old, o.key)
+		}
+	}
+	for _, o := range gone {
+		old = append(old, o.key)
+	}
+	for part := range slices.Chunk(old, batch) {
+		if err := tx.Exec("delete from ldap_objects where source_id = ? and object_key in ?", source, db.Pad(part)).Error; err != nil {
+			return fmt.Errorf("write connector space: %w", err)
+		}
+	}
+	if err := tx.Insert("ldap_objects", append([]string{"source_id"}, strings.Split(objectColumns, ", ")...), rows); err != nil {
+		return fmt.Errorf("write connector space: %w", err)
+	}
+	return nil
+}
+
+// errElsewhere says that another node follows the source.
+var errElsewhere = errors.New("another node follows this source")
+
+// lease is how long a node that says nothing keeps a source.
+const lease = 10 * time.Second
+
+// acquire makes holder the one who follows source until the lease ends, and answers who wrote last. On SQLite nobody else can be there.
+func acquire(ctx context.Context, d *db.DB, source id.Source, holder string, now time.Time) (writer string, err error) {
+	err = d.Tx(ctx, func(tx *db.Tx) error {
+		if err := tx.Exec("insert into ldap_runners (source_id, holder, lease_until, writer) values (?, '', 0, '') on conflict (source_id) do nothing", source).Error; err != nil {
+			return err
+		}
+		done := tx.Exec("update ldap_runners set holder = ?, lease_until = ? where source_id = ? and (holder = ? or lease_until <= ? or ?)",
+			holder, now.Add(lease).UnixMicro(), source, holder, now.UnixMicro(), tx.Engine() == db.SQLite)
+		if done.Error != nil {
+			return done.Error
+		}
+		if done.RowsAffected == 0 {
+			return errElsewhere
+		}
+		return tx.Raw("select writer from ldap_runners where source_id = ?", source).Scan(&writer).Error
+	})
+	if err != nil && !errors.Is(err, errElsewhere) {
+		err = fmt.Errorf("take the lease of a source: %w", err)
+	}
+	return writer, err
+}
+
+// release lets others follow source at once.
+func release(ctx context.Context, d *db.DB, source id.Source, holder string) error {
+	return d.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("update ldap_runners set lease_until = 0 where source_id = ? and holder = ?", source, holder).Error
+	})
+}
+
+// fence makes sure, in the transaction of a change, that holder follows source still, and that the others know that it wrote.
+func fence(tx *db.Tx, source id.Source, holder string, now time.Time) error {
+	done := tx.Exec("update ldap_runners set lease_until = ?, writer = ? where source_id = ? and holder = ?", now.Add(lease).UnixMicro(), holder, source, holder)
+	if done.Error != nil {
+		return fmt.Errorf("keep the lease of a source: %w", done.Error)
+	}
+	if done.RowsAffected == 0 {
+		return errElsewhere
+	}
+	return nil
+}
