@@ -109,9 +109,11 @@ func (c *fullPass) met(key string) bool {
 	return c.fresh[key] || o != nil && o.mark == c.mark
 }
 
+// plausibleFrom is from how many people on a directory that shows none of them is another one.
+const plausibleFrom = 5
+
 // plausible refuses a reading that is complete, and still cannot be this directory.
 func (c *fullPass) plausible(known []directory.RecordKey) error {
-	const enough = 5
 	var live, met int
 	for _, k := range known {
 		if !k.DeletedAt.IsZero() {
@@ -125,7 +127,7 @@ func (c *fullPass) plausible(known []directory.RecordKey) error {
 	switch people := c.count[ClassPerson]; {
 	case live > 0 && people == 0:
 		return fmt.Errorf("%w: it shows no people, and %d are known: look at base, person_classes and the account's rights", ErrImplausible, live)
-	case live >= enough && met == 0:
+	case live >= plausibleFrom && met == 0:
 		return fmt.Errorf("%w: none of the %d people it shows is among the %d that are known: is it another directory, or is id_attribute changed?", ErrImplausible, people, live)
 	}
 	return nil

@@ -37,6 +37,7 @@ type pass struct {
 	tree    bool             // units came, went or moved
 
 	known    map[string]directory.Unit // what the store has of units that were not shown
+	mark     uint32                    // of what is shown; 0: it was marked when it was read
 	proof    string                    // how it is known that the lost are not there
 	blind    bool                      // no group shows a member
 	dangling int                       // members that lead to nobody
@@ -147,6 +148,9 @@ func (p *pass) place(shown Object) *object {
 		o = &object{key: strings.Clone(shown.Key), class: shown.Class, row: len(p.before) > 0}
 		p.sp.objects[o.key] = o
 		p.tree = p.tree || o.class == ClassUnit
+	}
+	if p.mark != 0 {
+		o.mark = p.mark
 	}
 	if o.name == nil || o.dn != shown.DN {
 		p.rename(o, shown.DN)

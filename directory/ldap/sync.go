@@ -93,7 +93,7 @@ func (s *Syncer) reader() (Reader, error) {
 	defer s.mu.Unlock()
 	if s.opened == nil {
 		if s.opened = s.Reader; s.opened == nil {
-			client, err := NewClient(s.config())
+			client, err := NewClient(s.Config)
 			if err != nil {
 				return nil, err
 			}

@@ -1,0 +1,317 @@
+package ldap
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/rollcall-im/rollcall/directory"
+)
+
+// below is a directory that can be read from one entry down. Client is one.
+type below interface {
+	Below(ctx context.Context, dn string, emit func([]Object) error) (Proof, error)
+}
+
+// news is what some changes of a stream come to: the last word on each entry.
+type news struct {
+	mark   uint32
+	reader Reader
+	sp     *space
+	rep    *Report
+
+	shown   []Object // a Key of "" was overtaken
+	at      map[string]int
+	lost    []string
+	crews   []Change
+	unknown []string // named as present, and nothing is known of them
+	whole   *Change
+	follows bool // what is beneath a new unit is not told by itself
+	reread  bool // more differs than is looked at one by one
+}
+
+// note takes one change.
+func (t *news) note(c Change) {
+	switch c.Op {
+	case OpUpsert:
+		t.show(c.Object)
+	case OpDelete:
+		for _, k := range c.Keys {
+			t.hide(k)
+			t.lost = append(t.lost, k)
+		}
+	case OpPresent:
+		for _, k := range c.Keys {
+			if o := t.sp.objects[k]; o != nil {
+				o.mark = t.mark
+			} else if _, shown := t.at[k]; !shown {
+				t.unknown = append(t.unknown, k)
+			}
+		}
+	case OpMembers:
+		t.crews = append(t.crews, c)
+	case OpRefreshed:
+		if c.Whole {
+			t.whole = &c
+		}
+	}
+}
+
+func (t *news) show(o Object) {
+	t.hide(o.Key)
+	t.at[o.Key] = len(t.shown)
+	t.shown = append(t.shown, o)
+	if known := t.sp.objects[o.Key]; known != nil {
+		known.mark = t.mark
+	}
+}
+
+// hide forgets what was told of an entry before: its last word counts.
+func (t *news) hide(key string) {
+	if i, ok := t.at[key]; ok {
+		t.shown[i].Key = ""
+		delete(t.at, key)
+	}
+	t.lost = slices.DeleteFunc(t.lost, func(k string) bool { return k == key })
+	if len(t.crews) > 0 {
+		t.crews = slices.DeleteFunc(t.crews, func(c Change) bool { return c.Object.Key == key })
+	}
+}
+
+// apply brings changes into the store, with cursor where it is not empty. It answers the keys of entries that were renamed or went: what refers to
+// them by name is to be looked at again.
+func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor) (left []string, err error) {
+	conf, err := s.config().prepare()
+	if err != nil {
+		return nil, err
+	}
+	p := newPass(conf, s.Source, t.sp, rep)
+	p.mark = t.mark
+	if err := t.look(ctx); err != nil {
+		return nil, err
+	}
+	gone, err := t.confirm(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range t.shown {
+		if o.Key == "" {
+			continue
+		}
+		if err := p.put(o); err != nil {
+			return nil, err
+		}
+	}
+	p.lost, p.proof = gone, "told to be gone, and not found by id"
+	if t.whole != nil {
+		p.proof = t.whole.Proof + ", and not found by id"
+	}
+	p.index()
+	for _, c := range t.crews {
+		if o := t.sp.objects[c.Object.Key]; o != nil && o.class == ClassGroup {
+			p.enlist(o, c)
+		}
+	}
+	if p.tree {
+		if err := s.knownUnits(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	p.follow()
+	if err := s.write(ctx, p, func() []directory.Change {
+		if cursor == "" {
+			return nil
+		}
+		return []directory.Change{directory.PutCursor{Source: s.Source.ID, Value: cursorOf(s.config(), cursor)}}
+	}); err != nil {
+		return nil, err
+	}
+	for o := range p.left {
+		left = append(left, o.key)
+	}
+	return left, nil
+}
+
+func (s *Syncer) knownUnits(ctx context.Context, p *pass) error {
+	all, err := s.Store.UnitsOf(ctx, s.Source.ID)
+	if err != nil {
+		return err
+	}
+	p.known = map[string]directory.Unit{}
+	for _, u := range all {
+		p.known[u.Key] = u
+	}
+	return nil
+}
+
+// enlist notes who joined and who left a group.
+func (p *pass) enlist(o *object, c Change) {
+	names := func(list []string) (out []*name) {
+		for _, dn := range list {
+			if n := p.sp.member(dn); n != nil {
+				out = append(out, n)
+			}
+		}
+		return out
+	}
+	crew := p.crewOf(o)
+	add, remove := names(c.Add), names(c.Remove)
+	overtaken := func(by []*name) func(*name) bool { return func(n *name) bool { return slices.Contains(by, n) } }
+	crew.add = append(slices.DeleteFunc(crew.add, overtaken(remove)), add...)
+	crew.remove = append(slices.DeleteFunc(crew.remove, overtaken(add)), remove...)
+}
+
+// unitsMost is how many new units of one batch are looked into; beyond that everything is read again.
+const unitsMost = 20
+
+// look reads what a stream does not tell: the entries that are only named, groups of which members changed and that nobody knows, and what came
+// with a unit from elsewhere.
+func (t *news) look(ctx context.Context) error {
+	var groups []string
+	for _, c := range t.crews {
+		if _, shown := t.at[c.Object.Key]; !shown && t.sp.objects[c.Object.Key] == nil {
+			groups = append(groups, c.Object.Key)
+		}
+	}
+	for _, class := range []Class{ClassUnit, ClassPerson, ClassGroup} {
+		keys := t.unknown
+		if class == ClassGroup {
+			keys = slices.Concat(keys, groups)
+		}
+		if err := t.read(ctx, class, keys); err != nil {
+			return err
+		}
+	}
+	t.unknown = nil
+	reader, can := t.reader.(below)
+	for i, n := 0, 0; t.follows && i < len(t.shown); i++ { // it grows meanwhile: units within units are read with the first
+		o := t.shown[i]
+		if o.Key == "" || o.Class != ClassUnit || t.sp.objects[o.Key] != nil {
+			continue
+		}
+		if n++; n > unitsMost || !can {
+			t.reread = true
+			return nil
+		}
+		proof, err := reader.Below(ctx, o.DN, func(objects []Object) error {
+			for _, below := range objects {
+				if _, shown := t.at[below.Key]; !shown && t.sp.objects[below.Key] == nil {
+					t.show(below)
+				}
+			}
+			return nil
+		})
+		if err != nil || !proof.Complete() {
+			t.reread = true // the unit may be gone already
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+	}
+	return nil
+}
+
+// read looks entries up and shows them.
+func (t *news) read(ctx context.Context, class Class, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	found, err := t.reader.Lookup(ctx, class, keys)
+	if err != nil {
+		return fmt.Errorf("%w: %d entries could not be looked up: %w", ErrIncomplete, len(keys), err)
+	}
+	for _, o := range found {
+		t.show(o)
+	}
+	return nil
+}
+
+// confirm answers the entries that are there no more: those that were told to be gone, those that a complete telling did not name, and those beneath
+// a unit that is gone, all looked up by their id. Who is found is shown.
+func (t *news) confirm(ctx context.Context) ([]*object, error) {
+	suspects := map[*object]bool{}
+	for _, k := range t.lost {
+		if o := t.sp.objects[k]; o != nil {
+			suspects[o] = true
+		}
+	}
+	if t.whole != nil {
+		if err := t.unnamed(suspects); err != nil {
+			return nil, err
+		}
+	}
+	gone := map[*object]bool{}
+	for len(suspects) > 0 {
+		byClass := map[Class][]string{}
+		for o := range suspects {
+			byClass[o.class] = append(byClass[o.class], o.key)
+		}
+		for class, keys := range byClass {
+			slices.Sort(keys)
+			if err := t.read(ctx, class, keys); err != nil {
+				return nil, err
+			}
+		}
+		next := map[*object]bool{}
+		for o := range suspects {
+			if _, there := t.at[o.key]; there {
+				continue
+			}
+			gone[o] = true
+			if o.class != ClassUnit || o.name == nil {
+				continue
+			}
+			for _, child := range t.sp.beneath(o.name.folded) { // servers tell of the unit only
+				if _, shown := t.at[child.key]; !shown && !gone[child] && !suspects[child] {
+					next[child] = true
+				}
+			}
+			for _, shown := range t.shown { // told before the unit went
+				if child := t.sp.objects[shown.Key]; shown.Key != "" && shown.Class != ClassUnit && under(fold(shown.DN), o.name.folded) && (child == nil || !gone[child]) {
+					t.hide(shown.Key)
+					if child != nil {
+						next[child] = true
+					} else if err := t.read(ctx, shown.Class, []string{shown.Key}); err != nil {
+						return nil, err
+					}
+				}
+			}
+		}
+		suspects = next
+	}
+	out := make([]*object, 0, len(gone))
+	for o := range gone {
+		out = append(out, o)
+	}
+	slices.SortFunc(out, func(a, b *object) int {
+		if d := depth(folded(a)) - depth(folded(b)); d != 0 {
+			return d
+		}
+		return strings.Compare(a.key, b.key)
+	})
+	return out, nil
+}
+
+// unnamed adds those whom a complete telling did not name, where that can be believed: see plausible and hidden.
+func (t *news) unnamed(suspects map[*object]bool) error {
+	total, met := map[Class]int{}, map[Class]int{}
+	for _, o := range t.sp.objects {
+		if total[o.class]++; o.mark == t.mark {
+			met[o.class]++
+		}
+	}
+	if fresh := len(t.at); total[ClassPerson] > 0 && met[ClassPerson] == 0 && (fresh == 0 || total[ClassPerson] >= plausibleFrom) {
+		return fmt.Errorf("%w: it names none of the %d people that are known", ErrImplausible, total[ClassPerson])
+	}
+	for _, o := range t.sp.objects {
+		if o.mark == t.mark {
+			continue
+		}
+		if o.class != ClassPerson && met[o.class] == 0 {
+			continue
+		}
+		suspects[o] = true
+	}
+	return nil
+}
