@@ -120,7 +120,7 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 	}
 	p.follow()
 	if err := s.write(ctx, p, func() []directory.Change {
-		if cursor == "" {
+		if cursor == "" || t.reread { // else what is to be read again would be lost with this process
 			return nil
 		}
 		return []directory.Change{directory.PutCursor{Source: s.Source.ID, Value: cursorOf(s.config(), cursor)}}
@@ -145,21 +145,12 @@ func (s *Syncer) knownUnits(ctx context.Context, p *pass) error {
 	return nil
 }
 
-// enlist notes who joined and who left a group.
+// enlist notes who joined and who left a group, by key: one that nobody has yet is kept by the store until somebody comes.
 func (p *pass) enlist(o *object, c Change) {
-	names := func(list []string) (out []*name) {
-		for _, dn := range list {
-			if n := p.sp.member(dn); n != nil {
-				out = append(out, n)
-			}
-		}
-		return out
-	}
 	crew := p.crewOf(o)
-	add, remove := names(c.Add), names(c.Remove)
-	overtaken := func(by []*name) func(*name) bool { return func(n *name) bool { return slices.Contains(by, n) } }
-	crew.add = append(slices.DeleteFunc(crew.add, overtaken(remove)), add...)
-	crew.remove = append(slices.DeleteFunc(crew.remove, overtaken(add)), remove...)
+	among := func(list []string) func(string) bool { return func(k string) bool { return slices.Contains(list, k) } }
+	crew.join = append(slices.DeleteFunc(crew.join, among(c.Remove)), c.Add...)
+	crew.leave = append(slices.DeleteFunc(crew.leave, among(c.Add)), c.Remove...)
 }
 
 // unitsMost is how many new units of one batch are looked into; beyond that everything is read again.

@@ -60,8 +60,11 @@ type shownGroup struct {
 	visible bool    // an attribute of members was there at all
 }
 
-// crew is who joined a group and who left it, by name.
-type crew struct{ add, remove []*name }
+// crew is who joined a group and who left it, and names it waited for that lead to somebody now.
+type crew struct {
+	join, leave []string
+	came        []*name
+}
 
 func newPass(p *prepared, src directory.Source, sp *space, rep *Report) *pass {
 	return &pass{p: p, src: src, sp: sp, rep: rep, d: newDigester(), joined: map[*object]*crew{}, people: map[*object]spooled{}, units: map[*object]Object{},
@@ -241,7 +244,7 @@ func (p *pass) follow() {
 			if n.owner == nil || p.groups[g] != nil {
 				continue
 			}
-			p.crewOf(g).add = append(p.crewOf(g).add, n)
+			p.crewOf(g).came = append(p.crewOf(g).came, n)
 		}
 	}
 }

@@ -2,7 +2,10 @@ package ldap
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -18,9 +21,16 @@ type Status struct {
 	LastError  string // empty after a success
 	LastCode   string // of it: unreachable, timeout, tls, login, closed, server, incomplete, implausible, config
 	Failures   int    // in a row
-	Live       bool   // the server has a freshness mark, so that changes are seen within PollInterval
-	Last       Report // the newest report, of a failure too
-	position   string // the mark the last success was read at
+	Live       bool   // changes are told, or the server has a freshness mark, so that they are seen within PollInterval
+	// Mode is how changes are heard of: "live" (the server tells them), "catching up" (it tells what was missed), "poll" (its mark is asked
+	// for, and everything is read when it moves), "standby" (another node does it); empty where Run does not run.
+	Mode      string
+	Behind    bool          // the server is behind what was read: a restored or lagging one; nothing is taken from it
+	ChangedAt time.Time     // when the last change that was told was in force
+	Lag       time.Duration // of it, from hearing of it
+	Cursor    time.Time     // since when the cursor holds that is followed from; zero: there is none
+	Last      Report        // the newest report, of a failure too
+	position  string        // the mark the last success was read at
 }
 
 // Status answers how the source stands now.
@@ -62,47 +72,154 @@ func pause(failures int) time.Duration {
 	return d/2 + rand.N(d/2+1)
 }
 
-// Run keeps the source in step until ctx ends, and answers its error. It syncs at the beginning, each time the server's freshness
-// mark has moved, and at least each every (0: an hour), then without trusting what it wrote itself before. A sync is given as much rest as it took, so that a large
-// directory that is written to all the time is read for half of the time at most.
+// Run keeps the source in step until ctx ends, and answers its error. It follows the changes the server tells, from where it was left; where that
+// is not known it reads everything first. A server that tells nothing is asked for its freshness mark, and read when that moved. At least
+// each every (0: an hour) everything is compared, without trusting what was written before. One node does it at a time.
 func (s *Syncer) Run(ctx context.Context, every time.Duration) error {
 	if every <= 0 {
 		every = time.Hour
 	}
-	p, err := s.Config.prepare()
+	if err := s.config().Check(); err != nil {
+		return err
+	}
+	for {
+		err := s.run(ctx, every)
+		s.mode("")
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		wait := lease / 3
+		if !errors.Is(err, errElsewhere) {
+			wait = s.unreachable(err)
+		} else {
+			s.mode("standby")
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Syncer) mode(m string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.status.Mode = m
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// run keeps the source in step while this node has the lease.
+func (s *Syncer) run(ctx context.Context, every time.Duration) error {
+	s.running.Lock()
+	err := s.keep(ctx)
+	s.running.Unlock()
 	if err != nil {
 		return err
 	}
-	var full, rest time.Time // when the next sync is due, and before when none for a moved mark begins
-	for {
+	defer s.let(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var renewing sync.WaitGroup
+	renewing.Go(func() { s.renew(ctx, cancel) })
+	defer renewing.Wait()
+	defer cancel(nil)
+	reader, err := s.reader()
+	if err != nil {
+		return err
+	}
+	stream, follows := reader.(Stream)
+	due, read, trust := time.Now().Add(every), true, true // read: everything is to be compared before anything is followed
+	if at, err := s.followed(ctx); err != nil {
+		return err
+	} else if follows && at.valid(s.config()) {
+		read = false
+	}
+	for ctx.Err() == nil {
+		if read {
+			if _, err := s.sync(ctx, trust); err != nil {
+				if err := sleep(ctx, pause(s.Status().Failures)); err != nil {
+					break
+				}
+				continue
+			}
+			due, read, trust = time.Now().Add(every), false, true
+		}
+		at, err := s.followed(ctx)
+		if err != nil {
+			return err
+		}
+		if follows {
+			err = s.listen(ctx, stream, reader, at.cursor, due)
+		} else {
+			err = ErrNoStream
+		}
+		switch {
+		case ctx.Err() != nil:
+		case errors.Is(err, ErrNoStream):
+			follows = false
+			trust, err = s.poll(ctx, due)
+			if read = true; err != nil {
+				return context.Cause(ctx)
+			}
+		case errors.Is(err, errDue):
+			read, trust = true, false
+		case errors.Is(err, errReread):
+		case errors.Is(err, ErrCursorLost), errors.Is(err, errDoubt):
+			s.Log.Info("directory is read again", "source", s.Source.Name, "reason", scrub(err.Error(), s.config().Password))
+			read = true
+		case errors.Is(err, errElsewhere):
+			return err
+		default:
+			if err := sleep(ctx, s.broken(err)); err != nil {
+				break
+			}
+			read = s.Status().Failures > 3 && !away(err) && !errors.Is(err, ErrBehind) // what it tells cannot be taken in
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// followed answers from where the source is to be followed.
+func (s *Syncer) followed(ctx context.Context) (stored, error) {
+	text, err := s.Store.Cursor(ctx, s.Source.ID)
+	return parseCursor(text), err
+}
+
+// poll waits until the mark of the server moves, or due. It answers whether what was written is to be trusted in the comparison that follows. After a
+// reading it gives the server as much rest as that took, so that a large directory that is written to all the time is read for half of
+// the time at most.
+func (s *Syncer) poll(ctx context.Context, due time.Time) (trust bool, err error) {
+	s.mode("poll")
+	p, err := s.config().prepare()
+	if err != nil {
+		return false, err
+	}
+	for rest := time.Now().Add(s.Status().Last.Duration); ; {
 		wait := p.PollInterval
-		due := !time.Now().Before(full)
-		trust := !due
-		if !due && !time.Now().Before(rest) {
+		if !time.Now().Before(due) {
+			return false, ctx.Err()
+		}
+		if !time.Now().Before(rest) {
 			moved, err := s.moved(ctx)
 			if ctx.Err() != nil {
-				return ctx.Err()
+				return false, ctx.Err()
+			}
+			if moved {
+				return true, nil
 			}
 			if err != nil {
 				wait = s.unreachable(err)
 			}
-			due = err == nil && moved
 		}
-		if due {
-			rep, err := s.sync(ctx, trust)
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			full, rest = time.Now().Add(every), time.Now().Add(rep.Duration)
-			if err != nil {
-				wait = pause(s.Status().Failures)
-				full = time.Now() // again, after the pause
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
+		if err := sleep(ctx, min(wait, max(time.Until(due), 0))); err != nil {
+			return false, err
 		}
 	}
 }
@@ -130,6 +247,21 @@ func (s *Syncer) moved(ctx context.Context) (bool, error) {
 	}
 	s.status.VerifiedAt = asked
 	return false, nil
+}
+
+// broken notes that the stream ended, and answers how long to wait.
+func (s *Syncer) broken(err error) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil {
+		err = fmt.Errorf("%w: the stream ended", ErrClosed)
+	}
+	s.status.LastError, s.status.LastCode = scrub(err.Error(), s.Config.Password), codeOf(err)
+	s.status.Behind, s.status.Mode = errors.Is(err, ErrBehind), "catching up"
+	if s.status.Failures++; s.status.Failures == 1 || s.status.Behind {
+		s.Log.Warn("directory is not followed", "source", s.Source.Name, "failures", s.status.Failures, "error", s.status.LastError)
+	}
+	return pause(s.status.Failures)
 }
 
 // unreachable notes that the mark could not be read, and answers how long to wait.

@@ -174,10 +174,6 @@ func (p *pass) groupStep(o *object) (step, bool) {
 	set, missing := p.members(shown)
 	members := p.d.members(set)
 	alone := p.blind || p.raced && slices.ContainsFunc(missing, func(n *name) bool { return !slices.Contains(o.waits, n) })
-	if c := p.joined[o]; c != nil { // told after it was shown
-		set, missing = c.apply(set, missing)
-		members = p.d.members(set)
-	}
 	if !alone && shown.hash == o.hash && members == o.members && o.row && !p.renamed(o) && slices.Equal(missing, o.waits) {
 		return step{}, false
 	}
@@ -212,47 +208,18 @@ func (p *pass) crewStep(o *object) (step, bool) {
 		}
 	}
 	if c != nil {
+		edit.Add, edit.Remove = c.join, c.leave
 		waits := slices.Clone(o.waits)
-		for _, n := range c.remove {
-			waits = slices.DeleteFunc(waits, func(w *name) bool { return w == n })
+		for _, n := range c.came {
 			if n.owner != nil && n.owner.class != ClassUnit {
-				edit.Remove = append(edit.Remove, n.owner.key)
-			}
-		}
-		for _, n := range c.add {
-			waits = slices.DeleteFunc(waits, func(w *name) bool { return w == n })
-			if n.owner != nil && n.owner.class != ClassUnit {
+				waits = slices.DeleteFunc(waits, func(w *name) bool { return w == n })
 				edit.Add = append(edit.Add, n.owner.key)
-			} else {
-				waits = append(waits, n)
 			}
 		}
-		slices.SortFunc(waits, func(a, b *name) int { return strings.Compare(a.folded, b.folded) })
 		p.sp.wait(o, waits)
 		o.members = digest{} // who was there before is not counted
 	}
 	return step{class: ClassGroup, o: o, change: edit}, true
-}
-
-// apply makes the changes of a crew to a set of members and the names that lead to nobody.
-func (c *crew) apply(set []*object, missing []*name) ([]*object, []*name) {
-	set, missing = slices.Clone(set), slices.Clone(missing)
-	for _, n := range c.remove {
-		set = slices.DeleteFunc(set, func(o *object) bool { return o == n.owner })
-		missing = slices.DeleteFunc(missing, func(m *name) bool { return m == n })
-	}
-	for _, n := range c.add {
-		switch {
-		case n.owner == nil || n.owner.class == ClassUnit:
-			if !slices.Contains(missing, n) {
-				missing = append(missing, n)
-			}
-		case !slices.Contains(set, n.owner):
-			set = append(set, n.owner)
-		}
-	}
-	slices.SortFunc(missing, func(a, b *name) int { return strings.Compare(a.folded, b.folded) })
-	return set, missing
 }
 
 // farewells answers what is to be written about entries that are there no more: people are absent, all in one change, so that whoever guards

@@ -65,7 +65,9 @@ type Syncer struct {
 	Log      *slog.Logger
 	Progress func(Progress)   // may be nil; called in turn
 	Now      func() time.Time // nil: time.Now
-	Reader   Reader           // nil: a Client for Config
+	Reader   Reader           // nil: a Client for Config; followed where it is a Stream
+	// Inventory is how often all ids are compared while the source is followed; 0: an hour.
+	Inventory time.Duration
 
 	running sync.Mutex // one sync or batch of changes at a time; taken before mu
 	space   *space     // guarded by running; nil: to be read
@@ -174,6 +176,16 @@ func (s *Syncer) done(ctx context.Context, rep *Report, failed error) error {
 			changes = append(changes, directory.SyncDone{Source: s.Source.ID, Run: rep.Run, Proof: run.Proof, Counts: run.Counts})
 		}
 	}
+	return s.put(ctx, rep, run, changes...)
+}
+
+// remember notes a run of following that changed something.
+func (s *Syncer) remember(ctx context.Context, rep *Report) error {
+	return s.put(ctx, rep, directory.Run{ID: rep.Run, Source: s.Source.ID, Kind: rep.Kind, StartedAt: rep.StartedAt, EndedAt: s.now(), OK: true, Proof: rep.Proof.text(),
+		Counts: map[string]int{"absent": rep.Absent, "written": rep.Written()}})
+}
+
+func (s *Syncer) put(ctx context.Context, rep *Report, run directory.Run, changes ...directory.Change) (err error) {
 	if len(rep.Findings) > 0 {
 		if run.Findings, err = json.Marshal(rep.Findings); err != nil {
 			return err

@@ -34,19 +34,27 @@ func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Chan
 	order := p.order()
 	var steps []step
 	for i, o := range order {
-		st, needed := p.step(o)
-		switch {
-		case !needed:
+		next := make([]step, 0, 2)
+		if st, needed := p.step(o); needed {
+			next = append(next, st)
+		}
+		if p.groups[o] != nil && p.joined[o] != nil { // told after it was shown
+			if st, needed := p.crewStep(o); needed {
+				next = append(next, st)
+			}
+		}
+		if len(next) == 0 {
 			p.rep.tally(o.class, directory.Unchanged, 1)
 			continue
-		case len(steps) == batch:
+		}
+		if len(steps) >= batch {
 			if err := w.flush(ctx, steps, nil); err != nil {
 				return fmt.Errorf("write %s: %w", o.class, err)
 			}
 			steps = steps[:0]
 			s.progress(Progress{Phase: "write", Class: o.class, Done: i, Total: len(order)})
 		}
-		steps = append(steps, st)
+		steps = append(steps, next...)
 	}
 	for _, st := range p.farewells() {
 		if len(steps) >= batch {
@@ -93,7 +101,7 @@ func (w *writer) flush(ctx context.Context, steps []step, end func() []directory
 			if st.change != nil {
 				changes, at = append(changes, st.change), append(at, i)
 			}
-			if st.o != nil {
+			if st.o != nil && (len(rows) == 0 || rows[len(rows)-1] != st.o) {
 				rows = append(rows, st.o)
 			}
 			gone = append(gone, st.gone...)
