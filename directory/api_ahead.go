@@ -12,7 +12,7 @@ type AheadView struct {
 	At      time.Time     `json:"at"`
 	Status  Status        `json:"status"`
 	Frozen  bool          `json:"frozen"`
-	Changes []FieldChange `json:"changes" nullable:"false" doc:"attributes that differ from what holds before"`
+	Changes []FieldChange `json:"changes" nullable:"false" doc:"attributes that differ from what holds before; a unit and a manager by name"`
 }
 
 // aheadViews answers what will change of a person by itself. An instant at which nothing does is left out.
@@ -22,11 +22,28 @@ func (a *API) aheadViews(ctx context.Context, person id.Person) ([]AheadView, er
 	if err != nil || len(facts) == 0 {
 		return out, err
 	}
+	people := []Person{facts[0].Person}
+	for _, f := range facts[0].Ahead {
+		people = append(people, f.Person)
+	}
+	units, managers, err := a.refs(ctx, people, nil)
+	if err != nil {
+		return nil, err
+	}
+	named := func(value any) any {
+		if unit, ok := value.(id.Unit); ok && units[unit] != nil {
+			return units[unit].Name
+		}
+		if manager, ok := value.(id.Person); ok && managers[manager] != nil {
+			return managers[manager].DisplayName
+		}
+		return value
+	}
 	last := facts[0].Person
 	for _, f := range facts[0].Ahead {
 		v := AheadView{At: f.At, Status: f.Person.Status, Frozen: f.Person.Frozen, Changes: []FieldChange{}}
 		for _, d := range DiffPerson(last, f.Person) {
-			v.Changes = append(v.Changes, FieldChange{d.Name, d.Before, d.Now})
+			v.Changes = append(v.Changes, FieldChange{d.Name, named(d.Before), named(d.Now)})
 		}
 		if len(v.Changes) > 0 || v.Status != last.Status || v.Frozen != last.Frozen {
 			out = append(out, v)

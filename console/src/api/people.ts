@@ -39,9 +39,15 @@ export type Freeze = {
   reason?: string;
   actor?: string;
   undone?: boolean;
+  contested?: { source?: { id: string; name?: string }; since: string };
   created_at?: string;
   lifted_at?: string;
 };
+
+export type Change = { name: string; before?: unknown; now?: unknown };
+
+/** Ahead is what holds of a person from a known instant on. */
+export type Ahead = { at: string; status?: string; frozen?: boolean; changes: Change[] };
 
 export type SourceRecord = {
   link: string;
@@ -72,6 +78,7 @@ export type Person = PersonRow & {
   groups?: string[];
   merged_into?: string;
   rehired_at?: string;
+  ahead?: Ahead[];
   affiliations?: Affiliation[];
   freezes?: Freeze[];
   records?: SourceRecord[];
@@ -94,6 +101,8 @@ export type Membership = {
   group?: { id: string; key?: string; name?: Names | string } | null;
   role?: string;
   since?: string;
+  begins?: string;
+  ends?: string;
   suspended?: boolean;
   held?: boolean;
   reasons?: Reason[];

@@ -174,8 +174,13 @@ function Stop({ freeze: f, person: id }: { freeze: Freeze; person: string }) {
         <span className={styles.strong}>{word(t.words.freeze, f.cause)}</span>
         {f.reason && <span>: {f.reason}</span>}
         <div className={styles.small}>{[source ? t.people.bySource(source) : "", window, f.veto ? t.people.veto : ""].filter(Boolean).join(" · ")}</div>
+        {f.contested && (
+          <div className={styles.alertTitle} role="status">
+            {t.people.contested(f.contested.source?.name ?? "", date(f.contested.since, locale))}
+          </div>
+        )}
       </span>
-      {f.cause === "security" ? (
+      {f.cause === "security" || f.cause === "veto" ? (
         <Button onClick={lift}>{t.people.unfreeze}</Button>
       ) : (f.cause === "disabled" || f.cause === "deleted") && deniesNow(f) ? (
         <>

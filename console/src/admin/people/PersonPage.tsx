@@ -3,10 +3,11 @@ import type { ReactNode } from "react";
 import { Link } from "wouter";
 import { membershipsOf, person, type Affiliation, type Membership, type Person, type SourceRecord } from "../../api/people";
 import { nameIn, useTexts, word } from "../../i18n";
-import { date, known } from "../../i18n/time";
+import { date, full, known } from "../../i18n/time";
 import { Card, Code, Page, Section } from "../../ui/page";
 import { Avatar, Reasons, StatusTags, Tag, When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
+import { Ahead } from "./Ahead";
 import { FreezeButton, Freezes } from "./Freezes";
 import { FormerGrants, Merged, Questions, SplitButton } from "./Same";
 import styles from "../admin.module.css";
@@ -23,6 +24,7 @@ export default function PersonPage({ id }: { id: string }) {
           <>
             <Merged person={found} />
             <Freezes person={found} />
+            <Ahead person={found} />
             <Questions id={id} />
             <Memberships id={id} />
             <FormerGrants person={found} />
@@ -75,6 +77,9 @@ function Memberships({ id }: { id: string }) {
   );
 }
 
+/** ahead tells of an instant that is yet to come. */
+const ahead = (at?: string) => known(at) && Date.parse(at) > Date.now();
+
 function MembershipRow({ membership: m, person: id }: { membership: Membership; person: string }) {
   const { t, locale } = useTexts();
   return (
@@ -96,7 +101,8 @@ function MembershipRow({ membership: m, person: id }: { membership: Membership; 
         )}
       </div>
       <div className={styles.membershipEnd}>
-        {known(m.since) && <span className={styles.small}>{t.words.since(date(m.since, locale))}</span>}
+        {known(m.since) && <span className={styles.small}>{ahead(m.begins) ? t.people.begins(full(m.since, locale)) : t.words.since(date(m.since, locale))}</span>}
+        {known(m.ends) && <span className={styles.small}>{t.words.until(full(m.ends, locale))}</span>}
         <div className={styles.chips}>
           {m.suspended && <Tag tone="warn">{t.words.suspended}</Tag>}
           {m.held && <Tag tone="warn">{t.words.held}</Tag>}
