@@ -25,6 +25,7 @@ type Client struct {
 	seed      maphash.Seed
 	following sync.Mutex // held while changes are told
 	newest    newest
+	unsynced  atomic.Bool // the server announces content synchronization and refused it
 	at        atomic.Int32 // the server that was last found well, in p.servers
 }
 
@@ -49,7 +50,13 @@ func (cl *Client) Close() error {
 }
 
 // dial connects and logs in.
-func (cl *Client) dial(ctx context.Context) (*conn, error) { return cl.reach(ctx, dial) }
+func (cl *Client) dial(ctx context.Context) (*conn, error) {
+	c, err := cl.reach(ctx, dial)
+	if err == nil && cl.unsynced.Load() && c.root.follow == bySync {
+		c.root.follow = byStamp
+	}
+	return c, err
+}
 
 // reach connects to the server that was last found well, or to the next of the list that can be reached.
 func (cl *Client) reach(ctx context.Context, connect func(context.Context, *prepared, *server) (*conn, error)) (*conn, error) {
@@ -126,6 +133,9 @@ func (c *conn) readRoot(ctx context.Context) error {
 	c.root = rootDSE{quirks: quirksOf(a), contexts: a["namingcontexts"],
 		paging:      slices.Contains(a["supportedcontrol"], goldap.ControlTypePaging),
 		contentSync: slices.Contains(a["supportedcontrol"], goldap.ControlTypeSyncRequest)}
+	if c.root.follow == bySync && c.idAttribute() != c.root.id { // it would name what is gone by another id
+		c.root.follow = byStamp
+	}
 	return nil
 }
 

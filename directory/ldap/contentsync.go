@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -41,9 +39,6 @@ const maxTogether = 500
 // contentSync follows by RFC 4533. Without persist it ends where it has caught up: a search that does not persist would
 // tell the same, but 389 ends it with a wrong flag.
 func (cl *Client) contentSync(ctx context.Context, c *conn, from Cursor, persist bool, emit func([]Change) error) (Cursor, error) {
-	if c.idAttribute() != c.root.id {
-		return "", fmt.Errorf("%w: the server names entries by %s, and id_attribute is %s", ErrNoStream, c.root.id, c.idAttribute())
-	}
 	s := &contentSync{c: c, emit: emit, newest: &cl.newest, dialled: func(ctx context.Context) (*conn, error) { return dial(ctx, cl.p, c.at) }}
 	defer func() {
 		if s.side != nil {
@@ -303,120 +298,4 @@ func (s *contentSync) told(changes []Change) error {
 	err := s.emit(changes)
 	s.beat.resumed()
 	return err
-}
-
-// sound tells whether a refresh that named everything could see everything.
-func (s *contentSync) sound(ctx context.Context) (bool, error) {
-	if s.references > 0 && !s.c.p.IgnoreReferences && !s.c.root.strayReferences {
-		return false, nil
-	}
-	if s.c.p.Sentinel == "" {
-		return true, nil
-	}
-	if err := s.aside(ctx); err != nil {
-		return false, err
-	}
-	p, err := s.side.search(ctx, request{base: s.c.p.Sentinel, scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{"1.1"}})
-	if s.side.dead {
-		return false, err
-	}
-	return err == nil && len(p.entries) == 1, nil
-}
-
-// aside makes sure that there is a second connection to the same server.
-func (s *contentSync) aside(ctx context.Context) (err error) {
-	if s.side == nil || s.side.dead {
-		s.side, err = s.dialled(ctx)
-	}
-	return err
-}
-
-// complete reads again what came without its class, and leaves out what is gone meanwhile: the stream tells that, too.
-func (s *contentSync) complete(ctx context.Context, changes []Change) ([]Change, error) {
-	var bare []string
-	for _, change := range changes {
-		if change.Op == OpUpsert && change.Object.Class == "" {
-			bare = append(bare, change.Object.Key)
-		}
-	}
-	if len(bare) == 0 {
-		return changes, nil
-	}
-	if err := s.aside(ctx); err != nil {
-		return nil, err
-	}
-	found := map[string]Object{}
-	for chunk := range slices.Chunk(bare, lookupChunk) {
-		var b strings.Builder
-		for _, k := range chunk {
-			b.WriteString(keyFilter(s.c.root.id, k))
-		}
-		for _, class := range allClasses {
-			objects, err := s.side.objects(ctx, class, "(&"+s.c.filter(class)+"(|"+b.String()+"))")
-			if err != nil {
-				return nil, err
-			}
-			for _, o := range objects {
-				found[o.Key] = o
-			}
-		}
-	}
-	out := changes[:0]
-	for _, change := range changes {
-		if change.Op == OpUpsert && change.Object.Class == "" {
-			o, ok := found[change.Object.Key]
-			if change.Object = o; !ok {
-				change.Op, change.Keys = OpPresent, nil
-			}
-		}
-		out = append(out, change)
-	}
-	return out, nil
-}
-
-// anyClass asks for all classes at once.
-func (c *conn) anyClass() string {
-	var b strings.Builder
-	for _, class := range allClasses {
-		b.WriteString(c.filter(class))
-	}
-	return "(|" + b.String() + ")"
-}
-
-// allAttributes lists what to ask for where the class is not known yet.
-func (c *conn) allAttributes() []string {
-	var out []string
-	for _, class := range allClasses {
-		out = append(out, c.p.attributes(class, c.idAttribute())...)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// object makes of an entry what a reading of its class would have shown. The class is empty where the entry's object
-// classes do not tell it: the configuration may name one that the schema implies.
-func (c *conn) object(k string, e entry) Object {
-	o := Object{Key: k, DN: e.dn}
-	for _, class := range allClasses {
-		list, without := c.classes(class)
-		of := func(name string) bool {
-			return slices.ContainsFunc(e.attrs["objectclass"], func(s string) bool { return strings.EqualFold(s, name) })
-		}
-		if slices.ContainsFunc(list, of) && (without == "" || !of(without)) {
-			o.Class = class
-			break
-		}
-	}
-	if o.Class == "" {
-		return o
-	}
-	asked := c.p.attributes(o.Class, c.idAttribute())
-	o.Attrs = make(map[string][]string, len(e.attrs))
-	for name, values := range e.attrs {
-		plain, _, _ := strings.Cut(name, ";")
-		if _, ok := slices.BinarySearch(asked, plain); ok {
-			o.Attrs[name] = values
-		}
-	}
-	return o
 }

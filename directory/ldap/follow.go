@@ -38,9 +38,17 @@ func (cl *Client) followOne(ctx context.Context, from Cursor, persist bool, emit
 		return "", err
 	}
 	defer c.close()
-	switch c.root.follow {
-	case bySync:
-		return cl.contentSync(ctx, c, from, persist, emit)
+	if c.root.follow == bySync {
+		cursor, err := cl.contentSync(ctx, c, from, persist, emit)
+		if !errors.Is(err, ErrNoStream) {
+			return cursor, err
+		}
+		cl.unsynced.Store(true)
+		c.close()
+		if c, err = cl.dial(ctx); err != nil {
+			return "", err
+		}
+		defer c.close()
 	}
 	if way, err := cl.asked(c); err != nil || way != nil {
 		if err != nil {

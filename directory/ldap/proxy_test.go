@@ -159,20 +159,42 @@ func TestNotWhole(t *testing.T) {
 	if !errors.Is(err, broken) || cursor != "" || calls != 1 {
 		t.Errorf("who cannot write: %q %v after %d calls", cursor, err, calls)
 	}
-	for name, row := range map[string]struct {
-		old, new string
-		want     error
-	}{
-		"cut short":         {"sizelimit unlimited", "sizelimit 50", ldap.ErrServer},
-		"it does not do it": {"overlay syncprov\nsyncprov-checkpoint 100 10\nsyncprov-sessionlog 1000", "", ldap.ErrNoStream},
+	short := ldaptest.Start(t, ldaptest.Company{People: 60, Units: 12}.LDIF())
+	short.Stop()
+	short.Rewrite(t, "sizelimit unlimited", "sizelimit 50")
+	short.Resume(t)
+	m, err := run(slapdConfig(short))
+	if n, _ := m.count(ldap.OpRefreshed); !errors.Is(err, ldap.ErrServer) || n != 0 || m.cursor != "" {
+		t.Errorf("cut short: %v, refreshed %d times", err, n)
+	}
+}
+
+// TestRefusedSync follows a server that announces content synchronization and does not do it, and one whose ids are not those
+// that the server would tell: both are asked for what was modified.
+func TestRefusedSync(t *testing.T) {
+	for name, alter := range map[string]func(*ldaptest.Server, *ldap.Config){
+		"refused": func(s *ldaptest.Server, _ *ldap.Config) {
+			s.Rewrite(t, "overlay syncprov\nsyncprov-checkpoint 100 10\nsyncprov-sessionlog 1000", "")
+		},
+		"another id": func(_ *ldaptest.Server, c *ldap.Config) { c.IDAttribute = "entryDN" },
 	} {
 		s := ldaptest.Start(t, ldaptest.Company{People: 60, Units: 12}.LDIF())
 		s.Stop()
-		s.Rewrite(t, row.old, row.new)
+		c := slapdConfig(s)
+		alter(s, &c)
 		s.Resume(t)
-		m, err := run(slapdConfig(s))
-		if n, _ := m.count(ldap.OpRefreshed); !errors.Is(err, row.want) || n != 0 || m.cursor != "" {
-			t.Errorf("%s: %v, refreshed %d times", name, err, n)
+		cl, m := client(t, c), newMirror()
+		cursor, err := cl.Changes(t.Context(), "", m.emit)
+		if n, whole := m.count(ldap.OpRefreshed); err != nil || n != 1 || !whole || cursor == "" {
+			t.Fatalf("%s: %q %v %v", name, cursor, whole, err)
+		}
+		s.Modify(t, "dn: "+u1+"\nchangetype: modify\nreplace: title\ntitle: asked\n")
+		m.begin()
+		if _, err := cl.Changes(t.Context(), cursor, m.emit); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if d := m.differs(t, cl); d != "" {
+			t.Errorf("%s: %s", name, d)
 		}
 	}
 }

@@ -154,7 +154,7 @@ func TestCursors(t *testing.T) {
 		"another account": {good, func(c *ldap.Config) { c.BindDN, c.Password = ldaptest.AdminDN, ldaptest.AdminPW }, ldap.ErrCursorLost},
 		"another mapping": {good, func(c *ldap.Config) { c.Mapping = map[string]string{"company": "businessCategory"} }, ldap.ErrCursorLost},
 		"another class":   {good, func(c *ldap.Config) { c.PersonClasses = []string{"person"} }, ldap.ErrCursorLost},
-		"another id":      {good, func(c *ldap.Config) { c.IDAttribute = "employeeNumber" }, ldap.ErrNoStream},
+		"another id":      {good, func(c *ldap.Config) { c.IDAttribute = "employeeNumber" }, ldap.ErrCursorLost},
 	} {
 		c := slapdConfig(s)
 		if row.alter != nil {
