@@ -25,7 +25,7 @@ type Client struct {
 	seed      maphash.Seed
 	following sync.Mutex // held while changes are told
 	newest    newest
-	unsynced  atomic.Bool // the server announces content synchronization and refused it
+	unsynced  atomic.Bool  // the server announces content synchronization and refused it
 	at        atomic.Int32 // the server that was last found well, in p.servers
 }
 

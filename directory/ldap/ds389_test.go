@@ -2,9 +2,14 @@ package ldap_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
@@ -16,7 +21,9 @@ import (
 func TestDS389(t *testing.T) {
 	s := ldaptest.Start389(t, ldaptest.Company{People: 120, Units: 12, Groups: 6, Members: 10}.LDIF())
 	s.Modify(t, "dn: uid=leaver,ou=people,"+base+"\nchangetype: add\nobjectClass: inetOrgPerson\nobjectClass: extensibleObject\nuid: leaver\ncn: x\nsn: x\n")
-	cl := client(t, slapdConfig(s))
+	c := slapdConfig(s)
+	c.Timeout = 6 * time.Second
+	cl := client(t, c)
 	caps, findings, err := cl.Probe(t.Context())
 	if err != nil || caps.Vendor != "389" || caps.IDAttribute != "nsuniqueid" || !caps.ContentSync || caps.Position == "" || len(findings) != 0 {
 		t.Fatalf("%+v %+v %v", caps, findings, err)
@@ -51,6 +58,7 @@ func TestDS389(t *testing.T) {
 		s.Modify(t, lock("false"))
 		m.until(t, "unlock", locked("false"))
 		same(t)
+		m.until(t, "a sign of life on the stream's own connection", func() bool { return m.alive > 0 })
 	})
 	t.Run("unchanged", func(t *testing.T) {
 		if err := stop(); err == nil {
@@ -138,5 +146,38 @@ func cursors389(t *testing.T, s *ldaptest.Server, good ldap.Cursor) {
 		if !errors.Is(err, ldap.ErrCursorLost) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestTrimmed389 comes back after the server has forgotten some of the changes: it would tell the rest and say nothing of those.
+//
+// holds: R3
+func TestTrimmed389(t *testing.T) {
+	s := ldaptest.Start389(t, ldaptest.Company{People: 20, Units: 12}.LDIF())
+	s.Stop()
+	s.Rewrite(t, "nsslapd-include-suffix", "nsslapd-changelogmaxage: 1s\nnsslapd-changelog-trim-interval: 1\nnsslapd-include-suffix")
+	s.Resume(t)
+	cl := client(t, slapdConfig(s))
+	m := newMirror()
+	m.catchUp(t, cl)()
+	s.Modify(t, "dn: uid=u000002,ou=dept002,ou=people,"+base+"\nchangetype: delete\n")
+	admin := s.Admin(t)
+	for i := 0; ; i++ {
+		s.Modify(t, fmt.Sprintf("dn: %s\nchangetype: modify\nreplace: title\ntitle: %d\n", u1, i))
+		found, err := admin.Search(goldap.NewSearchRequest("", 0, 0, 0, 0, false, "(objectClass=*)", []string{"firstchangenumber"}, nil))
+		if err != nil || len(found.Entries) != 1 {
+			t.Fatal(err)
+		}
+		first, err := strconv.Atoi(found.Entries[0].GetEqualFoldAttributeValue("firstchangenumber"))
+		if err != nil || i == 200 {
+			t.Fatalf("the server forgets nothing: %v", err)
+		}
+		if first > 5 {
+			break
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	if _, err := cl.Changes(t.Context(), m.begin(), m.emit); !errors.Is(err, ldap.ErrCursorLost) {
+		t.Errorf("changes that are forgotten: %v", err)
 	}
 }

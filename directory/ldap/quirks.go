@@ -36,6 +36,7 @@ type quirks struct {
 	markIsCookie    bool                // its marks make a sync cookie, so that following can begin where a reading began
 	deletesOnly     bool                // its refresh names what is gone; where it claims to have named all that is there, it did not
 	bareResume      bool                // a resumed sync leaves out operational attributes, though named: a locked account looks unlocked
+	firstChange     string              // the attribute of the rootDSE that names the oldest change it remembers: it leaves out older ones, and says nothing
 	ownCookies      bool                // a sync cookie is good for the server that gave it only
 }
 
@@ -59,7 +60,7 @@ var vendors = []quirks{
 			return strings.Contains(name, "389") || strings.Contains(name, "red hat")
 		},
 		follow: bySync, id: "nsuniqueid" /* imported entries have no entryUUID, later ones may have both */, people: []string{"inetOrgPerson"}, groups: standardGroups,
-		marks: []string{"lastChangeNumber"}, syncKey: uniqueID, deletesOnly: true, bareResume: true, ownCookies: true,
+		marks: []string{"lastChangeNumber"}, syncKey: uniqueID, deletesOnly: true, bareResume: true, firstChange: "firstChangeNumber", ownCookies: true,
 	},
 	{
 		vendor: "openldap",
