@@ -2,6 +2,7 @@ package ldap_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -37,6 +38,12 @@ func passwordsAD(t *testing.T, s *ldaptest.AD) {
 	// Locked out by somebody elsewhere: that is said of a right password too, and not taken for one.
 	s.Replace(t, ldaptest.ADRoot, "lockoutThreshold", "3")
 	t.Cleanup(func() { s.Replace(t, ldaptest.ADRoot, "lockoutThreshold", "0") })
+	c := adConfig(s, ldaptest.ADPlain, ldaptest.ADPW)
+	c.SignIn = true
+	_, findings, err := client(t, c).Probe(t.Context())
+	if err != nil || !strings.Contains(fmt.Sprint(findings), "after 3 wrong passwords, and forgets them after 30m0s") {
+		t.Errorf("the probe does not tell of the lock-out: %+v %v", findings, err)
+	}
 	for range 4 {
 		signIn(t.Context(), p, "u194", "wrong")
 	}

@@ -50,6 +50,9 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 		caps.Sample[class] = len(page.entries)
 		c.judge(class, page, find)
 	}
+	if err := c.judgeLockout(ctx, find); err != nil {
+		return caps, findings, err
+	}
 	return caps, findings, cl.judgeFollowing(ctx, c, find)
 }
 
