@@ -49,6 +49,9 @@ func peopleWithPasswords(t *testing.T, extra ...string) *ldaptest.Server {
 	return s
 }
 
+// People sign in by login name or address, each only ever compared, and by nothing but the right password.
+//
+// holds: attack ldap-03
 func TestPasswords(t *testing.T) {
 	s := peopleWithPasswords(t)
 	for name, url := range map[string]string{"StartTLS": s.URL, "ldaps": s.URLS} {
