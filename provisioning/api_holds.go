@@ -1,7 +1,9 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -17,19 +19,27 @@ type HoldsInput struct {
 
 // HoldItem is a hold in an answer.
 type HoldItem struct {
-	ID        id.Hold     `json:"id"`
-	Cause     Cause       `json:"cause"`
-	Source    id.Source   `json:"source,omitempty"`
-	State     string      `json:"state"`
-	Reason    string      `json:"reason" doc:"the limit that was exceeded when it opened"`
-	Breach    Breach      `json:"breach"`
-	Count     int         `json:"count" doc:"people"`
-	People    []PersonRef `json:"people" nullable:"false" doc:"the first 500"`
-	CreatedAt time.Time   `json:"created_at"`
-	DecidedAt time.Time   `json:"decided_at,omitzero"`
-	DecidedBy string      `json:"decided_by,omitempty"`
-	Removals  []HeldEntry `json:"removals" nullable:"false" doc:"the first 500"`
-	Burst     *BurstView  `json:"burst,omitempty" doc:"of the cause burst: whom a source froze"`
+	ID        id.Hold      `json:"id"`
+	Cause     Cause        `json:"cause"`
+	Source    id.Source    `json:"source,omitempty"`
+	State     string       `json:"state"`
+	Reason    string       `json:"reason" doc:"the limit that was exceeded when it opened"`
+	Breach    Breach       `json:"breach"`
+	Count     int          `json:"count" doc:"people"`
+	People    []PersonRef  `json:"people" nullable:"false" doc:"the first 500"`
+	CreatedAt time.Time    `json:"created_at"`
+	DecidedAt time.Time    `json:"decided_at,omitzero"`
+	DecidedBy string       `json:"decided_by,omitempty"`
+	Removals  []HeldEntry  `json:"removals" nullable:"false" doc:"the first 500"`
+	Effects   []HeldEffect `json:"effects" nullable:"false" doc:"everything that is held, by cause and group"`
+	Burst     *BurstView   `json:"burst,omitempty" doc:"of the cause burst: whom a source froze"`
+}
+
+// HeldEffect counts what a hold keeps of one group, by cause.
+type HeldEffect struct {
+	Cause  Cause    `json:"cause"`
+	Group  GroupRef `json:"group"`
+	People int      `json:"people"`
 }
 
 // HeldEntry is one membership that a hold keeps.
@@ -62,7 +72,7 @@ func (a *API) ListHolds(ctx context.Context, in *HoldsInput) (*httpapi.Page[Hold
 
 func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 	out := HoldItem{ID: h.ID, Cause: h.Breach.Cause, Source: h.Breach.Source, State: h.State, Reason: h.Breach.String(), Breach: h.Breach, CreatedAt: h.CreatedAt,
-		DecidedAt: h.ClosedAt, DecidedBy: h.ClosedBy, People: []PersonRef{}, Removals: []HeldEntry{}}
+		DecidedAt: h.ClosedAt, DecidedBy: h.ClosedBy, People: []PersonRef{}, Removals: []HeldEntry{}, Effects: []HeldEffect{}}
 	people := h.people()
 	out.Count = len(people)
 	people = people[:min(len(people), chunkMost)]
@@ -80,6 +90,7 @@ func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 	if err != nil {
 		return out, err
 	}
+	out.Effects = h.effects(c)
 	for _, r := range h.Removals[:min(len(h.Removals), chunkMost)] { // in order of the people: nobody beyond the first 500
 		if _, known := names[r.Person]; !known {
 			continue // of a burst with more people than are shown
@@ -87,6 +98,26 @@ func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 		out.Removals = append(out.Removals, HeldEntry{Membership: r.Membership, Person: PersonRef{r.Person, names[r.Person]}, Group: groupRefOf(c.groups[r.Group]), Cause: r.Cause, Since: r.Since})
 	}
 	return out, nil
+}
+
+// effects counts what is held, by cause and group, the most first.
+func (h Hold) effects(c *catalog) []HeldEffect {
+	type key struct {
+		cause Cause
+		group id.Group
+	}
+	count := map[key]int{}
+	for _, r := range h.Removals {
+		count[key{r.Cause, r.Group}]++
+	}
+	out := make([]HeldEffect, 0, len(count))
+	for k, n := range count {
+		out = append(out, HeldEffect{Cause: k.cause, Group: groupRefOf(c.groups[k.group]), People: n})
+	}
+	slices.SortFunc(out, func(a, b HeldEffect) int {
+		return cmp.Or(cmp.Compare(b.People, a.People), cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Group.Key, b.Group.Key))
+	})
+	return out
 }
 
 // HoldInput names a hold.

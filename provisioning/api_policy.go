@@ -243,6 +243,7 @@ func Cases() []httpapi.Case {
 		{Err: ErrDrift, Status: 409, Code: "drift"},
 		{Err: ErrHash, Status: 409, Code: "plan_hash"},
 		{Err: ErrClosed, Status: 409, Code: "closed"},
+		{Err: ErrLastAdmin, Status: 409, Code: "last_admin"},
 		{Err: ErrHeld, Status: 409, Code: "held"},
 		{Err: ErrPolicy, Status: 422, Code: "policy_invalid"},
 		{Err: ErrPeople, Status: 422, Code: "people"},

@@ -70,6 +70,7 @@ type Breach struct {
 	Cleared        bool              `json:"cleared,omitempty"` // the attribute is empty now
 	Unit           id.Unit           `json:"unit,omitempty"`
 	DirectoryGroup id.DirectoryGroup `json:"directory_group,omitempty"`
+	Admin          bool              `json:"admin,omitempty"` // they are administrators
 }
 
 // String says the breach in one line.
@@ -79,6 +80,9 @@ func (b Breach) String() string {
 	}
 	if b.Cause == CauseBurst {
 		return fmt.Sprintf("disabled or deleted %d people within 24 hours, the limit is %d", b.People, b.Limit)
+	}
+	if b.Admin {
+		return fmt.Sprintf("%d of %d administrators are missed by a source", b.People, b.Of)
 	}
 	if b.Attribute != "" {
 		what := "changed"

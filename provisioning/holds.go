@@ -250,6 +250,9 @@ func (r *Reactor) Release(ctx context.Context, cause directory.Cause, hold id.Ho
 	if err != nil {
 		return Result{}, err
 	}
+	if err := r.spareAdmins(ctx, h.Removals); err != nil {
+		return Result{}, fmt.Errorf("release hold %s: %w", hold, err)
+	}
 	if h.Breach.Cause == CauseBurst {
 		return r.confirm(ctx, cause, h)
 	}

@@ -35,6 +35,8 @@ var (
 	ErrClosed = errors.New("closed already")
 	// ErrHeld says that the guard holds what was asked for until somebody confirms it.
 	ErrHeld = errors.New("held by the guard")
+	// ErrLastAdmin says that releasing a hold would leave no administrator who can get in.
+	ErrLastAdmin = errors.New("the last administrator stays: give somebody else the role first")
 	// ErrPolicy says that policy files cannot be accepted; the wrapping text says where.
 	ErrPolicy = errors.New("policy is not valid")
 	// ErrPeople says that a direct channel was asked for between people who cannot have one.

@@ -33,6 +33,9 @@ type Reactor struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
+	// Admins answers who has the administrator role, as tx sees it; nil: nobody is known to.
+	Admins func(tx *db.Tx) ([]id.Person, error)
+
 	living sync.Mutex // held by whoever takes a source live in this process
 
 	mu       sync.Mutex

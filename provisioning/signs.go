@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -17,6 +18,9 @@ type Sign struct {
 	Field  string    // an attribute, directory.LossUnit or directory.LossGroup
 	Was    string    // of a place: which
 }
+
+// signAdmin is the sign of administrators whom a source misses: that somebody of them is to go is never inferred.
+const signAdmin = "administrator"
 
 // Signs are those of the people of a batch, and how many people bear each.
 type Signs struct {
@@ -49,6 +53,9 @@ func (r *Reactor) signs(ctx context.Context, tx *db.Tx, c *catalog, removals []R
 	}
 	if len(people) == 0 {
 		return out, nil
+	}
+	if err := r.signAdmins(tx, removals, out); err != nil {
+		return out, err
 	}
 	in, since := r.directory.In(tx), now.Add(-Window)
 	losses, err := in.Losses(ctx, since, distinct(people))
@@ -86,6 +93,69 @@ func (r *Reactor) signs(ctx context.Context, tx *db.Tx, c *catalog, removals []R
 	return out, nil
 }
 
+// signAdmins marks the administrators among those whom a source misses.
+func (r *Reactor) signAdmins(tx *db.Tx, removals []Removal, out Signs) error {
+	admins, err := r.admins(tx)
+	if err != nil {
+		return err
+	}
+	s := Sign{Field: signAdmin, Was: signAdmin}
+	for _, removal := range removals {
+		if removal.Cause == CauseAbsence && slices.Contains(admins, removal.Person) && !slices.Contains(out.Of[removal.Person], s) {
+			out.Of[removal.Person] = append(out.Of[removal.Person], s)
+			out.Counts[s] = directory.LossCount{Lost: out.Counts[s].Lost + 1, Had: len(admins)}
+		}
+	}
+	return nil
+}
+
+func (r *Reactor) admins(tx *db.Tx) ([]id.Person, error) {
+	if r.Admins == nil {
+		return nil, nil
+	}
+	admins, err := r.Admins(tx)
+	if err != nil {
+		return nil, fmt.Errorf("read administrators: %w", err)
+	}
+	return admins, nil
+}
+
+// spareAdmins is ErrLastAdmin where letting these removals through would leave no administrator who can get in.
+func (r *Reactor) spareAdmins(ctx context.Context, removals []HeldRemoval) error {
+	var left, going []id.Person
+	err := r.look(ctx, func(tx *db.Tx, _ *catalog) error {
+		admins, err := r.admins(tx)
+		if err != nil || len(admins) == 0 {
+			return err
+		}
+		fenced, err := loadFences(tx.DB, admins)
+		if err != nil {
+			return err
+		}
+		standing, err := r.directory.In(tx).StandingFreezes(ctx, admins)
+		if err != nil {
+			return err
+		}
+		now := r.clock()
+		for _, p := range admins {
+			absent := slices.ContainsFunc(removals, func(h HeldRemoval) bool { return h.Person == p && h.Cause == CauseAbsence })
+			out := slices.ContainsFunc(fenced[p], func(f fenceRow) bool { return f.Slot == slotAbsent }) ||
+				slices.ContainsFunc(standing[p], func(f directory.Freeze) bool { return f.OpenAt(now) })
+			switch {
+			case absent:
+				going = append(going, p)
+			case !out:
+				left = append(left, p)
+			}
+		}
+		return nil
+	})
+	if err == nil && len(going) > 0 && len(left) == 0 {
+		err = ErrLastAdmin
+	}
+	return err
+}
+
 // wanders tells whether a removal follows from what a source says of a person who is there, or is silent about.
 func (r Removal) wanders() bool { return r.Cause == CauseMove || r.Cause == CauseAbsence }
 
@@ -118,6 +188,9 @@ func (g Guard) spread(b Batch) []Breach {
 
 // sign judges one sign by how many bear it.
 func (g Guard) sign(s Sign, n directory.LossCount) (Breach, bool) {
+	if s.Field == signAdmin {
+		return Breach{Admin: true, People: n.Lost, Of: n.Had}, true
+	}
 	if s.Was != "" {
 		limit, b := g.Limits.Unit, Breach{Unit: id.Unit(s.Was), People: n.Lost, Of: n.Had}
 		if s.Field == directory.LossGroup {
@@ -140,6 +213,8 @@ func most(people int, percent float64, of int) int { return max(people, int(perc
 // sign answers by what a breach knows its removals, where it is one of a sign.
 func (b Breach) sign() (Sign, bool) {
 	switch {
+	case b.Admin:
+		return Sign{Field: signAdmin, Was: signAdmin}, true
 	case b.Attribute != "":
 		return Sign{Source: b.Source, Field: b.Attribute}, true
 	case b.Unit != "":

@@ -1,6 +1,7 @@
 package provisioning_test
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -232,5 +233,51 @@ func TestReorganisation(t *testing.T) {
 		if result.Written == 0 || w.members("lab") != n-len(open[0].Removals) {
 			t.Errorf("released: %+v, %d left", result, w.members("lab"))
 		}
+	})
+}
+
+// An administrator whom a source misses, and be it a single one under every limit, keeps their access until a human being decides; and
+// nobody, not by any hold, lets the last administrator go.
+func TestAdministratorsAreNotMissed(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText)
+		people := w.putMany(100, "p", "dept=R&D")
+		var admins []id.Person
+		w.r.Admins = func(*db.Tx) ([]id.Person, error) { return admins, nil }
+		admins = people[:1]
+		w.absent("p000", "p001")
+		w.want("another one", w.places(people[1]), "")
+		w.want("the administrator", w.places(people[0])+" "+w.sees(people[0]), "apollo:participant! everybody:participant! "+sight)
+		w.want("held", w.reason(), "1 of 1 administrators are missed by a source")
+		hold := w.holds(provisioning.HoldOpen)[0].ID
+		_, err := w.r.Release(ctx, admin, hold)
+		if !errors.Is(err, provisioning.ErrLastAdmin) {
+			t.Errorf("released: %v", err)
+		}
+		w.want("still", w.sees(people[0]), sight)
+		admins = people[:3] // the second is gone already, the third can get in
+		_, err = w.r.Release(ctx, admin, hold)
+		w.ok(err)
+		w.want("let go", w.sees(people[0]), "")
+
+		// In a mass the administrators are held apart from the rest: who releases the one has not released the other.
+		admins = people[10:12]
+		var keys []string
+		for i := 10; i < 40; i++ {
+			keys = append(keys, fmt.Sprintf("p%03d", i))
+		}
+		w.absent(keys...)
+		for _, h := range w.holds(provisioning.HoldOpen) {
+			if h.Breach.Admin {
+				if _, err := w.r.Release(ctx, admin, h.ID); !errors.Is(err, provisioning.ErrLastAdmin) {
+					t.Errorf("released: %v", err)
+				}
+				continue
+			}
+			_, err := w.r.Release(ctx, admin, h.ID)
+			w.ok(err)
+		}
+		w.want("the mass went", w.sees(people[20]), "")
+		w.want("an administrator did not", w.sees(people[10])+w.sees(people[11]), sight+sight)
 	})
 }

@@ -18,6 +18,24 @@ type hold struct {
 	Count     int             `json:"count"`
 	People    json.RawMessage `json:"people,omitempty"`
 	Reason    string          `json:"reason,omitempty"`
+	Effects   []heldEffect    `json:"effects,omitempty"`
+	Removals  []heldRemoval   `json:"removals,omitempty"`
+}
+
+type heldEffect struct {
+	Cause string `json:"cause"`
+	Group struct {
+		Key string `json:"key"`
+	} `json:"group"`
+	People int `json:"people"`
+}
+
+type heldRemoval struct {
+	Cause string `json:"cause"`
+	Group struct {
+		Key string `json:"key"`
+	} `json:"group"`
+	Person personRef `json:"person"`
 }
 
 type restored struct {
@@ -43,6 +61,19 @@ func holdCommand() *cobra.Command {
 		}, func(c *cobra.Command, api *client, _ []string) (listOf[hold], error) {
 			var l listOf[hold]
 			return l, api.do(c.Context(), "GET", "/api/v1/holds?state=open", nil, &l)
+		}))
+	command.AddCommand(remote(&cobra.Command{Use: "show HOLD", Short: "What a hold is about, by cause and group, and whom", Args: cobra.ExactArgs(1)},
+		func(w io.Writer, h hold) {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%d people\t%s\t%s\n", h.ID, h.State, h.Cause, h.Count, h.CreatedAt, h.Reason)
+			for _, e := range h.Effects {
+				fmt.Fprintf(w, "%s\t%s\t%d people\n", e.Cause, e.Group.Key, e.People)
+			}
+			for _, r := range h.Removals {
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cause, r.Group.Key, r.Person.ID, r.Person.DisplayName)
+			}
+		}, func(c *cobra.Command, api *client, args []string) (hold, error) {
+			var h hold
+			return h, api.do(c.Context(), "GET", "/api/v1/holds/"+url.PathEscape(args[0]), nil, &h)
 		}))
 	for verb, short := range map[string]string{"release": "Let the held removals happen; of a burst: confirm it", "reject": "Keep everybody the hold is about"} {
 		command.AddCommand(remote(&cobra.Command{Use: verb + " HOLD", Short: short, Args: cobra.ExactArgs(1)},

@@ -33,6 +33,9 @@ func (a *app) wireDoor() (err error) {
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
 	})
+	if err == nil {
+		a.access.Admins = a.door.AdminsTx
+	}
 	return err
 }
 

@@ -109,6 +109,12 @@ func (d *Door) Admins(ctx context.Context) ([]Admin, error) {
 	return out, err
 }
 
+// AdminsTx answers who has the administrator role, as tx sees it.
+func (d *Door) AdminsTx(tx *db.Tx) ([]id.Person, error) {
+	var out []id.Person
+	return out, tx.Raw("select person from session_admins order by person").Scan(&out).Error
+}
+
 // GrantAdmin gives person the administrator role; a person who has it keeps it as it is.
 func (d *Door) GrantAdmin(ctx context.Context, by httpapi.Caller, person id.Person) error {
 	if d.Standing.Frozen(person) {
