@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -36,12 +37,22 @@ access to * by users read by anonymous auth
 overlay syncprov
 `
 
-// slapd start LDIF [SIZELIMIT] | slapd stop | slapd modify LDIF: a real OpenLDAP on loopback with the entries of LDIF;
+// slapd crowd LDIF N: adds N people to a file, uid=u000 and on, engineers of ou=rnd. slapd start LDIF [SIZELIMIT] | slapd stop | slapd modify LDIF: a real OpenLDAP on loopback with the entries of LDIF;
 // its addresses are in $LDAP_URL and $LDAPS_URL, the authority of its certificate in $LDAP_CA.
 func slapdWord(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
 	dir := ts.MkAbs("slapd")
 	switch args[0] {
+	case "crowd":
+		n, err := strconv.Atoi(args[2])
+		ts.Check(err)
+		text, err := os.ReadFile(ts.MkAbs(args[1]))
+		ts.Check(err)
+		for i := range n {
+			text = fmt.Appendf(text, "\ndn: uid=u%03[1]d,ou=rnd,dc=corp,dc=example\nobjectClass: inetOrgPerson\nuid: u%03[1]d\ncn: Person %03[1]d\nsn: P%03[1]d\ndisplayName: Person %03[1]d\n"+
+				"employeeNumber: E%03[1]d\ntitle: Engineer\nentryUUID: 00000000-0000-4000-8000-%012[1]d\n", i)
+		}
+		ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
 	case "start":
 		if _, err := exec.LookPath("slapd"); err != nil {
 			if _, err := os.Stat("/usr/sbin/slapd"); err != nil {

@@ -140,14 +140,16 @@ func serveWord(ts *testscript.TestScript, _ bool, args []string) {
 	if s.port == 0 {
 		s.port = freePort()
 		s.config = ts.MkAbs("rollcall.yaml")
+		ts.Setenv("ROLLCALL_URL", fmt.Sprintf("http://127.0.0.1:%d", s.port))
+		ts.Setenv("ROLLCALL_TOKEN", ts.Getenv("ADMIN_TOKEN"))
+		ts.Setenv("LISTEN", fmt.Sprintf("127.0.0.1:%d", s.port))
+	}
+	if _, err := os.Stat(s.config); err != nil || len(args) == 0 {
 		text := fmt.Sprintf("listen: 127.0.0.1:%d\ndatabase: %q\nbootstrap_token: ${ADMIN_TOKEN}\ndev: {impersonation: true}\n", s.port, s.dsn)
 		if extra, err := os.ReadFile(ts.MkAbs("extra.yaml")); err == nil {
 			text += os.Expand(string(extra), ts.Getenv)
 		}
 		ts.Check(os.WriteFile(s.config, []byte(text), 0o600))
-		ts.Setenv("ROLLCALL_URL", fmt.Sprintf("http://127.0.0.1:%d", s.port))
-		ts.Setenv("ROLLCALL_TOKEN", ts.Getenv("ADMIN_TOKEN"))
-		ts.Setenv("LISTEN", fmt.Sprintf("127.0.0.1:%d", s.port))
 	}
 	binary := ""
 	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
