@@ -30,8 +30,7 @@ type desk struct {
 	probe   *ProbeReport
 	busy    bool // one preview at a time
 	read    int
-	preview *MappingDiff // the last one, with what it was of
-	mapping Mapping
+	preview *MappingDiff // the last one
 }
 
 // at runs fn with the desk of a source.

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -30,17 +31,46 @@ type LabelView struct {
 
 // MappingView is the mapping in force.
 type MappingView struct {
-	Fields []FieldView `json:"fields" nullable:"false"`
-	Labels []LabelView `json:"labels" nullable:"false"`
+	Fields   []FieldView   `json:"fields" nullable:"false"`
+	Labels   []LabelView   `json:"labels" nullable:"false"`
+	Version  int           `json:"version" doc:"0: that of the configuration, which nobody changed here"`
+	File     bool          `json:"file" doc:"it is that of the configuration"`
+	Versions []VersionView `json:"versions" nullable:"false" doc:"the newest, newest first"`
 }
 
-func (a *API) mappingView(_ context.Context, s *Syncer) (MappingView, error) {
+// VersionView is a mapping that was put in force here.
+type VersionView struct {
+	Version int       `json:"version"`
+	At      time.Time `json:"at"`
+	Actor   string    `json:"actor"`
+	File    bool      `json:"file" doc:"back to the configuration"`
+	Mapping
+}
+
+// versionsShown is how many of them are shown.
+const versionsShown = 20
+
+func (a *API) mappingView(ctx context.Context, s *Syncer) (MappingView, error) {
 	config := s.config()
 	p, err := config.prepare()
 	if err != nil {
 		return MappingView{}, err
 	}
-	out := MappingView{Fields: []FieldView{}, Labels: []LabelView{}}
+	out := MappingView{Fields: []FieldView{}, Labels: []LabelView{}, Versions: []VersionView{}, File: true}
+	all, err := a.Store.Settings(ctx, s.Source.ID, settingMapping, versionsShown)
+	if err != nil {
+		return MappingView{}, err
+	}
+	for i, one := range all {
+		k, err := keptOf(one)
+		if err != nil {
+			return MappingView{}, err
+		}
+		if i == 0 {
+			out.Version, out.File = one.Version, k.File
+		}
+		out.Versions = append(out.Versions, VersionView{one.Version, one.CreatedAt, one.Actor, k.File, k.Mapping})
+	}
 	for _, field := range Fields() {
 		_, own := config.Mapping[field]
 		f := FieldView{Field: field, From: append([]string{}, p.fields[field]...), Defaults: []string{}, Own: own}
@@ -74,6 +104,7 @@ type MappingInput struct {
 type MappingBody struct {
 	Mapping
 	IDAttribute string `json:"id_attribute,omitempty" doc:"only what it is already: people are known by it for ever"`
+	File        bool   `json:"file,omitempty" doc:"that of the configuration; the rest is not looked at then"`
 }
 
 // MappingDiffOutput is what a mapping would change.
@@ -88,6 +119,9 @@ func (a *API) PreviewMapping(ctx context.Context, in *MappingInput) (*MappingDif
 	config := s.config()
 	if err := sameIdentity(config, in.Body.IDAttribute); err != nil {
 		return nil, err
+	}
+	if in.Body.File {
+		in.Body.Mapping = Mapping{s.File.Mapping, s.File.Labels}
 	}
 	busy := false
 	a.at(in.ID, func(d *desk) {
@@ -105,12 +139,17 @@ func (a *API) PreviewMapping(ctx context.Context, in *MappingInput) (*MappingDif
 		return nil, problem(err, config.Password)
 	}
 	diff := c.result()
+	now, err := a.Store.Setting(ctx, in.ID, settingMapping)
+	if err != nil {
+		return nil, err
+	}
+	diff.Base = now.Version
 	if diff.Groups, diff.Foreseen, err = c.foresee(ctx, a.Store, directory.CauseFrom(ctx, ""), a.Foresee); err != nil {
 		return nil, err
 	}
 	diff.Seconds = time.Since(began).Seconds()
 	diff.Hash = diff.hash(in.Body.Mapping)
-	a.at(in.ID, func(d *desk) { d.preview, d.mapping = &diff, in.Body.Mapping })
+	a.at(in.ID, func(d *desk) { d.preview = &diff })
 	return &MappingDiffOutput{Body: diff}, nil
 }
 
@@ -122,4 +161,63 @@ func sameIdentity(c Config, asked string) error {
 	return httpapi.NewProblem(http.StatusUnprocessableEntity, "id_attribute", "id_attribute cannot be changed: each person is known by its value, "+
 		"and with another attribute nobody would be known any more: everybody would be gone and come anew. "+
 		"For another directory make a new source, and join its people with those of this one by employee number.")
+}
+
+// ApplyMappingInput is a mapping that was previewed.
+type ApplyMappingInput struct {
+	ID   id.Source `path:"id"`
+	Body struct {
+		MappingBody
+		Hash string `json:"hash" doc:"of its preview"`
+	}
+}
+
+// ApplyMappingOutput is the mapping in force.
+type ApplyMappingOutput struct{ Body MappingView }
+
+// ApplyMapping answers PUT /api/v1/sources/{id}/mapping: what was previewed is in force from now on, and everybody is read by it. It
+// answers before that reading; Get tells how far it has come.
+func (a *API) ApplyMapping(ctx context.Context, in *ApplyMappingInput) (*ApplyMappingOutput, error) {
+	s, err := a.syncer(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := sameIdentity(s.config(), in.Body.IDAttribute); err != nil {
+		return nil, err
+	}
+	k := kept{Mapping: in.Body.Mapping, File: in.Body.File}
+	if k.File {
+		k.Mapping = Mapping{s.File.Mapping, s.File.Labels}
+	}
+	var seen MappingDiff
+	a.at(in.ID, func(d *desk) {
+		if d.preview != nil && in.Body.Hash != "" && d.preview.Hash == in.Body.Hash && d.preview.Hash == d.preview.hash(k.Mapping) {
+			seen = *d.preview
+		}
+	})
+	if seen.Hash == "" {
+		return nil, httpapi.NewProblem(http.StatusConflict, "preview_needed", "this mapping was not previewed on this server, or another was since: look first at what it would change")
+	}
+	put := k
+	if k.File {
+		put.Mapping = Mapping{}
+	}
+	value, err := json.Marshal(put)
+	if err != nil {
+		return nil, err
+	}
+	changed := map[string]int{}
+	for _, f := range seen.Fields {
+		changed[f.Field] = f.Changed
+	}
+	if _, err := a.Store.Apply(ctx, directory.CauseFrom(ctx, ""), directory.PutSetting{Source: in.ID, Name: settingMapping, Base: seen.Base, Value: value,
+		Summary: map[string]any{"people": seen.People, "changed": seen.Changed, "fields": changed, "preview": seen.Hash}}); err != nil {
+		return nil, err
+	}
+	a.at(in.ID, func(d *desk) { d.preview = nil })
+	if err := s.Remap(k.Mapping); err != nil {
+		return nil, problem(err, s.config().Password)
+	}
+	view, err := a.mappingView(ctx, s)
+	return &ApplyMappingOutput{Body: view}, err
 }

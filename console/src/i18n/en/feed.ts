@@ -85,7 +85,7 @@ export const feed = {
   why: {
     no_key: "It does not say whose row it is.",
     bad_key: "The number cannot be one of a person.",
-    short_row: "The row has fewer cells than the header.",
+    short_row: "The row has fewer cells than the header; what they would say stays as it is.",
     bad_date: "The date cannot be read.",
     bad_value: "The value cannot be read.",
     unreadable: "The row cannot be read.",
