@@ -25,7 +25,7 @@ const (
 // SourceHealth is how a source stands, as far as this node knows.
 type SourceHealth struct {
 	State      HealthState  `json:"state" enum:"ok,failing,stale,quiet,never,unconfigured"`
-	Follows    string       `json:"follows" enum:"push,stream,poll,interval,files" doc:"how changes get here"`
+	Follows    string       `json:"follows" enum:"push,stream,poll,interval,standby,files" doc:"how changes get here"`
 	VerifiedAt time.Time    `json:"verified_at,omitzero" doc:"when it was last known to say what stands here; of a source that pushes: when it was last heard of"`
 	LagMillis  float64      `json:"lag_ms,omitempty" doc:"of its last change: from when the server here heard of it until it was in force"`
 	ChangedAt  time.Time    `json:"changed_at,omitzero" doc:"when its last change came in"`

@@ -205,7 +205,14 @@ func (a *app) wireLDAP(ctx context.Context) error {
 		if err := a.addPasswords(l, source.ID); err != nil {
 			return fmt.Errorf("ldap source %s: %w", l.Name, err)
 		}
-		s := &ldap.Syncer{Store: a.people, DB: a.db, Source: source, Config: l.Config, Log: a.log.With("source", l.Name)}
+		config, err := ldap.Kept(ctx, a.people, source.ID, l.Config)
+		if err == nil {
+			err = config.Check()
+		}
+		if err != nil {
+			return fmt.Errorf("ldap source %s, with the mapping that is kept of it: %w", l.Name, err)
+		}
+		s := &ldap.Syncer{Store: a.people, DB: a.db, Source: source, Config: config, File: ldap.Mapping{Mapping: l.Mapping, Labels: l.Labels}, Log: a.log.With("source", l.Name)}
 		a.ldap[l.Name] = s
 		a.closers = append(a.closers, s.Close)
 	}

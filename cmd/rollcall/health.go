@@ -12,6 +12,9 @@ import (
 // quietAfter is when a source that pushes is said to be quiet: providers that are in step call at least every hour.
 const quietAfter = 24 * time.Hour
 
+// freshFor is for how long a directory that is followed or polled may go without being verified.
+const freshFor = 2 * time.Minute
+
 // health fills in how sources stand: what their reader on this node says, what waits for somebody.
 func (a *app) health(ctx context.Context, sources []directory.Source, of map[id.Source]*directory.SourceHealth) error {
 	holds, err := a.access.OpenHoldsOf(ctx)
@@ -44,10 +47,15 @@ func (a *app) ldapHealth(s directory.Source, h *directory.SourceHealth, now time
 		return
 	}
 	st := reader.Status()
-	h.Follows, h.VerifiedAt = "interval", st.VerifiedAt
+	h.Follows, h.VerifiedAt, h.ChangedAt, h.LagMillis = "interval", st.VerifiedAt, st.ChangedAt, float64(st.Lag.Microseconds())/1000
 	patience := 2 * a.ldapInterval(s.Name)
-	if st.Live {
-		h.Follows, patience = "poll", 2*time.Minute
+	switch {
+	case st.Mode == "live" || st.Mode == "catching up":
+		h.Follows, patience = "stream", freshFor
+	case st.Mode == "standby":
+		h.Follows = "standby"
+	case st.Live:
+		h.Follows, patience = "poll", freshFor
 	}
 	if st.LastError != "" {
 		h.Error = &directory.SourceError{Code: st.LastCode, Text: st.LastError, Failures: st.Failures}

@@ -120,6 +120,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/sources/{id}/probe", admins, "Look around a directory", tree.Probe).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/sources/{id}/samples", admins, "People of a directory beside what is made of them", tree.Samples).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/sources/{id}/mapping/preview", admins, "What another mapping would change", tree.PreviewMapping).Unrepeatable(),
+		httpapi.Op("PUT", "/api/v1/sources/{id}/mapping", admins, "Put a mapping in force that was previewed", tree.ApplyMapping),
 		httpapi.Op("POST", "/api/v1/sources/{id}/sync", admins, "Read an LDAP source in full, now", ops.Sync),
 		httpapi.Plain("POST", "/api/v1/sources/{id}/feed", anybody, "Hand a personnel file in: an administrator, or a token of the source", personnel.Feed()).Limit(hrfeed.PostLimit),
 		httpapi.Op("GET", "/api/v1/sources/{id}/feed", admins, "How an HR source is read, and its last files", personnel.Status),

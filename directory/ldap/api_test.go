@@ -42,6 +42,7 @@ func (w *world) serve(s *ldap.Syncer, foresee func(*db.Tx, []id.Person) ([]direc
 		httpapi.Op("POST", at+"/probe", who, "probe", api.Probe).Unrepeatable(),
 		httpapi.Op("POST", at+"/samples", who, "samples", api.Samples).Unrepeatable(),
 		httpapi.Op("POST", at+"/mapping/preview", who, "preview", api.PreviewMapping).Unrepeatable(),
+		httpapi.Op("PUT", at+"/mapping", who, "apply", api.ApplyMapping),
 	}))}
 	w.t.Cleanup(d.server.Close)
 	return d

@@ -83,10 +83,15 @@ func (s *Syncer) Run(ctx context.Context, every time.Duration) error {
 		return err
 	}
 	for {
-		err := s.run(ctx, every)
+		turn, over := s.begin(ctx)
+		err := s.run(turn, every)
+		over()
 		s.mode("")
 		if ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if errors.Is(context.Cause(turn), errRemapped) {
+			continue
 		}
 		wait := lease / 3
 		if !errors.Is(err, errElsewhere) {

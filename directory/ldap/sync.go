@@ -62,6 +62,7 @@ type Syncer struct {
 	DB       *db.DB // where the tables of Migrate are; the Store's
 	Source   directory.Source
 	Config   Config
+	File     Mapping // what the configuration says, where Config has what administrators keep over it
 	Log      *slog.Logger
 	Progress func(Progress)   // may be nil; called in turn
 	Now      func() time.Time // nil: time.Now
@@ -69,15 +70,18 @@ type Syncer struct {
 	// Inventory is how often all ids are compared while the source is followed; 0: an hour.
 	Inventory time.Duration
 
-	running sync.Mutex // one sync or batch of changes at a time; taken before mu
-	space   *space     // guarded by running; nil: to be read
-	mu      sync.Mutex
-	opened  Reader
-	name    string // of this Syncer among those that follow sources
-	kept    int    // how many keep the lease
-	epoch   int    // how often everything was read
-	status  Status
-	under   *Progress // of the sync that is under way
+	remapping sync.Mutex              // taken before running; guards stop and ended
+	stop      context.CancelCauseFunc // ends the turn of Run
+	ended     chan struct{}           // closed when that has ended
+	running   sync.Mutex              // one sync or batch of changes at a time; taken before mu
+	space     *space                  // guarded by running; nil: to be read
+	mu        sync.Mutex
+	opened    Reader
+	name      string // of this Syncer among those that follow sources
+	kept      int    // how many keep the lease
+	epoch     int    // how often everything was read
+	status    Status
+	under     *Progress // of the sync that is under way
 }
 
 // heartbeat is how often a sync that changed nothing is noted in the store all the same.

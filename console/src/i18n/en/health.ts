@@ -10,7 +10,7 @@ export const health = {
     never: "Nothing has come of it so far.",
     unconfigured: "The configuration of the server no longer has this source. What it said stays as it is.",
   },
-  follows: { push: "sends by itself", stream: "live: the server tells each change", poll: "asked for changes all the time", interval: "read at intervals", files: "comes in files" },
+  follows: { push: "sends by itself", stream: "live: the server tells each change", standby: "another node reads it", poll: "asked for changes all the time", interval: "read at intervals", files: "comes in files" },
   verified: "Verified current",
   heard: "Last heard",
   taken: "Last file",
