@@ -2,6 +2,7 @@ package ldap_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -243,6 +244,44 @@ func TestBrokenAD(t *testing.T) {
 	})
 	if !errors.Is(err, ldap.ErrTimeout) || time.Since(began) > 8*time.Second {
 		t.Errorf("silent while watched: %v after %v", err, time.Since(began))
+	}
+}
+
+// TestOtherController holds that numbers of updates count for the one domain controller that gave them.
+func TestOtherController(t *testing.T) {
+	d, c := doubleOf(t, demo.LookAD, "user", "group", 5)
+	d.SetFaults(demo.Faults{NoDirSync: true})
+	cl := client(t, c)
+	_, proof, err := snapshot(t.Context(), cl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	altered := func(alter func(at map[string]any)) ldap.Cursor {
+		var place struct {
+			For    string `json:"for"`
+			Cookie []byte `json:"cookie"`
+		}
+		at := map[string]any{}
+		if err := errors.Join(json.Unmarshal([]byte(proof.Cursor), &place), json.Unmarshal(place.Cookie, &at)); err != nil {
+			t.Fatal(err)
+		}
+		alter(at)
+		place.Cookie, _ = json.Marshal(at)
+		out, _ := json.Marshal(place)
+		return ldap.Cursor(out)
+	}
+	for name, row := range map[string]struct {
+		from ldap.Cursor
+		want error
+	}{
+		"the same":                     {altered(func(map[string]any) {}), nil},
+		"another domain controller":    {altered(func(at map[string]any) { at["server"] = "CN=DC2" }), ldap.ErrCursorLost},
+		"one restored from a backup":   {altered(func(at map[string]any) { at["server"] = at["server"].(string) + " 00" }), ldap.ErrCursorLost},
+		"one that has lost its newest": {altered(func(at map[string]any) { at["usn"] = 1_000_000 }), ldap.ErrBehind},
+	} {
+		if _, err := cl.Changes(t.Context(), row.from, func([]ldap.Change) error { return nil }); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"syscall"
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
@@ -156,7 +157,7 @@ func (c *conn) secure(ctx context.Context) error {
 	t := tls.Client(c.raw, c.at.tls.Clone())
 	if err := t.HandshakeContext(ctx); err != nil {
 		var slow net.Error
-		if errors.As(err, &slow) && slow.Timeout() {
+		if errors.As(err, &slow) && slow.Timeout() || errors.Is(err, syscall.ECONNRESET) { // nothing is wrong with the certificate
 			return err
 		}
 		if hint, kind := classify(err); hint != "" {

@@ -263,7 +263,7 @@ func (d *domain) stepUSN(ctx context.Context, tell func([]Change, string) error)
 	case now == d.at.USN:
 		return nil
 	}
-	r := request{base: d.root, scope: goldap.ScopeWholeSubtree, filter: "(&(uSNChanged>=" + strconv.FormatInt(d.at.USN+1, 10) + ")" + d.filter() + ")",
+	r := request{base: d.root, scope: goldap.ScopeWholeSubtree, filter: fmt.Sprintf("(&(uSNChanged>=%d)(uSNChanged<=%d)%s)", d.at.USN+1, now, d.filter()),
 		attrs: []string{"objectGUID", "isDeleted", "name"}, controls: []*ber.Packet{critical(oidShowDeleted, nil)}}
 	err = d.c.pages(ctx, r, func(entries []entry) error {
 		changes, err := d.changes(ctx, entries)
@@ -284,7 +284,7 @@ func (d *domain) blind(ctx context.Context) (bool, error) {
 	if d.at.Way == byUSN {
 		return true, nil
 	}
-	p, err := d.delta(ctx, nil, "(isDeleted=TRUE)", []string{"objectGUID"})
+	p, err := d.delta(ctx, nil, "(isDeleted=TRUE)", []string{"objectGUID", "isDeleted"})
 	if err != nil {
 		return true, explain("DirSync at "+d.root, err, d.c.p.Password)
 	}

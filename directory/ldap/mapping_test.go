@@ -29,6 +29,11 @@ func TestStatus(t *testing.T) {
 		{"nsaccountlock", "TRUE", false, time.Time{}},
 		{"nsaccountlock", "false", true, time.Time{}},
 		{"pwdaccountlockedtime", "000001010000Z", false, time.Time{}},
+		{"pwdaccountlockedtime", "00000101000000Z", false, time.Time{}},
+		{"pwdendtime", "20270301000000Z", true, day},
+		{"pwdendtime", "202703010000Z", true, day},
+		{"loginexpirationtime", "20270301020000.000+0200", true, day},
+		{"loginexpirationtime", "rubbish", true, time.Time{}},
 		{"pwdaccountlockedtime", "20260101120000Z", true, time.Time{}}, // too many wrong passwords: not leaving
 		{"lockouttime", "134489376000000000", true, time.Time{}},
 		{"logindisabled", "TRUE", false, time.Time{}},

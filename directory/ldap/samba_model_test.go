@@ -163,6 +163,9 @@ func modelAD(t *testing.T, s *ldaptest.AD, login, password string) {
 	if err := <-done; err != context.Canceled {
 		t.Error(err)
 	}
+	if login == ldaptest.ADAdmin && m.ops[ldap.OpPresent] != 0 {
+		t.Errorf("who is shown deletions needs no inventory: %v", m.ops)
+	}
 	if m.ops[ldap.OpMembers] == 0 || m.ops[ldap.OpDelete] == 0 {
 		t.Errorf("operations: %v", m.ops)
 	}

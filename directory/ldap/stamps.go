@@ -6,6 +6,7 @@ import (
 	"hash/maphash"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -78,16 +79,9 @@ func (s *stamped) since(at time.Time) string {
 	return "(&" + s.c.anyClass() + "(modifyTimestamp>=" + at.UTC().Format("20060102150405Z") + "))"
 }
 
-// stamp reads the time of modification of an entry (RFC 4517 section 3.3.13); the zero time where there is none.
+// stamp reads the time of modification of an entry; the zero time where there is none.
 func stamp(e entry) time.Time {
-	for _, v := range e.attrs[modifyTimestamp] {
-		for _, layout := range []string{"20060102150405Z", "20060102150405.999999Z", "20060102150405Z0700", "20060102150405.999999Z0700"} {
-			if at, err := time.Parse(layout, v); err == nil {
-				return at.UTC()
-			}
-		}
-	}
-	return time.Time{}
+	return generalizedTime(strings.Join(e.attrs[modifyTimestamp], " "))
 }
 
 func (s *stamped) step(ctx context.Context, tell func([]Change, string) error) error {
