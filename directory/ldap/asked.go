@@ -46,13 +46,17 @@ const saveEvery = time.Minute
 // poll implements follow for servers that have to be asked.
 func (cl *Client) poll(ctx context.Context, c *conn, way asked, from Cursor, persist bool, emit func([]Change) error) (Cursor, error) {
 	p := &polling{cl: cl, c: c, way: way, emit: emit, at: from}
-	if err := p.catchUp(ctx); err != nil {
-		return p.saved, err
-	}
-	if !persist {
+	err := p.catchUp(ctx)
+	if err == nil && !persist {
 		return p.at, nil
 	}
-	return p.saved, p.persist(ctx)
+	if err == nil {
+		err = p.persist(ctx)
+	}
+	if ctx.Err() != nil { // whatever it was in the middle of
+		err = context.Cause(ctx)
+	}
+	return p.saved, err
 }
 
 // catchUp brings the other side up to now: from nothing by a whole reading, else by what changed.

@@ -2,6 +2,7 @@ package ldap_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -160,7 +161,7 @@ func modelAD(t *testing.T, s *ldaptest.AD, login, password string) {
 		m.settles(t, fmt.Sprintf("live %d", round), client(t, c))
 	}
 	cancel()
-	if err := <-done; err != context.Canceled {
+	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	if login == ldaptest.ADAdmin && m.ops[ldap.OpPresent] != 0 {
