@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"slices"
 	"syscall"
@@ -162,6 +163,9 @@ func (c *conn) secure(ctx context.Context) error {
 		}
 		if hint, kind := classify(err); hint != "" {
 			return fmt.Errorf("%w: %s (%s)", kind, hint, err)
+		}
+		if errors.Is(err, io.EOF) {
+			return fmt.Errorf("%w: the server hung up instead: ldaps:// is usually 636, ldap:// with StartTLS 389, and the server needs a certificate", ErrTLS)
 		}
 		return fmt.Errorf("%w: %s", ErrTLS, err)
 	}
