@@ -147,17 +147,19 @@ type PersonInPath struct {
 
 // ListPeopleInput chooses people.
 type ListPeopleInput struct {
-	Text   string            `query:"q" maxLength:"200" doc:"words in names, userName, e-mail, title, department, employee number"`
-	Status Status            `query:"status" enum:"pending,active,leave,notice,terminated"`
-	Frozen string            `query:"frozen" enum:"true,false"`
-	Unit   id.Unit           `query:"unit" doc:"this unit and all below"`
-	Group  id.DirectoryGroup `query:"group" doc:"members of this directory group, nested ones too"`
+	Text      string            `query:"q" maxLength:"200" doc:"words in names, userName, e-mail, title, department, employee number"`
+	Status    Status            `query:"status" enum:"pending,active,leave,notice,terminated"`
+	Frozen    string            `query:"frozen" enum:"true,false"`
+	Contested string            `query:"contested" enum:"true" doc:"those of whom a source says active although a veto stands"`
+	Unit      id.Unit           `query:"unit" doc:"this unit and all below"`
+	Group     id.DirectoryGroup `query:"group" doc:"members of this directory group, nested ones too"`
 	httpapi.Paging
 }
 
 // ListPeople answers GET /api/v1/people.
 func (a *API) ListPeople(ctx context.Context, in *ListPeopleInput) (*httpapi.Page[PersonView], error) {
 	q := Query{Text: in.Text, Status: in.Status, Unit: in.Unit, Group: in.Group, Limit: in.Limit, Cursor: in.Cursor}
+	q.Contested = in.Contested == "true"
 	if in.Frozen != "" {
 		frozen := in.Frozen == "true"
 		q.Frozen = &frozen

@@ -206,6 +206,10 @@ func (r Reader) People(ctx context.Context, q Query) (PeoplePage, error) {
 		}
 		query = query.Where(sql, args...)
 	}
+	if q.Contested {
+		query = query.Where("exists (select 1 from freezes f where f.person_id = persons.id and f.slot = ? and f.lifted_at is null and f.contested_at is not null and (f.until_at is null or f.until_at > ?))",
+			SlotVeto, db.At(r.now()))
+	}
 	if q.Unit != "" {
 		query = query.Where(`unit_id in (with recursive below (id, source_id, unit_key) as (
 			select id, source_id, unit_key from units where id = ?

@@ -11,10 +11,12 @@ type Query struct {
 	Text   string // in names, userName, e-mail, title, department, employee number; words are all wanted
 	Status Status
 	Frozen *bool
-	Unit   id.Unit // this unit and all below
-	Group  id.DirectoryGroup
-	Limit  int    // at most 200, 0: 50
-	Cursor string // Page.Next of the page before
+	// Contested chooses those of whom a source says active although a veto stands.
+	Contested bool
+	Unit      id.Unit // this unit and all below
+	Group     id.DirectoryGroup
+	Limit     int    // at most 200, 0: 50
+	Cursor    string // Page.Next of the page before
 }
 
 // PeoplePage is one page of people, by display name.

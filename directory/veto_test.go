@@ -86,8 +86,17 @@ func TestVetoIsContestedByACompleteReading(t *testing.T) {
 		if v := w.veto(p); !v.ContestedAt.Equal(w.at) || v.ContestedBy != account.Source {
 			t.Errorf("%+v", v)
 		}
+		contested := func() int {
+			page, err := w.People(w.ctx, directory.Query{Contested: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return len(page.People)
+		}
+		same(t, "listed", contested(), 1)
 		list(t, "slots", w.standing(p), "disabled."+string(hr), directory.SlotVeto)
 		w.put("wang", active(false))
+		same(t, "listed", contested(), 0)
 		same(t, "contested", w.veto(p).ContestedAt, time.Time{})
 	})
 }

@@ -219,6 +219,8 @@ func planned(c *catalog, a assessment, batch *Batch) []PlannedChange {
 			removal := s.removal(a.person)
 			removal.Cause = CausePolicy
 			batch.Removals = append(batch.Removals, removal)
+		case s.Op == OpRemove && !s.Before.Begins.IsZero(): // nobody has it yet: nothing for the guard
+			p.Role, p.Reasons, p.At = s.Before.Role, reasonTexts(s.End), s.Before.Begins
 		case s.Op == OpRemove:
 			continue
 		case s.Op == OpRole:

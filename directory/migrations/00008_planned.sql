@@ -7,7 +7,9 @@ create index records_planned on records (source_id, link) where planned <> 'null
 alter table persons add column due_at bigint;
 create index persons_due on persons (due_at) where due_at is not null;
 update persons set due_at = updated_at where exists (select 1 from freezes f
-    where f.person_id = persons.id and f.lifted_at is null and (f.from_at is not null or f.until_at is not null));
+    where f.person_id = persons.id and f.lifted_at is null and (f.from_at is not null or f.until_at is not null))
+    or exists (select 1 from records r where r.person_id = persons.id and (r.start_at is not null or r.end_at is not null
+    or r.leave_from is not null or r.leave_until is not null or r.set_aside_until is not null));
 
 -- Since when, and by which source, a veto is contradicted: a source says active although somebody was terminated at once.
 alter table freezes add column contested_at bigint;

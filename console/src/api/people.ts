@@ -113,7 +113,7 @@ export type FormerGrant = { group: { id: string; key?: string; name?: Names | st
 
 export type Unit = { id: string; key?: string; name?: string; names?: Names; parent?: string | null };
 
-export type PeopleQuery = { q?: string; status?: string; frozen?: string; unit?: string; limit?: number; cursor?: string };
+export type PeopleQuery = { q?: string; status?: string; frozen?: string; contested?: "true"; unit?: string; limit?: number; cursor?: string };
 
 export const people = (query: PeopleQuery, signal?: AbortSignal) => list<PersonRow>("/people", { query, signal });
 export const person = (id: string, signal?: AbortSignal) => call<Person>("GET", path`/people/${id}`, { signal });

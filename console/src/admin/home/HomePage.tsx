@@ -75,6 +75,7 @@ function PeopleTile() {
         })}
       </div>
       <Doubts />
+      <Contested />
     </Tile>
   );
 }
@@ -88,6 +89,21 @@ function Doubts() {
     <p className={styles.line}>
       <Link href="/admin/work-items">{t.review.homeOpen(query.data.open)}</Link>
     </p>
+  );
+}
+
+/** Contested names those of whom a source says that they work here although they were terminated at once. */
+function Contested() {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["people", "contested"], queryFn: ({ signal }) => people({ contested: "true", limit: 5 }, signal) });
+  return (
+    <>
+      {(query.data?.items ?? []).map((p) => (
+        <p key={p.id} className={styles.line}>
+          <Link href={`/admin/people/${p.id}`}>{t.people.homeContested(p.display_name || p.id)}</Link>
+        </p>
+      ))}
+    </>
   );
 }
 

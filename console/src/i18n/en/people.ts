@@ -45,6 +45,7 @@ export const people = {
   bySource: (source: string) => `Says ${source}`,
   liftedBySource: "The source lifts it",
   contested: (source: string, since: string) => `${source} says since ${since} that the person works here. Lift this only if that is right.`,
+  homeContested: (name: string) => `${name} was terminated at once; a source still says active.`,
   ahead: "What will change",
   aheadHint: "By itself, at the instant. Nobody has to do anything.",
   begins: (at: string) => `begins ${at}`,

@@ -47,6 +47,7 @@ export const people = {
   bySource: (source: string) => `来自 ${source}`,
   liftedBySource: "由数据源解除",
   contested: (source, since) => `${source} 自 ${since} 起称此人在职。确认属实后再解除。`,
+  homeContested: (name) => `${name} 已被立即解雇，但仍有来源称其在职。`,
   ahead: "将要发生的变化",
   aheadHint: "到时自动生效，无需任何人操作。",
   begins: (at) => `${at} 开始`,
