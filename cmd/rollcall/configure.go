@@ -15,24 +15,34 @@ import (
 // configureSources gives the sources of the configuration file the priority and the authority that stand there.
 func (a *app) configureSources(ctx context.Context) error {
 	for _, l := range a.cfg.LDAP {
-		source, err := a.people.SourceByName(ctx, l.Name)
-		if err == nil {
-			_, err = a.people.Configure(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
-				directory.ConfigureSource{Source: source.ID, Priority: &l.Priority, Authority: &l.Authority})
-		}
-		if err != nil && ctx.Err() == nil {
-			a.log.ErrorContext(ctx, "source keeps its former priority and authority", "source", l.Name, "error", err)
-		}
+		a.configureSource(ctx, l.Name, l.Priority, l.Authority)
+	}
+	for _, h := range a.cfg.HRFeeds {
+		a.configureSource(ctx, h.Name, h.Priority, h.Authority)
 	}
 	<-ctx.Done()
 	return ctx.Err()
 }
 
+func (a *app) configureSource(ctx context.Context, name string, priority int, authority []string) {
+	source, err := a.people.SourceByName(ctx, name)
+	if err == nil {
+		_, err = a.people.Configure(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
+			directory.ConfigureSource{Source: source.ID, Priority: &priority, Authority: &authority})
+	}
+	if err != nil && ctx.Err() == nil {
+		a.log.ErrorContext(ctx, "source keeps its former priority and authority", "source", name, "error", err)
+	}
+}
+
 // configured names the sources of the configuration file.
 func (c Config) configured() []string {
-	names := make([]string, len(c.LDAP))
-	for i, l := range c.LDAP {
-		names[i] = l.Name
+	var names []string
+	for _, l := range c.LDAP {
+		names = append(names, l.Name)
+	}
+	for _, h := range c.HRFeeds {
+		names = append(names, h.Name)
 	}
 	return names
 }

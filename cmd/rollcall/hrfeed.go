@@ -22,6 +22,7 @@ import (
 type HRFeed struct {
 	Priority      int      `koanf:"priority"`  // the lower wins, per attribute
 	Correlate     []string `koanf:"correlate"` // fields by which a record joins a person another source knows
+	Authority     []string `koanf:"authority"` // what its word counts for before that of others; nil: everything
 	hrfeed.Config `koanf:",squash"`
 }
 
@@ -37,6 +38,9 @@ func checkHRFeeds(list []HRFeed, names map[string]bool, bad func(key, format str
 			bad(key("name"), "%q stands twice", h.Name)
 		}
 		names[h.Name] = true
+		if err := directory.CheckAuthority(h.Authority); err != nil {
+			bad(key("authority"), "%v", err)
+		}
 		for _, field := range h.Correlate {
 			if field != directory.CorrelateEmployeeNumber && field != directory.CorrelateExternalID {
 				bad(key("correlate"), "%q is not one of %s, %s", field, directory.CorrelateEmployeeNumber, directory.CorrelateExternalID)
@@ -76,7 +80,7 @@ func (a *app) wireHRFeeds(ctx context.Context) error {
 		source, err := a.people.SourceByName(ctx, h.Name)
 		if errors.Is(err, directory.ErrNotFound) {
 			source, err = a.people.CreateSource(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
-				directory.Source{Name: h.Name, Kind: directory.KindHRFeed, Priority: h.Priority, Correlate: h.Correlate, Mode: directory.ModeDryRun})
+				directory.Source{Name: h.Name, Kind: directory.KindHRFeed, Priority: h.Priority, Correlate: h.Correlate, Authority: h.Authority, Mode: directory.ModeDryRun})
 		}
 		if err != nil {
 			return fmt.Errorf("hr source %s: %w", h.Name, err)
