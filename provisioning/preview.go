@@ -58,6 +58,7 @@ type GroupEffect struct {
 // PreviewLine is what one record of the source would do.
 type PreviewLine struct {
 	Link        id.Link         `json:"link"`
+	Key         string          `json:"key" doc:"of the record in the source; of a personnel file the employee number"`
 	UserName    string          `json:"user_name"`
 	DisplayName string          `json:"display_name"`
 	Kinds       []string        `json:"kinds" nullable:"false" doc:"new, joined, changed, frozen, lifted, gained, lost, double, conflict, pending, failed"`
@@ -180,7 +181,7 @@ func (p *previewer) see(facts []directory.StageFact) (bool, error) {
 // line works out what one record would do. It is pure.
 func (p *previewer) line(f directory.StageFact, have []Membership, held map[id.Membership]heldRow, now time.Time) (PreviewLine, []step) {
 	after := f.After.Person
-	line := PreviewLine{Link: f.Record.Link, UserName: f.Record.UserName, DisplayName: after.DisplayName, Person: after.ID, By: f.By, Conflict: string(f.Refused),
+	line := PreviewLine{Link: f.Record.Link, Key: f.Record.Key, UserName: f.Record.UserName, DisplayName: after.DisplayName, Person: after.ID, By: f.By, Conflict: string(f.Refused),
 		Kinds: []string{}, Changes: []FieldChange{}, Freezes: []FreezeEffect{}, Frozen: after.Frozen, Memberships: []PlannedChange{}, Doubles: []PreviewDouble{}, Pending: []string{}}
 	for _, d := range f.Fields {
 		line.Changes = append(line.Changes, FieldChange{d.Name, d.Before, d.Now})
@@ -188,7 +189,7 @@ func (p *previewer) line(f directory.StageFact, have []Membership, held map[id.M
 	for _, d := range f.Doubles {
 		line.Doubles = append(line.Doubles, PreviewDouble{d.Person, d.By})
 	}
-	line.Freezes = freezeEffects(f.Before.Freezes, f.After.Freezes)
+	line.Freezes = freezeEffects(f.Before.Freezes, f.After.Freezes, now)
 	run := &run{}
 	then := run.assess(p.catalog, f.After, have, held, now)
 	steps := then.steps
@@ -241,9 +242,11 @@ func (l *PreviewLine) kinds(f directory.StageFact) {
 	}
 }
 
-// freezeEffects compares freezes by slot and window.
-func freezeEffects(before, after []directory.Freeze) []FreezeEffect {
+// freezeEffects compares freezes by slot and window; those that are over freeze nobody.
+func freezeEffects(before, after []directory.Freeze, now time.Time) []FreezeEffect {
 	out := []FreezeEffect{}
+	over := func(f directory.Freeze) bool { return !f.Until.IsZero() && !f.Until.After(now) }
+	before, after = slices.DeleteFunc(slices.Clone(before), over), slices.DeleteFunc(slices.Clone(after), over)
 	stays := func(list []directory.Freeze, f directory.Freeze) bool {
 		return slices.ContainsFunc(list, func(o directory.Freeze) bool {
 			return o.Slot == f.Slot && o.From.Equal(f.From) && o.Until.Equal(f.Until)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,6 +96,7 @@ type preview struct {
 
 type previewItem struct {
 	Link        string `json:"link"`
+	Key         string `json:"key"`
 	UserName    string `json:"user_name"`
 	DisplayName string `json:"display_name"`
 	Person      string `json:"person"`
@@ -162,7 +164,7 @@ func previewTable(w io.Writer, p preview) {
 
 // line says in one line what one record would do.
 func (i previewItem) line() string {
-	who := fmt.Sprintf("%s (%s)", i.DisplayName, i.UserName)
+	who := fmt.Sprintf("%s (%s)", i.DisplayName, cmp.Or(i.UserName, i.Key))
 	parts := []string{"+ " + who + " new"}
 	if i.By != "" {
 		parts[0] = "= " + who + " joins " + i.Person + " by " + i.By
