@@ -1,6 +1,7 @@
 package hrfeed
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -123,7 +124,7 @@ func (f *Feeds) tell(rep Report, o Order, err error) {
 	switch {
 	case err == nil:
 		f.Log.Info("personnel file taken", args...)
-	case atFault(err):
+	case atFault(err) || errors.Is(err, ErrReplayed):
 		f.Log.Warn("personnel file refused", append(args, "code", codeOf(err))...)
 	default:
 		f.Log.Error("personnel file not taken", append(args, "error", err)...)
@@ -187,6 +188,11 @@ type job struct {
 }
 
 func (j *job) run() error {
+	if j.order.message != "" {
+		if again, err := j.replayed(j.ctx, j.source.ID, j.order.message); err != nil || again {
+			return cmp.Or(err, ErrReplayed)
+		}
+	}
 	var err error
 	if j.m, err = j.mapping(j.ctx, j.source.ID); err != nil {
 		return err

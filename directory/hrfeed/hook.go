@@ -89,14 +89,6 @@ func (a *API) Hook() http.Handler {
 			httpapi.WriteError(w, r, httpapi.NewProblem(http.StatusUnauthorized, "signature", err.Error()))
 			return
 		}
-		again, err := a.Feeds.replayed(r.Context(), source, message)
-		if err == nil && again {
-			err = ErrReplayed
-		}
-		if err != nil {
-			httpapi.WriteError(w, r, problemOf(err))
-			return
-		}
 		a.answer(w, r, Order{Source: source, File: fileOf(r, body, "hook"), message: message, Cause: directory.Cause{Request: httpapi.RequestFrom(r.Context())}})
 	})
 }

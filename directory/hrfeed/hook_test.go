@@ -183,7 +183,7 @@ func TestMapping(t *testing.T) {
 		r := w.record("A1")
 		same(t, "start", r.StartAt, time.Date(2026, 4, 2, 22, 0, 0, 0, time.UTC))
 		same(t, "labels", r.Labels["level"]+r.Labels["grade"], "P6P5")
-		for _, m := range []Mapping{{Columns: map[string]string{"a": "salary"}}, {Key: fEmail}, {DateOrder: "x"}, {TimeZone: "Mars"}, {TimeZones: map[string]string{"a": "x"}}, {NumberLength: -1}, {Columns: map[string]string{"": "title"}}} {
+		for _, m := range []Mapping{{Columns: map[string]string{"a": "salary"}}, {Key: fEmail}, {DateOrder: "x"}, {TimeZone: "Mars"}, {TimeZones: map[string]string{"a": "x"}}, {NumberLength: -2}, {Columns: map[string]string{"": "title"}}} {
 			if err := w.f.save(t.Context(), w.source, m, "adm", ""); !errors.Is(err, ErrMapping) {
 				t.Errorf("%+v: %v", m, err)
 			}

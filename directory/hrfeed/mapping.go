@@ -15,8 +15,8 @@ type Mapping struct {
 	Columns map[string]string `koanf:"columns" json:"columns,omitempty" doc:"field by heading; - leaves a column out"`
 	// Key is the field that says who it is: employee_number, or external_id.
 	Key string `koanf:"key" json:"key,omitempty" enum:"employee_number,external_id" doc:"the field that says who somebody is"`
-	// NumberLength is how many characters every employee number has; 0: learned from those that are known.
-	NumberLength int `koanf:"number_length" json:"number_length,omitempty" minimum:"0" maximum:"64" doc:"how many characters an employee number has; 0: as those that are known"`
+	// NumberLength is how many characters every employee number has; 0: learned from those that are known; -1: any.
+	NumberLength int `koanf:"number_length" json:"number_length,omitempty" minimum:"-1" maximum:"64" doc:"how many characters an employee number has; 0: as those that are known; -1: any"`
 	// DateOrder says how 03/04/2026 is read: "dmy" or "mdy". Empty: such a date is refused.
 	DateOrder string `koanf:"date_order" json:"date_order,omitempty" enum:"dmy,mdy" doc:"how 03/04/2026 is read; empty: it is refused"`
 	// Sheet is the name of the sheet of a workbook; empty: the first that is not hidden.
@@ -109,8 +109,8 @@ func (m Mapping) Check() error {
 	if m.DateOrder != "" && m.DateOrder != "dmy" && m.DateOrder != "mdy" {
 		return fmt.Errorf("%w: date_order: %q is not one of dmy, mdy", ErrMapping, m.DateOrder)
 	}
-	if m.NumberLength < 0 || m.NumberLength > 64 {
-		return fmt.Errorf("%w: number_length: wants 0 to 64", ErrMapping)
+	if m.NumberLength < -1 || m.NumberLength > 64 {
+		return fmt.Errorf("%w: number_length: wants -1 to 64", ErrMapping)
 	}
 	if _, err := time.LoadLocation(m.TimeZone); err != nil {
 		return fmt.Errorf("%w: time_zone: %q is no time zone, as Asia/Shanghai is", ErrMapping, m.TimeZone)

@@ -141,7 +141,7 @@ func (e *editor) hire(p *person, in intent, zone *time.Location) {
 	if !in.start.said {
 		start = in.effective.begin(zone)
 	}
-	over := !p.rec.EndAt.IsZero() && !p.rec.EndAt.After(e.now)
+	over := !p.rec.EndAt.IsZero() && !p.rec.EndAt.After(e.now) && !(in.end.said && in.end.over(zone).Equal(p.rec.EndAt))
 	if over || !p.rec.Active {
 		p.rec.Active, p.rec.EndAt, p.rec.LeaveFrom, p.rec.LeaveUntil = true, time.Time{}, time.Time{}, time.Time{}
 	}

@@ -105,7 +105,7 @@ func (j *job) outcome(p *person) string {
 			d.Fields = append(d.Fields, Change{Field: f.Name, Before: f.Before, Now: f.Now})
 		}
 		switch {
-		case p.before.Active && !p.rec.Active:
+		case p.ended != nil || p.before.Active && !p.rec.Active: // ended is ended, whatever else the file says of them
 			d.Outcome = "ended"
 			c.Ended++
 		case len(d.Fields) > 0:

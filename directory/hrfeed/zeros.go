@@ -20,7 +20,7 @@ func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == 
 // lengthsOf learns the length from the mapping, else from the numbers that the source has, else from those of the file that begin with a zero.
 func lengthsOf(m Mapping, known map[string]bool, file []intent) lengths {
 	l := lengths{keys: known}
-	if m.key() != fNumber {
+	if m.key() != fNumber || m.NumberLength < 0 {
 		return l
 	}
 	if m.NumberLength > 0 {
@@ -64,7 +64,7 @@ func (l lengths) lost(number string) string {
 	if l.want == 0 || !digits(number) || len(number) >= l.want || l.keys[number] {
 		return ""
 	}
-	text := fmt.Sprintf("it has %d digits, and %d are expected, %s: leading zeros may be lost. Make the column text", len(number), l.want, l.known)
+	text := fmt.Sprintf("it has %d digits, and %d are expected, %s: leading zeros may be lost. Make the column text; where numbers differ in length, say number_length: -1 in the mapping", len(number), l.want, l.known)
 	if padded := strings.Repeat("0", l.want-len(number)) + number; l.keys[padded] {
 		text += fmt.Sprintf(" (%s is known)", padded)
 	}

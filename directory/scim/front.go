@@ -36,6 +36,9 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, x *exchange) (*c
 	if err != nil {
 		return nil, err
 	}
+	if source.Kind == directory.KindHRFeed || source.Kind == directory.KindLDAP { // its records have keys of its own
+		return nil, answer(http.StatusForbidden, "The bearer token is of a source that does not speak SCIM.")
+	}
 	now := h.now()
 	reservation := h.bucket(source.ID).ReserveN(now, 1)
 	if wait := reservation.DelayFrom(now); wait > 0 {
