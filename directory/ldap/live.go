@@ -210,6 +210,11 @@ func (f *session) bring(ctx context.Context, changes []Change) error {
 			if err := f.caughtUp(ctx); err != nil {
 				return err
 			}
+			f.s.running.Lock()
+			if sp := f.s.space; sp != nil { // who is named next time is named anew
+				f.mark = sp.nextMark()
+			}
+			f.s.running.Unlock()
 		}
 		changes = changes[n:]
 	}
