@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,7 +82,7 @@ func (t *news) hide(key string) {
 
 // apply brings changes into the store, with cursor where it is not empty. It answers the keys of entries that were renamed or went: what refers to
 // them by name is to be looked at again.
-func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor) (left []string, err error) {
+func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor) (doubts []string, err error) {
 	conf, err := s.config().prepare()
 	if err != nil {
 		return nil, err
@@ -119,6 +120,9 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 		}
 	}
 	p.follow()
+	if err := s.comeBack(ctx, p); err != nil {
+		return nil, err
+	}
 	if err := s.write(ctx, p, func() []directory.Change {
 		if cursor == "" || t.reread { // else what is to be read again would be lost with this process
 			return nil
@@ -127,10 +131,23 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 	}); err != nil {
 		return nil, err
 	}
-	for o := range p.left {
-		left = append(left, o.key)
+	return p.doubts(), nil
+}
+
+// comeBack notes whether somebody is new here whom the store knows from before.
+func (s *Syncer) comeBack(ctx context.Context, p *pass) error {
+	for o := range p.people {
+		if o.row || p.back {
+			continue
+		}
+		switch _, err := s.Store.RecordByKey(ctx, s.Source.ID, o.key); {
+		case err == nil:
+			p.back = true
+		case !errors.Is(err, directory.ErrNotFound):
+			return err
+		}
 	}
-	return left, nil
+	return nil
 }
 
 func (s *Syncer) knownUnits(ctx context.Context, p *pass) error {

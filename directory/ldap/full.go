@@ -320,11 +320,16 @@ func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
 		rep.find(Warning, "members_hidden", "no group shows a member: may the account read them? Members stay as they are")
 	}
 	cursor := cursorOf(s.config(), rep.Proof.Cursor)
-	err := s.write(ctx, p, func() []directory.Change {
-		if stored, err := s.Store.Cursor(ctx, s.Source.ID); err == nil && stored == cursor {
+	doubts, err := loadDoubts(ctx, s.DB, s.Source.ID)
+	if err != nil {
+		return err
+	}
+	err = s.write(ctx, p, func() []directory.Change {
+		if stored, err := s.Store.Cursor(ctx, s.Source.ID); err == nil && stored == cursor && len(doubts) == 0 {
 			return nil
 		}
-		return []directory.Change{directory.PutCursor{Source: s.Source.ID, Value: cursor}}
+		return []directory.Change{directory.PutCursor{Source: s.Source.ID, Value: cursor},
+			directory.Alongside{Write: func(tx *db.Tx) error { return endDoubts(tx, s.Source.ID, nil) }}}
 	})
 	if p.dangling > 0 {
 		rep.find(Info, "member_unknown", "%d members of groups are not in the directory", p.dangling)

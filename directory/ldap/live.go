@@ -148,6 +148,13 @@ func (f *session) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	doubts, err := loadDoubts(ctx, f.s.DB, f.s.Source.ID)
+	if err != nil {
+		return err
+	}
+	for _, k := range doubts {
+		f.doubts[k] = true
+	}
 	f.mark = sp.nextMark()
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
@@ -196,7 +203,7 @@ func (f *session) take(ctx context.Context, w word) error {
 	return nil
 }
 
-// bring applies changes, up to each point where the stream had caught up at once.
+// bring applies changes, up to each point where the stream had caught up.
 func (f *session) bring(ctx context.Context, changes []Change) error {
 	for len(changes) > 0 {
 		n := slices.IndexFunc(changes, func(c Change) bool { return c.Op == OpRefreshed }) + 1
@@ -253,7 +260,7 @@ func (f *session) apply(ctx context.Context, changes []Change) error {
 	if silent && len(t.unknown) == 0 && s.now().Sub(f.cursorAt) < cursorPause { // nothing else to write
 		return nil
 	}
-	left, err := s.apply(ctx, &f.rep, t, cursor)
+	doubts, err := s.apply(ctx, &f.rep, t, cursor)
 	if err != nil {
 		s.space = nil // it may be ahead of what was written
 		return err
@@ -261,7 +268,7 @@ func (f *session) apply(ctx context.Context, changes []Change) error {
 	if cursor != "" {
 		f.cursor, f.cursorAt = "", s.now()
 	}
-	for _, k := range left {
+	for _, k := range doubts {
 		f.doubts[k] = true
 	}
 	f.doubted = s.now()

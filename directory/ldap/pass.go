@@ -35,6 +35,7 @@ type pass struct {
 	came    map[*name]bool   // names that lead to somebody else now
 	left    map[*object]bool // renamed or gone: what refers to them by name may be meant for nobody now
 	tree    bool             // units came, went or moved
+	back    bool             // somebody came back
 
 	known    map[string]directory.Unit // what the store has of units that were not shown
 	mark     uint32                    // of what is shown; 0: it was marked when it was read

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -34,13 +35,22 @@ func (f *session) review(ctx context.Context) error {
 	s := f.s
 	var people, groups []string
 	if err := f.each(ctx, func(o *object) {
-		if o.boss != "" && f.doubts[o.boss] {
+		switch {
+		case o.boss != "" && f.doubts[o.boss], f.doubts[anybody] && o.manager != nil && o.manager.owner == nil:
 			people = append(people, o.key)
+		case f.doubts[anybody] && len(o.waits) > 0:
+			groups = append(groups, o.key)
 		}
 	}); err != nil {
 		return err
 	}
+	if f.doubts[anybody] && len(people)+len(groups) > doubtsMost {
+		return errDoubt
+	}
 	for k := range f.doubts {
+		if k == anybody {
+			continue
+		}
 		page, err := s.Store.FindGroups(ctx, directory.GroupQuery{Source: s.Source.ID, Where: directory.Compare{Column: directory.ColMember, Op: directory.Eq, Value: k}, Limit: batch, NoTotal: true, NoRaw: true})
 		if err != nil {
 			return err
@@ -49,7 +59,6 @@ func (f *session) review(ctx context.Context) error {
 			groups = append(groups, g.Key)
 		}
 	}
-	clear(f.doubts)
 	var changes []Change
 	for class, keys := range map[Class][]string{ClassPerson: people, ClassGroup: groups} {
 		if len(keys) == 0 {
@@ -64,10 +73,16 @@ func (f *session) review(ctx context.Context) error {
 			changes = append(changes, Change{Op: OpUpsert, Object: o, At: s.now()})
 		}
 	}
-	if len(changes) == 0 {
-		return nil
+	done := slices.Collect(maps.Keys(f.doubts))
+	if len(changes) > 0 {
+		if err := f.apply(ctx, changes); err != nil {
+			return err
+		}
 	}
-	return f.apply(ctx, changes)
+	for _, k := range done {
+		delete(f.doubts, k)
+	}
+	return s.DB.Tx(ctx, func(tx *db.Tx) error { return endDoubts(tx, s.Source.ID, done) })
 }
 
 // counted is an inventory.

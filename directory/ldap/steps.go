@@ -222,6 +222,24 @@ func (p *pass) crewStep(o *object) (step, bool) {
 	return step{class: ClassGroup, o: o, change: edit}, true
 }
 
+// anybody stands among doubts for somebody who came back: a name that leads to nobody may have been changed to theirs meanwhile.
+const anybody = ""
+
+// doubts answers the keys of what others may refer to by a name that it has no longer.
+func (p *pass) doubts() []string {
+	out := make([]string, 0, len(p.left)+1)
+	if p.back {
+		out = append(out, anybody)
+	}
+	for o := range p.left {
+		if o.class != ClassUnit {
+			out = append(out, o.key)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // farewells answers what is to be written about entries that are there no more: people are absent, all in one change, so that whoever guards
 // against mass removal sees the whole of it; units and groups go, children before parents.
 func (p *pass) farewells() []step {

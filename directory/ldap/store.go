@@ -73,6 +73,34 @@ func storeObjects(tx *db.Tx, source id.Source, objects, gone []*object) error {
 	return nil
 }
 
+// addDoubts notes entries of which it is to be looked at what refers to them.
+func addDoubts(tx *db.Tx, source id.Source, keys []string) error {
+	for _, k := range keys {
+		if err := tx.Exec("insert into ldap_doubts (source_id, object_key) values (?, ?) on conflict (source_id, object_key) do nothing", source, k).Error; err != nil {
+			return fmt.Errorf("write doubts: %w", err)
+		}
+	}
+	return nil
+}
+
+// endDoubts forgets those of keys; nil: all.
+func endDoubts(tx *db.Tx, source id.Source, keys []string) error {
+	if keys == nil {
+		return tx.Exec("delete from ldap_doubts where source_id = ?", source).Error
+	}
+	for part := range slices.Chunk(keys, batch) {
+		if err := tx.Exec("delete from ldap_doubts where source_id = ? and object_key in ?", source, part).Error; err != nil {
+			return fmt.Errorf("write doubts: %w", err)
+		}
+	}
+	return nil
+}
+
+func loadDoubts(ctx context.Context, d *db.DB, source id.Source) (keys []string, err error) {
+	err = d.Read(ctx).Raw("select object_key from ldap_doubts where source_id = ?", source).Scan(&keys).Error
+	return keys, err
+}
+
 // errElsewhere says that another node follows the source.
 var errElsewhere = errors.New("another node follows this source")
 

@@ -24,13 +24,15 @@ type writer struct {
 	rep     *Report
 	aside   []step // people whose login somebody else has in the store
 	refused map[Class]int
-	total   int
-	wrote   bool
+	doubts  []string // noted with the first steps
 }
 
 // write brings everything the pass found into the store.
 func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Change) error {
 	w := &writer{s: s, sp: p.sp, rep: p.rep, refused: map[Class]int{}}
+	if !p.whole {
+		w.doubts = p.doubts()
+	}
 	order := p.order()
 	var steps []step
 	for i, o := range order {
@@ -117,6 +119,9 @@ func (w *writer) flush(ctx context.Context, steps []step, end func() []directory
 			if err := fence(tx, w.s.Source.ID, w.s.holder(), w.s.now()); err != nil {
 				return err
 			}
+			if err := addDoubts(tx, w.s.Source.ID, w.doubts); err != nil {
+				return err
+			}
 			return storeObjects(tx, w.s.Source.ID, rows, gone)
 		}})
 		applied, err := w.s.Store.Apply(ctx, w.s.cause(w.rep, ""), append(changes, last...)...)
@@ -150,7 +155,7 @@ func (w *writer) done(steps []step, at []int, applied directory.Applied, rows []
 	for _, o := range rows {
 		o.row = true
 	}
-	w.wrote = true
+	w.doubts = nil
 }
 
 // refuse takes a step the store did not take out of steps. A login that somebody else has in the store may be that of an old holder who is written

@@ -30,6 +30,15 @@ create table ldap_runners (
     constraint ldap_runners_source foreign key (source_id) references sources (id) on delete cascade
 );
 
+-- Entries that were renamed or went, and of which it is not looked at yet what refers to them.
+create table ldap_doubts (
+    source_id  text not null,
+    object_key text not null,
+    constraint ldap_doubts_pk primary key (source_id, object_key),
+    constraint ldap_doubts_source foreign key (source_id) references sources (id) on delete cascade
+);
+
 -- +goose Down
+drop table ldap_doubts;
 drop table ldap_runners;
 drop table ldap_objects;

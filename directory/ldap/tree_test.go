@@ -1,0 +1,362 @@
+package ldap_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/rollcall-im/rollcall/directory/ldap"
+)
+
+// grove is a directory in memory that tells its changes as servers do: of entries that the server calls changed, and of nothing else.
+type grove struct {
+	mu      sync.Mutex
+	random  *rand.Rand
+	refint  bool // references follow renames and deletions, and nobody is told
+	entries map[string]*leaf
+	log     []string // keys, in the order of changes
+	made    int
+	wake    chan struct{}
+	deaf    bool // the stream ends at once
+}
+
+type leaf struct {
+	class     ldap.Class
+	key, name string // the first RDN
+	above     string // key of the unit; "" at the base, "out" out of it
+	attrs     map[string][]string
+	manager   string   // DN
+	members   []string // DNs
+	changed   int      // length of the log then
+}
+
+func newGrove(random *rand.Rand) *grove {
+	return &grove{random: random, entries: map[string]*leaf{}, wake: make(chan struct{})}
+}
+
+func (g *grove) dn(l *leaf) string {
+	switch l.above {
+	case "":
+		return l.name + "," + base
+	case "out":
+		return l.name + ",dc=elsewhere"
+	}
+	return l.name + "," + g.dn(g.entries[l.above])
+}
+
+func (g *grove) inside(l *leaf) bool {
+	for l.above != "" {
+		if l.above == "out" {
+			return false
+		}
+		l = g.entries[l.above]
+	}
+	return true
+}
+
+func (g *grove) object(l *leaf) ldap.Object {
+	o := ldap.Object{Class: l.class, Key: l.key, DN: g.dn(l), Attrs: maps.Clone(l.attrs)}
+	if l.manager != "" {
+		o.Attrs["manager"] = []string{l.manager}
+	}
+	if len(l.members) > 0 {
+		o.Attrs["member"] = slices.Clone(l.members)
+	}
+	return o
+}
+
+// touch notes a change of l and wakes who watches. The lock is held.
+func (g *grove) touch(l *leaf) {
+	g.log = append(g.log, l.key)
+	l.changed = len(g.log)
+	close(g.wake)
+	g.wake = make(chan struct{})
+}
+
+func (g *grove) of(class ldap.Class) []*leaf {
+	var out []*leaf
+	for _, k := range slices.Sorted(maps.Keys(g.entries)) {
+		if l := g.entries[k]; l.class == class {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (g *grove) any(class ldap.Class) *leaf {
+	list := g.of(class)
+	if len(list) == 0 {
+		return nil
+	}
+	return list[g.random.IntN(len(list))]
+}
+
+func (g *grove) add(class ldap.Class) *leaf {
+	g.made++
+	l := &leaf{class: class, key: fmt.Sprintf("%s-%04d", class, g.made), attrs: map[string][]string{}}
+	switch class {
+	case ldap.ClassUnit:
+		l.name = fmt.Sprintf("ou=U%d", g.made)
+		l.attrs["ou"] = []string{l.name[3:]}
+	case ldap.ClassPerson:
+		l.name = fmt.Sprintf("uid=p%d", g.made)
+		l.attrs["uid"], l.attrs["cn"] = []string{l.name[4:]}, []string{"Person " + strconv.Itoa(g.made)}
+	case ldap.ClassGroup:
+		l.name = fmt.Sprintf("cn=g%d", g.made)
+		l.attrs["cn"] = []string{l.name[3:]}
+	}
+	if u := g.any(ldap.ClassUnit); u != nil && g.random.IntN(4) > 0 {
+		l.above = u.key
+	}
+	g.entries[l.key] = l
+	g.touch(l)
+	return l
+}
+
+// renames runs fn, which changes names, and has references follow.
+func (g *grove) renames(fn func()) {
+	before := map[string]string{}
+	for k, l := range g.entries {
+		before[k] = g.dn(l)
+	}
+	fn()
+	if !g.refint {
+		return
+	}
+	now := map[string]string{}
+	for k, dn := range before {
+		if l := g.entries[k]; l == nil {
+			now[dn] = ""
+		} else if at := g.dn(l); at != dn {
+			now[dn] = at
+		}
+	}
+	for _, l := range g.entries {
+		if at, moved := now[l.manager]; moved {
+			l.manager = at
+		}
+		for i, m := range l.members {
+			if at, moved := now[m]; moved {
+				l.members[i] = at
+			}
+		}
+		l.members = slices.DeleteFunc(l.members, func(m string) bool { return m == "" })
+	}
+}
+
+func (g *grove) below(l, top *leaf) bool {
+	for at := l; at != nil; at = g.entries[at.above] {
+		if at == top {
+			return true
+		}
+	}
+	return false
+}
+
+// step makes one change by chance.
+func (g *grove) step() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p, u, gr := g.any(ldap.ClassPerson), g.any(ldap.ClassUnit), g.any(ldap.ClassGroup)
+	switch n := g.random.IntN(100); {
+	case p == nil || n < 12:
+		g.add(ldap.ClassPerson)
+	case u == nil || n < 16:
+		g.add(ldap.ClassUnit)
+	case gr == nil || n < 20:
+		g.add(ldap.ClassGroup)
+	case n < 32:
+		p.attrs["title"] = []string{strconv.Itoa(n * g.made)}
+		g.touch(p)
+	case n < 36:
+		p.attrs["useraccountcontrol"] = []string{[]string{"512", "514"}[n%2]}
+		g.touch(p)
+	case n < 42 && len(g.of(ldap.ClassPerson)) > 8:
+		g.renames(func() { delete(g.entries, p.key) })
+		g.touch(p)
+	case n < 48: // another login
+		g.renames(func() {
+			g.made++
+			p.name = fmt.Sprintf("uid=r%d", g.made)
+			p.attrs["uid"] = []string{p.name[4:]}
+		})
+		g.touch(p)
+	case n < 54: // another unit
+		g.renames(func() { p.above = u.key })
+		g.touch(p)
+	case n < 57: // a unit is renamed
+		g.renames(func() {
+			g.made++
+			u.name = fmt.Sprintf("ou=R%d", g.made)
+			u.attrs["ou"] = []string{u.name[3:]}
+		})
+		g.touch(u)
+	case n < 61: // a unit moves, out of the base now and then
+		to := []string{"", "out", g.any(ldap.ClassUnit).key}[g.random.IntN(3)]
+		if t := g.entries[to]; t != nil && g.below(t, u) {
+			return
+		}
+		g.renames(func() { u.above = to })
+		g.touch(u)
+	case n < 70:
+		p.manager = g.dn(g.any(ldap.ClassPerson))
+		g.touch(p)
+	case n < 72 && len(g.of(ldap.ClassGroup)) > 2:
+		g.renames(func() { delete(g.entries, gr.key) })
+		g.touch(gr)
+	case n < 90:
+		m := g.dn(p)
+		if g.random.IntN(8) == 0 {
+			m = g.dn(g.any(ldap.ClassGroup))
+		}
+		if !slices.Contains(gr.members, m) {
+			gr.members = append(gr.members, m)
+		}
+		g.touch(gr)
+	default:
+		if len(gr.members) > 1 {
+			gr.members = slices.Delete(gr.members, 0, 1)
+			g.touch(gr)
+		}
+	}
+}
+
+func (g *grove) Probe(context.Context) (ldap.Capabilities, []ldap.Finding, error) {
+	return ldap.Capabilities{}, nil, nil
+}
+
+func (g *grove) Position(context.Context) (string, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return strconv.Itoa(len(g.log)), nil
+}
+
+func (g *grove) Snapshot(_ context.Context, emit func([]ldap.Object) error) (ldap.Proof, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	at := strconv.Itoa(len(g.log))
+	proof := ldap.Proof{Kind: "page_end", Counts: map[ldap.Class]int{}, Position: at, Cursor: ldap.Cursor(at)}
+	for _, class := range []ldap.Class{ldap.ClassUnit, ldap.ClassPerson, ldap.ClassGroup} {
+		for _, l := range g.of(class) {
+			if g.inside(l) {
+				proof.Counts[class]++
+				if err := emit([]ldap.Object{g.object(l)}); err != nil {
+					return proof, err
+				}
+			}
+		}
+	}
+	return proof, nil
+}
+
+func (g *grove) Below(_ context.Context, dn string, emit func([]ldap.Object) error) (ldap.Proof, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, class := range []ldap.Class{ldap.ClassUnit, ldap.ClassPerson, ldap.ClassGroup} {
+		for _, l := range g.of(class) {
+			if at := g.dn(l); at == dn || strings.HasSuffix(at, ","+dn) {
+				if err := emit([]ldap.Object{g.object(l)}); err != nil {
+					return ldap.Proof{}, err
+				}
+			}
+		}
+	}
+	return ldap.Proof{Kind: "page_end"}, nil
+}
+
+func (g *grove) Lookup(_ context.Context, class ldap.Class, keys []string) (out []ldap.Object, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, k := range keys {
+		if l := g.entries[k]; l != nil && l.class == class && g.inside(l) {
+			out = append(out, g.object(l))
+		}
+	}
+	return out, nil
+}
+
+func (g *grove) Inventory(_ context.Context, emit func(ldap.Class, []string) error) (ldap.Proof, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, class := range []ldap.Class{ldap.ClassUnit, ldap.ClassPerson, ldap.ClassGroup} {
+		for _, l := range g.of(class) {
+			if g.inside(l) {
+				if err := emit(class, []string{l.key}); err != nil {
+					return ldap.Proof{}, err
+				}
+			}
+		}
+	}
+	return ldap.Proof{Kind: "page_end"}, nil
+}
+
+func (g *grove) Changes(context.Context, ldap.Cursor, func([]ldap.Change) error) (ldap.Cursor, error) {
+	return "", ldap.ErrNoStream
+}
+
+// Watch tells what changed since from, with or without naming what did not, and then each change as it is made.
+func (g *grove) Watch(ctx context.Context, from ldap.Cursor, emit func([]ldap.Change) error) error {
+	at, _ := strconv.Atoi(string(from))
+	g.mu.Lock()
+	whole := from == "" || g.random.IntN(2) == 0
+	var changes []ldap.Change
+	if whole {
+		for _, class := range []ldap.Class{ldap.ClassPerson, ldap.ClassGroup, ldap.ClassUnit} {
+			for _, l := range g.of(class) {
+				switch {
+				case !g.inside(l):
+				case l.changed > at || from == "":
+					changes = append(changes, ldap.Change{Op: ldap.OpUpsert, Object: g.object(l)})
+				default:
+					changes = append(changes, ldap.Change{Op: ldap.OpPresent, Keys: []string{l.key}})
+				}
+			}
+		}
+	} else {
+		changes = g.since(at)
+	}
+	at = len(g.log)
+	wake, deaf := g.wake, g.deaf
+	g.mu.Unlock()
+	if deaf {
+		return ldap.ErrUnreachable
+	}
+	changes = append(changes, ldap.Change{Op: ldap.OpRefreshed, Whole: whole, Proof: "refresh done", Cursor: ldap.Cursor(strconv.Itoa(at))})
+	for {
+		if err := emit(changes); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-wake:
+		}
+		g.mu.Lock()
+		changes = g.since(at)
+		at = len(g.log)
+		wake, deaf = g.wake, g.deaf
+		g.mu.Unlock()
+		if deaf {
+			return ldap.ErrClosed
+		}
+	}
+}
+
+// since tells the changes behind a place in the log, each entry as it is now.
+func (g *grove) since(at int) (changes []ldap.Change) {
+	for i, k := range g.log[at:] {
+		c := ldap.Change{Cursor: ldap.Cursor(strconv.Itoa(at + i + 1))}
+		if l := g.entries[k]; l != nil && g.inside(l) {
+			c.Op, c.Object = ldap.OpUpsert, g.object(l)
+		} else {
+			c.Op, c.Keys = ldap.OpDelete, []string{k}
+		}
+		changes = append(changes, c)
+	}
+	return changes
+}
