@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { en } from "../i18n/en";
 import { needsLook, secondsOf, span, type Run } from "./health";
-import { draftOf, mappingOf, rowsOf, same, usedBy, wrong, yamlOf, type MappingInForce, type Sample } from "./ldap";
+import { draftOf, mappingOf, rowsOf, same, usedBy, wordsOf, wrong, type MappingInForce, type Sample } from "./ldap";
 
 const inForce: MappingInForce = {
   fields: [
@@ -11,6 +11,9 @@ const inForce: MappingInForce = {
     { field: "company", from: [], defaults: [], own: true },
   ],
   labels: [{ label: "site", from: "l" }],
+  version: 0,
+  file: true,
+  versions: [],
 };
 
 describe("a mapping", () => {
@@ -35,9 +38,9 @@ describe("a mapping", () => {
     expect(wrong("1title")).toBe("1title");
   });
 
-  it("stands in the configuration as YAML", () => {
-    expect(yamlOf({ mapping: { title: "description,title" }, labels: { site: "l" } })).toBe('    mapping:\n      title: "description,title"\n    labels:\n      site: "l"');
-    expect(yamlOf({ mapping: {}, labels: {} })).toBe("");
+  it("is told in words, version by version", () => {
+    expect(wordsOf({ version: 2, at: "", actor: "per_1", file: false, mapping: { title: "description" }, labels: { site: "l" } })).toEqual([["title", "description"], ["label.site", "l"]]);
+    expect(wordsOf({ version: 3, at: "", actor: "per_1", file: true })).toEqual([]);
   });
 
   it("is shown on an entry: what it makes now beside what it would make", () => {

@@ -26,7 +26,8 @@ export type Probe = {
 };
 
 export type Field = { field: string; from: string[]; defaults: string[]; own: boolean };
-export type MappingInForce = { fields: Field[]; labels: { label: string; from: string }[]; version?: number; changed_at?: string; own?: boolean };
+export type Version = { version: number; at: string; actor: string; file: boolean; mapping?: Record<string, string>; labels?: Record<string, string> };
+export type MappingInForce = { fields: Field[]; labels: { label: string; from: string }[]; version: number; file: boolean; versions: Version[] };
 export type Progress = { phase: string; class: string; done: number; total?: number };
 export type Ldap = { connection: Connection; mapping: MappingInForce; probe?: Probe; progress?: Progress };
 
@@ -53,7 +54,11 @@ export type MappingDiff = {
 export const ldap = (id: string, signal?: AbortSignal) => call<Ldap>("GET", path`/sources/${id}/ldap`, { signal });
 export const probe = (id: string) => call<Probe>("POST", path`/sources/${id}/probe`, { body: {} });
 export const samples = (id: string, body: { name?: string; limit?: number } & Partial<Mapping>, signal?: AbortSignal) => call<{ items: Sample[] }>("POST", path`/sources/${id}/samples`, { body, signal });
-export const previewMapping = (id: string, body: Mapping) => call<MappingDiff>("POST", path`/sources/${id}/mapping/preview`, { body });
+/** Proposal is a mapping that is asked about: one's own, or back to that of the configuration. */
+export type Proposal = Mapping | { file: true };
+
+export const applyMapping = (id: string, body: Proposal & { hash: string }) => call<MappingInForce>("PUT", path`/sources/${id}/mapping`, { body });
+export const previewMapping = (id: string, body: Proposal) => call<MappingDiff>("POST", path`/sources/${id}/mapping/preview`, { body });
 
 /** Draft is a mapping while it is edited: LDAP attributes as they are typed. "" is the default, "-" is nothing. */
 export type Draft = { fields: Record<string, string>; labels: { label: string; from: string }[] };
@@ -111,8 +116,5 @@ export function rowsOf(s: Sample, fields: string[]): SampleRow[] {
 /** usedBy answers which fields read an LDAP attribute in this entry. */
 export const usedBy = (s: Sample, name: string): string[] => (s.proposed ?? s.made).filter((m) => m.from === name.toLowerCase()).map((m) => m.field);
 
-/** yamlOf writes a mapping as it stands in rollcall.yaml. */
-export function yamlOf(m: Mapping): string {
-  const lines = (name: string, of: Record<string, string>) => (Object.keys(of).length ? [`    ${name}:`, ...Object.entries(of).map(([k, v]) => `      ${k}: ${JSON.stringify(v)}`)] : []);
-  return [...lines("mapping", m.mapping), ...lines("labels", m.labels)].join("\n");
-}
+/** wordsOf writes what a version of a mapping says, apart from the defaults. */
+export const wordsOf = (v: Version): [string, string][] => [...Object.entries(v.mapping ?? {}), ...Object.entries(v.labels ?? {}).map(([label, from]): [string, string] => [`label.${label}`, from])];

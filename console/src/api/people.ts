@@ -63,7 +63,11 @@ export type SourceRecord = {
   updated_at?: string;
 };
 
+/** Origin names the record whose word about an attribute counts. */
+export type Origin = { link: string; source: { id: string; name?: string; kind?: string }; authority: boolean };
+
 export type Person = PersonRow & {
+  origins?: Record<string, Origin>;
   given_name?: string;
   family_name?: string;
   employee_number?: string;
@@ -123,3 +127,6 @@ export const freeze = (id: string, reason: string, veto: boolean) => call<unknow
 export const unfreeze = (id: string, freezeID: string) => call<unknown>("POST", path`/people/${id}/unfreeze`, { body: { freeze: freezeID } });
 export const restorePerson = (id: string, freezeID: string, reason: string) => call<Restored>("POST", path`/people/${id}/restore`, { body: { freeze: freezeID, reason } });
 export const units = (signal?: AbortSignal) => list<Unit>("/units", { signal }); // never paged
+
+/** severalSources tells whether more than one source speaks of a person. */
+export const severalSources = (p: Person): boolean => new Set((p.records ?? []).map((r) => r.source?.id)).size > 1;

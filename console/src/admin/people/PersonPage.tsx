@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { membershipsOf, person, type Affiliation, type Membership, type Person, type SourceRecord } from "../../api/people";
+import { membershipsOf, person, severalSources, type Affiliation, type Membership, type Origin, type Person, type SourceRecord } from "../../api/people";
 import { nameIn, useTexts, word } from "../../i18n";
 import { date, full, known } from "../../i18n/time";
 import { Card, Code, Page, Section } from "../../ui/page";
@@ -137,36 +137,63 @@ function Affiliations({ items }: { items: Affiliation[] }) {
 
 function Details({ person: p }: { person: Person }) {
   const { t } = useTexts();
-  const facts: [string, ReactNode][] = [
-    [t.people.userName, p.user_name],
-    [t.people.email, p.email],
-    [t.people.employeeNumber, p.employee_number],
-    [t.people.employeeType, p.employee_type],
-    [t.people.department, p.department],
-    [t.people.manager, p.manager?.id ? <Link href={`/admin/people/${p.manager.id}`}>{p.manager.display_name || p.manager.id}</Link> : undefined],
-    [t.people.division, p.division],
-    [t.people.organization, p.organization],
-    [t.people.company, p.company],
-    [t.people.costCenter, p.cost_center],
-    [t.people.locale, p.locale],
-    [t.people.timeZone, p.time_zone],
-    ...Object.entries(p.labels ?? {}).map(([k, v]): [string, ReactNode] => [k, v]),
+  const facts: [string, string, ReactNode][] = [
+    ["display_name", t.people.name, p.display_name],
+    ["user_name", t.people.userName, p.user_name],
+    ["email", t.people.email, p.email],
+    ["employee_number", t.people.employeeNumber, p.employee_number],
+    ["employee_type", t.people.employeeType, p.employee_type],
+    ["title", t.people.jobTitle, p.title],
+    ["department", t.people.department, p.department],
+    ["manager", t.people.manager, p.manager?.id ? <Link href={`/admin/people/${p.manager.id}`}>{p.manager.display_name || p.manager.id}</Link> : undefined],
+    ["division", t.people.division, p.division],
+    ["organization", t.people.organization, p.organization],
+    ["company", t.people.company, p.company],
+    ["cost_center", t.people.costCenter, p.cost_center],
+    ["locale", t.people.locale, p.locale],
+    ["time_zone", t.people.timeZone, p.time_zone],
+    ...Object.entries(p.labels ?? {}).map(([k, v]): [string, string, ReactNode] => [`label.${k}`, k, v]),
   ];
+  const several = severalSources(p);
   return (
-    <Section title={t.people.details}>
+    <Section title={t.people.details} hint={several ? t.people.originsHint : undefined}>
       <Card>
         <dl className={styles.facts}>
           {facts
-            .filter(([, value]) => value)
-            .map(([name, value]) => (
-              <div key={name}>
+            .filter(([attribute, , value]) => value && (several || (attribute !== "display_name" && attribute !== "title")))
+            .map(([attribute, name, value]) => (
+              <div key={attribute}>
                 <dt>{name}</dt>
-                <dd>{value}</dd>
+                <dd>
+                  {value}
+                  {several && <OriginOf origin={p.origins?.[attribute]} />}
+                </dd>
               </div>
             ))}
+          {several && (
+            <div>
+              <dt>{t.people.employment}</dt>
+              <dd>
+                {word(t.words.status, p.status)}
+                <OriginOf origin={p.origins?.["employment"]} />
+              </dd>
+            </div>
+          )}
         </dl>
       </Card>
     </Section>
+  );
+}
+
+/** OriginOf says whose word an attribute is. */
+function OriginOf({ origin: o }: { origin?: Origin }) {
+  const { t } = useTexts();
+  if (!o) return null;
+  return (
+    <div className={styles.small}>
+      <Link href={`/admin/sources/${o.source.id}`}>{o.source.name ?? o.source.id}</Link>
+      {!o.authority && ` · ${t.people.fillsIn}`}
+    </div>
   );
 }
 

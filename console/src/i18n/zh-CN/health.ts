@@ -12,7 +12,7 @@ export const health = {
     unconfigured: "服务器的配置中已没有此数据源。它此前提供的内容保持不变。",
   },
   follows: { push: "主动推送", stream: "实时：服务器逐条告知变更", standby: "由另一个节点读取", poll: "持续询问变更", interval: "定期读取", files: "以文件提供" },
-  verified: "核实为最新",
+  verified: "最近核实",
   heard: "最近消息",
   taken: "最近文件",
   notYet: "尚未",

@@ -169,6 +169,9 @@ function Report({ report: r }: { report: Probe }) {
 const ranks = ["error", "warning", "info"];
 const bySeverity = (a: Finding, b: Finding) => ranks.indexOf(a.severity) - ranks.indexOf(b.severity);
 
+/** selfEvident are the findings whose own text says no more than ours. */
+const selfEvident = ["plain", "no_position", "members_hidden", "reference"];
+
 /** FindingLine says one finding in words, with what to do; the server's own text stands below. */
 export function FindingLine({ finding: f }: { finding: Finding }) {
   const { t } = useTexts();
@@ -184,7 +187,7 @@ export function FindingLine({ finding: f }: { finding: Finding }) {
       <div>
         <span className={styles.strong}>{say?.what ?? f.text}</span> <Tag tone={tone === "quiet" ? "quiet" : tone}>{word(t.ldap.severity, f.severity)}</Tag>
         {say && <div>{say.todo}</div>}
-        {say && (f.severity === "error" || /\d/.test(f.text)) && <div className={own.findingMore}>{f.text}</div>}
+        {say && !selfEvident.includes(f.code) && <div className={own.findingMore}>{f.text}</div>}
       </div>
     </div>
   );

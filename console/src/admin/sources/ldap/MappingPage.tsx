@@ -2,13 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { Button } from "antd";
 import { useEffect, useState } from "react";
 import { Link } from "wouter";
-import { draftOf, ldap, mappingOf, same, wrong, type Draft, type Ldap } from "../../../api/ldap";
-import { source, type SourceDetail } from "../../../api/sources";
+import { draftOf, ldap, mappingOf, same, wrong, type Draft, type Ldap, type Version } from "../../../api/ldap";
+import { source } from "../../../api/sources";
 import { useTexts } from "../../../i18n";
 import { Page } from "../../../ui/page";
 import { Loaded } from "../../../ui/states";
 import { Form } from "./Form";
 import { Samples } from "./Samples";
+import { Versions } from "./Versions";
 import { Whole } from "./Whole";
 import styles from "../../admin.module.css";
 import own from "./mapping.module.css";
@@ -29,7 +30,7 @@ export default function MappingPage({ id }: { id: string }) {
         </Link>
       }
     >
-      <Loaded query={query}>{(found) => <Editor key={found.mapping.version ?? 0} source={about.data} id={id} ldap={found} />}</Loaded>
+      <Loaded query={query}>{(found) => <Editor key={found.mapping.version} id={id} ldap={found} />}</Loaded>
     </Page>
   );
 }
@@ -44,7 +45,7 @@ function useSettled<T>(value: T, ms: number): T {
   return settled;
 }
 
-function Editor({ id, ldap: found }: { id: string; source?: SourceDetail; ldap: Ldap }) {
+function Editor({ id, ldap: found }: { id: string; ldap: Ldap }) {
   const { t } = useTexts();
   const [start] = useState(() => draftOf(found.mapping));
   const [draft, setDraft] = useState<Draft>(start);
@@ -56,8 +57,13 @@ function Editor({ id, ldap: found }: { id: string; source?: SourceDetail; ldap: 
   useEffect(() => {
     if (ok) setGood(settled);
   }, [settled, ok]);
+  const bring = (v: Version) => {
+    setDraft({ fields: Object.fromEntries(found.mapping.fields.map((f) => [f.field, v.mapping?.[f.field] ?? ""])), labels: Object.entries(v.labels ?? {}).map(([label, from]) => ({ label, from })) });
+    window.scrollTo({ top: 0 });
+  };
   return (
     <>
+      <p className={styles.muted} style={{ marginBottom: 18 }}>{found.mapping.file ? t.ldap.fromFile : t.ldap.inForce(found.mapping.version)}</p>
       <div className={own.split}>
         <div>
           <Form mapping={found.mapping} draft={draft} change={setDraft} />
@@ -70,7 +76,8 @@ function Editor({ id, ldap: found }: { id: string; source?: SourceDetail; ldap: 
         </div>
         <Samples id={id} draft={good} proposed={!same(start, good) ? mappingOf(good) : undefined} fields={found.mapping.fields.map((f) => f.field)} />
       </div>
-      <Whole id={id} draft={draft} changed={changed} bad={bad} progress={found.progress} />
+      <Whole id={id} draft={draft} changed={changed} bad={bad} progress={found.progress} own={!found.mapping.file} />
+      <Versions versions={found.mapping.versions} edit={bring} />
     </>
   );
 }

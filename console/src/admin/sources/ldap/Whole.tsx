@@ -1,26 +1,42 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Button } from "antd";
+import { App as AntApp, Button } from "antd";
 import { useEffect, useRef } from "react";
 import { groups } from "../../../api/groups";
-import { mappingOf, previewMapping, yamlOf, type Draft, type FieldDiff, type MappingDiff, type Progress } from "../../../api/ldap";
+import { applyMapping, mappingOf, previewMapping, type Draft, type FieldDiff, type MappingDiff, type Progress, type Proposal } from "../../../api/ldap";
 import { nameIn, useTexts, word } from "../../../i18n";
-import { Copy } from "../../../ui/Copy";
 import { Card, Section } from "../../../ui/page";
 import { useProblemText } from "../../../ui/states";
 import { Bar, FindingLine } from "./Directory";
 import styles from "../../admin.module.css";
-import own from "./mapping.module.css";
+import css from "./mapping.module.css";
 
 /** Whole counts what a changed mapping would do to everybody. */
-export function Whole({ id, draft, changed, bad, progress }: { id: string; draft: Draft; changed: boolean; bad: boolean; progress?: Progress }) {
+export function Whole({ id, draft, changed, bad, progress, own }: { id: string; draft: Draft; changed: boolean; bad: boolean; progress?: Progress; own: boolean }) {
   const { t } = useTexts();
+  const { modal, message } = AntApp.useApp();
   const textOf = useProblemText();
   const queries = useQueryClient();
   const look = useMutation({
-    mutationFn: () => previewMapping(id, mappingOf(draft)),
+    mutationFn: (of: Proposal) => previewMapping(id, of),
     onMutate: () => window.setTimeout(() => void queries.invalidateQueries({ queryKey: ["source", id, "ldap"] }), 300),
     onSettled: () => queries.invalidateQueries({ queryKey: ["source", id, "ldap"] }),
   });
+  const apply = useMutation({
+    mutationFn: (of: Proposal & { hash: string }) => applyMapping(id, of),
+    onSuccess: () => {
+      void message.success(t.ldap.applied, 6);
+      look.reset();
+    },
+    onSettled: () => queries.invalidateQueries({ queryKey: ["source", id] }),
+  });
+  const ask = (of: Proposal, diff: MappingDiff) =>
+    modal.confirm({
+      title: t.ldap.applyTitle,
+      content: t.ldap.applyText(diff.changed, diff.groups.reduce((n, g) => n + g.removed, 0)),
+      okText: t.ldap.apply,
+      cancelText: t.shell.cancel,
+      onOk: () => apply.mutateAsync({ ...of, hash: diff.hash }).catch(() => undefined),
+    });
   const asked = JSON.stringify(mappingOf(draft));
   const last = useRef(asked);
   const reset = look.reset;
@@ -33,29 +49,30 @@ export function Whole({ id, draft, changed, bad, progress }: { id: string; draft
   return (
     <Section title={t.ldap.whole} hint={t.ldap.wholeHint}>
       <div className={styles.buttons} style={{ marginTop: 0 }}>
-        <Button type="primary" data-preview-mapping disabled={!changed || bad} loading={look.isPending} onClick={() => look.mutate()}>
+        <Button type={look.data ? "default" : "primary"} data-preview-mapping disabled={!changed || bad} loading={look.isPending} onClick={() => look.mutate(mappingOf(draft))}>
           {look.data ? t.ldap.previewAgain : t.ldap.preview}
         </Button>
+        {own && (
+          <Button disabled={look.isPending} onClick={() => look.mutate({ file: true })}>
+            {t.ldap.toFile}
+          </Button>
+        )}
+        {look.data && look.variables && (
+          <Button type="primary" data-apply-mapping loading={apply.isPending} onClick={() => look.data && look.variables && ask(look.variables, look.data)}>
+            {t.ldap.apply}
+          </Button>
+        )}
       </div>
       {look.isPending && progress && <Bar progress={progress} />}
-      {look.error && (
+      {(look.error ?? apply.error) && (
         <p className={styles.alertTitle} role="alert">
-          {textOf(look.error)}
+          {textOf(look.error ?? apply.error)}
         </p>
       )}
       <div role="status" aria-live="polite">
+        {look.data && look.variables && "file" in look.variables && <p className={`${styles.muted} ${styles.gap}`}>{t.ldap.toFileTitle}</p>}
         {look.data && <Diff diff={look.data} />}
       </div>
-      {look.data && (
-        <div className={styles.gap}>
-          <p className={styles.strong}>{t.ldap.file}</p>
-          <p className={styles.small}>{t.ldap.fileText}</p>
-          <pre className={own.yaml}>{yamlOf(mappingOf(draft))}</pre>
-          <div className={styles.buttons}>
-            <Copy text={yamlOf(mappingOf(draft))} />
-          </div>
-        </div>
-      )}
     </Section>
   );
 }
@@ -92,7 +109,7 @@ function FieldLine({ diff: f }: { diff: FieldDiff }) {
     [f.lost, t.ldap.lost, styles.minus],
   ];
   return (
-    <div className={own.diff}>
+    <div className={css.diff}>
       <span className={styles.strong}>{f.field.startsWith("label.") ? t.ldap.label(f.field.slice(6)) : word(t.ldap.field, f.field)}</span>
       <div>
         {counts
@@ -103,7 +120,7 @@ function FieldLine({ diff: f }: { diff: FieldDiff }) {
               <span className={tone}>{text(n)}</span>
             </span>
           ))}
-        <div className={own.examples}>
+        <div className={css.examples}>
           {f.examples.map((e, i) => (
             <span key={i}>
               {e.person}: {e.before || t.ldap.empty} → {e.after || t.ldap.empty}
