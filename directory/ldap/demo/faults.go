@@ -24,7 +24,7 @@ type Faults struct {
 	NoIDs       bool   // leave entryUUID out
 	SameIDs     bool   // give every entry the same entryUUID
 	MaxValues   int    // answer longer attributes in ranges, as Active Directory does from 1,500 values on
-	Partial     int    // find only so many entries, with success
+	Partial     int    // find only so many entries by a paged search or a refresh, with success
 	MaxPage     int    // give pages of so many at most, and end an answer without pages after so many with sizeLimitExceeded
 	DirSyncPage int    // tell so many objects at a time by DirSync
 	NoDirSync   bool   // refuse DirSync with insufficientAccessRights (50)

@@ -119,7 +119,7 @@ func (c *conn) answer(ctx context.Context, id int64, q *query, f Faults, at page
 	if f.Empty {
 		at.rest = nil
 	}
-	if f.Partial > 0 {
+	if f.Partial > 0 && next != nil {
 		at.rest = at.rest[:min(len(at.rest), max(f.Partial-at.sent, 0))]
 	}
 	size = min(size, len(at.rest))
