@@ -27,6 +27,7 @@ func TestActiveDirectory(t *testing.T) {
 	t.Run("probes", func(t *testing.T) { probesAD(t, s) })
 	t.Run("status", func(t *testing.T) { statusAD(t, s) })
 	t.Run("restart", func(t *testing.T) { restartAD(t, s) })
+	t.Run("live", func(t *testing.T) { liveAD(t, s) })
 	t.Run("administrator", func(t *testing.T) { modelAD(t, s, ldaptest.ADAdmin, ldaptest.ADAdminPW) })
 	t.Run("replicator", func(t *testing.T) { modelAD(t, s, ldaptest.ADSync, ldaptest.ADPW) })
 	t.Run("ordinary", func(t *testing.T) { modelAD(t, s, ldaptest.ADPlain, ldaptest.ADPW) })
