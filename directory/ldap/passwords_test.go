@@ -122,7 +122,11 @@ func TestPasswordPolicy(t *testing.T) {
 		fmt.Sprintf("dn: "+personDN+"\nchangetype: modify\nreplace: pwdReset\npwdReset: TRUE\n-\nreplace: pwdPolicySubentry\npwdPolicySubentry: cn=change,%s\n\n", 1, ldaptest.Base)+
 		"dn: cn=change,"+ldaptest.Base+"\nchangetype: add\nobjectClass: organizationalRole\nobjectClass: pwdPolicy\ncn: change\npwdAttribute: userPassword\npwdMustChange: TRUE\n\n"+
 		fmt.Sprintf("dn: "+personDN+"\nchangetype: modify\nreplace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n-\nreplace: pwdPolicySubentry\npwdPolicySubentry: %s\n", 2, policy))
-	time.Sleep(2100 * time.Millisecond) // until the password, of 1 s, has expired
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) { // a password of 1 s
+		if _, err := signIn(t.Context(), p, "u000000", firstPW); errors.Is(err, ldap.ErrExpired) {
+			break
+		}
+	}
 	for _, row := range []struct {
 		login, password string
 		want            error
