@@ -25,58 +25,66 @@ type factAt struct {
 // whose rows are behind an instant that has passed: rows only follow the clock, they do not decide.
 func (r Reader) ahead(ctx context.Context, out []Fact, rows []personRow, sources map[id.Source]Source, paths unitPaths, now time.Time) error {
 	var list []factAt
-	managers := map[id.Source]map[string]bool{}
-	add := func(i int, at time.Time, present bool) {
-		f := factAt{of: i, at: at, present: present}
-		f.person, f.unit, f.manager = merge(out[i].Records, sources, at)
-		if f.manager.key != "" {
-			if managers[f.manager.source] == nil {
-				managers[f.manager.source] = map[string]bool{}
-			}
-			managers[f.manager.source][f.manager.key] = true
-		}
-		list = append(list, f)
-	}
 	for i := range out {
 		due := rows[i].DueAt.Time
 		if due.IsZero() || len(out[i].Records) == 0 {
 			continue // nothing is known to change by itself
 		}
 		if !due.After(now) {
-			add(i, now, true)
+			f := factAt{of: i, at: now, present: true}
+			f.person, f.unit, f.manager = merge(out[i].Records, sources, now)
+			list = append(list, f)
 		}
-		var last time.Time
-		n := 0
-		for _, b := range boundaries(out[i].Records, out[i].Freezes) {
-			if b.at.After(now) && b.at.After(last) && n < aheadMost {
-				add(i, b.at, false)
-				last = b.at
-				n++
-			}
-		}
+		list = append(list, factsAhead(i, out[i], sources, now)...)
 	}
 	if len(list) == 0 {
 		return nil
+	}
+	managers := map[id.Source]map[string]bool{}
+	for _, f := range list {
+		if managers[f.manager.source] == nil {
+			managers[f.manager.source] = map[string]bool{}
+		}
+		managers[f.manager.source][f.manager.key] = true
 	}
 	heads, err := r.behind(ctx, managers)
 	if err != nil {
 		return err
 	}
 	for _, f := range list {
-		to := &out[f.of]
-		was, p := to.Person, f.person
-		p.ID, p.Unit, p.Manager, p.Groups = was.ID, paths.ids[f.unit], heads[f.manager], was.Groups
-		p.MergedInto, p.RehiredAt, p.Version, p.CreatedAt, p.UpdatedAt = was.MergedInto, was.RehiredAt, was.Version, was.CreatedAt, was.UpdatedAt
-		p.Status, p.Frozen, p.EndsAt = statusOf(to.Freezes, f.at)
-		if f.present {
-			to.Person = p
-			continue
-		}
-		then := Fact{Person: p, At: f.at, Records: slices.Clone(to.Records), Freezes: to.Freezes}
-		then.arrange(sources, paths, f.at)
-		to.Ahead = append(to.Ahead, then)
+		f.put(&out[f.of], heads, sources, paths)
 	}
 	return nil
+}
+
+// factsAhead begins the facts of one person at each instant that is known.
+func factsAhead(of int, f Fact, sources map[id.Source]Source, now time.Time) []factAt {
+	var out []factAt
+	last := now
+	for _, b := range boundaries(f.Records, f.Freezes) {
+		if !b.at.After(last) || len(out) == aheadMost {
+			continue
+		}
+		then := factAt{of: of, at: b.at}
+		then.person, then.unit, then.manager = merge(f.Records, sources, b.at)
+		out, last = append(out, then), b.at
+	}
+	return out
+}
+
+// put completes what was begun, as the present or as one of Ahead.
+func (f factAt) put(to *Fact, heads map[reference]id.Person, sources map[id.Source]Source, paths unitPaths) {
+	was, p := to.Person, f.person
+	p.ID, p.Unit, p.Manager, p.Groups = was.ID, paths.ids[f.unit], heads[f.manager], was.Groups
+	p.MergedInto, p.RehiredAt, p.Version, p.CreatedAt, p.UpdatedAt = was.MergedInto, was.RehiredAt, was.Version, was.CreatedAt, was.UpdatedAt
+	p.Status, p.Frozen, p.EndsAt = statusOf(to.Freezes, f.at)
+	if f.present {
+		to.Person = p
+		return
+	}
+	then := Fact{Person: p, At: f.at, Records: slices.Clone(to.Records), Freezes: to.Freezes}
+	then.arrange(sources, paths, f.at)
+	to.Ahead = append(to.Ahead, then)
 }
 
 // behind answers who stands behind keys of records.

@@ -2,6 +2,8 @@ package directory_test
 
 import (
 	"errors"
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -82,5 +84,49 @@ func TestPlannedChangesAreCleaned(t *testing.T) {
 		}
 		w.put("li")
 		same(t, "withdrawn", len(w.facts(r.Person).Ahead), 0)
+	})
+}
+
+// Several nodes look at the clock: what came into force is written once.
+func TestInstantsAreCaughtOnce(t *testing.T) {
+	run(t, func(w *world) {
+		at := w.at.Add(time.Hour)
+		var people []id.Person
+		for i := range 20 {
+			r := w.put(fmt.Sprint("p", i), func(r *directory.Record) {
+				r.Planned = []directory.Planned{{At: at, Set: map[string]string{"title": "Head"}}}
+			})
+			people = append(people, r.Person)
+		}
+		w.pass(time.Hour)
+		var wait sync.WaitGroup
+		for range 4 {
+			wait.Add(1)
+			go func() {
+				defer wait.Done()
+				if _, _, err := w.CatchInstants(w.ctx); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		wait.Wait()
+		for _, p := range people {
+			list(t, "audit", w.actions(string(p)), "person.created", "person.effective", "person.changed")
+			same(t, "title", w.person(p).Title, "Head")
+		}
+	})
+}
+
+// Whoever is linked to a person who was terminated at once does not shake the veto off.
+func TestVetoIsInherited(t *testing.T) {
+	run(t, func(w *world) {
+		keep, gone := w.post("keep"), w.post("gone")
+		until := w.at.Add(48 * time.Hour)
+		w.apply(directory.Terminate{Person: gone.Person, Veto: 48 * time.Hour})
+		w.apply(directory.MergePeople{Keep: keep.Person, Gone: gone.Person})
+		if v := w.veto(keep.Person); !v.Veto || !v.Until.Equal(until) {
+			t.Errorf("%+v", v)
+		}
+		same(t, "frozen", w.person(keep.Person).Frozen, true)
 	})
 }

@@ -176,11 +176,16 @@ func (s stager) merged(out []StageFact, links []id.Link) error {
 	var all []Record
 	units, managers := make([]reference, len(out)), make([]reference, len(out))
 	now := make([]Person, len(out))
+	var ahead []factAt
 	for i := range out {
 		f := &out[i].After
 		f.Records = append(f.Records, out[i].Record)
 		all = append(all, f.Records...)
 		now[i], units[i], managers[i] = merge(f.Records, s.sources, s.at)
+		ahead = append(ahead, factsAhead(i, *f, s.sources, s.at)...)
+	}
+	for _, f := range ahead {
+		managers = append(managers, f.manager)
 	}
 	paths, err := s.unitPaths(s.ctx, all)
 	if err != nil {
@@ -208,6 +213,9 @@ func (s stager) merged(out []StageFact, links []id.Link) error {
 		r := out[i].Record
 		out[i].UnitPending = r.UnitKey != "" && paths.ids[reference{r.Source, r.UnitKey}] == ""
 		out[i].ManagerPending = r.ManagerKey != "" && known[reference{r.Source, r.ManagerKey}] == ""
+	}
+	for _, f := range ahead {
+		f.put(&out[f.of].After, known, s.sources, paths)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package provisioning_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -396,4 +397,40 @@ func TestGuardOfWhatIsPlanned(t *testing.T) {
 	if v, err := guard.Check(batch); err != nil || !v.Held() {
 		t.Errorf("%+v, %v", v, err)
 	}
+}
+
+// The preview of a source in its dry run knows what lies ahead, also what another source planned for somebody it joins.
+func TestPreviewOfWhatIsPlanned(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText)
+		move := w.clock().AddDate(0, 0, 10).Truncate(time.Microsecond)
+		r := w.record("li", "dept=R&D")
+		r.EmployeeNumber, r.Planned = "1", planned(move, map[string]string{"department": "Sales"})
+		p := w.putRecord(r)
+		source, err := w.people.CreateSource(ctx, directory.Cause{}, directory.Source{Name: "next", Kind: directory.KindHRFeed, Priority: 20,
+			Correlate: []string{directory.CorrelateEmployeeNumber}, Mode: directory.ModeDryRun})
+		w.ok(err)
+		same, fresh := w.record("a", ""), w.record("b", "dept=R&D")
+		same.EmployeeNumber, same.Source, fresh.Source = "1", source.ID, source.ID
+		fresh.Planned = r.Planned
+		w.apply(directory.PutRecord{Record: same}, directory.PutRecord{Record: fresh})
+		preview, err := w.r.Preview(ctx, source.ID, provisioning.PreviewQuery{Limit: 10})
+		w.ok(err)
+		for _, line := range preview.Lines {
+			want := ""
+			if line.Person != p {
+				want = "apollo add 0001-01-01 everybody add 0001-01-01 sales add " + move.Format(time.DateOnly)
+			}
+			got := ""
+			for _, c := range line.Memberships {
+				got += fmt.Sprintf(" %s %s %s", c.Group, c.Op, c.At.Format(time.DateOnly))
+			}
+			w.want("memberships of "+line.UserName, strings.TrimSpace(got), want)
+		}
+		if len(preview.Lines) != 2 {
+			t.Errorf("%d lines", len(preview.Lines))
+		}
+		w.ok(w.r.GoLive(ctx, directory.Cause{}, source.ID, preview.Hash))
+		w.want("places", w.places(p), "apollo:participant everybody:participant sales:participant")
+	})
 }
