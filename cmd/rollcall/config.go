@@ -84,7 +84,7 @@ type RequestLog struct {
 type LDAP struct {
 	Name        string        `koanf:"name"`      // of the source, never changed
 	Priority    int           `koanf:"priority"`  // the lower wins, per attribute
-	Every       time.Duration `koanf:"every"`     // between full readings where nothing seems to have changed
+	Every       time.Duration `koanf:"every"`     // between full comparisons; 0: a day where the server tells its changes, else an hour
 	Correlate   []string      `koanf:"correlate"` // fields by which a record joins a person another source knows: employee_number
 	Authority   []string      `koanf:"authority"` // what its word counts for before that of others; nil: everything
 	DryRun      bool          `koanf:"dry_run"`   // begin with a dry run; without effect once the source is live
@@ -301,14 +301,14 @@ func (c Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// ldapEvery is how often the source name is read in full.
+// ldapEvery is how often the source name is compared in full; 0 leaves it to whether the server tells its changes.
 func (c Config) ldapEvery(name string) time.Duration {
 	for _, l := range c.LDAP {
 		if l.Name == name && l.Every > 0 {
 			return l.Every
 		}
 	}
-	return time.Hour
+	return 0
 }
 
 // redact replaces what is secret in a configuration as read, for showing it.

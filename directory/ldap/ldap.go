@@ -1,5 +1,7 @@
-// Package ldap reads people, units and groups from an LDAP server or Active Directory and writes them through
-// directory.Store.Apply. It owns no table.
+// Package ldap reads people, units and groups from an LDAP server or Active Directory, follows what the server tells of them, and
+// writes them through directory.Store.Apply. It owns the connector space: what the directory showed last of each entry and what
+// of it was written, who follows a source, and what is still to be looked at again (ldap_objects, ldap_runners, ldap_doubts). A
+// row of it, the record it led to and the cursor are written in one transaction: a crash at any point repeats, and loses nothing.
 //
 // It guarantees that nobody is noted as absent without a positive Proof that the reading was complete: the last
 // page with an empty cookie and success, no limit, no reference to elsewhere, and an id on every entry. A reading

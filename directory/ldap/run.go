@@ -74,11 +74,8 @@ func pause(failures int) time.Duration {
 
 // Run keeps the source in step until ctx ends, and answers its error. It follows the changes the server tells, from where it was left; where that
 // is not known it reads everything first. A server that tells nothing is asked for its freshness mark, and read when that moved. At least
-// each every (0: an hour) everything is compared, without trusting what was written before. One node does it at a time.
+// each every (0: a day where the server tells its changes, else an hour) everything is compared, without trusting what was written before. One node does it at a time.
 func (s *Syncer) Run(ctx context.Context, every time.Duration) error {
-	if every <= 0 {
-		every = time.Hour
-	}
 	if err := s.config().Check(); err != nil {
 		return err
 	}
@@ -140,7 +137,16 @@ func (s *Syncer) run(ctx context.Context, every time.Duration) error {
 		return err
 	}
 	stream, follows := reader.(Stream)
-	due, read, trust := time.Now().Add(every), true, true // read: everything is to be compared before anything is followed
+	next := func() time.Time {
+		switch {
+		case every > 0:
+			return time.Now().Add(every)
+		case follows:
+			return time.Now().Add(24 * time.Hour)
+		}
+		return time.Now().Add(time.Hour)
+	}
+	due, read, trust := next(), true, true // read: everything is to be compared before anything is followed
 	if at, err := s.followed(ctx); err != nil {
 		return err
 	} else if follows && at.valid(s.config()) {
@@ -154,7 +160,7 @@ func (s *Syncer) run(ctx context.Context, every time.Duration) error {
 				}
 				continue
 			}
-			due, read, trust = time.Now().Add(every), false, true
+			due, read, trust = next(), false, true
 		}
 		at, err := s.followed(ctx)
 		if err != nil {
@@ -169,6 +175,7 @@ func (s *Syncer) run(ctx context.Context, every time.Duration) error {
 		case ctx.Err() != nil:
 		case errors.Is(err, ErrNoStream):
 			follows = false
+			due = next()
 			trust, err = s.poll(ctx, due)
 			if read = true; err != nil {
 				return context.Cause(ctx)
