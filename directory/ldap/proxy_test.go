@@ -2,6 +2,7 @@ package ldap_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -195,6 +196,50 @@ func TestRefusedSync(t *testing.T) {
 		}
 		if d := m.differs(t, cl); d != "" {
 			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
+// TestStreamFaults follows a server that goes wrong in the ways no real one here can be made to.
+//
+// holds: R1, R3, R17, R18
+func TestStreamFaults(t *testing.T) {
+	d, c := double(t, 30)
+	c.Timeout = time.Second
+	cl := client(t, c)
+	m := newMirror()
+	m.catchUp(t, cl)()
+	good := m.begin()
+	for code, want := range map[int]error{demo.CodeRefreshRequired: ldap.ErrCursorLost, demo.CodeBehind: ldap.ErrBehind, demo.CodeBusy: ldap.ErrServer,
+		demo.CodeAdminLimit: ldap.ErrServer, demo.CodeNoRight: ldap.ErrServer, 10: ldap.ErrServer} {
+		d.SetFaults(demo.Faults{Code: code})
+		if err := cl.Watch(t.Context(), good, m.emit); !errors.Is(err, want) {
+			t.Errorf("code %d: %v", code, err)
+		}
+	}
+	if n, _ := m.count(ldap.OpRefreshed); n != 0 {
+		t.Error("a refusal told something")
+	}
+	title := func(n int) string { return fmt.Sprintf("uid=u%03d,ou=研发,ou=people,%s", 2*n, base) }
+	for name, row := range map[string]struct {
+		fault demo.Faults
+		want  error
+	}{"dropped": {demo.Faults{StreamDrop: 2}, ldap.ErrClosed}, "hushed": {demo.Faults{StreamHush: 2}, ldap.ErrTimeout}} {
+		d.SetFaults(row.fault)
+		stop := m.catchUp(t, cl)
+		for n := range 5 {
+			if err := d.Modify(title(n), demo.Mod{Kind: demo.ModReplace, Name: "title", Values: []string{name}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.until(t, name, func() bool { return m.err != nil })
+		if err := stop(); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		d.SetFaults(demo.Faults{})
+		m.catchUp(t, cl)()
+		if diff := m.differs(t, cl); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }
