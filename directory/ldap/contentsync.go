@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +30,8 @@ type contentSync struct {
 	mark   string // of the server, from before the request
 
 	caughtUp   bool
-	everything string // why each entry that is there was named; empty where it was not
+	everything string          // why each entry that is there was named; empty where it was not
+	fresh      map[string]bool // the keys of entries that were told by the refresh
 	references int
 	batch      []Change
 	unsaved    bool // cookie moved on without a change that carries it
@@ -42,7 +44,7 @@ const maxTogether = 500
 // contentSync follows by RFC 4533. Without persist it ends where it has caught up: a search that does not persist would
 // tell the same, but 389 ends it with a wrong flag.
 func (cl *Client) contentSync(ctx context.Context, c *conn, from Cursor, persist bool, emit func([]Change) error) (Cursor, error) {
-	s := &contentSync{c: c, emit: emit, newest: &cl.newest, dialled: func(ctx context.Context) (*conn, error) { return dial(ctx, cl.p, c.at) }}
+	s := &contentSync{c: c, emit: emit, newest: &cl.newest, fresh: map[string]bool{}, dialled: func(ctx context.Context) (*conn, error) { return dial(ctx, cl.p, c.at) }}
 	defer func() {
 		if s.side != nil {
 			s.side.close()
@@ -217,6 +219,9 @@ func (s *contentSync) entry(m message) error {
 			return s.explain(fmt.Errorf("%w: an entry has the id %s and the %s %s", ErrServer, k, s.c.root.id, own))
 		}
 		change.Op, change.Object = OpUpsert, s.c.object(k, e)
+		if !s.caughtUp {
+			s.fresh[k] = true
+		}
 		if s.c.root.bareResume && !s.caughtUp && s.asked != "" {
 			change.Object.Class = "" // to be read again
 		}
@@ -303,20 +308,46 @@ func (s *contentSync) ended(m message) error {
 
 // flush gives on what has come together.
 func (s *contentSync) flush(ctx context.Context) error {
-	changes, err := s.complete(ctx, s.batch)
-	if err != nil {
-		return err
-	}
-	for i, change := range changes {
-		if change.Op == OpRefreshed && change.Whole {
-			if changes[i].Whole, err = s.sound(ctx); err != nil {
+	batch := s.batch
+	s.batch = nil
+	if at := slices.IndexFunc(batch, func(c Change) bool { return c.Op == OpRefreshed }); at >= 0 {
+		before, last := batch[:at], batch[at]
+		if !last.Whole && s.c.root.changeOf != "" {
+			if err := s.pass(ctx, before); err != nil {
+				return err
+			}
+			var err error
+			if before, last.Whole, err = s.list(ctx); err != nil {
+				return err
+			}
+			last.Proof = "listing"
+		}
+		if last.Whole {
+			var err error
+			if last.Whole, err = s.sound(ctx); err != nil {
 				return err
 			}
 		}
+		if !last.Whole {
+			last.Proof = ""
+		}
+		s.fresh = nil
+		batch = slices.Concat(before, []Change{last}, batch[at+1:])
 	}
-	s.batch = nil
 	if s.caughtUp {
 		s.newest.note(s.c, s.cookie)
+	}
+	return s.pass(ctx, batch)
+}
+
+// pass emits changes, as far as there are any.
+func (s *contentSync) pass(ctx context.Context, changes []Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	changes, err := s.complete(ctx, changes)
+	if err != nil {
+		return err
 	}
 	return s.told(changes)
 }

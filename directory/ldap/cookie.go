@@ -113,6 +113,16 @@ func (n csns) covers(other csns) bool {
 	return true
 }
 
+// older tells whether other knows more of a replica that n knows, too.
+func (n csns) older(other csns) bool {
+	for sid, csn := range other {
+		if mine, ok := n[sid]; ok && mine < csn {
+			return true
+		}
+	}
+	return false
+}
+
 // merged is the cookie to ask with after a server gave next to one who had last.
 func (q quirks) merged(last, next string) string {
 	if !q.markIsCookie {

@@ -131,6 +131,18 @@ func (m *mirror) count(op ldap.Op) (n int, whole bool) {
 	return n, whole
 }
 
+// proof answers how the last refresh was known to have named everything.
+func (m *mirror) proof() (out string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.ops {
+		if c.Op == ldap.OpRefreshed {
+			out = c.Proof
+		}
+	}
+	return out
+}
+
 func (m *mirror) size() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -66,6 +66,13 @@ func (v *vandal) replace(dn, attribute string, values ...string) {
 	v.can(v.conn.Modify(m))
 }
 
+// crash ends the server in the middle of whatever it does, and starts it again.
+func (v *vandal) crash(s *ldaptest.Server) {
+	s.Kill()
+	s.Resume(v.t)
+	v.conn = s.Admin(v.t)
+}
+
 // change makes one change.
 func (v *vandal) change() {
 	person := v.pick(v.people)
@@ -167,6 +174,9 @@ func TestModel(t *testing.T) {
 			for round := range rounds {
 				for range v.rand.IntN(15) {
 					v.change()
+					if v.rand.IntN(12) == 0 {
+						v.crash(s)
+					}
 				}
 				stop := m.catchUp(t, cl)
 				m.same(t, cl, v, fmt.Sprintf("round %d, offline", round))
@@ -178,9 +188,7 @@ func TestModel(t *testing.T) {
 					t.Fatalf("round %d: ended with %v", round, err)
 				}
 				if v.rand.IntN(4) == 0 {
-					s.Kill()
-					s.Resume(t)
-					v.conn = s.Admin(t)
+					v.crash(s)
 				}
 			}
 		})

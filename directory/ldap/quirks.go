@@ -36,6 +36,7 @@ type quirks struct {
 	markIsCookie    bool                // its marks make a sync cookie, so that following can begin where a reading began
 	deletesOnly     bool                // its refresh names what is gone; where it claims to have named all that is there, it did not
 	bareResume      bool                // a resumed sync leaves out operational attributes, though named: a locked account looks unlocked
+	changeOf        string              // the attribute that numbers the newest change of an entry: after a crash it resumes without some of the last changes, and says nothing
 	firstChange     string              // the attribute of the rootDSE that names the oldest change it remembers: it leaves out older ones, and says nothing
 	ownCookies      bool                // a sync cookie is good for the server that gave it only
 }
@@ -68,7 +69,7 @@ var vendors = []quirks{
 			return slices.ContainsFunc(root["objectclass"], func(s string) bool { return strings.EqualFold(s, "OpenLDAProotDSE") })
 		},
 		follow: bySync, id: "entryuuid", people: []string{"inetOrgPerson"}, groups: standardGroups,
-		marks: []string{"contextCSN"}, syncKey: uuid, markIsCookie: true,
+		marks: []string{"contextCSN"}, syncKey: uuid, markIsCookie: true, changeOf: "entrycsn",
 	},
 	{
 		vendor: "demo", // of this project
