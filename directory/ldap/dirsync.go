@@ -200,7 +200,7 @@ func (d *domain) step(ctx context.Context, tell func([]Change, string) error) er
 		return d.stepUSN(ctx, tell)
 	}
 	for range maxPages {
-		p, err := d.delta(ctx, d.at.Cookie, d.filter(), append(d.c.allAttributes(), "name", "parentguid", "isdeleted"))
+		p, err := d.delta(ctx, d.at.Cookie, d.filter(), append(d.c.allAttributes(), "name" /* told of a move, too */, "isdeleted"))
 		if err != nil {
 			return d.lost(ctx, err)
 		}
