@@ -198,7 +198,10 @@ func freePort(t testing.TB) string {
 }
 
 // Company is the size of a made-up company.
-type Company struct{ People, Units, Groups, Members int }
+type Company struct {
+	People, Units, Groups, Members int
+	Everybody                      bool // one more group, g-all, that everybody is in
+}
 
 // LDIF writes a company: people u000000… spread over a tree of units below ou=people, each but the first 21 with a
 // manager, bilingual names, and groups g00000… with up to Members members, some of them groups. The same Company gives the same bytes.
@@ -242,6 +245,13 @@ func (c Company) LDIF() io.Reader {
 		}
 		if i > 0 && i%10 == 0 {
 			fmt.Fprintf(&b, "member: cn=g%05d,ou=groups,%s\n", i-1, Base)
+		}
+		b.WriteByte('\n')
+	}
+	if c.Everybody {
+		fmt.Fprintf(&b, "dn: cn=g-all,ou=groups,%s\nobjectClass: groupOfNames\ncn: g-all\n", Base)
+		for _, dn := range people {
+			fmt.Fprintf(&b, "member: %s\n", dn)
 		}
 		b.WriteByte('\n')
 	}
