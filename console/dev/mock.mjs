@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import * as co from "./company.mjs";
-import { sourceRoutes } from "./sources.mjs";
+import { directoryRoutes, sourceRoutes } from "./sources.mjs";
 
 const port = Number(process.argv[2] ?? 8480);
 const dist = new URL("../dist/", import.meta.url).pathname;
@@ -45,6 +45,7 @@ const routes = [
   ["POST", /^\/people\/(\w+)\/(un)?freeze$/, ([id, un]) => ((co.people.find((p) => p.id === id).frozen = !un), ok({}))],
   ["GET", /^\/units$/, (_, q) => unpaged(co.units, q)],
   ["GET", /^\/sources$/, (_, q) => unpaged(co.sources, q)],
+  ...directoryRoutes({ ok, problem }),
   ...sourceRoutes({ ok, page, problem }),
   ["GET", /^\/groups$/, (_, q) => page(co.groups, q)],
   ["GET", /^\/memberships$/, (_, q) => page(co.membersOf(co.groups.find((g) => g.id === q.get("group"))), q)],
@@ -114,7 +115,7 @@ const server = createServer(async (request, response) => {
   const url = new URL(request.url, "http://127.0.0.1");
   let raw = "";
   for await (const chunk of request) raw += chunk;
-  const body = raw ? JSON.parse(raw) : {};
+  const body = raw && request.headers["content-type"] === "application/json" ? JSON.parse(raw) : {};
   const answer = ({ status, body: b }) => response.writeHead(status, { "Content-Type": status < 400 ? "application/json" : "application/problem+json" }).end(status === 204 ? undefined : JSON.stringify(b));
   if (url.pathname.startsWith("/mock/")) return happenings[url.pathname.slice(6)](body), answer(ok({}));
   if (url.pathname === "/auth/login") {

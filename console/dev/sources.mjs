@@ -72,3 +72,55 @@ export function sourceRoutes({ ok, page, problem }) {
     ["POST", /^\/sources\/(\w+)\/sync$/, () => ok({ people: 96, groups: 12, units: 9, written: 0, absent: 0, seconds: 0.4 })],
   ];
 }
+
+const run = (minutes, kind, ok, counts, more = {}) => ({ id: `run_${minutes}`, kind, started_at: ago(minutes), ended_at: new Date(Date.now() - minutes * 60_000 + 1840).toISOString(), ok, counts, findings: [], proof: ok ? "page_end person=96 unit=9 group=12" : "", ...more });
+const runs = [
+  run(3, "live", true, { written: 2 }),
+  run(41, "full", true, { person: 96, unit: 9, group: 12, written: 1 }, { findings: [{ severity: "info", code: "manager_unknown", text: "3 people name a manager who is not in the directory" }] }),
+  run(160, "full", false, {}, { error: "directory was not read completely: nobody was marked absent: the server cut the answer short", findings: [{ severity: "error", code: "incomplete", text: "the server cut the answer short: lift the account's size and time limits" }] }),
+];
+const health = {
+  src_hr: { state: "ok", follows: "files", verified_at: ago(300), last_run: run(300, "full", true, { rows: 118, new: 3, changed: 9, refused: 2 }), holds: 0 },
+  src_entra: { state: "ok", follows: "push", verified_at: ago(2), holds: 1 },
+  src_ldap: { state: "failing", follows: "stream", verified_at: ago(23), lag_ms: 84, error: { code: "unreachable", text: "dial ldaps://dc1.corp.example: ldap server cannot be reached: connection refused", failures: 14 }, last_run: runs[0], holds: 1 },
+};
+for (const s of co.sources) s.health = health[s.id] ?? { state: s.kind === "scim" ? "quiet" : "never", follows: s.kind === "hrfeed" ? "files" : "push", verified_at: s.kind === "scim" ? ago(2000) : undefined, holds: 0 };
+
+const defaults = { display_name: "displayname,cn", user_name: "uid,samaccountname", email: "mail", employee_number: "employeenumber,employeeid", employee_type: "employeetype", title: "title", department: "department,departmentnumber", division: "division", organization: "o,company", company: "", cost_center: "costcenter", given_name: "givenname", family_name: "sn", phone: "telephonenumber", mobile: "mobile", locale: "preferredlanguage", time_zone: "", external_id: "" };
+const split = (list) => list.split(",").map((n) => n.trim()).filter((n) => n && n !== "-");
+let kept = { mapping: { title: "extensionattribute1,title" }, labels: { site: "l" } };
+const versions = [{ version: 1, at: ago(5000), actor: co.people[1].id, file: false, ...kept }];
+const mapping = () => ({ fields: Object.entries(defaults).map(([field, list]) => ({ field, from: split(kept.mapping?.[field] ?? list), defaults: split(list), own: kept.mapping?.[field] !== undefined })), labels: Object.entries(kept.labels ?? {}).map(([label, from]) => ({ label, from })), version: versions.length, file: false, versions: [...versions].reverse() });
+const entries = co.people.slice(20, 25).map((p, i) => ({ cn: p.display_name, displayname: p.display_name, uid: p.email.split("@")[0], mail: p.email, title: p.title, department: p.department ?? "R&D", employeenumber: `E${2000 + i}`, extensionattribute1: `${p.title} (P${5 + i})`, l: ["Suzhou", "Berlin"][i % 2], objectclass: "inetOrgPerson" }));
+const madeOf = (e, m) => [...Object.entries(defaults).map(([field, list]) => [field, split(m?.mapping?.[field] ?? list)]), ...Object.entries(m?.labels ?? {}).map(([label, from]) => [`label.${label}`, [from]])]
+  .map(([field, names]) => [field, names.map((n) => n.toLowerCase()).find((n) => e[n])])
+  .filter(([, from]) => from)
+  .map(([field, from]) => ({ field, value: e[from], from }));
+let probed;
+const look = () => (probed = {
+  at: ago(0), ok: false, ms: 41, capabilities: { vendor: "ad", id_attribute: "objectguid", tls: "TLS 1.3", position: true, paging: true, content_sync: false, sample: { person: 500, unit: 41, group: 212 }, latency_ms: 2.4 },
+  findings: [{ severity: "error", code: "no_id", text: "12 of 500 entries (person) show no objectguid: the account may not read it, or id_attribute is wrong" }, { severity: "warning", code: "no_replication_right", text: "the account may not replicate changes: Give it the right \"Replicating Directory Changes\" on DC=corp,DC=example" }],
+});
+const filesTaken = [
+  { run: "run_f2", file: "2026-03.full.csv", kind: "full", origin: "folder", at: ago(300), seconds: 0.8, applied: true, counts: { rows: 118, refused: 2, people: 116, new: 3, changed: 9, ended: 1, deleted: 0, unchanged: 103, absent: 0, units: 1 }, findings: [{ line: 17, column: "入职日期", key: "E0017", code: "bad_date", text: "there is no such day" }, { line: 60, key: "60", code: "lost_zeros", text: "the number has 2 characters, all known ones have 5" }] },
+  { run: "run_f1", file: "people.csv", origin: "post", at: ago(1700), seconds: 0.1, applied: false, error: "the file does not say whether it is full or a delta", counts: { rows: 0, refused: 0, people: 0, new: 0, changed: 0, ended: 0, deleted: 0, unchanged: 0, absent: 0, units: 0 }, findings: [] },
+];
+const report = { run: "run_f3", file: "people.full.csv", kind: "full", format: "csv gb18030", preview: true, mode: "live", at: ago(0), seconds: 0.4, complete: true,
+  counts: { rows: 118, refused: 1, people: 117, new: 2, changed: 3, ended: 1, deleted: 0, unchanged: 110, absent: 1, units: 0 }, unknown_columns: ["岗位级别"], notes: [], refused: [{ line: 9, column: "最后工作日", key: "E0009", code: "bad_date", text: "it is no date; write 2026-01-31", value: "下周五" }],
+  people: [{ line: 4, key: "E0004", name: co.people[4].display_name, outcome: "changed", fields: [{ field: "title", before: "工程师", now: "高级工程师" }] }, { line: 12, key: "E0012", name: co.people[12].display_name, outcome: "ended", fields: [{ field: "end", before: null, now: ago(0) }] }, { line: 0, key: "E0031", name: co.people[31].display_name, outcome: "absent" }],
+  losses: [{ person: co.people[12].id, name: co.people[12].display_name, group: "apollo", role: "participant" }] };
+
+/** directoryRoutes answers the routes of directories that are read and of personnel files. */
+export function directoryRoutes({ ok, problem }) {
+  return [
+    ["GET", /^\/sources\/(\w+)\/runs$/, ([id]) => ok({ items: id === "src_ldap" ? runs : [] })],
+    ["GET", /^\/sources\/(\w+)\/ldap$/, () => ok({ connection: { urls: ["ldaps://dc1.corp.example", "ldaps://dc2.corp.example"], security: "ldaps", own_ca: true, bind_dn: "CN=svc-rollcall,OU=Service,DC=corp,DC=example", base: "DC=corp,DC=example", page_size: 500, poll_seconds: 0.25 }, mapping: mapping(), probe: probed })],
+    ["POST", /^\/sources\/(\w+)\/probe$/, () => ok(look())],
+    ["POST", /^\/sources\/(\w+)\/samples$/, (_, __, b) => ok({ items: entries.filter((e) => !b.name || e.uid === b.name || e.mail === b.name).map((e) => ({ dn: `CN=${e.cn},OU=People,DC=corp,DC=example`, key: e.employeenumber, active: true, attributes: [...Object.entries(e).map(([name, v]) => ({ name, values: [v] })), { name: "unicodepwd", values: [], hidden: true }], made: madeOf(e, kept), proposed: b.mapping ? madeOf(e, b) : undefined })) })],
+    ["POST", /^\/sources\/(\w+)\/mapping\/preview$/, (_, __, b) => ok({ people: 96, changed: 41, complete: true, missing: [], foreseen: true, seconds: 1.2, base_version: versions.length, hash: "abc", findings: [{ severity: "warning", code: "emptied", text: "department is lost by 60 of 96 people" }], groups: [{ group: "apollo", added: 4, removed: 2, roles: 0 }], fields: Object.keys(b.mapping ?? { title: "" }).map((field) => ({ field, changed: 41, gained: 3, lost: 8, examples: entries.slice(0, 3).map((e) => ({ person: e.cn, before: e.title, after: e.extensionattribute1 })) })) })],
+    ["PUT", /^\/sources\/(\w+)\/mapping$/, (_, __, b) => ((kept = b.file ? { mapping: {}, labels: {} } : { mapping: b.mapping, labels: b.labels }), versions.push({ version: versions.length + 1, at: ago(0), actor: co.people[1].id, file: !!b.file, ...kept }), ok(mapping()))],
+    ["GET", /^\/sources\/(\w+)\/feed$/, ([id]) => (find(id)?.kind === "hrfeed" ? ok({ mapping: { time_zone: "Asia/Shanghai" }, saved: { columns: { 级别: "label.grade" } }, saved_at: ago(4000), configured: true, folder: true, hook: `/hooks/${id}`, files: filesTaken }) : problem(409, "not_hrfeed", "the source is of another kind"))],
+    ["POST", /^\/sources\/(\w+)\/feed$/, (_, q) => ok({ ...report, preview: q.get("preview") === "true" })],
+    ["PUT", /^\/sources\/(\w+)\/feed\/mapping$/, (_, __, b) => ok(b)],
+  ];
+}

@@ -97,7 +97,7 @@ export function useCounts(): (counts: Record<string, number> | undefined) => str
 }
 
 /** LastRun is a run in one line. */
-export function LastRun({ run }: { run?: Run }) {
+export function LastRun({ run, files }: { run?: Run; files?: boolean }) {
   const { t } = useTexts();
   const counts = useCounts();
   if (!run) return <span className={styles.muted}>{t.health.noRun}</span>;
@@ -105,7 +105,7 @@ export function LastRun({ run }: { run?: Run }) {
   const s = span(Date.now() - Date.parse(run.started_at));
   return (
     <span>
-      {word(t.health.kind, run.kind)}, {t.health.ago[s.unit](s.value)} {!run.ok && <Tag tone="bad">{t.health.failed}</Tag>}
+      {word(files ? t.health.fileKind : t.health.kind, run.kind)}, {t.health.ago[s.unit](s.value)} {!run.ok && <Tag tone="bad">{t.health.failed}</Tag>}
       <span className={own.more}>
         {counts(run.counts) || t.health.nothingWritten}
         {took !== undefined && <> · <Took ms={took * 1000} /></>}
@@ -148,7 +148,7 @@ export function Standing({ health: h }: { health?: How }) {
           <div>
             <span className={styles.small}>{t.health.lastRun}</span>
             <br />
-            <LastRun run={h.last_run} />
+            <LastRun run={h.last_run} files={h.follows === "files"} />
           </div>
         </div>
         <Trouble health={h} />

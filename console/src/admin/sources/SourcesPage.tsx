@@ -73,7 +73,7 @@ function Row({ source: s }: { source: Source }) {
               <>
                 <span className={styles.small}>{t.health.lastRun}</span>
                 <br />
-                <LastRun run={h.last_run} />
+                <LastRun run={h.last_run} files={h.follows === "files"} />
               </>
             )}
           </div>

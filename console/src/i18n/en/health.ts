@@ -39,6 +39,7 @@ export const health = {
   runOK: "Done",
   runBad: "Failed",
   kind: { full: "Full reading", live: "Live changes", inventory: "Inventory of ids", import: "File", delta: "Changes", reconcile: "Comparison" },
+  fileKind: { full: "Full file", delta: "Delta", import: "File" },
   count: {
     person: "people", people: "people", unit: "units", group: "groups", absent: "absent", written: "written", disabled: "disabled", created: "new", updated: "changed", deleted: "deleted", unchanged: "unchanged",
     rows: "rows", applied: "applied", refused: "refused", read: "read", changes: "changes", held: "held",

@@ -40,6 +40,7 @@ export const health = {
   runOK: "完成",
   runBad: "失败",
   kind: { full: "完整读取", live: "实时变更", inventory: "标识清点", import: "文件", delta: "增量", reconcile: "比对" },
+  fileKind: { full: "全量文件", delta: "增量文件", import: "文件" },
   count: {
     person: "人员", people: "人员", unit: "组织单元", group: "组", absent: "缺失", written: "写入", disabled: "停用", created: "新增", updated: "更改", deleted: "删除", unchanged: "未变",
     rows: "行", applied: "生效", refused: "拒绝", read: "读取", changes: "变更", held: "暂缓",

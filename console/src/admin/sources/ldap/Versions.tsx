@@ -19,9 +19,10 @@ export function Versions({ versions, edit }: { versions: Version[]; edit: (v: Ve
               <span className={styles.strong}>{t.ldap.version(v.version)}</span> {i === 0 && <Tag tone="good">{t.ldap.current}</Tag>}
               <div className={styles.small}>
                 {v.file ? t.ldap.versionFile : wordsOf(v).length === 0 ? t.ldap.allDefaults : null}
-                {wordsOf(v).map(([field, from]) => (
+                {wordsOf(v).map(([field, from], n) => (
                   <span key={field}>
-                    {field.startsWith("label.") ? t.ldap.label(field.slice(6)) : word(t.ldap.field, field)} ← <Code>{from}</Code>{" "}
+                    {n > 0 && " · "}
+                    {field.startsWith("label.") ? t.ldap.label(field.slice(6)) : word(t.ldap.field, field)} ← <Code>{from}</Code>
                   </span>
                 ))}
               </div>
