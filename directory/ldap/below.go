@@ -18,3 +18,13 @@ func (cl *Client) Below(ctx context.Context, dn string, emit func([]Object) erro
 	sub.at.Store(cl.at.Load())
 	return sub.Snapshot(ctx, emit)
 }
+
+// Vendor answers the kind of the server that was last asked; empty before the first answer.
+func (cl *Client) Vendor() string {
+	cl.mu.Lock()
+	defer cl.mu.Unlock()
+	if cl.control == nil {
+		return ""
+	}
+	return cl.control.root.vendor
+}

@@ -19,12 +19,13 @@ var (
 
 // The rhythm of following.
 const (
-	hourly      = time.Hour        // between two inventories
-	doubtPause  = time.Second      // of silence, before who refers to a renamed entry is looked at again
-	doubtsMost  = 100              // that are looked at one by one
-	cursorPause = 5 * time.Second  // between two cursors stored for their own sake
-	quietMost   = 10 * time.Second // of a stream, before the mark is asked for on another connection
-	stuckMost   = 60 * time.Second // during which the mark moves and the stream says nothing
+	hourly       = time.Hour        // between two inventories
+	doubtPause   = time.Second      // of silence, before who refers to a renamed entry is looked at again
+	findingsMost = 50               // of one following that are kept
+	doubtsMost   = 100              // that are looked at one by one
+	cursorPause  = 5 * time.Second  // between two cursors stored for their own sake
+	quietMost    = 10 * time.Second // of a stream, before the mark is asked for on another connection
+	stuckMost    = 60 * time.Second // during which the mark moves and the stream says nothing
 )
 
 // session is one following of a source, from a cursor to the end of its stream.
@@ -160,6 +161,9 @@ func (f *session) begin(ctx context.Context) error {
 	defer f.s.mu.Unlock()
 	f.epoch = f.s.epoch
 	f.s.status.Mode = "catching up"
+	if named, ok := f.reader.(interface{ Vendor() string }); ok {
+		f.s.status.Vendor = named.Vendor()
+	}
 	return nil
 }
 
@@ -267,7 +271,11 @@ func (f *session) apply(ctx context.Context, changes []Change) error {
 	}
 	if cursor != "" {
 		f.cursor, f.cursorAt = "", s.now()
+		s.mu.Lock()
+		s.status.CursorAt = f.cursorAt
+		s.mu.Unlock()
 	}
+	f.rep.Findings = f.rep.Findings[max(len(f.rep.Findings)-findingsMost, 0):]
 	for _, k := range doubts {
 		f.doubts[k] = true
 	}

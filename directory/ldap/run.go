@@ -28,7 +28,8 @@ type Status struct {
 	Behind    bool          // the server is behind what was read: a restored or lagging one; nothing is taken from it
 	ChangedAt time.Time     // when the last change that was told was in force
 	Lag       time.Duration // of it, from hearing of it
-	Cursor    time.Time     // since when the cursor holds that is followed from; zero: there is none
+	CursorAt  time.Time     // when the cursor that is followed from was stored last, since this process began
+	Vendor    string        // as Capabilities names it; empty while it is not known
 	Last      Report        // the newest report, of a failure too
 	position  string        // the mark the last success was read at
 }
