@@ -52,6 +52,8 @@ type domain struct {
 	root string // the naming context that holds the base: DirSync takes no other base
 	base string // folded
 	at   domainCookie
+
+	looked, hidden bool // whether deletions are shown: found out once, because a large domain is searched for it
 }
 
 func newDomain(cl *Client, c *conn) (*domain, error) {
@@ -284,11 +286,15 @@ func (d *domain) blind(ctx context.Context) (bool, error) {
 	if d.at.Way == byUSN {
 		return true, nil
 	}
+	if d.looked {
+		return d.hidden, nil
+	}
 	p, err := d.delta(ctx, nil, "(isDeleted=TRUE)", []string{"objectGUID", "isDeleted"})
 	if err != nil {
 		return true, explain("DirSync at "+d.root, err, d.c.p.Password)
 	}
-	return len(p.entries) == 0 && !p.more, nil
+	d.looked, d.hidden = true, len(p.entries) == 0 && !p.more
+	return d.hidden, nil
 }
 
 // untilFar is longer than any connection stands.
