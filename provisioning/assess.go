@@ -26,6 +26,7 @@ type run struct {
 	released map[id.Membership]bool        // removals that a released hold contains
 	verdict  Verdict                       // of everything together; the zero Verdict where there is one chunk
 	added    map[id.Group]int              // members the whole run will add
+	counts   map[Sign]directory.LossCount  // of what is lost, as the survey counted it
 	later    map[id.Group]int              // and those it plans
 }
 
@@ -213,11 +214,17 @@ func (a *assessment) fence(rows []directory.Freeze, standing []fenceRow) {
 func blame(f directory.Fact, cause Cause, now time.Time) (id.Source, id.Freeze) {
 	switch cause {
 	case CauseAbsence:
+		var any id.Source
 		for _, record := range f.Records {
-			if !record.AbsentSince.IsZero() && record.DeletedAt.IsZero() {
-				return record.Source, ""
+			if record.AbsentSince.IsZero() || !record.DeletedAt.IsZero() {
+				continue
+			}
+			any = cmp.Or(any, record.Source)
+			if slices.ContainsFunc(f.Affiliations, func(a directory.Affiliation) bool { return slices.Contains(a.Links, record.Link) }) {
+				return record.Source, "" // it speaks for an employment
 			}
 		}
+		return any, ""
 	case CauseCleanup:
 		for _, freeze := range f.Freezes {
 			if (freeze.Cause == directory.CauseDeleted || freeze.Cause == directory.CauseEnded) && freeze.OpenAt(now) {

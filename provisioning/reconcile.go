@@ -139,6 +139,7 @@ func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) (bus
 			return err
 		}
 		var err error
+		run.counts = batch.Counts
 		run.verdict, err = Guard{limits}.Check(batch)
 		return err
 	})
@@ -162,7 +163,7 @@ func (b *Batch) collect(a assessment) {
 // complete fills in what the guard needs beside the removals.
 func (r *Reactor) complete(ctx context.Context, tx *db.Tx, c *catalog, b *Batch) error {
 	var err error
-	if b.Signs, err = r.signs(ctx, tx, c, b.Removals, r.clock()); err != nil {
+	if b.Signs, err = r.signs(ctx, tx, c, b.Removals, b.Counts); err != nil {
 		return err
 	}
 	if b.Recent, err = recent(tx.DB, r.clock()); err != nil {

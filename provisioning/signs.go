@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -42,9 +43,12 @@ func signsOf(l directory.Loss, uses map[string]bool) []Sign {
 	return []Sign{attribute}
 }
 
-// signs reads what the people of removals that nobody decided lost, and counts everybody who lost the same.
-func (r *Reactor) signs(ctx context.Context, tx *db.Tx, c *catalog, removals []Removal, now time.Time) (Signs, error) {
-	out := Signs{Of: map[id.Person][]Sign{}, Counts: map[Sign]directory.LossCount{}}
+// signs reads what the people of removals that nobody decided lost, and counts everybody who lost the same, but where that is counted.
+func (r *Reactor) signs(ctx context.Context, tx *db.Tx, c *catalog, removals []Removal, counted map[Sign]directory.LossCount) (Signs, error) {
+	out := Signs{Of: map[id.Person][]Sign{}, Counts: maps.Clone(counted)}
+	if out.Counts == nil {
+		out.Counts = map[Sign]directory.LossCount{}
+	}
 	var people []id.Person
 	for _, removal := range removals {
 		if removal.wanders() {
@@ -57,7 +61,7 @@ func (r *Reactor) signs(ctx context.Context, tx *db.Tx, c *catalog, removals []R
 	if err := r.signAdmins(tx, removals, out); err != nil {
 		return out, err
 	}
-	in, since := r.directory.In(tx), now.Add(-Window)
+	in, since := r.directory.In(tx), r.clock().Add(-Window)
 	losses, err := in.Losses(ctx, since, distinct(people))
 	if err != nil {
 		return out, fmt.Errorf("read losses: %w", err)
@@ -103,7 +107,9 @@ func (r *Reactor) signAdmins(tx *db.Tx, removals []Removal, out Signs) error {
 	for _, removal := range removals {
 		if removal.Cause == CauseAbsence && slices.Contains(admins, removal.Person) && !slices.Contains(out.Of[removal.Person], s) {
 			out.Of[removal.Person] = append(out.Of[removal.Person], s)
-			out.Counts[s] = directory.LossCount{Lost: out.Counts[s].Lost + 1, Had: len(admins)}
+			if counted := out.Counts[s]; counted.Lost < len(admins) {
+				out.Counts[s] = directory.LossCount{Lost: counted.Lost + 1, Had: len(admins)}
+			}
 		}
 	}
 	return nil

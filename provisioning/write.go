@@ -16,7 +16,7 @@ import (
 // write makes one transaction of what was assessed. The people are locked.
 func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, list []assessment) (Result, error) {
 	var result Result
-	s := &sheet{run: run, catalog: c, now: r.clock(), batch: Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}}}
+	s := &sheet{run: run, catalog: c, now: r.clock(), batch: Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}, Signs: Signs{Counts: run.counts}}}
 	for _, a := range list {
 		s.batch.collect(a)
 		s.vanished = append(s.vanished, a.vanished...)

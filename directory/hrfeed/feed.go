@@ -98,7 +98,7 @@ func (f *Feeds) Take(ctx context.Context, o Order) (Report, error) {
 	}
 	defer done()
 	began := time.Now()
-	o.Cause.Source = o.Source
+	o.Cause.Source, o.Cause.Request = o.Source, id.Request(rep.Run) // by the run's id the audit log names it, and it is undone
 	if o.Cause.Actor == "" {
 		o.Cause.Actor = string(o.Source)
 	}
