@@ -60,7 +60,7 @@ export const feed = {
   dateOrder: "03/04/2026 is",
   dateOrders: { none: "refused", dmy: "3 April", mdy: "March 4" },
   numberLength: "Length of an employee number",
-  numberLengthHint: "0: as those that are known. Shorter ones are reported, never filled up.",
+  numberLengthHint: "0: as those that are known; -1: any. What is shorter is reported, never filled up.",
   sheet: "Sheet of a workbook",
   sheetHint: "empty: the first that is not hidden",
   separator: "Between the units of a path",

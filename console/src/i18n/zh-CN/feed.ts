@@ -61,7 +61,7 @@ export const feed = {
   dateOrder: "03/04/2026 表示",
   dateOrders: { none: "拒绝", dmy: "4 月 3 日", mdy: "3 月 4 日" },
   numberLength: "工号长度",
-  numberLengthHint: "0：与已知工号相同。较短的会被报告，绝不自动补齐。",
+  numberLengthHint: "0：与已知工号相同；-1：任意长度。较短的会被报告，绝不自动补齐。",
   sheet: "工作簿中的工作表",
   sheetHint: "留空：第一个未隐藏的工作表",
   separator: "部门路径的分隔符",

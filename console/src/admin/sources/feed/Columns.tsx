@@ -47,7 +47,7 @@ export function Columns({ source, feed: f }: { source: string; feed: Feed }) {
           <Select<string> value={rest.date_order ?? ""} onChange={(v) => setRest({ ...rest, date_order: v || undefined })} options={[{ value: "", label: t.feed.dateOrders.none }, { value: "dmy", label: t.feed.dateOrders.dmy }, { value: "mdy", label: t.feed.dateOrders.mdy }]} />
         </Setting>
         <Setting name={t.feed.numberLength} hint={t.feed.numberLengthHint}>
-          <InputNumber min={0} max={64} value={rest.number_length ?? 0} onChange={(v) => setRest({ ...rest, number_length: v ?? undefined })} />
+          <InputNumber min={-1} max={64} value={rest.number_length ?? 0} onChange={(v) => setRest({ ...rest, number_length: v ?? undefined })} />
         </Setting>
         <Setting name={t.feed.sheet} hint={t.feed.sheetHint}>
           <Input value={rest.sheet ?? ""} onChange={(e) => setRest({ ...rest, sheet: e.target.value || undefined })} />
