@@ -64,6 +64,7 @@ func benchLDAP(b *testing.B, s *ldaptest.Server, c ldap.Config, engine db.Engine
 		b.Fatalf("the third sync wrote: %+v", rep)
 	}
 	b.ReportMetric(rep.Duration.Seconds(), "s/unchanged")
+	b.ReportMetric(rep.ReadTime.Seconds(), "s/unchanged-read")
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error, 1)
 	go func() { done <- sy.Run(ctx, time.Hour) }()
