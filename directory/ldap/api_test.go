@@ -138,7 +138,7 @@ func TestAPILooksAround(t *testing.T) {
 	d.call("GET", "/api/v1/sources/src_none/ldap", "", 404, nil)
 }
 
-// What another mapping would change is counted over everybody and written nowhere. // holds: R20
+// What another mapping would change is counted over everybody and written nowhere.
 func TestAPIPreviewsAMapping(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, engine *db.DB) {
 		server, c := double(t, 12)

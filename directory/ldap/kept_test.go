@@ -27,7 +27,7 @@ func (w *world) until(what string, ok func() bool) {
 }
 
 // What was previewed, and only that, is put in force while the directory is followed: everybody is read by it, later changes too, it is kept
-// over a restart, and everybody stays who they are. // holds: R20
+// over a restart, and everybody stays who they are.
 func TestAPIAppliesAMapping(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, engine *db.DB) {
 		server, c := double(t, 8)
