@@ -39,6 +39,11 @@ func TestFollowedServers(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error, 1)
 				go func() { done <- sy.Run(ctx, time.Hour) }()
+				for began := time.Now(); sy.Status().Mode != "live"; time.Sleep(5 * time.Millisecond) {
+					if time.Since(began) > 40*time.Second {
+						t.Fatalf("round %d: not followed: %+v", round, sy.Status())
+					}
+				}
 				for range 3 {
 					for range v.rand.IntN(25) {
 						v.change()

@@ -173,7 +173,7 @@ func (p *pass) groupStep(o *object) (step, bool) {
 	}
 	set, missing := p.members(shown)
 	members := p.d.members(set)
-	alone := p.blind || p.raced && slices.ContainsFunc(missing, func(n *name) bool { return !slices.Contains(o.waits, n) })
+	alone := p.blind || p.raced && o.row && slices.ContainsFunc(missing, func(n *name) bool { return !slices.Contains(o.waits, n) })
 	if !alone && shown.hash == o.hash && members == o.members && o.row && !p.renamed(o) && slices.Equal(missing, o.waits) {
 		return step{}, false
 	}
