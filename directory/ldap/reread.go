@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -122,4 +123,25 @@ func (c *conn) object(k string, e entry) Object {
 		}
 	}
 	return o
+}
+
+// forgotten tells whether the server no longer remembers the first change after the one that a cookie names.
+func (c *conn) forgotten(ctx context.Context, cookie string) (bool, error) {
+	if c.root.firstChange == "" || cookie == "" {
+		return false, nil
+	}
+	p, err := c.search(ctx, request{scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{c.root.firstChange, c.root.marks[0]}})
+	if err != nil || len(p.entries) != 1 {
+		return err == nil, err
+	}
+	seen, err := strconv.ParseInt(cookie[strings.LastIndexByte(cookie, '#')+1:], 10, 64)
+	if err != nil {
+		return false, nil // the server judges it
+	}
+	first, err := strconv.ParseInt(strings.Join(p.entries[0].all([]string{c.root.firstChange}), ""), 10, 64)
+	last, err2 := strconv.ParseInt(strings.Join(p.entries[0].all(c.root.marks[:1]), ""), 10, 64)
+	if err != nil || err2 != nil {
+		return true, nil // what cannot be known is not believed
+	}
+	return seen < last && (first == 0 || seen+1 < first), nil
 }
