@@ -135,7 +135,6 @@ type units struct {
 	known map[string]directory.Unit
 	want  map[string]directory.Unit
 	order []string // parents first
-	sep   string
 }
 
 func (j *job) knownUnits() (*units, error) {
