@@ -37,7 +37,7 @@ func (w *work) newGroup(g GroupRecord, members []string) error {
 	if err := w.tx.Create(&row).Error; err != nil {
 		return fmt.Errorf("write group: %w", duplicate(err))
 	}
-	added, err := w.addMembers(g, members)
+	added, err := w.addMembers(g, members, true)
 	if err != nil {
 		return err
 	}

@@ -42,12 +42,12 @@ func (w *work) changeMembers(g GroupRecord, replace *[]string, add, remove []str
 		}
 		removed = append(removed, present...)
 	}
-	added, err = w.addMembers(g, add)
+	added, err = w.addMembers(g, add, false)
 	return added, removed, err
 }
 
-// addMembers answers which values were not there before.
-func (w *work) addMembers(g GroupRecord, values []string) ([]string, error) {
+// addMembers answers which values were not there before; fresh: the group is new.
+func (w *work) addMembers(g GroupRecord, values []string, fresh bool) ([]string, error) {
 	unique := map[string]bool{}
 	for _, v := range values {
 		if v == "" {
@@ -61,17 +61,19 @@ func (w *work) addMembers(g GroupRecord, values []string) ([]string, error) {
 	var added []string
 	for part := range slices.Chunk(sorted(unique), chunk) {
 		var present []string
-		if err := w.tx.Raw("select value from group_members where group_id = ? and value in ?", g.ID, part).Scan(&present).Error; err != nil {
-			return nil, fmt.Errorf("read members: %w", err)
+		if !fresh {
+			if err := w.tx.Raw("select value from group_members where group_id = ? and value in ?", g.ID, part).Scan(&present).Error; err != nil {
+				return nil, fmt.Errorf("read members: %w", err)
+			}
 		}
-		var rows []memberRow
+		var rows [][]any
 		for _, v := range part {
 			if !slices.Contains(present, v) {
-				rows = append(rows, memberRow{GroupID: g.ID, Value: v, SourceID: g.Source})
+				rows = append(rows, []any{g.ID, v, g.Source})
 				added = append(added, v)
 			}
 		}
-		if err := insert(w.tx, rows); err != nil {
+		if err := w.tx.Insert("group_members", []string{"group_id", "value", "source_id"}, rows); err != nil {
 			return nil, fmt.Errorf("write members: %w", err)
 		}
 	}

@@ -121,28 +121,6 @@ func (w *work) followGroups(source id.Source, keys map[string]bool) error {
 	return nil
 }
 
-// touchWhere marks the people whose live records of a source have one of these values in column.
-func (w *work) touchWhere(column string, source id.Source, values map[string]bool) error {
-	people, err := w.peopleWhere(column, source, values)
-	for _, p := range people {
-		w.touched[p] = true
-	}
-	return err
-}
-
-func (w *work) peopleWhere(column string, source id.Source, values map[string]bool) ([]id.Person, error) {
-	var all []id.Person
-	for part := range slices.Chunk(sorted(values), chunk) {
-		var people []id.Person
-		if err := w.tx.Raw("select distinct person_id from records where source_id = ? and deleted_at is null and person_id is not null and "+column+" <> '' and "+column+" in ?", source, db.Pad(part)).Scan(&people).Error; err != nil {
-			return nil, fmt.Errorf("read records: %w", err)
-		}
-		all = append(all, people...)
-	}
-	planned, err := w.plannedFor(column, source, values)
-	return append(all, planned...), err
-}
-
 // subject is one person on the way from what was to what will be.
 type subject struct {
 	id       id.Person

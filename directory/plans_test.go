@@ -68,11 +68,16 @@ func plan(tb testing.TB, s *Store, q RecordQuery) string {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return explained(tb, s, built.page, built.pageArgs)
+}
+
+func explained(tb testing.TB, s *Store, sql string, args []any) string {
+	tb.Helper()
 	explain := "explain query plan "
 	if s.engine == db.Postgres {
 		explain = "explain (costs off) "
 	}
-	rows, err := s.db.Read(context.Background()).Raw(explain+built.page, built.pageArgs...).Rows()
+	rows, err := s.db.Read(context.Background()).Raw(explain+sql, args...).Rows()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -127,6 +132,25 @@ func TestQueriesUseIndexes(t *testing.T) {
 			"records_by_main_email": ColMainEmail, "records_by_modified": ColModified, "records_live|records_pk": ""} {
 			for _, descending := range []bool{false, true} {
 				checkPlan(t, s, RecordQuery{Source: source, Sort: sort, Descending: descending, Limit: 10}, index)
+			}
+		}
+	})
+}
+
+// Whom the records that arrive concern is found by their keys, also where many arrive at once and many share a value.
+func TestWhoseUsesIndexes(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		if d.Engine == db.Postgres {
+			t.Skip("it weighs the table against the values, and this one is small")
+		}
+		s, source, links := planned(t, d, 3000)
+		for column, index := range map[string]string{"manager_key": "records_by_manager (source_id=? AND manager_key=?)",
+			"unit_key": "records_by_unit (source_id=? AND unit_key=?)", "record_key": "(source_id=? AND record_key=?)"} {
+			for _, n := range []int{1, 3, 500} {
+				sql, args := whose(column, source, links[:n])
+				if got := explained(t, s, sql, args); !strings.Contains(got, "SEARCH r USING INDEX") || !strings.Contains(got, index) || strings.Contains(got, "BLOOM") {
+					t.Errorf("whose %s (%d) does not use %s:\n%s", column, n, index, got)
+				}
 			}
 		}
 	})
