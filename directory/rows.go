@@ -314,14 +314,6 @@ func groupRowOf(g GroupRecord, pushed bool) groupRow {
 	return row
 }
 
-type memberRow struct {
-	GroupID  id.DirectoryGroup
-	Value    string
-	SourceID id.Source
-}
-
-func (memberRow) TableName() string { return "group_members" }
-
 type freezeRow struct {
 	ID          id.Freeze
 	PersonID    id.Person
