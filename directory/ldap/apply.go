@@ -30,6 +30,7 @@ type news struct {
 	whole   *Change
 	follows bool // what is beneath a new unit is not told by itself
 	reread  bool // more differs than is looked at one by one
+	again   bool // these were looked at before
 }
 
 // note takes one change.
@@ -88,7 +89,7 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 		return nil, err
 	}
 	p := newPass(conf, s.Source, t.sp, rep)
-	p.mark = t.mark
+	p.mark, p.once = t.mark, !t.again
 	if err := t.look(ctx); err != nil {
 		return nil, err
 	}

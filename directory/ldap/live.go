@@ -21,6 +21,7 @@ var (
 const (
 	hourly       = time.Hour        // between two inventories
 	doubtPause   = time.Second      // of silence, before who refers to a renamed entry is looked at again
+	doubtMost    = 5 * time.Second  // of a doubt, where there is no silence
 	findingsMost = 50               // of one following that are kept
 	doubtsMost   = 100              // that are looked at one by one
 	cursorPause  = 5 * time.Second  // between two cursors stored for their own sake
@@ -45,8 +46,10 @@ type session struct {
 	cursorAt time.Time // when it was stored last
 	heard    time.Time
 	doubts   map[string]bool
-	doubted  time.Time
-	position string // the mark
+	doubted  time.Time // when something was last brought in
+	unsure   time.Time // since when there is a doubt
+	again    bool      // what is brought in was looked at before
+	position string    // the mark
 	askedAt  time.Time
 	movedAt  time.Time // when the mark was first seen elsewhere, and nothing heard since
 }
@@ -247,7 +250,7 @@ func (f *session) apply(ctx context.Context, changes []Change) error {
 	if err != nil {
 		return err
 	}
-	t := &news{mark: f.mark, reader: f.reader, sp: sp, rep: &f.rep, at: map[string]int{}, follows: f.resumed || f.caught}
+	t := &news{mark: f.mark, reader: f.reader, sp: sp, rep: &f.rep, at: map[string]int{}, follows: f.resumed || f.caught, again: f.again}
 	var first time.Time
 	silent := true
 	for _, c := range changes {
@@ -276,6 +279,9 @@ func (f *session) apply(ctx context.Context, changes []Change) error {
 		s.mu.Unlock()
 	}
 	f.rep.Findings = f.rep.Findings[max(len(f.rep.Findings)-findingsMost, 0):]
+	if len(f.doubts) == 0 {
+		f.unsure = s.now()
+	}
 	for _, k := range doubts {
 		f.doubts[k] = true
 	}

@@ -20,6 +20,7 @@ type pass struct {
 	d     *digester
 	whole bool // everything was read: a name that leads to nobody is nobody's
 	raced bool // names may have changed while they were read
+	once  bool // a group that shows a name nobody has is looked at once more, before it loses anybody
 
 	spool  spool
 	shown  []showing         // in the order of coming in
@@ -36,6 +37,7 @@ type pass struct {
 	left    map[*object]bool // renamed or gone: what refers to them by name may be meant for nobody now
 	tree    bool             // units came, went or moved
 	back    bool             // somebody came back
+	unsure  map[*object]bool // groups to be looked at once more
 
 	known    map[string]directory.Unit // what the store has of units that were not shown
 	mark     uint32                    // of what is shown; 0: it was marked when it was read
@@ -69,7 +71,7 @@ type crew struct {
 
 func newPass(p *prepared, src directory.Source, sp *space, rep *Report) *pass {
 	return &pass{p: p, src: src, sp: sp, rep: rep, d: newDigester(), joined: map[*object]*crew{}, people: map[*object]spooled{}, units: map[*object]Object{},
-		groups: map[*object]*shownGroup{}, moved: map[*object]bool{}, touched: map[*object]bool{}, came: map[*name]bool{}, left: map[*object]bool{}}
+		groups: map[*object]*shownGroup{}, moved: map[*object]bool{}, touched: map[*object]bool{}, came: map[*name]bool{}, left: map[*object]bool{}, unsure: map[*object]bool{}}
 }
 
 // put notes an entry that was shown.

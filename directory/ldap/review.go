@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -51,6 +52,10 @@ func (f *session) review(ctx context.Context) error {
 		if k == anybody {
 			continue
 		}
+		if group, ok := strings.CutPrefix(k, itself); ok {
+			groups = append(groups, group)
+			continue
+		}
 		page, err := s.Store.FindGroups(ctx, directory.GroupQuery{Source: s.Source.ID, Where: directory.Compare{Column: directory.ColMember, Op: directory.Eq, Value: k}, Limit: batch, NoTotal: true, NoRaw: true})
 		if err != nil {
 			return err
@@ -75,7 +80,9 @@ func (f *session) review(ctx context.Context) error {
 	}
 	done := slices.Collect(maps.Keys(f.doubts))
 	if len(changes) > 0 {
-		if err := f.apply(ctx, changes); err != nil {
+		f.again = true
+		err := f.apply(ctx, changes)
+		if f.again = false; err != nil {
 			return err
 		}
 	}

@@ -173,7 +173,11 @@ func (p *pass) groupStep(o *object) (step, bool) {
 	}
 	set, missing := p.members(shown)
 	members := p.d.members(set)
-	alone := p.blind || p.raced && o.row && slices.ContainsFunc(missing, func(n *name) bool { return !slices.Contains(o.waits, n) })
+	strange := o.row && slices.ContainsFunc(missing, func(n *name) bool { return !slices.Contains(o.waits, n) })
+	if strange && p.once && !p.blind {
+		return p.halfStep(o, shown, set), true
+	}
+	alone := p.blind || p.raced && strange
 	if !alone && shown.hash == o.hash && members == o.members && o.row && !p.renamed(o) && slices.Equal(missing, o.waits) {
 		return step{}, false
 	}
@@ -191,6 +195,22 @@ func (p *pass) groupStep(o *object) (step, bool) {
 	}
 	o.hash = shown.hash
 	return step{class: ClassGroup, o: o, change: put}, true
+}
+
+// halfStep adds who joined a group and takes nobody out: among its members is a name that nobody has, so that somebody may be on the way to
+// another name. The group is looked at once more.
+func (p *pass) halfStep(o *object, shown *shownGroup, set []*object) step {
+	group := shown.group
+	group.Raw = rawOf(Object{DN: o.dn})
+	edit := directory.EditGroup{Source: p.src.ID, Key: o.key, Edit: func(g *directory.GroupRecord) error {
+		g.DisplayName, g.ExternalID, g.Raw = group.DisplayName, group.ExternalID, group.Raw
+		return nil
+	}}
+	for _, m := range set {
+		edit.Add = append(edit.Add, m.key)
+	}
+	o.hash, o.members, p.unsure[o] = shown.hash, digest{}, true
+	return step{class: ClassGroup, o: o, change: edit}
 }
 
 // crewStep changes a group of which only some members were told.
@@ -225,7 +245,10 @@ func (p *pass) crewStep(o *object) (step, bool) {
 // anybody stands among doubts for somebody who came back: a name that leads to nobody may have been changed to theirs meanwhile.
 const anybody = ""
 
-// doubts answers the keys of what others may refer to by a name that it has no longer.
+// itself stands among doubts, before its key, for a group that is to be looked at once more.
+const itself = "itself "
+
+// doubts answers the keys of what others may refer to by a name that it has no longer, and groups that show such a name.
 func (p *pass) doubts() []string {
 	out := make([]string, 0, len(p.left)+1)
 	if p.back {
@@ -235,6 +258,9 @@ func (p *pass) doubts() []string {
 		if o.class != ClassUnit {
 			out = append(out, o.key)
 		}
+	}
+	for o := range p.unsure {
+		out = append(out, itself+o.key)
 	}
 	slices.Sort(out)
 	return out

@@ -22,7 +22,7 @@ func (f *session) verified(at time.Time) {
 // beat looks at doubts, and after a stream that is silent.
 func (f *session) beat(ctx context.Context) error {
 	now := f.s.now()
-	if f.caught && len(f.doubts) > 0 && now.Sub(f.doubted) >= doubtPause {
+	if f.caught && len(f.doubts) > 0 && (now.Sub(f.doubted) >= doubtPause || now.Sub(f.unsure) >= doubtMost) {
 		if err := f.review(ctx); err != nil {
 			return err
 		}
