@@ -67,12 +67,19 @@ func (w *work) publish() error {
 			}
 		}
 	}
+	w.applied.Changed, w.events = slices.Grow(w.applied.Changed, len(w.changed)), slices.Grow(w.events, len(w.changed))
+	told := map[string]json.RawMessage{} // a group tells the same of everybody in it
 	for _, p := range slices.Sorted(maps.Keys(w.changed)) {
 		c := *w.changed[p]
 		w.applied.Changed = append(w.applied.Changed, c)
-		data, err := json.Marshal(map[string]any{"created": c.Created, "fields": c.Fields, "source": w.cause.Source, "request": w.cause.Request})
-		if err != nil {
-			return err
+		same := fmt.Sprint(c.Created, c.Fields)
+		data := told[same]
+		if data == nil {
+			var err error
+			if data, err = json.Marshal(map[string]any{"created": c.Created, "fields": c.Fields, "source": w.cause.Source, "request": w.cause.Request}); err != nil {
+				return err
+			}
+			told[same] = data
 		}
 		w.events = append(w.events, feed.Event{At: w.now, Kind: "person.changed", Subject: string(c.Person), Data: data})
 	}

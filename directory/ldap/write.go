@@ -36,6 +36,9 @@ func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Chan
 	order := p.order()
 	var steps []step
 	for i, o := range order {
+		if o.class == ClassGroup { // they come last: what people showed is written, and a first reading holds all of it
+			p.spool, p.shown = spool{}, nil
+		}
 		next := make([]step, 0, 2)
 		if st, needed := p.step(o); needed {
 			next = append(next, st)

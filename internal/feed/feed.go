@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +58,9 @@ func New(d *db.DB, holder string, log *slog.Logger) *Feed {
 	return &Feed{db: d, log: log, holder: holder, wake: make(chan struct{})}
 }
 
+// inserted is how many events are made rows at a time: one call may tell of everybody.
+const inserted = 1024
+
 // Append writes events in tx and returns the seq of the last. The counter stays locked until the end of tx:
 // append after every domain row, before the authz log and the audit log.
 func (f *Feed) Append(tx *db.Tx, events ...Event) (int64, error) {
@@ -67,19 +71,23 @@ func (f *Feed) Append(tx *db.Tx, events ...Event) (int64, error) {
 	if err := tx.Raw("update feed_counter set seq = seq + ? where id = 1 returning seq", len(events)).Scan(&last).Error; err != nil {
 		return 0, fmt.Errorf("append to feed: %w", err)
 	}
-	rows := make([][]any, len(events))
-	for i, e := range events {
-		if e.At.IsZero() {
-			e.At = time.Now()
+	seq := last - int64(len(events))
+	for part := range slices.Chunk(events, inserted) {
+		rows := make([][]any, len(part))
+		for i, e := range part {
+			if e.At.IsZero() {
+				e.At = time.Now()
+			}
+			data := "{}"
+			if len(e.Data) > 0 {
+				data = string(e.Data)
+			}
+			seq++
+			rows[i] = []any{seq, e.At.UnixMicro(), e.Kind, e.Subject, data}
 		}
-		data := "{}"
-		if len(e.Data) > 0 {
-			data = string(e.Data)
+		if err := tx.Insert("feed_events", []string{"seq", "at", "kind", "subject", "data"}, rows); err != nil {
+			return 0, fmt.Errorf("append to feed: %w", err)
 		}
-		rows[i] = []any{last - int64(len(events)-1-i), e.At.UnixMicro(), e.Kind, e.Subject, data}
-	}
-	if err := tx.Insert("feed_events", []string{"seq", "at", "kind", "subject", "data"}, rows); err != nil {
-		return 0, fmt.Errorf("append to feed: %w", err)
 	}
 	tx.AfterCommit(func() {
 		f.Wake()
