@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,10 +53,33 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// fileOf makes a file of a request: what it says about it stands in the query.
-func fileOf(r *http.Request, body []byte, origin string) File {
-	q := r.URL.Query()
-	return File{Name: cutText(q.Get("name")), Data: body, Kind: Kind(q.Get("kind")), Encoding: q.Get("encoding"), Origin: origin}
+// orderOf makes an order of a request: what it says of the file stands in the query, in the words of flags too. A word nobody
+// knows, one that stands twice and a flag that is neither true nor false are refused: a preview must never be taken for the file.
+func orderOf(r *http.Request, body []byte, origin string, flags ...string) (Order, error) {
+	refuse := func(format string, args ...any) (Order, error) {
+		return Order{}, httpapi.NewProblem(http.StatusUnprocessableEntity, "invalid_query", fmt.Sprintf(format, args...))
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return refuse("the query cannot be read")
+	}
+	words := append([]string{"name", "kind", "encoding"}, flags...)
+	on := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		switch values := q[name]; {
+		case !slices.Contains(words, name):
+			return refuse("%q is not one of %s", cutText(name), strings.Join(words, ", "))
+		case len(values) > 1:
+			return refuse("%s stands twice", name)
+		case !slices.Contains(flags, name):
+		case values[0] == "true" || values[0] == "1":
+			on[name] = true
+		case values[0] != "false" && values[0] != "0":
+			return refuse("%s=%s is neither true nor false", name, cutText(values[0]))
+		}
+	}
+	f := File{Name: cutText(q.Get("name")), Data: body, Kind: Kind(q.Get("kind")), Encoding: q.Get("encoding"), Origin: origin}
+	return Order{File: f, Preview: on["preview"], Again: on["again"]}, nil
 }
 
 // Feed answers POST /api/v1/sources/{id}/feed: a file, from an administrator or with a token of the source that may write.
@@ -69,8 +96,13 @@ func (a *API) Feed() http.Handler {
 			httpapi.WriteError(w, r, err)
 			return
 		}
-		q := r.URL.Query()
-		a.answer(w, r, Order{Source: source, File: fileOf(r, body, "post"), Preview: q.Get("preview") == "true", Again: q.Get("again") == "true", Cause: cause})
+		o, err := orderOf(r, body, "post", "preview", "again")
+		if err != nil {
+			httpapi.WriteError(w, r, err)
+			return
+		}
+		o.Source, o.Cause = source, cause
+		a.answer(w, r, o)
 	})
 }
 

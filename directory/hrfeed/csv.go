@@ -79,7 +79,7 @@ func (r *csvReader) row() row {
 			return row{line: line, wrong: wrong}
 		}
 		out.cells = append(out.cells, cell{text: trim(value), sort: text})
-		if !more {
+		if out.wide = len(out.cells); !more {
 			return out
 		}
 	}

@@ -300,13 +300,12 @@ func (m Mapping) header(t *table, rows *[]row) (columns, error) {
 			}
 		}
 		c, err := m.match(names)
+		if err == nil && r.wrong != "" { // what a column says must not go to another one, or to none
+			return c, fmt.Errorf("%w: the header, line %d: %s", ErrUnreadable, r.line, r.wrong)
+		}
 		if err == nil {
-			for k, field := range c.fields {
-				if field != "" {
-					c.width = k + 1
-				}
-			}
 			*rows = (*rows)[i+1:]
+			c.measure(r, *rows)
 			return c, nil
 		}
 		if filled > most {

@@ -89,7 +89,13 @@ func (a *API) Hook() http.Handler {
 			httpapi.WriteError(w, r, httpapi.NewProblem(http.StatusUnauthorized, "signature", err.Error()))
 			return
 		}
-		a.answer(w, r, Order{Source: source, File: fileOf(r, body, "hook"), message: message, Cause: directory.Cause{Request: httpapi.RequestFrom(r.Context())}})
+		o, err := orderOf(r, body, "hook")
+		if err != nil {
+			httpapi.WriteError(w, r, err)
+			return
+		}
+		o.Source, o.message, o.Cause = source, message, directory.Cause{Request: httpapi.RequestFrom(r.Context())}
+		a.answer(w, r, o)
 	})
 }
 

@@ -128,6 +128,9 @@ func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
 	if at.wrong != "" {
 		return in, nil, r.wrong(at, -1, "unreadable", "%s", at.wrong)
 	}
+	if wide := r.c.tooWide(at); wide != "" {
+		return in, nil, r.wrong(at, -1, "long_row", "%s", wide)
+	}
 	keyAt := slices.Index(r.c.fields, r.m.key())
 	at.cells = slices.Clip(at.cells)
 	if keyAt >= len(at.cells) || at.cells[keyAt].text == "" && at.cells[keyAt].sort < formula {
@@ -138,7 +141,7 @@ func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
 		return in, nil, r.wrong(at, keyAt, "bad_key", "%v", err)
 	}
 	in.key, in.numeric = key, at.cells[keyAt].sort == number
-	if !r.exact && r.kind == Full && r.c.width > len(at.cells) {
+	if !r.exact && r.c.width > len(at.cells) {
 		notes = append(notes, Finding{Line: at.line, Key: key, Code: "short_row", Text: "it has fewer columns than the header; what they would say was left as it is"})
 	}
 	for i, field := range r.c.fields {

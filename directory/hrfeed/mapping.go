@@ -169,6 +169,46 @@ type columns struct {
 	names   []string
 	unknown []string
 	width   int // up to the last field, of files whose rows have all columns; else 0
+	most    int // columns that a row of CSV may have, empty ones too; 0: any
+	last    int // the last that the header names
+}
+
+// measure finds out how wide rows are. Separators that end every row are part of none.
+func (c *columns) measure(header row, rows []row) {
+	last := 0
+	for i, name := range c.names {
+		if c.fields[i] != "" {
+			c.width = i + 1
+		}
+		if name != "" {
+			last = i + 1
+		}
+	}
+	if header.wide == 0 {
+		return
+	}
+	least := 0
+	for _, r := range rows {
+		if r.wrong == "" && (least == 0 || r.wide < least) {
+			least = r.wide
+		}
+	}
+	c.most = max(last, header.wide, least)
+	c.last = last
+}
+
+// tooWide tells why a row has more than the header names: a separator within a text moves everything behind it.
+func (c columns) tooWide(r row) string {
+	filled := 0
+	for i, cell := range r.cells {
+		if cell.text != "" {
+			filled = i + 1
+		}
+	}
+	if c.most == 0 || r.wide <= c.most && filled <= c.last {
+		return ""
+	}
+	return fmt.Sprintf("it has %d columns, and the header names %d: a text that holds a separator stands in quotes", max(filled, r.wide), c.last)
 }
 
 // match finds the fields of a header. Two columns of one field are an error: nobody knows which of them counts.

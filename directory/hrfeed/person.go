@@ -179,7 +179,7 @@ func (e *editor) standing(p *person, in intent, zone *time.Location) *problem {
 
 func today(now time.Time, zone *time.Location) time.Time {
 	y, m, d := now.In(zone).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, zone).UTC()
+	return directory.OnWall(time.Date(y, m, d, 0, 0, 0, 0, time.UTC), zone).UTC()
 }
 
 // dates takes the days that a row names. A last day lasts until midnight.

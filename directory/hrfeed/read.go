@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding/simplifiedchinese"
-	"golang.org/x/text/encoding/unicode"
 )
 
 // sort of a cell.
@@ -33,6 +30,7 @@ type cell struct {
 // row is one row as the file has it. wrong says why it could not be read.
 type row struct {
 	line  int
+	wide  int    // columns of CSV that stand in the file, also where nothing stands in them
 	cells []cell // by column
 	wrong string
 }
@@ -77,49 +75,6 @@ func read(f File, sheet string) (*table, error) {
 	return t, nil
 }
 
-// decode turns bytes into text: by the mark at their beginning, as UTF-8 where they are valid, else as GB18030, of which GBK
-// and GB 2312 are parts. What cannot be read becomes U+FFFD, and its row is refused later.
-func decode(data []byte, declared string) (plain, encoding string, err error) {
-	declared = strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(declared))
-	mark := ""
-	switch {
-	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
-		mark, data = "utf8", data[3:]
-	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
-		mark = "utf16"
-	}
-	if declared == "" {
-		switch {
-		case mark != "":
-			declared = mark
-		case utf8.Valid(data):
-			declared = "utf8"
-		default:
-			declared = "gb18030"
-		}
-	}
-	switch declared {
-	case "utf8":
-		if !utf8.Valid(data) {
-			return "", "", fmt.Errorf("%w: it is said to be UTF-8 and is not", ErrUnreadable)
-		}
-		return string(data), "utf-8", nil
-	case "utf16":
-		out, err := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM).NewDecoder().Bytes(data)
-		if err != nil {
-			return "", "", fmt.Errorf("%w: it is not UTF-16", ErrUnreadable)
-		}
-		return string(out), "utf-16", nil
-	case "gb18030", "gbk", "gb2312":
-		out, err := simplifiedchinese.GB18030.NewDecoder().Bytes(data)
-		if err != nil {
-			return "", "", fmt.Errorf("%w: it is not GB18030", ErrUnreadable)
-		}
-		return string(out), "gb18030", nil
-	}
-	return "", "", fmt.Errorf("%w: encoding %q is not one of utf-8, utf-16, gb18030", ErrUnreadable, declared)
-}
-
 // check refuses what no row may hold.
 func (r *row) check() {
 	if r.wrong != "" {
@@ -134,6 +89,8 @@ func (r *row) check() {
 		case len(c.text) > maxCell:
 			r.wrong, r.cells = fmt.Sprintf("column %d holds %d bytes, and %d are the most", i+1, len(c.text), maxCell), nil
 			return
+		case !utf8.ValidString(c.text):
+			r.wrong = fmt.Sprintf("column %d is not UTF-8 text", i+1)
 		case strings.ContainsRune(c.text, utf8.RuneError):
 			r.wrong = fmt.Sprintf("column %d holds characters that the encoding of the file does not have", i+1)
 		case strings.ContainsRune(c.text, 0):

@@ -84,8 +84,25 @@ func TestEncodings(t *testing.T) {
 		same(t, format, show(got.rows), "1: 工号|姓名\n2: 1|𠮷野")
 	}
 	same(t, "mark", show(mustRead(t, "\xef\xbb\xbf"+plain).rows), "1: 工号|姓名\n2: 1|𠮷野")
-	if _, err := read(File{Data: []byte(gb), Encoding: "UTF-8"}, ""); !errors.Is(err, ErrUnreadable) {
-		t.Errorf("declared otherwise: %v", err)
+	otherwise, err := read(File{Data: []byte(gb), Encoding: "UTF-8"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "declared otherwise", show(otherwise.rows), "1! column 2 is not UTF-8 text\n2! column 2 is not UTF-8 text")
+	for name, c := range map[string]struct{ in, format, want string }{
+		"a bad byte":              {"工号,姓名\n1,张伟\n2,李\xff娜\n3,王芳\n", "csv utf-8", "1: 工号|姓名\n2: 1|张伟\n3! column 2 is not UTF-8 text\n4: 3|王芳"},
+		"cut in a character":      {"id,name\n1,张\xe4\xbc\n2,李娜\n", "csv utf-8", "1: id|name\n2! column 2 is not UTF-8 text\n3: 2|李娜"},
+		"a bad byte after a mark": {"\xef\xbb\xbfid,name\n1,x\xff\n2,y\n", "csv utf-8", "1: id|name\n2! column 2 is not UTF-8 text\n3: 2|y"},
+		"rows of two programs":    {plain + gb + gb + gb, "csv utf-8", ""},
+	} {
+		got := mustRead(t, c.in)
+		same(t, name, got.format, c.format)
+		if c.want != "" {
+			same(t, name, show(got.rows), c.want)
+		}
+	}
+	if _, err := read(File{Data: []byte("id,name\n1,M\xfcller\n")}, ""); !errors.Is(err, ErrUnreadable) {
+		t.Errorf("an accent of an old encoding: %v", err)
 	}
 	got := mustRead(t, gb[:len(gb)-6]+"\xff\xff,x\n")
 	same(t, "broken character", strings.Contains(show(got.rows), "2! column"), true)

@@ -16,9 +16,9 @@ func (r Report) Text() string {
 	case !r.Again.IsZero():
 		line("taken before, at %s: nothing was done", r.Again.Format(time.RFC3339))
 	case r.Preview:
-		line("preview of a %s file: nothing was written", r.Kind)
+		line("preview of a %s file (%s): nothing was written", r.Kind, r.Format)
 	default:
-		line("%s file taken", r.Kind)
+		line("%s file taken (%s)", r.Kind, r.Format)
 	}
 	if r.Mode == "dry_run" && r.Error == "" {
 		line("source %s is in its dry run: what the file says is stored, and nothing follows until the source goes live", r.Source)

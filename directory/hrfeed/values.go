@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
 )
 
 // moment is a day, whose place in time depends on somebody's zone, or an instant.
@@ -24,10 +26,8 @@ func (m moment) begin(zone *time.Location) time.Time {
 	switch {
 	case !m.said || m.clear:
 		return time.Time{}
-	case m.day:
-		return time.Date(m.at.Year(), m.at.Month(), m.at.Day(), 0, 0, 0, 0, zone).UTC()
-	case m.clock:
-		return time.Date(m.at.Year(), m.at.Month(), m.at.Day(), m.at.Hour(), m.at.Minute(), m.at.Second(), 0, zone).UTC()
+	case m.day, m.clock:
+		return directory.OnWall(m.at, zone).UTC()
 	}
 	return m.at.UTC()
 }
@@ -35,7 +35,7 @@ func (m moment) begin(zone *time.Location) time.Time {
 // over answers when the day is over: a last day lasts until midnight. An instant is that instant.
 func (m moment) over(zone *time.Location) time.Time {
 	if m.said && !m.clear && m.day {
-		return time.Date(m.at.Year(), m.at.Month(), m.at.Day()+1, 0, 0, 0, 0, zone).UTC()
+		return directory.OnWall(m.at.AddDate(0, 0, 1), zone).UTC()
 	}
 	return m.begin(zone)
 }

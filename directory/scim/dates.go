@@ -2,14 +2,12 @@ package scim
 
 import (
 	"time"
-	_ "time/tzdata" // dates are days in a person's zone, also where the machine has no zone database
 
 	"github.com/rollcall-im/rollcall/directory"
 )
 
 // The dates of an employment. A date is a day, and a time without an offset is what the clock on the wall shows, in the zone of
-// the employment (timeZone), else in the person's (timezone), else in the server's. Where a clock shows one time twice, the first is
-// meant; where it leaves one out, the instant is what the clock would show had it not been set (RFC 5545 section 3.3.5).
+// the employment (timeZone), else in the person's (timezone), else in the server's.
 
 const wallClock = "2006-01-02T15:04:05"
 
@@ -76,31 +74,19 @@ func instant(s string, zone *time.Location, end bool) (time.Time, error) {
 	if end {
 		day = day.AddDate(0, 0, 1)
 	}
-	return inRange(onWall(day, zone))
+	return inRange(directory.OnWall(day, zone))
 }
 
 // timeOf reads a time.
 func timeOf(s string, zone *time.Location) (time.Time, error) {
 	if wall, err := time.Parse(wallClock, s); err == nil {
-		return inRange(onWall(wall, zone))
+		return inRange(directory.OnWall(wall, zone))
 	}
 	at, err := time.Parse(time.RFC3339, s)
 	if err != nil {
 		return time.Time{}, err
 	}
 	return inRange(at)
-}
-
-// onWall answers when the clocks of zone first show what wall says in UTC.
-func onWall(wall time.Time, zone *time.Location) time.Time {
-	_, before := wall.AddDate(0, 0, -1).In(zone).Zone()
-	_, after := wall.AddDate(0, 0, 1).In(zone).Zone()
-	first, second := wall.Add(-time.Duration(before)*time.Second), wall.Add(-time.Duration(after)*time.Second)
-	shown := func(at time.Time) bool { return at.In(zone).Format(wallClock) == wall.Format(wallClock) }
-	if !shown(first) && shown(second) || shown(second) && second.Before(first) {
-		return second
-	}
-	return first
 }
 
 // inRange keeps to years that every engine and the authorization model can hold.
