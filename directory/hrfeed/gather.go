@@ -16,7 +16,7 @@ func (j *job) gather(*table) error {
 	}
 	j.doubtNumbers()
 	e := &editor{m: j.m, zone: j.zone, now: j.rep.At, note: func(in intent, code, format string, args ...any) {
-		j.rep.note(Finding{Line: in.line, Key: in.key, Code: code, Text: fmt.Sprintf(format, args...)})
+		j.rep.note(Finding{Line: in.line, Row: in.row, Key: in.key, Code: code, Text: fmt.Sprintf(format, args...)})
 	}}
 	byKey := map[string][]intent{}
 	var order []string
@@ -38,7 +38,7 @@ func (j *job) gather(*table) error {
 				if wrong.code == "unknown_person" {
 					j.unsure++ // it may be somebody else's row
 				}
-				j.rep.refuse(Finding{Line: in.line, Key: key, Code: wrong.code, Text: wrong.text})
+				j.rep.refuse(Finding{Line: in.line, Row: in.row, Key: key, Code: wrong.code, Text: wrong.text})
 				continue
 			}
 			j.units.take(in)
@@ -47,7 +47,7 @@ func (j *job) gather(*table) error {
 	return nil
 }
 
-// doubtNumbers refuses rows whose numbers may have lost their zeros: nobody can say whose they are.
+// doubtNumbers refuses rows whose numbers may have lost their zeros, or are written in another case: nobody can say whose they are.
 func (j *job) doubtNumbers() {
 	known := map[string]bool{}
 	for _, k := range j.keys {
@@ -57,17 +57,19 @@ func (j *job) doubtNumbers() {
 	}
 	l := lengthsOf(j.m, known, j.intents)
 	j.intents = slices.DeleteFunc(j.intents, func(in intent) bool {
-		text, column := l.lost(in.key), j.m.key()
-		if text != "" {
+		code, text := l.doubt(in.key)
+		column := j.m.key()
+		if code != "" {
 			j.unsure++
 		} else if manager, said := in.says(fManager); said && manager != "" {
-			text, column = l.lost(manager), fManager
+			code, text = l.doubt(manager)
+			column = fManager
 			j.name(in.key)
 		}
-		if text == "" {
+		if code == "" {
 			return false
 		}
-		j.rep.refuse(Finding{Line: in.line, Column: column, Key: in.key, Code: "lost_zeros", Text: text})
+		j.rep.refuse(Finding{Line: in.line, Row: in.row, Column: column, Key: in.key, Code: code, Text: text})
 		return true
 	})
 }
@@ -84,10 +86,14 @@ func (j *job) ordered(e *editor, p *person, rows []intent) []intent {
 	out := rows[:0:0]
 	for i, in := range rows {
 		twice := slices.IndexFunc(rows, func(o intent) bool {
-			return o.line != in.line && o.effective == in.effective && o.action == "" && in.action == "" && !o.same(in)
+			return (o.line != in.line || o.row != in.row) && o.effective == in.effective && o.action == "" && in.action == "" && !o.same(in)
 		})
 		if twice >= 0 {
-			j.rep.refuse(Finding{Line: in.line, Key: in.key, Code: "twice", Text: fmt.Sprintf("line %d says something else of the same number", rows[twice].line)})
+			where := fmt.Sprintf("line %d", rows[twice].line)
+			if rows[twice].row > 0 {
+				where = fmt.Sprintf("row %d", rows[twice].row)
+			}
+			j.rep.refuse(Finding{Line: in.line, Row: in.row, Key: in.key, Code: "twice", Text: where + " says something else of the same number"})
 			continue
 		}
 		if i > 0 && in.same(rows[i-1]) {

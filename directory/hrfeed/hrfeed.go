@@ -88,6 +88,7 @@ func kindOfName(name string) Kind {
 // Finding is what is wrong with, or worth knowing of, one row.
 type Finding struct {
 	Line   int    `json:"line,omitempty" doc:"of the file; of a workbook its row"`
+	Row    int    `json:"row,omitempty" doc:"of JSON: the first of rows is 1"`
 	Column string `json:"column,omitempty"`
 	Key    string `json:"key,omitempty" doc:"employee number"`
 	Code   string `json:"code" doc:"stable, machine-readable"`

@@ -79,7 +79,7 @@ type assign struct {
 
 // intent is what one row says, before it is known of whom.
 type intent struct {
-	line                              int
+	line, row                         int // where it stands; row of JSON only
 	key                               string
 	action                            action
 	status                            status
@@ -110,7 +110,7 @@ type reader struct {
 
 // wrong makes a finding about a cell.
 func (r *reader) wrong(at row, i int, code, format string, args ...any) *Finding {
-	f := &Finding{Line: at.line, Code: code, Text: fmt.Sprintf(format, args...)}
+	f := &Finding{Line: at.line, Row: at.n, Code: code, Text: fmt.Sprintf(format, args...)}
 	if i >= 0 {
 		f.Column, f.Value = cutText(r.c.names[i]), cutText(at.cells[i].text)
 	}
@@ -124,7 +124,7 @@ func (r *reader) silent(c cell) bool {
 
 // read answers what a row says, or what is wrong with it. Notes are about cells that were left out.
 func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
-	in.line = at.line
+	in.line, in.row = at.line, at.n
 	if at.wrong != "" {
 		return in, nil, r.wrong(at, -1, "unreadable", "%s", at.wrong)
 	}

@@ -2,6 +2,7 @@ package hrfeed
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -126,8 +127,8 @@ const (
 
 // envelope reads kind, count and rows. Its lines are counted from the beginning of the file, where it stands.
 func (r *jsonReader) envelope(raw json.RawMessage) (int, error) {
-	var e map[string]json.RawMessage
-	if json.Unmarshal(raw, &e) != nil {
+	e, twice := members(raw)
+	if e == nil {
 		return aRow, nil
 	}
 	rows, hasRows := e["rows"]
@@ -144,6 +145,9 @@ func (r *jsonReader) envelope(raw json.RawMessage) (int, error) {
 			}
 			return aRow, fmt.Errorf("%w: %q is not one of kind, rows, count, source, created_at", ErrUnreadable, cutText(name))
 		}
+	}
+	if twice != "" {
+		return aRow, fmt.Errorf("%w: %q stands twice", ErrUnreadable, cutText(twice))
 	}
 	if hasKind && json.Unmarshal(kind, &r.t.kind) != nil {
 		return aRow, fmt.Errorf(`%w: "kind" is "full" or "delta"`, ErrUnreadable)
@@ -167,20 +171,30 @@ func (r *jsonReader) add(raw json.RawMessage, line int) error {
 	if len(r.t.rows) >= maxRows {
 		return fmt.Errorf("%w: more than %d rows", ErrTooLarge, maxRows)
 	}
-	out := row{line: line}
-	var values, labels map[string]json.RawMessage // values stay as they are: one that is no text or number is not unpacked
-	if json.Unmarshal(raw, &values) != nil || values == nil {
-		out.wrong = "it is not an object"
-		r.t.rows = append(r.t.rows, out)
-		return nil
-	}
+	out := row{line: line, n: len(r.t.rows) + 1}
+	values, twice := members(raw)
 	for _, name := range []string{"labels", "label"} {
-		if value := values[name]; len(value) > 0 && value[0] == '{' && json.Unmarshal(value, &labels) == nil {
+		labels, again := members(values[name])
+		if labels != nil {
 			delete(values, name)
 		}
+		for label, value := range labels {
+			if label = labelPrefix + label; values[label] != nil {
+				again = label
+			}
+			values[label] = value
+		}
+		twice = cmp.Or(twice, again)
 	}
-	for label, value := range labels {
-		values["label."+label] = value
+	switch {
+	case values == nil:
+		out.wrong = "it is not an object"
+	case twice != "":
+		out.wrong = fmt.Sprintf("%q stands twice in it", cutText(twice))
+	}
+	if out.wrong != "" {
+		r.t.rows = append(r.t.rows, out)
+		return nil
 	}
 	for name, value := range values {
 		if err := r.put(&out, name, value); err != nil {
@@ -223,6 +237,32 @@ func (r *jsonReader) put(out *row, name string, value json.RawMessage) error {
 		out.wrong = fmt.Sprintf("%q is neither a text nor a number", cutText(name))
 	}
 	return nil
+}
+
+// members answers what an object holds, as it stands there: what is no text or number is not unpacked; nil for what is no object. twice is
+// a name that it has more than once, of which nobody can say which counts.
+func members(raw json.RawMessage) (values map[string]json.RawMessage, twice string) {
+	if len(raw) == 0 || raw[0] != '{' {
+		return nil, ""
+	}
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := d.Token(); err != nil {
+		return nil, ""
+	}
+	values = map[string]json.RawMessage{}
+	for d.More() {
+		name, err := d.Token()
+		var value json.RawMessage
+		if err != nil || d.Decode(&value) != nil {
+			return nil, ""
+		}
+		key := name.(string)
+		if _, seen := values[key]; seen {
+			twice = cmp.Or(twice, key)
+		}
+		values[key] = value
+	}
+	return values, twice
 }
 
 // cutText bounds what of a file stands in a message.

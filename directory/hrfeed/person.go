@@ -12,6 +12,7 @@ import (
 type person struct {
 	key      string
 	line     int
+	row      int              // of JSON
 	before   directory.Record // as stored, with what was planned up to now in force
 	rec      directory.Record
 	known    bool // it was live before
@@ -76,7 +77,7 @@ func (e *editor) take(p *person, in intent) *problem {
 		*p = was
 		return wrong
 	}
-	p.accepted, p.line = true, in.line
+	p.accepted, p.line, p.row = true, in.line, in.row
 	return nil
 }
 

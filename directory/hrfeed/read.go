@@ -30,6 +30,7 @@ type cell struct {
 // row is one row as the file has it. wrong says why it could not be read.
 type row struct {
 	line  int
+	n     int    // of JSON: the first is 1
 	wide  int    // columns of CSV that stand in the file, also where nothing stands in them
 	cells []cell // by column
 	wrong string

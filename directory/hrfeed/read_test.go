@@ -115,13 +115,15 @@ func TestJSON(t *testing.T) {
 		{"lines", "{\"kind\":\"delta\"}\n{\"a\":\"x\\ny\"}\n{\"a\":true}\n", "2: x\ny\n3: true"},
 		{"wrong rows", "[1,{\"a\":[1]},{\"a\":\"ok\"},null]", "1! it is not an object\n1! \"a\" is neither a text nor a number\n1: ok\n1! it is not an object"},
 		{"labels", `[{"labels":{"grade":"P7"}}]`, "1: P7"},
+		{"a member twice", `[{"a":"1","b":"2","a":"3"},{"labels":{"x":"1","x":"2"}},{"label.x":"1","labels":{"x":"2"}},{"a":"4"}]`,
+			"1! \"a\" stands twice in it\n1! \"x\" stands twice in it\n1! \"label.x\" stands twice in it\n1: 4"},
 	} {
 		if got := show(mustRead(t, c.in).rows); got != c.want {
 			t.Errorf("%s:\n%s\nwant\n%s", c.name, got, c.want)
 		}
 	}
 	for in, want := range map[string]error{`{"kind":"full","rows":[{"a":"1"},`: ErrTruncated, `[{"a":"1"}`: ErrTruncated, `[{"a":"1"}] x`: ErrUnreadable, `{"rows":[],"evil":1}`: ErrUnreadable,
-		`{"rows":{}}`: ErrUnreadable, `[{"a":}]`: ErrUnreadable, `{"kind":7,"rows":[]}`: ErrUnreadable, `{"a":"1"}` + "\n{": ErrTruncated} {
+		`{"rows":{}}`: ErrUnreadable, `[{"a":}]`: ErrUnreadable, `{"kind":7,"rows":[]}`: ErrUnreadable, `{"kind":"delta","kind":"full","rows":[]}`: ErrUnreadable, `{"kind":"delta","rows":[],"rows":[]}`: ErrUnreadable, `{"a":"1"}` + "\n{": ErrTruncated} {
 		if _, err := read(File{Data: []byte(in)}, ""); !errors.Is(err, want) {
 			t.Errorf("%s: %v, want %v", in, err, want)
 		}

@@ -2,6 +2,7 @@ package hrfeed
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -93,4 +94,46 @@ func TestQuery(t *testing.T) {
 	if _, err := orderOf(httptest.NewRequest(http.MethodPost, "/?preview=true", nil), nil, "hook"); err == nil {
 		t.Error("a hook takes what was meant as a preview")
 	}
+}
+
+// Numbers with letters lose zeros too; one that differs from a known one in capital letters alone is nobody new.
+func TestNumberForms(t *testing.T) {
+	run(t, func(w *world) {
+		c := w.f.Configs[w.source]
+		c.Mapping.NumberLength = 6
+		w.f.Configs[w.source] = c
+		w.file("a.full.csv", "工号,姓名\nE00017,张伟\nE00018,李娜\n")
+		rep := w.file("b.delta.csv", "工号,姓名,上级工号\nE17,x,\nE000171,x,\nABC,x,\ne00017,x,\nE00019,王芳,e00018\nE00020,x,E18\nF00001,x,\nf00001,x,\n")
+		same(t, "refused", lines(rep.Refused), "2 lost_zeros, 3 bad_length, 4 bad_length, 5 other_case, 6 other_case, 7 lost_zeros, 9 other_case")
+		same(t, "names the one that is meant", strings.Contains(rep.Refused[0].Text, "E00017 is known") && strings.Contains(rep.Refused[3].Text, "E00017 is known"), true)
+		same(t, "name", w.record("E00017").DisplayName, "张伟")
+		files, err := w.f.Files(t.Context(), w.source, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files[0].Findings {
+			if strings.Contains(f.Text, "00017") || strings.Contains(f.Text, "00001") {
+				t.Errorf("the history names somebody: %s", f.Text)
+			}
+		}
+		// Without a word in the mapping the zeros that are there say it.
+		c.Mapping.NumberLength = 0
+		w.f.Configs[w.source] = c
+		w.file("c.delta.csv", "工号,姓名\nE00019,王芳\nT9,a\nT10,b\n")
+		rep = w.file("d.delta.csv", "工号,姓名\nE21,x\nT8,c\n")
+		same(t, "refused", lines(rep.Refused), "2 lost_zeros")
+	})
+}
+
+// In JSON a row is told by its number; two rows of one line are two.
+func TestJSONRows(t *testing.T) {
+	run(t, func(w *world) {
+		rep := w.file("a.full.json", `{"kind":"full","rows":[{"employee_number":"A1","name":"a"},{"employee_number":"A2","name":"b","name":"c"},{"employee_number":"A3","start":"x"},{"employee_number":"A1","name":"z"}]}`)
+		var got []int
+		for _, f := range rep.Refused {
+			got = append(got, f.Row)
+		}
+		same(t, "rows", fmt.Sprint(got), "[2 3 1 4]")
+		same(t, "text", strings.Contains(rep.Text(), "refused row 3, line 1, start, A3: ") && strings.Contains(rep.Text(), "row 4 says something else"), true)
+	})
 }

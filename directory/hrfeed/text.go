@@ -50,7 +50,10 @@ func (r Report) Text() string {
 
 func (f Finding) text(word string) string {
 	out := word
-	if f.Line > 0 {
+	switch {
+	case f.Row > 0:
+		out += fmt.Sprintf(" row %d, line %d", f.Row, f.Line)
+	case f.Line > 0:
 		out += fmt.Sprintf(" line %d", f.Line)
 	}
 	if f.Column != "" {

@@ -83,7 +83,9 @@ func (j *job) sorted() []*person {
 			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, func(a, b *person) int { return cmp.Or(cmp.Compare(a.line, b.line), strings.Compare(a.key, b.key)) })
+	slices.SortFunc(out, func(a, b *person) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), cmp.Compare(a.row, b.row), strings.Compare(a.key, b.key))
+	})
 	return out
 }
 
@@ -175,7 +177,7 @@ func (j *job) refused(err error, part []step) (int, bool) {
 		return 0, false
 	}
 	if p := part[one.Index].p; p != nil {
-		f.Line, f.Key = p.line, p.key
+		f.Line, f.Row, f.Key = p.line, p.row, p.key
 		j.rep.People = slices.DeleteFunc(j.rep.People, func(d Diff) bool { return d.Key == p.key })
 		c := &j.rep.Counts
 		switch {
@@ -273,7 +275,7 @@ func (j *job) remember(failed error) error {
 			break
 		}
 		f.Key, f.Value = "", ""
-		if f.Code == "lost_zeros" {
+		if f.Code == "lost_zeros" || f.Code == "other_case" {
 			f.Text, _, _ = strings.Cut(f.Text, " (")
 		}
 		told = append(told, f)

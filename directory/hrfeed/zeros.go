@@ -3,70 +3,128 @@ package hrfeed
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
-// lengths knows how long employee numbers are, to notice those that a spreadsheet has taken zeros from. It never guesses them.
+// lengths knows how employee numbers are written, to notice those that have lost zeros, or are written in another case. It never guesses them.
 type lengths struct {
-	want  int    // 0: nobody knows
-	known string // how it is known
-	keys  map[string]bool
+	said    int               // by the mapping; 0: nobody said
+	learned map[string]length // by what stands before the digits
+	keys    map[string]bool   // that the source has
+	folded  map[string]string // by the number in lower case: how it is known, else how the file has it first
+}
+
+// length is how many digits numbers have, and how that is known; 0: nobody knows.
+type length struct {
+	digits int
+	known  string
 }
 
 // enoughNumbers is from how many numbers of one length on the length counts.
 const enoughNumbers = 3
 
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+// stem parts a number into what stands before its last digits, and those.
+func stem(number string) (before, digits string) {
+	before = strings.TrimRight(number, "0123456789")
+	return before, number[len(before):]
+}
 
-// lengthsOf learns the length from the mapping, else from the numbers that the source has, else from those of the file that begin with a zero.
+// tally counts the numbers that begin alike.
+type tally struct {
+	count, zeros int
+	length       int // of their digits; -1: they differ
+}
+
+func (t *tally) add(digits string) {
+	t.count++
+	if digits[0] == '0' {
+		t.zeros++
+	}
+	switch t.length {
+	case 0, len(digits):
+		t.length = len(digits)
+	default:
+		t.length = -1
+	}
+}
+
+func tallied(numbers []string) map[string]*tally {
+	out := map[string]*tally{}
+	for _, number := range numbers {
+		before, digits := stem(number)
+		if digits == "" {
+			continue
+		}
+		if out[before] == nil {
+			out[before] = &tally{}
+		}
+		out[before].add(digits)
+	}
+	return out
+}
+
+// lengthsOf learns the lengths from the mapping, else from the numbers that the source has, else from those of the file that begin with a
+// zero. Behind a letter zeros are known by those that are there: E9 and E10 are fine beside each other.
 func lengthsOf(m Mapping, known map[string]bool, file []intent) lengths {
-	l := lengths{keys: known}
+	l := lengths{keys: known, learned: map[string]length{}, folded: map[string]string{}}
+	var have, zeros []string
+	for k := range known {
+		have = append(have, k)
+		l.folded[strings.ToLower(k)] = k
+	}
+	for _, in := range file {
+		if lower := strings.ToLower(in.key); l.folded[lower] == "" {
+			l.folded[lower] = in.key
+		}
+		if _, digits := stem(in.key); digits != "" && digits[0] == '0' && !in.numeric {
+			zeros = append(zeros, in.key)
+		}
+	}
 	if m.key() != fNumber || m.NumberLength < 0 {
 		return l
 	}
-	if m.NumberLength > 0 {
-		l.want, l.known = m.NumberLength, "as the mapping says"
+	if l.said = m.NumberLength; l.said > 0 {
 		return l
 	}
-	count, one := 0, 0
-	for k := range known {
-		if !digits(k) {
-			continue
-		}
-		if count++; one == 0 {
-			one = len(k)
-		} else if one != len(k) {
-			one = -1
+	held := tallied(have)
+	for before, t := range held {
+		if t.count >= enoughNumbers && t.length > 0 && (before == "" || t.zeros > 0) {
+			l.learned[before] = length{t.length, fmt.Sprintf("as all %d that are known", t.count)}
 		}
 	}
-	if count >= enoughNumbers && one > 0 {
-		l.want, l.known = one, fmt.Sprintf("as all %d that are known", count)
-		return l
-	}
-	zeros, zeroLength := 0, 0
-	for _, in := range file {
-		if !digits(in.key) || in.numeric || in.key[0] != '0' {
-			continue
+	for before, t := range tallied(zeros) {
+		if h := held[before]; l.learned[before].digits == 0 && t.length > 0 && (h == nil || h.length < 0) {
+			l.learned[before] = length{t.length, "as others in the file that begin with a zero"}
 		}
-		if zeros++; zeroLength == 0 {
-			zeroLength = len(in.key)
-		} else if zeroLength != len(in.key) {
-			zeroLength = -1
-		}
-	}
-	if one <= 0 && zeros > 0 && zeroLength > 0 {
-		l.want, l.known = zeroLength, "as others in the file that begin with a zero"
 	}
 	return l
 }
 
-// lost tells why a number may have lost its zeros; empty where it is fine.
-func (l lengths) lost(number string) string {
-	if l.want == 0 || !digits(number) || len(number) >= l.want || l.keys[number] {
-		return ""
+// doubt tells why nobody can say whose a number is; empty where it is fine.
+func (l lengths) doubt(number string) (code, text string) {
+	if l.keys[number] {
+		return "", ""
 	}
-	text := fmt.Sprintf("it has %d digits, and %d are expected, %s: leading zeros may be lost. Make the column text; where numbers differ in length, say number_length: -1 in the mapping", len(number), l.want, l.known)
-	if padded := strings.Repeat("0", l.want-len(number)) + number; l.keys[padded] {
+	if as := l.folded[strings.ToLower(number)]; as != "" && as != number {
+		if l.keys[as] {
+			return "other_case", fmt.Sprintf("one is known that differs in capital letters alone: it is written so everywhere (%s is known)", as)
+		}
+		return "other_case", fmt.Sprintf("another row has it with other capital letters (%s)", as)
+	}
+	before, digits := stem(number)
+	has, want := len(digits), l.learned[before]
+	if l.said > 0 {
+		want = length{l.said - utf8.RuneCountInString(before), "as the mapping says"}
+		if n := utf8.RuneCountInString(number); n > l.said || n < l.said && digits == "" {
+			return "bad_length", fmt.Sprintf("it has %d characters, and %d are expected, as number_length of the mapping says", n, l.said)
+		}
+	}
+	if has >= want.digits || has == 0 {
+		return "", ""
+	}
+	text = fmt.Sprintf("it has %d digits, and %d are expected, %s: leading zeros may be lost. Make the column text; where numbers differ in length, say number_length: -1 in the mapping", has, want.digits, want.known)
+	if padded := before + strings.Repeat("0", want.digits-has) + digits; l.keys[padded] {
 		text += fmt.Sprintf(" (%s is known)", padded)
 	}
-	return text
+	return "lost_zeros", text
 }

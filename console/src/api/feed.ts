@@ -1,6 +1,6 @@
 import { call, path } from "./client";
 
-export type RowFinding = { line?: number; column?: string; key?: string; code: string; text: string; value?: string };
+export type RowFinding = { line?: number; row?: number; column?: string; key?: string; code: string; text: string; value?: string };
 export type FeedCounts = { rows: number; refused: number; people: number; new: number; changed: number; ended: number; deleted: number; unchanged: number; absent: number; units: number };
 export type FeedDiff = { line?: number; key: string; name: string; outcome: string; fields?: { field: string; before: unknown; now: unknown }[] };
 

@@ -73,7 +73,7 @@ function Counts({ counts: c }: { counts: FeedCounts }) {
 export function Findings({ title, hint, items }: { title: string; hint: string; items: RowFinding[] }) {
   const { t } = useTexts();
   const columns: TableColumnsType<RowFinding> = [
-    { title: t.feed.line, key: "line", width: 70, align: "right", render: (_, f) => f.line ?? "–" },
+    { title: t.feed.line, key: "line", width: 70, align: "right", render: (_, f) => f.row ?? f.line ?? "–" },
     { title: t.feed.number, key: "key", width: 120, render: (_, f) => f.key ?? "–" },
     { title: t.feed.column, key: "column", width: 140, render: (_, f) => f.column ?? "–" },
     {
@@ -90,7 +90,7 @@ export function Findings({ title, hint, items }: { title: string; hint: string; 
   ];
   return (
     <Section title={title} hint={hint}>
-      <Table<RowFinding> size="small" rowKey={(f) => `${f.line ?? ""} ${f.column ?? ""} ${f.code} ${f.key ?? ""}`} columns={columns} dataSource={items} tableLayout="fixed" scroll={{ x: 720 }} pagination={items.length > 10 ? { pageSize: 10, showSizeChanger: false, size: "small" } : false} />
+      <Table<RowFinding> size="small" rowKey={(f) => `${f.line ?? ""} ${f.row ?? ""} ${f.column ?? ""} ${f.code} ${f.key ?? ""}`} columns={columns} dataSource={items} tableLayout="fixed" scroll={{ x: 720 }} pagination={items.length > 10 ? { pageSize: 10, showSizeChanger: false, size: "small" } : false} />
     </Section>
   );
 }
