@@ -73,7 +73,7 @@ type PersonView struct {
 	Labels         map[string]string `json:"labels,omitempty"`
 	Unit           *UnitRef          `json:"unit"`
 	Manager        *PersonRef        `json:"manager"`
-	Status         Status            `json:"status"`
+	Status         Status            `json:"status" doc:"by what the sources say; frozen stands beside it: somebody terminated at once is active and frozen until a source says that they left"`
 	Frozen         bool              `json:"frozen"`
 	Absent         bool              `json:"absent"`
 	Groups         []string          `json:"groups" nullable:"false"`

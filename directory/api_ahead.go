@@ -79,12 +79,7 @@ type TerminateInput struct {
 // Terminate answers POST /api/v1/people/{id}/terminate. It is in force everywhere when it answers; an end that is planned stays.
 // What it opens is lifted by unfreeze.
 func (a *API) Terminate(ctx context.Context, in *TerminateInput) (*FreezeOutput, error) {
-	c := Terminate{Person: in.ID, At: in.Body.At, Reason: in.Body.Reason}
-	if !in.Body.Until.IsZero() {
-		if c.Veto = in.Body.Until.Sub(a.Store.clock()); c.Veto <= 0 {
-			return nil, ErrInvalid
-		}
-	}
+	c := Terminate{Person: in.ID, At: in.Body.At, Until: in.Body.Until, Reason: in.Body.Reason}
 	applied, err := a.Store.Apply(ctx, CauseFrom(ctx, ""), c)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type ConfigureInput struct {
 	Body struct {
 		Priority  *int      `json:"priority,omitempty" minimum:"1" maximum:"10000" doc:"the lower wins, among sources of the same authority"`
 		Authority *[]string `json:"authority,omitempty" doc:"groups of attributes, attributes, label.<name>; all groups together: everything"`
+		Correlate *[]string `json:"correlate,omitempty" enum:"employee_number,external_id" doc:"fields by which a new record joins a person another source knows; records that are there keep their person"`
 		DryRun    bool      `json:"dry_run,omitempty" doc:"say what would change, and change nothing"`
 		Reason    string    `json:"reason,omitempty" maxLength:"2000"`
 	}
@@ -37,6 +38,7 @@ type ConfigureOutput struct {
 		Fields      map[string]int     `json:"fields" doc:"attributes, freezes and affiliations that differ, with of how many people"`
 		Memberships []MembershipChange `json:"memberships" nullable:"false" doc:"the first 500; the guard may hold removals"`
 		More        int                `json:"more,omitempty" doc:"changes of memberships beyond these"`
+		Note        string             `json:"note,omitempty" doc:"what the change does not do"`
 	}
 }
 
@@ -56,7 +58,10 @@ func (a *API) Configure(ctx context.Context, in *ConfigureInput) (*ConfigureOutp
 	out := &ConfigureOutput{}
 	b := &out.Body
 	b.DryRun, b.Fields, b.Memberships = in.Body.DryRun, map[string]int{}, []MembershipChange{}
-	change := ConfigureSource{Source: in.ID, Priority: in.Body.Priority, Authority: in.Body.Authority}
+	change := ConfigureSource{Source: in.ID, Priority: in.Body.Priority, Authority: in.Body.Authority, Correlate: in.Body.Correlate}
+	if in.Body.Correlate != nil && !slices.Equal(*in.Body.Correlate, src.Correlate) {
+		b.Note = "new records are joined by this; records that are there keep their person, and pairs that may be one person are work items"
+	}
 	cause := CauseFrom(ctx, in.Body.Reason)
 	look := func(tx *db.Tx, people []id.Person) error {
 		if a.Foresee == nil || len(people) == 0 {
@@ -79,6 +84,9 @@ func (a *API) Configure(ctx context.Context, in *ConfigureInput) (*ConfigureOutp
 		}
 		if in.Body.Authority != nil {
 			src.Authority = normal(*in.Body.Authority)
+		}
+		if in.Body.Correlate != nil {
+			src.Correlate = *in.Body.Correlate
 		}
 	}); err != nil {
 		return nil, err

@@ -10,12 +10,14 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
-// ConfigureSource changes the priority or the authority of a source; nil leaves one as it is, a list of nil is the authority over
-// everything. By itself it merges nobody anew: Store.Configure does.
+// ConfigureSource changes the priority, the authority or the correlation of a source; nil leaves one as it is, a list of nil is the
+// authority over everything. By itself it merges nobody anew: Store.Configure does. A record that is there keeps its person: what new
+// ones are correlated by joins nobody who was apart (a work item does, where there is one).
 type ConfigureSource struct {
 	Source    id.Source
 	Priority  *int
 	Authority *[]string
+	Correlate *[]string
 }
 
 // refreshed notes up to whom people were merged anew; the empty person: all.
@@ -65,7 +67,15 @@ func (w *work) configureSource(c ConfigureSource) (Outcome, error) {
 		}
 		src.Authority = normal(*c.Authority)
 	}
+	if c.Correlate != nil {
+		if err := w.recorrelate(&src, *c.Correlate); err != nil {
+			return "", err
+		}
+	}
 	if src.Priority == was.Priority && slices.Equal(src.Authority, was.Authority) && (src.Authority == nil) == (was.Authority == nil) {
+		if !slices.Equal(src.Correlate, was.Correlate) {
+			return Updated, nil
+		}
 		return Unchanged, nil
 	}
 	if err := w.tx.Exec("update sources set priority = ?, authority = ?, config_version = config_version + 1, refresh_from = '' where id = ?",
@@ -77,6 +87,33 @@ func (w *work) configureSource(c ConfigureSource) (Outcome, error) {
 	w.note("source.configured", string(src.ID), nil, map[string]any{"name": src.Name, "priority": []int{was.Priority, src.Priority},
 		"authority": [][]string{was.Authority, src.Authority}})
 	return Updated, nil
+}
+
+// recorrelate changes by what new records of a source join a person.
+func (w *work) recorrelate(src *Source, correlate []string) error {
+	if err := checkCorrelate(correlate); err != nil {
+		return err
+	}
+	was := src.Correlate
+	if slices.Equal(was, correlate) {
+		return nil
+	}
+	if err := w.tx.Exec("update sources set correlate = ? where id = ?", db.JSON[[]string]{V: correlate}, src.ID).Error; err != nil {
+		return fmt.Errorf("write source: %w", err)
+	}
+	src.Correlate = correlate
+	w.sources[src.ID], w.wrote = *src, true
+	w.note("source.configured", string(src.ID), nil, map[string]any{"name": src.Name, "correlate": [][]string{was, correlate}})
+	return nil
+}
+
+func checkCorrelate(correlate []string) error {
+	for _, by := range correlate {
+		if by != CorrelateEmployeeNumber && by != CorrelateExternalID {
+			return fmt.Errorf("%w: people are never correlated by %q", ErrInvalid, by)
+		}
+	}
+	return nil
 }
 
 func (w *work) markRefreshed(c refreshed) (Outcome, error) {

@@ -25,6 +25,7 @@ func (w *work) putRecord() (Outcome, error) {
 			rec.AbsentSince, rec.DeletedAt = l.AbsentSince.Time, l.DeletedAt.Time
 			w.applied.Records[w.index] = rec
 			w.wait(rec.Person, false)
+			w.repeats(rec)
 			return Unchanged, nil
 		}
 		w.add(p.record, p.hash)
@@ -34,6 +35,7 @@ func (w *work) putRecord() (Outcome, error) {
 	outcome := w.replace(e, p.record, p.hash)
 	if outcome == Unchanged {
 		w.wait(e.after.Person, false)
+		w.repeats(e.after)
 	}
 	return outcome, nil
 }
@@ -46,7 +48,7 @@ func (w *work) add(rec Record, hash string) *entry {
 	if rec.Key == "" {
 		rec.Key = string(rec.Link)
 	}
-	rec.Version, rec.CreatedAt, rec.UpdatedAt = 1, w.now, w.now
+	rec.Version, rec.CreatedAt, rec.UpdatedAt, rec.SaidAt = 1, w.now, w.now, w.now
 	rec.AbsentSince, rec.DeletedAt, rec.SetAsideUntil = time.Time{}, time.Time{}, time.Time{}
 	rec.Person = ""
 	e := &entry{after: rec, hash: hash, index: w.index}
@@ -66,7 +68,10 @@ func (w *work) replace(e *entry, rec Record, hash string) Outcome {
 		outcome = Enabled
 	}
 	rec.Link, rec.Source, rec.Key, rec.Person = old.Link, old.Source, old.Key, old.Person
-	rec.Version, rec.CreatedAt, rec.UpdatedAt = old.Version, old.CreatedAt, old.UpdatedAt
+	rec.Version, rec.CreatedAt, rec.UpdatedAt, rec.SaidAt = old.Version, old.CreatedAt, old.UpdatedAt, old.SaidAt
+	if !old.DeletedAt.IsZero() || !employsAlike(old, rec) {
+		rec.SaidAt = w.now
+	}
 	rec.AbsentSince, rec.DeletedAt = time.Time{}, time.Time{}
 	rec.SetAsideUntil = time.Time{}
 	if old.DeletedAt.IsZero() && !old.Active && !rec.Active { // said again, not anew
@@ -208,6 +213,7 @@ func (w *work) editRecord(c EditRecord) (Outcome, error) {
 	}
 	if outcome == Unchanged {
 		w.wait(e.after.Person, true)
+		w.repeats(e.after)
 	}
 	return outcome, nil
 }

@@ -158,6 +158,7 @@ type recordRow struct {
 	AbsentSince     db.Instant
 	DeletedAt       db.Instant
 	SetAsideUntil   db.Instant
+	SaidAt          db.Instant
 	MainEmail       string
 	Planned         db.JSON[[]Planned]
 }
@@ -168,7 +169,7 @@ func (recordRow) TableName() string { return "records" }
 const recordColumns = "link, source_id, record_key, person_id, external_id, external_key, user_name, user_name_fold, user_name_key, active, " +
 	"display_name, display_name_fold, given_name, family_name, title, department, division, organization, company, employee_number, " +
 	"employee_type, cost_center, locale, time_zone, emails, phones, labels, unit_key, manager_key, start_at, end_at, leave_from, leave_until, " +
-	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, main_email, planned"
+	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, said_at, main_email, planned"
 
 func (r recordRow) record() Record {
 	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: valueOf(r.PersonID), ExternalID: r.ExternalID, UserName: r.UserName,
@@ -178,7 +179,7 @@ func (r recordRow) record() Record {
 			Phones: r.Phones.V, Labels: r.Labels.V},
 		UnitKey: r.UnitKey, ManagerKey: r.ManagerKey, StartAt: r.StartAt.Time, EndAt: r.EndAt.Time, LeaveFrom: r.LeaveFrom.Time,
 		LeaveUntil: r.LeaveUntil.Time, Planned: r.Planned.V, Version: r.Version, CreatedAt: r.CreatedAt.Time, UpdatedAt: r.UpdatedAt.Time,
-		AbsentSince: r.AbsentSince.Time, DeletedAt: r.DeletedAt.Time, SetAsideUntil: r.SetAsideUntil.Time}
+		AbsentSince: r.AbsentSince.Time, DeletedAt: r.DeletedAt.Time, SetAsideUntil: r.SetAsideUntil.Time, SaidAt: r.SaidAt.Time}
 	if r.Raw != "" {
 		rec.Raw = json.RawMessage(r.Raw)
 	}
@@ -196,7 +197,8 @@ func recordRowOf(rec Record, hash string, pushed bool) recordRow {
 		Labels: db.JSON[map[string]string]{V: rec.Labels}, UnitKey: rec.UnitKey, ManagerKey: rec.ManagerKey, StartAt: db.At(rec.StartAt),
 		EndAt: db.At(rec.EndAt), LeaveFrom: db.At(rec.LeaveFrom), LeaveUntil: db.At(rec.LeaveUntil), Raw: string(rec.Raw), Hash: hash,
 		Version: rec.Version, CreatedAt: db.At(rec.CreatedAt), UpdatedAt: db.At(rec.UpdatedAt), AbsentSince: db.At(rec.AbsentSince),
-		DeletedAt: db.At(rec.DeletedAt), SetAsideUntil: db.At(rec.SetAsideUntil), MainEmail: sortEmail(rec.Emails), Planned: db.JSON[[]Planned]{V: rec.Planned}}
+		DeletedAt: db.At(rec.DeletedAt), SetAsideUntil: db.At(rec.SetAsideUntil), SaidAt: db.At(rec.SaidAt),
+		MainEmail: sortEmail(rec.Emails), Planned: db.JSON[[]Planned]{V: rec.Planned}}
 	if rec.DeletedAt.IsZero() {
 		row.UserNameKey = keyOf(row.UserNameFold)
 		if pushed {

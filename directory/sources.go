@@ -79,10 +79,8 @@ func (s *Store) CreateSource(ctx context.Context, cause Cause, source Source) (S
 	default:
 		return Source{}, fmt.Errorf("%w: kind %q of source", ErrInvalid, source.Kind)
 	}
-	for _, by := range source.Correlate {
-		if by != CorrelateEmployeeNumber && by != CorrelateExternalID {
-			return Source{}, fmt.Errorf("%w: people are never correlated by %q", ErrInvalid, by)
-		}
+	if err := checkCorrelate(source.Correlate); err != nil {
+		return Source{}, err
 	}
 	if err := CheckAuthority(source.Authority); err != nil {
 		return Source{}, err

@@ -249,6 +249,7 @@ type Record struct {
 	CreatedAt, UpdatedAt  time.Time
 	AbsentSince           time.Time
 	DeletedAt             time.Time
+	SaidAt                time.Time // when the source last said something new about the employment: that it is active, its dates, a leave
 	// SetAsideUntil is until when a human being sets aside that the source says Active false, or deleted, of this record.
 	SetAsideUntil time.Time
 }

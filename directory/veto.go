@@ -1,10 +1,13 @@
 package directory
 
 import (
+	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -19,7 +22,8 @@ type Terminate struct {
 	Person id.Person
 	At     time.Time
 	Veto   time.Duration
-	Reason string // personal: for administrators only
+	Until  time.Time // of the veto, in place of Veto
+	Reason string    // personal: for administrators only
 }
 
 // vetoTime is how long a veto stands where nobody says otherwise.
@@ -33,6 +37,9 @@ func (w *work) terminate(c Terminate) (Outcome, error) {
 	}
 	if c.Veto < 0 {
 		return "", fmt.Errorf("%w: a veto cannot last %s", ErrInvalid, c.Veto)
+	}
+	if !c.Until.IsZero() && !c.Until.After(w.now) {
+		return "", fmt.Errorf("%w: until must lie in the future", ErrInvalid)
 	}
 	if c.Person != "" {
 		return w.consoleChange(c)
@@ -90,6 +97,9 @@ func (w *work) terminatedFor(person id.Person) string {
 
 // vetoOf answers the veto that a termination asks for.
 func (w *work) vetoOf(c Terminate) Freeze {
+	if !c.Until.IsZero() {
+		return Freeze{Slot: SlotVeto, Cause: CauseVeto, Source: c.Source, Veto: true, Until: micro(c.Until)}
+	}
 	lasts := c.Veto
 	if lasts == 0 && c.Person != "" {
 		return Freeze{Slot: SlotVeto, Cause: CauseVeto, Veto: true}
@@ -150,4 +160,41 @@ func (w *work) stillActive(source id.Source) error {
 		w.touched[p] = true
 	}
 	return nil
+}
+
+// repeats notes that a source says of somebody what it said before.
+func (w *work) repeats(r Record) {
+	if r.Person != "" && w.asserts(r) {
+		w.repeated[r.Person] = r.Source
+	}
+}
+
+// contradictions finds those of whom a source repeats that they are active although a veto stands that nobody contradicted yet.
+func (w *work) contradictions() error {
+	for part := range slices.Chunk(slices.Sorted(maps.Keys(w.repeated)), chunk) {
+		var people []id.Person
+		if err := w.tx.Raw(`select person_id from freezes where person_id in ? and slot = ? and lifted_at is null
+			and (until_at is null or until_at > ?) and contested_at is null and created_at < ?`, db.Pad(part), SlotVeto, w.now.UnixMicro(), w.now.UnixMicro()).Scan(&people).Error; err != nil {
+			return fmt.Errorf("read vetoes: %w", err)
+		}
+		for _, p := range people {
+			w.contested[p], w.touched[p] = w.repeated[p], true
+		}
+	}
+	return nil
+}
+
+// Vetoed answers whom a source knows and a veto keeps out, whatever the source says.
+func (r Reader) Vetoed(ctx context.Context, source id.Source) (map[id.Person]bool, error) {
+	var people []id.Person
+	now := r.now().UnixMicro()
+	if err := r.from(ctx).Raw(`select distinct f.person_id from freezes f join records r on r.person_id = f.person_id where f.slot = ? and f.lifted_at is null
+		and (f.until_at is null or f.until_at > ?) and r.source_id = ? and r.deleted_at is null`, SlotVeto, now, source).Scan(&people).Error; err != nil {
+		return nil, fmt.Errorf("read vetoes: %w", err)
+	}
+	out := map[id.Person]bool{}
+	for _, p := range people {
+		out[p] = true
+	}
+	return out, nil
 }

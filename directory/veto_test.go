@@ -101,6 +101,60 @@ func TestVetoIsContestedByACompleteReading(t *testing.T) {
 	})
 }
 
+// Somebody who says active again without anything new is noted once, although nothing was read as a whole.
+//
+// holds: J20
+func TestVetoIsContestedByARepetition(t *testing.T) {
+	run(t, func(w *world) {
+		hr := w.source("people-hr", directory.KindHRFeed, 1)
+		p := w.hr(hr, true, time.Time{}).Records[0].Person
+		until := w.at.Add(72*time.Hour + 1234567*time.Microsecond)
+		f := w.apply(directory.Terminate{Person: p, Until: until}).Freezes[0]
+		same(t, "until", f.Until, until)
+		w.pass(time.Minute)
+		w.hr(hr, true, time.Time{})
+		if v := w.veto(p); !v.ContestedAt.Equal(w.at) || v.ContestedBy != hr {
+			t.Errorf("%+v", v)
+		}
+		w.pass(time.Minute)
+		w.unchanged(func() { w.hr(hr, true, time.Time{}) })
+		if _, err := w.Apply(w.ctx, directory.Cause{}, directory.Terminate{Person: p, Until: w.at}); !errors.Is(err, directory.ErrInvalid) {
+			t.Errorf("an until that has passed: %v", err)
+		}
+	})
+}
+
+// What a source correlates by is changed for what comes; who is there keeps their person.
+func TestCorrelateIsChangedForWhatComes(t *testing.T) {
+	run(t, func(w *world) {
+		one := w.put("one", number("7"))
+		hr := w.source("people-hr", directory.KindHRFeed, 1)
+		hired := func(key, n string) id.Person {
+			return w.apply(directory.PutRecord{Record: directory.Record{Source: hr, Key: key, UserName: key, Active: true, Attributes: directory.Attributes{EmployeeNumber: n}}}).Records[0].Person
+		}
+		before := hired("a", "7")
+		by := []string{directory.CorrelateEmployeeNumber}
+		if _, err := w.Configure(w.ctx, directory.Cause{}, directory.ConfigureSource{Source: hr, Correlate: &by}); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "who was there", hired("a", "7"), before)
+		if before == one.Person {
+			t.Error("joined without being told to")
+		}
+		two := w.put("two", number("8"))
+		same(t, "who comes", hired("b", "8"), two.Person)
+		w.unchanged(func() {
+			if _, err := w.Configure(w.ctx, directory.Cause{}, directory.ConfigureSource{Source: hr, Correlate: &by}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		wrong := []string{"email"}
+		if _, err := w.Apply(w.ctx, directory.Cause{}, directory.ConfigureSource{Source: hr, Correlate: &wrong}); !errors.Is(err, directory.ErrInvalid) {
+			t.Errorf("by e-mail: %v", err)
+		}
+	})
+}
+
 func TestTerminateRefuses(t *testing.T) {
 	run(t, func(w *world) {
 		hr := w.source("people-hr", directory.KindHRFeed, 1)

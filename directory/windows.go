@@ -94,6 +94,7 @@ func intersect(a, b []span) []span {
 type employment struct {
 	records []Record
 	active  bool
+	closed  []Record // tombstones whose last word keeps it closed (lastWords)
 }
 
 func (e employment) window() span {
@@ -117,15 +118,16 @@ func (e employment) leave() []span {
 // freezesOf answers the freezes that a person's records ask for, whatever the time is now: state, not history. The rule (decision 14):
 // a person may come in while any active employment runs; an employment is active only if every record behind it is. What the
 // running employments leave open is a window of "pending" before a start, "ended" after the last end, "leave" within. Where no
-// employment is active each record that says so holds a "disabled"; where no record lives, the last tombstone a "deleted". What
-// is set aside (UndoFreeze) begins when that ends.
+// employment is active each record that says so holds a "disabled", and each tombstone that closes one (lastWords) a "deleted"; where
+// no record lives, the last tombstone does. What is set aside (UndoFreeze) begins when that ends.
 func freezesOf(records []Record, sources map[id.Source]Source) []Freeze {
 	records = employed(records, sources)
 	if len(living(records)) == 0 {
 		return []Freeze{deletedFreeze(records)}
 	}
 	all := employments(records, sources)
-	base := slices.DeleteFunc(slices.Clone(all), func(e employment) bool { return !e.active })
+	lastWords(all, records)
+	base := slices.DeleteFunc(slices.Clone(all), func(e employment) bool { return !e.active || len(e.closed) > 0 })
 	var out []Freeze
 	if len(base) == 0 {
 		base = all
@@ -134,6 +136,9 @@ func freezesOf(records []Record, sources map[id.Source]Source) []Freeze {
 				if !r.Active {
 					out = addFreeze(out, Freeze{Cause: CauseDisabled, Source: r.Source, From: r.SetAsideUntil}, false)
 				}
+			}
+			for _, r := range e.closed {
+				out = addFreeze(out, Freeze{Cause: CauseDeleted, Source: r.Source, From: r.SetAsideUntil}, false)
 			}
 		}
 	}

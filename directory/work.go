@@ -52,7 +52,8 @@ type work struct {
 	rehired   map[id.Person]bool      // whose source made them anew
 	idle      map[id.Person]bool      // who stays in a merge and had no access
 	doubts    []doubt                 // correlations that a human being must decide
-	contested map[id.Person]id.Source // whom a source that was read as a whole calls active against a veto
+	contested map[id.Person]id.Source // whom a source calls active against a veto, saying nothing new: read as a whole, or repeated
+	repeated  map[id.Person]id.Source // whom a source calls active again, without anything new
 
 	freezes []FreezeChange
 	events  []feed.Event
@@ -101,7 +102,7 @@ func (s *Store) begin(ctx context.Context, tx *db.Tx, cause Cause, n int) (*work
 		result: map[int]*entry{}, fresh: map[id.Person]bool{}, touched: map[id.Person]bool{}, changed: map[id.Person]*Changed{}, waits: map[id.Person]bool{},
 		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, placedIn: map[reference]id.Unit{}, stages: map[id.Source]int64{}, undone: map[id.Person]int{},
 		returned: map[id.Person]bool{}, rehired: map[id.Person]bool{}, idle: map[id.Person]bool{},
-		contested: map[id.Person]id.Source{}}
+		contested: map[id.Person]id.Source{}, repeated: map[id.Person]id.Source{}}
 	w.applied = Applied{Outcomes: make([]Outcome, n), Records: make([]Record, n), Groups: make([]GroupRecord, n), Resources: make([]Resource, n), Freezes: make([]Freeze, n)}
 	sources, err := w.r.Sources(ctx)
 	if err != nil {
@@ -126,7 +127,7 @@ func (w *work) run(changes []Change) error {
 		}
 		w.applied.Outcomes[i] = outcome
 	}
-	for _, step := range []func() error{w.correlate, w.checkNames, w.follow, w.people, w.members, w.moveStages, w.hints, w.publish} {
+	for _, step := range []func() error{w.contradictions, w.correlate, w.checkNames, w.follow, w.people, w.members, w.moveStages, w.hints, w.publish} {
 		if err := step(); err != nil {
 			return err
 		}

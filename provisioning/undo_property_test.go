@@ -18,10 +18,11 @@ import (
 
 // said is the last word of one source about one person, and until when it is set aside.
 type said struct {
-	source id.Source
-	word   string // active, inactive, deleted, "" (knows nothing)
-	at     time.Time
-	aside  time.Time
+	source   id.Source
+	word     string // active, inactive, deleted, "" (knows nothing)
+	at       time.Time
+	aside    time.Time
+	disabled bool // of deleted: it said inactive before
 }
 
 // modelled is one person of the model.
@@ -47,7 +48,16 @@ func (m modelled) access(now time.Time) bool {
 			}
 		}
 	}
-	return !m.veto && (live > 0 || now.Before(last.aside))
+	return !m.veto && (live > 0 && !m.keptOut(now) || live == 0 && now.Before(last.aside))
+}
+
+// keptOut tells whether a source deleted somebody whom it had disabled, and no other has said anything new since.
+func (m modelled) keptOut(now time.Time) bool {
+	return slices.ContainsFunc(m.says, func(gone said) bool {
+		return gone.word == "deleted" && gone.disabled && !now.Before(gone.aside) && !slices.ContainsFunc(m.says, func(s said) bool {
+			return (s.word == "active" || s.word == "inactive") && s.at.After(gone.at)
+		})
+	})
 }
 
 // known tells whether a source has a record.
@@ -92,7 +102,7 @@ func (m *undoModel) say(p *modelled, i int, word string) {
 	m.ok(err)
 	came, went := s.word == "deleted" && word != "deleted", s.word != "deleted" && word == "deleted"
 	if s.word != word {
-		s.aside, s.at = time.Time{}, m.clock()
+		s.aside, s.at, s.disabled = time.Time{}, m.clock(), s.word == "inactive"
 	}
 	if s.word = word; came || went && p.known() { // somebody else's word about what the person is, not about access
 		p.before = m.placesOf(p.id)
