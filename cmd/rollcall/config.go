@@ -23,6 +23,7 @@ import (
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/seal"
 )
 
@@ -139,6 +140,10 @@ func readConfig(path string, environ []string) (map[string]any, error) {
 		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
 			return nil, fmt.Errorf("configuration %s: %w", path, err)
 		}
+		if identity := k.String("secrets.identity"); identity != "" && !envReference.MatchString(identity) {
+			return nil, fmt.Errorf("configuration %s: secrets.identity: never stands in this file, beside what it opens: "+
+				"give it by the environment (ROLLCALL_SECRETS_IDENTITY) or in a file of its own (secrets.identity_file)", path)
+		}
 	}
 	env := map[string]string{}
 	for _, entry := range environ {
@@ -242,13 +247,13 @@ func (c Config) validate() error {
 		bad("listen", "wants host:port, not %q", c.Listen)
 	}
 	if u, err := url.Parse(c.PublicURL); err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		bad("public_url", "wants http://host or https://host, not %q", c.PublicURL)
+		bad("public_url", "wants http://host or https://host, not %q", db.Masked(c.PublicURL))
 	}
 	if scheme, _, _ := strings.Cut(c.Database, ":"); !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) {
 		bad("database", "wants sqlite:PATH or postgres://…")
 	}
 	if u, err := url.Parse(c.OIDC.Issuer); c.OIDC.Issuer != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-		bad("oidc.issuer", "wants http://host or https://host, not %q", c.OIDC.Issuer)
+		bad("oidc.issuer", "wants http://host or https://host, not %q", db.Masked(c.OIDC.Issuer))
 	}
 	if c.BootstrapToken != "" && len(c.BootstrapToken) < 16 {
 		bad("bootstrap_token", "is shorter than 16 characters")
@@ -330,9 +335,7 @@ func redact(key string, v any) any {
 		if slices.Contains(secretKeys, key) && v != "" || seal.Sealed(v) {
 			return "***"
 		}
-		if u, err := url.Parse(v); err == nil && u.User != nil {
-			return u.Redacted()
-		}
+		return db.Masked(v)
 	}
 	return v
 }

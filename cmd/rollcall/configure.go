@@ -12,26 +12,30 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 )
 
-// configureSources gives the sources of the configuration file the priority and the authority that stand there.
+// configureSources gives the sources of the configuration file the priority, the authority and the correlation that stand there.
 func (a *app) configureSources(ctx context.Context) error {
 	for _, l := range a.cfg.LDAP {
-		a.configureSource(ctx, l.Name, l.Priority, l.Authority)
+		a.configureSource(ctx, l.Name, l.Priority, l.Authority, l.Correlate)
 	}
 	for _, h := range a.cfg.HRFeeds {
-		a.configureSource(ctx, h.Name, h.Priority, h.Authority)
+		a.configureSource(ctx, h.Name, h.Priority, h.Authority, h.Correlate)
 	}
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func (a *app) configureSource(ctx context.Context, name string, priority int, authority []string) {
+func (a *app) configureSource(ctx context.Context, name string, priority int, authority, correlate []string) {
 	source, err := a.people.SourceByName(ctx, name)
 	if err == nil {
 		_, err = a.people.Configure(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
-			directory.ConfigureSource{Source: source.ID, Priority: &priority, Authority: &authority})
+			directory.ConfigureSource{Source: source.ID, Priority: &priority, Authority: &authority, Correlate: &correlate})
+	}
+	if err == nil && !slices.Equal(source.Correlate, correlate) {
+		a.log.WarnContext(ctx, "new records of the source are joined by other fields from now on; those that are there keep their person, and pairs that may be one person are work items",
+			"source", name, "correlate", correlate, "before", source.Correlate)
 	}
 	if err != nil && ctx.Err() == nil {
-		a.log.ErrorContext(ctx, "source keeps its former priority and authority", "source", name, "error", err)
+		a.log.ErrorContext(ctx, "source keeps its former priority, authority and correlation", "source", name, "error", err)
 	}
 }
 

@@ -138,10 +138,14 @@ func redact(err error, dsn string) error {
 	if perr != nil {
 		return errors.New("the address cannot be parsed")
 	}
-	if secret, ok := u.User.Password(); ok && secret != "" && strings.Contains(err.Error(), secret) {
-		return errors.New(strings.ReplaceAll(err.Error(), secret, "***"))
+	text := err.Error()
+	for _, secret := range secretsOf(u) {
+		text = strings.ReplaceAll(text, secret, "***")
 	}
-	return err
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
 }
 
 func openGorm(ctx context.Context, open func(dsn string) (*sql.DB, error), dsn string, conns int, dialector func(*sql.DB) gorm.Dialector) (*gorm.DB, error) {
