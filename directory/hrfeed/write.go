@@ -29,13 +29,24 @@ type step struct {
 // write makes what was gathered so, those first who lose their access at once. In a preview it only looks.
 func (j *job) write() error {
 	units := j.units.changes(j.source)
+	vetoed, err := j.Store.Vetoed(j.ctx, j.source.ID)
+	if err != nil {
+		return err
+	}
 	var now, later, rest []step
 	for _, p := range j.sorted() {
 		outcome := j.outcome(p)
-		if outcome == "" {
-			continue
+		contradicts := vetoed[p.before.Person] && p.live && p.rec.Active && !p.deleted && p.ended == nil
+		if contradicts {
+			j.rep.note(Finding{Line: p.line, Key: p.key, Code: "veto", Text: "the person was terminated at once and stays out: the file lifts no veto, an administrator does"})
 		}
 		put := step{directory.PutRecord{Record: p.rec}, p}
+		if outcome == "" {
+			if contradicts { // said once more: noted on the veto
+				rest = append(rest, put)
+			}
+			continue
+		}
 		switch {
 		case p.deleted:
 			now = append(now, step{directory.DeleteRecord{Source: j.source.ID, Key: p.key}, p})

@@ -107,6 +107,7 @@ export const feed = {
     over: "The last day is over; a new employment is a hire.",
     own_manager: "Nobody is their own manager; it was left empty.",
     not_planned: "This cannot be planned ahead; it was left as it is.",
+    veto: "They were terminated at once and stay out: no file lifts that, an administrator does.",
     lost_zeros: "Leading zeros were lost, as spreadsheets do: it is not guessed whom it means.",
     long_row: "The row has more cells than the header: a text that holds a separator stands in quotes.",
     other_case: "It differs from another number in capital letters alone.",
