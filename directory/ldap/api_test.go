@@ -122,7 +122,7 @@ func TestAPILooksAround(t *testing.T) {
 	if len(some.Items) != 0 {
 		t.Errorf("a filter was let in: %+v", some)
 	}
-	for _, refused := range []string{`{"mapping":{"title":"userPassword"}}`, `{"labels":{"x":"sambaNTPassword"}}`, `{"mapping":{"title":"a b"}}`, `{"mapping":{"shoe":"size"}}`} {
+	for _, refused := range []string{`{"mapping":{"title":"userPassword"}}`, `{"labels":{"x":"sambaNTPassword"}}`, `{"mapping":{"title":"a b"}}`, `{"mapping":{"shoe":"size"}}`, `{"labels":{"x":"2.5.4.35"}}`} {
 		d.call("POST", d.at+"/samples", refused, 422, nil)
 	}
 

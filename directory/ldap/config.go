@@ -133,6 +133,11 @@ func (c Config) prepare() (*prepared, error) {
 	if c.PageSize < 0 || c.PageSize > 10_000 {
 		return nil, bad("page_size", "wants 1 to 10000")
 	}
+	for key, d := range map[string]time.Duration{"timeout": c.Timeout, "page_timeout": c.PageTimeout, "poll_interval": c.PollInterval, "inventory": c.Inventory} {
+		if d < 0 {
+			return nil, bad(key, "wants a time to come")
+		}
+	}
 	p.defaults()
 	if err := p.checkNames(bad); err != nil {
 		return nil, err
@@ -198,6 +203,9 @@ func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
 				return bad(key, "%q is not a name", name)
 			}
 		}
+	}
+	if secretName(p.IDAttribute) {
+		return bad("id_attribute", "%q may hold a secret", p.IDAttribute)
 	}
 	p.fields = map[string][]string{}
 	for field, list := range defaultMapping {

@@ -149,6 +149,9 @@ func (c *conn) secure(ctx context.Context) error {
 			if errors.As(err, &answer) {
 				return fmt.Errorf("%w: the server refuses StartTLS: use ldaps:// (%s)", ErrTLS, err)
 			}
+			if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+				return fmt.Errorf("%w: the server hung up on StartTLS: where this port speaks TLS from the beginning, use ldaps:// (%s)", ErrTLS, err)
+			}
 			return err
 		}
 		if c.in.Buffered() > 0 { // plain bytes behind the answer would be taken for the server's, secured

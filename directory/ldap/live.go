@@ -25,6 +25,7 @@ const (
 	findingsMost = 50               // of one following that are kept
 	doubtsMost   = 100              // that are looked at one by one
 	cursorPause  = 5 * time.Second  // between two cursors stored for their own sake
+	listedFrom   = 10               // changes at once: from then on they are listed among the runs, as is everything that misses somebody
 	quietMost    = 10 * time.Second // of a stream, before the mark is asked for on another connection
 	stuckMost    = 60 * time.Second // during which the mark moves and the stream says nothing
 )
@@ -45,11 +46,10 @@ type session struct {
 	cursor   Cursor
 	cursorAt time.Time // when it was stored last
 	heard    time.Time
-	doubts   map[string]bool
-	doubted  time.Time // when something was last brought in
-	unsure   time.Time // since when there is a doubt
-	again    bool      // what is brought in was looked at before
-	position string    // the mark
+	doubts   map[string]time.Time // since when
+	doubted  time.Time            // when something was last brought in
+	again    bool                 // what is brought in was looked at before
+	position string               // the mark
 	askedAt  time.Time
 	movedAt  time.Time // when the mark was first seen elsewhere, and nothing heard since
 }
@@ -64,7 +64,7 @@ type word struct {
 func (s *Syncer) listen(ctx context.Context, stream Stream, reader Reader, from Cursor, due time.Time) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f := &session{s: s, reader: reader, stream: stream, in: make(chan word, 64), begun: s.now(), resumed: from != "", doubts: map[string]bool{}, cursorAt: s.now(), heard: s.now(),
+	f := &session{s: s, reader: reader, stream: stream, in: make(chan word, 64), begun: s.now(), resumed: from != "", doubts: map[string]time.Time{}, cursorAt: s.now(), heard: s.now(),
 		rep: Report{Run: id.New[id.Run](), Kind: "live", StartedAt: s.now(), Outcomes: map[Class]map[directory.Outcome]int{}}}
 	if err := f.begin(ctx); err != nil {
 		return err
@@ -157,7 +157,7 @@ func (f *session) begin(ctx context.Context) error {
 		return err
 	}
 	for _, k := range doubts {
-		f.doubts[k] = true
+		f.doubts[k] = f.s.now()
 	}
 	f.mark = sp.nextMark()
 	f.s.mu.Lock()
@@ -250,7 +250,11 @@ func (f *session) apply(ctx context.Context, changes []Change) error {
 	if err != nil {
 		return err
 	}
-	t := &news{mark: f.mark, reader: f.reader, sp: sp, rep: &f.rep, at: map[string]int{}, follows: f.resumed || f.caught, again: f.again}
+	rep := &f.rep
+	if f.caught { // each can be undone by itself
+		rep = &Report{Run: id.New[id.Run](), Kind: "live", StartedAt: s.now(), Outcomes: map[Class]map[directory.Outcome]int{}}
+	}
+	t := &news{mark: f.mark, reader: f.reader, sp: sp, rep: rep, at: map[string]int{}, follows: f.resumed || f.caught, again: f.again}
 	var first time.Time
 	silent := true
 	for _, c := range changes {
@@ -267,10 +271,18 @@ func (f *session) apply(ctx context.Context, changes []Change) error {
 	if silent && len(t.unknown) == 0 && s.now().Sub(f.cursorAt) < cursorPause { // nothing else to write
 		return nil
 	}
-	doubts, err := s.apply(ctx, &f.rep, t, cursor)
+	doubts, err := s.apply(ctx, rep, t, cursor)
 	if err != nil {
 		s.space = nil // it may be ahead of what was written
 		return err
+	}
+	if rep != &f.rep {
+		f.rep.join(rep)
+		if rep.Absent > 0 || rep.Written() >= listedFrom {
+			if err := s.remember(ctx, rep); err != nil {
+				return err
+			}
+		}
 	}
 	if cursor != "" {
 		f.cursor, f.cursorAt = "", s.now()
@@ -279,11 +291,8 @@ func (f *session) apply(ctx context.Context, changes []Change) error {
 		s.mu.Unlock()
 	}
 	f.rep.Findings = f.rep.Findings[max(len(f.rep.Findings)-findingsMost, 0):]
-	if len(f.doubts) == 0 {
-		f.unsure = s.now()
-	}
 	for _, k := range doubts {
-		f.doubts[k] = true
+		f.doubts[k] = s.now()
 	}
 	f.doubted = s.now()
 	if t.reread {

@@ -27,28 +27,39 @@ func (f *session) each(ctx context.Context, fn func(*object)) error {
 	return nil
 }
 
+// due answers the doubts to be looked at: all of them after some silence, else the old ones.
+func (f *session) due(now time.Time) map[string]bool {
+	due := map[string]bool{}
+	for k, since := range f.doubts {
+		if now.Sub(f.doubted) >= doubtPause && now.Sub(since) >= doubtPause || now.Sub(since) >= doubtMost {
+			due[k] = true
+		}
+	}
+	return due
+}
+
 // review looks again at what refers to entries that were renamed or went: servers change such references, or leave them to whoever gets the
 // name, and tell of neither.
-func (f *session) review(ctx context.Context) error {
-	if len(f.doubts) > doubtsMost {
+func (f *session) review(ctx context.Context, due map[string]bool) error {
+	if len(due) > doubtsMost {
 		return errDoubt
 	}
 	s := f.s
 	var people, groups []string
 	if err := f.each(ctx, func(o *object) {
 		switch {
-		case o.boss != "" && f.doubts[o.boss], f.doubts[anybody] && o.manager != nil && o.manager.owner == nil:
+		case o.boss != "" && due[o.boss], due[anybody] && o.manager != nil && o.manager.owner == nil:
 			people = append(people, o.key)
-		case f.doubts[anybody] && len(o.waits) > 0:
+		case due[anybody] && len(o.waits) > 0:
 			groups = append(groups, o.key)
 		}
 	}); err != nil {
 		return err
 	}
-	if f.doubts[anybody] && len(people)+len(groups) > doubtsMost {
+	if due[anybody] && len(people)+len(groups) > doubtsMost {
 		return errDoubt
 	}
-	for k := range f.doubts {
+	for k := range due {
 		if k == anybody {
 			continue
 		}
@@ -78,7 +89,7 @@ func (f *session) review(ctx context.Context) error {
 			changes = append(changes, Change{Op: OpUpsert, Object: o, At: s.now()})
 		}
 	}
-	done := slices.Collect(maps.Keys(f.doubts))
+	done := slices.Collect(maps.Keys(due))
 	if len(changes) > 0 {
 		f.again = true
 		err := f.apply(ctx, changes)

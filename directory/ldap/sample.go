@@ -20,8 +20,12 @@ func Fields() []string {
 		"cost_center", "given_name", "family_name", "phone", "mobile", "locale", "time_zone", "external_id"}
 }
 
-// secretName tells whether an attribute may hold a password, a key or the like. Such an attribute is shown nowhere and mapped to nothing.
+// secretName tells whether an attribute may hold a password, a key or the like; a number in place of a name may stand for any. Such an
+// attribute is shown nowhere and mapped to nothing.
 func secretName(name string) bool {
+	if name != "" && name[0] >= '0' && name[0] <= '9' {
+		return true
+	}
 	name, _, _ = strings.Cut(strings.ToLower(name), ";")
 	if strings.HasSuffix(name, "time") || strings.HasSuffix(name, "date") || strings.HasSuffix(name, "expires") || slices.Contains(statusAttributes, name) {
 		return false // pwdChangedTime, pwdLastSet's kin: when, not what

@@ -52,6 +52,17 @@ func (r Report) Written() int {
 	return n
 }
 
+// join adds what another did.
+func (r *Report) join(other *Report) {
+	for class, outcomes := range other.Outcomes {
+		for outcome, n := range outcomes {
+			r.tally(class, outcome, n)
+		}
+	}
+	r.Absent += other.Absent
+	r.Findings = append(r.Findings, other.Findings...)
+}
+
 func (r *Report) find(severity Severity, code, format string, args ...any) {
 	r.Findings = append(r.Findings, Finding{Severity: severity, Code: code, Text: fmt.Sprintf(format, args...)})
 }

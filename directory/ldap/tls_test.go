@@ -38,6 +38,7 @@ func TestTLS(t *testing.T) {
 		{"other authority, StartTLS", func(c *ldap.Config) { c.URL, c.CAFile = s.URL, s.OtherCA }, ldap.ErrTLS, "set ca_file"},
 		{"other name", func(c *ldap.Config) { c.ServerName = "ldap.other.example" }, ldap.ErrTLS, "server_name"},
 		{"alias", func(c *ldap.Config) { c.ServerName = "ldap.corp.example" }, nil, ""},
+		{"StartTLS on the port of ldaps", func(c *ldap.Config) { c.URL = "ldap://127.0.0.1:" + port }, ldap.ErrTLS, "use ldaps://"},
 		{"ldaps on the plain port", func(c *ldap.Config) { c.URL = strings.Replace(s.URL, "ldap://", "ldaps://", 1) }, ldap.ErrTLS, "usually 636"},
 		{"wrong password", func(c *ldap.Config) { c.Password = canary }, ldap.ErrLogin, "bind_dn or password is wrong"},
 	} {
@@ -125,6 +126,10 @@ func TestConfig(t *testing.T) {
 		{func(c *ldap.Config) { c.Mapping = map[string]string{"title": "a)(b=*"} }, "mapping.title"},
 		{func(c *ldap.Config) { c.Labels = map[string]string{"x": "a)"} }, "labels.x"},
 		{func(c *ldap.Config) { c.PageSize = -1 }, "page_size"},
+		{func(c *ldap.Config) { c.Inventory = -time.Second }, "inventory"},
+		{func(c *ldap.Config) { c.Timeout = -time.Second }, "timeout"},
+		{func(c *ldap.Config) { c.IDAttribute = "userPassword" }, "id_attribute"},
+		{func(c *ldap.Config) { c.Labels = map[string]string{"x": "2.5.4.35"} }, "labels.x"},
 	} {
 		c := good
 		row.alter(&c)

@@ -22,8 +22,8 @@ func (f *session) verified(at time.Time) {
 // beat looks at doubts, and after a stream that is silent.
 func (f *session) beat(ctx context.Context) error {
 	now := f.s.now()
-	if f.caught && len(f.doubts) > 0 && (now.Sub(f.doubted) >= doubtPause || now.Sub(f.unsure) >= doubtMost) {
-		if err := f.review(ctx); err != nil {
+	if due := f.due(now); f.caught && len(due) > 0 {
+		if err := f.review(ctx, due); err != nil {
 			return err
 		}
 	}

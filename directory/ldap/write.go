@@ -24,12 +24,13 @@ type writer struct {
 	rep     *Report
 	aside   []step // people whose login somebody else has in the store
 	refused map[Class]int
-	doubts  []string // noted with the first steps
+	doubts  []string         // noted with the first steps
+	unsure  map[*object]bool // noted with their rows
 }
 
 // write brings everything the pass found into the store.
 func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Change) error {
-	w := &writer{s: s, sp: p.sp, rep: p.rep, refused: map[Class]int{}}
+	w := &writer{s: s, sp: p.sp, rep: p.rep, refused: map[Class]int{}, unsure: p.unsure}
 	if !p.whole {
 		w.doubts = p.doubts()
 	}
@@ -124,6 +125,13 @@ func (w *writer) flush(ctx context.Context, steps []step, end func() []directory
 			}
 			if err := addDoubts(tx, w.s.Source.ID, w.doubts); err != nil {
 				return err
+			}
+			for _, o := range rows {
+				if w.unsure[o] {
+					if err := addDoubts(tx, w.s.Source.ID, []string{itself + o.key}); err != nil {
+						return err
+					}
+				}
 			}
 			return storeObjects(tx, w.s.Source.ID, rows, gone)
 		}})
