@@ -60,7 +60,7 @@ type FreezeCause string
 // The causes.
 const (
 	CauseDisabled FreezeCause = "disabled" // a source said active=false
-	CauseDeleted  FreezeCause = "deleted"  // a source deleted the last record
+	CauseDeleted  FreezeCause = "deleted"  // a source deleted the last record, or one that kept the person out
 	CausePending  FreezeCause = "pending"  // not started yet
 	CauseEnded    FreezeCause = "ended"    // the planned end
 	CauseLeave    FreezeCause = "leave"    // on leave

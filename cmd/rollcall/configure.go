@@ -67,13 +67,15 @@ type configuration struct {
 		Op     string `json:"op"`
 		Role   string `json:"role"`
 	} `json:"memberships"`
-	More int `json:"more,omitempty"`
+	More int    `json:"more,omitempty"`
+	Note string `json:"note,omitempty"`
 }
 
 func configureCommand() *cobra.Command {
-	c := &cobra.Command{Use: "configure SOURCE", Short: "Say what another priority or authority of a source would change; with --confirm do it", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "configure SOURCE", Short: "Say what another priority, authority or correlation of a source would change; with --confirm do it", Args: cobra.ExactArgs(1)}
 	priority := c.Flags().Int("priority", 0, "the lower wins, among sources of the same authority; 0: as it is")
 	authority := c.Flags().StringSlice("authority", nil, "what its word counts for before that of others: employment, org, job, manager, name, login, contact, region, labels, single attributes; everything")
+	correlate := c.Flags().StringSlice("correlate", nil, "fields by which a new record joins a person another source knows: employee_number, external_id")
 	confirm := c.Flags().Bool("confirm", false, "do it")
 	return remote(c, func(w io.Writer, r configuration) {
 		for _, m := range r.Memberships {
@@ -84,6 +86,9 @@ func configureCommand() *cobra.Command {
 		}
 		for _, field := range slices.Sorted(maps.Keys(r.Fields)) {
 			fmt.Fprintf(w, "%s\tof %d people\n", field, r.Fields[field])
+		}
+		if r.Note != "" {
+			fmt.Fprintln(w, r.Note)
 		}
 		verb := "would differ; --confirm does it"
 		if !r.DryRun {
@@ -105,6 +110,9 @@ func configureCommand() *cobra.Command {
 				*authority = directory.AuthorityGroups()
 			}
 			body["authority"] = append([]string{}, *authority...)
+		}
+		if c.Flags().Changed("correlate") {
+			body["correlate"] = append([]string{}, *correlate...)
 		}
 		return r, api.do(c.Context(), "PATCH", path, body, &r)
 	})
