@@ -33,24 +33,39 @@ func (r *Reactor) Foresee(tx *db.Tx, people []id.Person) ([]PlannedChange, error
 			return nil, a.err
 		}
 		for _, s := range a.steps {
-			p := PlannedChange{Person: a.person, Group: c.key(s.Group), Op: s.Op, Role: s.Role, Cause: s.cause, Reasons: reasonTexts(s.Add), At: s.at()}
-			switch s.Op {
-			case OpRemove:
-				p.Role, p.Reasons = s.Before.Role, reasonTexts(s.End)
-			case OpRole:
-				p.Before = s.Before.Role
-			case OpReasons:
-				if !p.At.IsZero() {
-					p.Op, p.Role, p.Cause, p.Reasons = OpRemove, s.Before.Role, CausePlanned, reasonTexts(s.End)
-				}
-			}
-			out = append(out, p)
+			out = append(out, s.foreseen(a.person, c.key(s.Group))...)
 		}
 	}
 	slices.SortFunc(out, func(a, b PlannedChange) int {
-		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Group, b.Group))
+		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.Group, b.Group), a.At.Compare(b.At))
 	})
 	return out, nil
+}
+
+// foreseen says a step as whoever reads a preview means it: what a membership gets that is planned, a beginning or an end, stands there
+// with its instant.
+func (s step) foreseen(person id.Person, group string) []PlannedChange {
+	p := PlannedChange{Person: person, Group: group, Op: s.Op, Role: s.Role, Cause: s.cause, Reasons: reasonTexts(s.Add), At: s.Begins}
+	before, ends := closes(s.Before.Reasons), closes(standing(s))
+	switch s.Op {
+	case OpRemove: // one that has not begun is lost when it would have
+		p.Role, p.Reasons, p.At = s.Before.Role, reasonTexts(s.End), s.Before.Begins
+		return []PlannedChange{p}
+	case OpRole:
+		p.Before = s.Before.Role
+	case OpReasons:
+		if !s.Begins.IsZero() && !s.Begins.Equal(s.Before.Begins) {
+			p.Op = OpAdd
+		} else if p.At = (time.Time{}); !ends.IsZero() && !ends.Equal(before) {
+			p.Op, p.Role, p.Cause, p.Reasons, p.At = OpRemove, s.Before.Role, CausePlanned, reasonTexts(s.End), ends
+			return []PlannedChange{p}
+		}
+	}
+	if ends.IsZero() || ends.Equal(before) {
+		return []PlannedChange{p}
+	}
+	over := PlannedChange{Person: person, Group: group, Op: OpRemove, Role: s.Role, Cause: CausePlanned, Reasons: reasonTexts(s.Add), At: ends}
+	return []PlannedChange{p, over}
 }
 
 // FormerGrant is a reason that was given by hand and is over.

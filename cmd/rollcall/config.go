@@ -208,6 +208,9 @@ func resolve(v any, env map[string]string, path string) (any, error) {
 				}
 				continue
 			}
+			if own, both := v[name]; both && own != "" && own != nil {
+				return nil, fmt.Errorf("%s and %s stand there together: which one counts?", strings.TrimPrefix(path+"."+name, "."), key)
+			}
 			text, err := os.ReadFile(fmt.Sprint(value))
 			if err != nil {
 				return nil, fmt.Errorf("%s.%s: %w", path, key, err)

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -32,8 +34,18 @@ func write(c *cobra.Command, v any, table func(io.Writer)) error {
 		}
 		return yaml.NewEncoder(c.OutOrStdout()).Encode(plain)
 	case "table":
-		table(c.OutOrStdout())
-		return nil
+		var text bytes.Buffer
+		table(&text)
+		_, err := c.OutOrStdout().Write(bytes.Map(harmless, text.Bytes()))
+		return err
 	}
 	return fmt.Errorf("--output %q is not one of table, json, yaml", form)
+}
+
+// harmless leaves out what moves the cursor, colours the screen or turns letters round: names of people may hold anything.
+func harmless(r rune) rune {
+	if unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r) {
+		return -1
+	}
+	return r
 }

@@ -1,7 +1,6 @@
 package hrfeed
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -122,6 +121,8 @@ func (f *Feeds) tell(rep Report, o Order, err error) {
 	args := []any{"source", rep.Source, "run", rep.Run, "kind", string(rep.Kind), "preview", rep.Preview, "rows", rep.Counts.Rows, "refused", rep.Counts.Refused,
 		"written", rep.Counts.written(), "absent", rep.Counts.Absent, "origin", o.File.Origin, "seconds", rep.Seconds}
 	switch {
+	case err == nil && !rep.Again.IsZero():
+		f.Log.Info("personnel file taken before", "source", rep.Source, "run", rep.Run, "origin", o.File.Origin)
 	case err == nil:
 		f.Log.Info("personnel file taken", args...)
 	case atFault(err) || errors.Is(err, ErrReplayed):
@@ -189,8 +190,8 @@ type job struct {
 
 func (j *job) run() error {
 	if j.order.message != "" {
-		if again, err := j.replayed(j.ctx, j.source.ID, j.order.message); err != nil || again {
-			return cmp.Or(err, ErrReplayed)
+		if again, err := j.replayed(); err != nil || again {
+			return err
 		}
 	}
 	var err error

@@ -30,7 +30,7 @@ func secretOf(secret string) ([]byte, error) {
 	encoded, ok := strings.CutPrefix(secret, secretPrefix)
 	raw, err := base64.StdEncoding.DecodeString(encoded)
 	if !ok || err != nil || len(raw) < 24 || len(raw) > 64 {
-		return nil, fmt.Errorf("%w: wants %s and 24 to 64 bytes in base64", ErrMapping, secretPrefix)
+		return nil, fmt.Errorf("wants %s and 24 to 64 bytes in base64", secretPrefix)
 	}
 	return raw, nil
 }

@@ -112,7 +112,7 @@ type Change struct {
 	Now    any    `json:"now"`
 }
 
-// Loss is a membership that ends by what a file says.
+// Loss is a membership that ends, or in Report.Gains begins, by what a file says.
 type Loss struct {
 	Person string    `json:"person"`
 	Name   string    `json:"name"`
@@ -159,6 +159,7 @@ type Report struct {
 	Unknown  []string  `json:"unknown_columns" nullable:"false"`
 	People   []Diff    `json:"people" nullable:"false" doc:"what differs, the first 1000 people"`
 	Losses   []Loss    `json:"losses,omitempty" doc:"of a preview: memberships that would end"`
+	Gains    []Loss    `json:"gains,omitempty" doc:"of a preview: memberships that would begin"`
 	Error    string    `json:"error,omitempty" doc:"why the whole file was refused"`
 	Complete bool      `json:"complete" doc:"whoever a full file does not name is missing"`
 }

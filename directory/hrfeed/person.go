@@ -23,6 +23,12 @@ type person struct {
 	accepted bool // at least one row was taken
 }
 
+// out tells whether somebody who had access has none any more: they are switched off, or their last day is over.
+func (p *person) out(now time.Time) bool {
+	over := func(r directory.Record) bool { return !r.Active || !r.EndAt.IsZero() && !r.EndAt.After(now) }
+	return !over(p.before) && over(p.rec)
+}
+
 // problem is why a row is not taken.
 type problem struct{ code, text string }
 
@@ -77,8 +83,21 @@ func (e *editor) take(p *person, in intent) *problem {
 		*p = was
 		return wrong
 	}
+	if late := afterEnd(p.rec); p.live && !late.IsZero() && !late.Equal(afterEnd(was.rec)) {
+		e.note(in, "after_end", "a move is planned for %s, and the last day is over by then", late.In(e.zoneOf(p.rec, in)).Format(time.DateOnly))
+	}
 	p.accepted, p.line, p.row = true, in.line, in.row
 	return nil
+}
+
+// afterEnd answers the first instant for which something is planned that no work is left for.
+func afterEnd(r directory.Record) time.Time {
+	for _, s := range r.Planned {
+		if !r.EndAt.IsZero() && !s.At.Before(r.EndAt) {
+			return s.At
+		}
+	}
+	return time.Time{}
 }
 
 func (e *editor) apply(p *person, in intent) *problem {
@@ -286,6 +305,8 @@ func (e *editor) rescind(p *person, in intent, zone *time.Location) *problem {
 		p.live, p.deleted = false, true
 	case !p.rec.Active:
 		return because("over", "they were ended at once; a new employment is a hire")
+	case len(p.rec.Planned) > 0:
+		e.note(in, "nothing_planned", "no end is planned; a move is, for %s: say that day as effective to take it back", p.rec.Planned[0].At.In(zone).Format(time.DateOnly))
 	default:
 		e.note(in, "nothing_planned", "no end is planned; there is nothing to take back")
 	}

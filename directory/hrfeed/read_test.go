@@ -279,12 +279,13 @@ func TestDates(t *testing.T) {
 		{in: cell{text: "长期"}, want: "none"},
 		{in: cell{text: "9999-12-31"}, want: "none"},
 		{in: cell{text: "-"}, want: "none"},
-		{in: cell{text: "46027", sort: number, serial: true}, want: "2026-01-05"},
-		{in: cell{text: "46027.75", sort: number, serial: true}, want: "2026-01-05 18:00 there"},
-		{in: cell{text: "44565", sort: number, serial: true, epoch1904: true}, want: "2026-01-05"},
+		{in: cell{text: "46027", sort: number, serial: true}, want: "by which Excel keeps a day"},
+		{in: cell{text: "46027", sort: number, serial: true, dated: true}, want: "2026-01-05"},
+		{in: cell{text: "46027.75", sort: number, serial: true, dated: true}, want: "2026-01-05 18:00 there"},
+		{in: cell{text: "44565", sort: number, serial: true, dated: true, epoch1904: true}, want: "2026-01-05"},
 		{in: cell{text: "20260105", sort: number, serial: true}, want: "2026-01-05"},
 		{in: cell{text: "46027", sort: number}, want: "a number is no date"},
-		{in: cell{text: "60", sort: number, serial: true}, want: "no day of our time"},
+		{in: cell{text: "60", sort: number, serial: true, dated: true}, want: "no day of our time"},
 		{in: cell{text: "#N/A", sort: broken}, want: "error of the workbook"},
 	} {
 		if c.in.sort == missing {
@@ -381,7 +382,7 @@ func FuzzDate(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string, numeric bool) {
 		c := cell{text: value, sort: text}
 		if numeric {
-			c.sort, c.serial = number, true
+			c.sort, c.serial, c.dated = number, true, true
 		}
 		m, err := readDate(c, "")
 		if err == nil && m.said && !m.clear && (m.at.Year() < 1899 || m.at.Year() > 2201) {

@@ -76,13 +76,13 @@ func (j *job) note(tx *db.Tx, failed error, findings []byte) error {
 		j.source.ID, j.source.ID, filesKept).Error; err != nil {
 		return fmt.Errorf("forget findings: %w", err)
 	}
-	if j.order.message == "" {
+	if j.order.message == "" || failed != nil { // what was refused as a whole may be said again, mended
 		return nil
 	}
 	if err := tx.Exec("delete from hr_messages where at < ?", r.At.Add(-messageKept).UnixMicro()).Error; err != nil {
 		return fmt.Errorf("forget messages: %w", err)
 	}
-	if err := tx.Exec("insert into hr_messages (source_id, message_id, at) values (?, ?, ?)", j.source.ID, j.order.message, r.At.UnixMicro()).Error; err != nil {
+	if err := tx.Exec("insert into hr_messages (source_id, message_id, run_id, at) values (?, ?, ?, ?)", j.source.ID, j.order.message, r.Run, r.At.UnixMicro()).Error; err != nil {
 		if db.IsDuplicate(err) {
 			return ErrReplayed
 		}
@@ -94,12 +94,23 @@ func (j *job) note(tx *db.Tx, failed error, findings []byte) error {
 // messageKept is how long ids of messages are remembered: longer than their timestamps count.
 const messageKept = 24 * time.Hour
 
-func (f *Feeds) replayed(ctx context.Context, source id.Source, message string) (bool, error) {
-	var n int
-	if err := f.DB.Read(ctx).Raw("select count(*) from hr_messages where source_id = ? and message_id = ?", source, message).Scan(&n).Error; err != nil {
+// replayed looks whether a message of this id was taken before. The same one again is answered with what came of it, and nothing is
+// done; another one under its id is ErrReplayed.
+func (j *job) replayed() (bool, error) {
+	var rows []fileRow
+	query := `select f.* from hr_messages m left join hr_files f on f.id = m.run_id where m.source_id = ? and m.message_id = ?`
+	if err := j.DB.Read(j.ctx).Raw(query, j.source.ID, j.order.message).Scan(&rows).Error; err != nil {
 		return false, fmt.Errorf("read messages: %w", err)
 	}
-	return n > 0, nil
+	if len(rows) == 0 {
+		return false, nil
+	}
+	before := rows[0]
+	if before.Sha256 != j.rep.SHA256 {
+		return true, ErrReplayed
+	}
+	j.rep.Run, j.rep.Kind, j.rep.Counts, j.rep.Again = string(before.ID), before.Kind, before.Counts.V, before.At.Time
+	return true, nil
 }
 
 // saved answers the mapping that an administrator saved, and when; zero where none did.

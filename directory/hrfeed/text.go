@@ -1,15 +1,20 @@
 package hrfeed
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Text says a report in words, the counts first.
 func (r Report) Text() string {
 	var b strings.Builder
-	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line := func(format string, args ...any) { fmt.Fprintln(&b, printable(fmt.Sprintf(format, args...))) }
 	switch {
 	case r.Error != "":
 		line("refused: %s", r.Error)
@@ -42,8 +47,17 @@ func (r Report) Text() string {
 	for _, d := range r.People {
 		line("%s", d.text())
 	}
-	for _, l := range r.Losses {
-		line("loses %s (%s): %s %s", l.Group, l.Role, l.Name, l.Person)
+	for _, part := range []struct {
+		word string
+		list []Loss
+	}{{"loses", r.Losses}, {"gets", r.Gains}} {
+		for _, l := range part.list {
+			at := ""
+			if !l.At.IsZero() {
+				at = " at " + l.At.UTC().Format(time.RFC3339)
+			}
+			line("%s %s (%s)%s: %s %s", part.word, l.Group, l.Role, at, l.Name, l.Person)
+		}
 	}
 	return b.String()
 }
@@ -76,7 +90,55 @@ func (d Diff) text() string {
 		if i == 0 {
 			sign = ":"
 		}
-		out += fmt.Sprintf("%s %s %v → %v", sign, f.Field, f.Before, f.Now)
+		out += fmt.Sprintf("%s %s %s → %s", sign, f.Field, inWords(f.Before), inWords(f.Now))
 	}
 	return out
+}
+
+// inWords says a value of a record, as it is here or as JSON carried it.
+func inWords(v any) string {
+	raw, err := json.Marshal(v)
+	var plain any
+	if err != nil || json.Unmarshal(raw, &plain) != nil {
+		return "?"
+	}
+	return sayValue(plain)
+}
+
+func sayValue(v any) string {
+	var parts []string
+	separator := ", "
+	switch v := v.(type) {
+	case nil:
+	case bool:
+		return map[bool]string{true: "yes", false: "no"}[v]
+	case []any:
+		separator = "; "
+		for _, one := range v {
+			parts = append(parts, sayValue(one))
+		}
+	case map[string]any:
+		if at, planned := v["at"].(string); planned && v["set"] != nil {
+			return "from " + at + " " + sayValue(v["set"])
+		}
+		if value, is := v["value"].(string); is {
+			return value
+		}
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, name+" "+sayValue(v[name]))
+		}
+	default:
+		parts = append(parts, fmt.Sprint(v))
+	}
+	return cmp.Or(strings.Join(parts, separator), "nothing")
+}
+
+// printable takes out what moves the cursor, colours the screen or turns letters round: a name may hold anything.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029' {
+			return -1
+		}
+		return r
+	}, s)
 }

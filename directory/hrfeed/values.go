@@ -151,6 +151,8 @@ func readSerial(c cell) (moment, error) {
 	switch {
 	case err != nil:
 		return moment{}, errors.New("it is no date")
+	case c.serial && !c.dated:
+		return moment{}, errSerial
 	case !c.serial:
 		return moment{}, errors.New("a number is no date; write 2026-01-31")
 	case f < 61 || f > 109574: // up to 2199; 60 is a day that never was

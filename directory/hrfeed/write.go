@@ -53,7 +53,7 @@ func (j *job) write() error {
 		case p.ended != nil && p.known:
 			now = append(now, step{*p.ended, p})
 			rest = append(rest, put)
-		case !p.rec.Active && p.before.Active:
+		case p.known && p.out(j.rep.At):
 			now = append(now, put)
 		default:
 			rest = append(rest, put)
@@ -79,11 +79,35 @@ func (j *job) write() error {
 			}
 		}
 	}
-	for _, key := range j.absent {
-		j.rep.tell(Diff{Key: key, Outcome: "absent"})
-	}
+	return j.tellAbsent()
+}
+
+// tellAbsent reports whom a full file misses.
+func (j *job) tellAbsent() error {
 	j.rep.Counts.Absent = len(j.absent)
+	who := j.persons()
+	told := j.absent[:min(len(j.absent), maxTold)]
+	people := make([]id.Person, len(told))
+	for i, key := range told {
+		people[i] = who[key]
+	}
+	names, err := j.Store.Names(j.ctx, people)
+	if err != nil {
+		return err
+	}
+	for _, key := range told {
+		j.rep.tell(Diff{Key: key, Name: names[who[key]], Outcome: "absent"})
+	}
 	return nil
+}
+
+// persons answers who has which key.
+func (j *job) persons() map[string]id.Person {
+	who := map[string]id.Person{}
+	for _, k := range j.keys {
+		who[k.Key] = k.Person
+	}
+	return who
 }
 
 // sorted answers the people of the file in order of their last row.
@@ -118,7 +142,7 @@ func (j *job) outcome(p *person) string {
 			d.Fields = append(d.Fields, Change{Field: f.Name, Before: f.Before, Now: f.Now})
 		}
 		switch {
-		case p.ended != nil || p.before.Active && !p.rec.Active: // ended is ended, whatever else the file says of them
+		case p.ended != nil || p.out(j.rep.At): // ended is ended, whatever else the file says of them
 			d.Outcome = "ended"
 			c.Ended++
 		case len(d.Fields) > 0:
@@ -194,7 +218,7 @@ func (j *job) refused(err error, part []step) (int, bool) {
 		switch {
 		case !p.known:
 			c.New--
-		case p.before.Active && !p.rec.Active:
+		case p.out(j.rep.At):
 			c.Ended--
 		default:
 			c.Changed--
@@ -208,17 +232,13 @@ func (j *job) refused(err error, part []step) (int, bool) {
 
 // preview tries a part after the other and takes each back. Units stand before every part, which would not be there else.
 func (j *job) preview(units []directory.Change, steps []step) error {
-	j.rep.Counts.Absent = len(j.absent)
-	for _, key := range j.absent {
-		j.rep.tell(Diff{Key: key, Outcome: "absent"})
+	if err := j.tellAbsent(); err != nil {
+		return err
 	}
 	if j.source.Mode != directory.ModeLive { // nobody follows yet: `source preview` shows the whole stage
 		return nil
 	}
-	who := map[string]id.Person{}
-	for _, k := range j.keys {
-		who[k.Key] = k.Person
-	}
+	who := j.persons()
 	for part := range slices.Chunk(steps, batch) {
 		if err := j.sift(part, func(part []step) error { return j.try(units, part, who) }); err != nil {
 			return err
@@ -242,7 +262,19 @@ func (j *job) try(units []directory.Change, part []step, who map[string]id.Perso
 			}
 		}
 	}
-	_, err := j.Store.Try(j.ctx, j.order.Cause, func(tx *db.Tx) error { return j.foresee(tx, people) }, changes...)
+	_, err := j.Store.Try(j.ctx, j.order.Cause, func(tx *db.Tx) error {
+		for _, s := range part {
+			if s.p == nil || s.p.known || j.Foresee == nil || len(j.rep.Gains) >= maxTold {
+				continue
+			}
+			r, err := j.Store.In(tx).RecordByKey(j.ctx, j.source.ID, s.p.key) // who is new is there now
+			if err != nil && !errors.Is(err, directory.ErrNotFound) {
+				return err
+			}
+			people = append(people, r.Person)
+		}
+		return j.foresee(tx, people)
+	}, changes...)
 	var one *directory.ChangeError
 	if errors.As(err, &one) {
 		return &directory.ChangeError{Index: one.Index - len(units), Err: one.Err}
@@ -250,7 +282,7 @@ func (j *job) try(units []directory.Change, part []step, who map[string]id.Perso
 	return err
 }
 
-// foresee gathers what these people would lose.
+// foresee gathers what these people would lose and get.
 func (j *job) foresee(tx *db.Tx, people []id.Person) error {
 	slices.Sort(people)
 	people = slices.DeleteFunc(slices.Compact(people), func(p id.Person) bool { return p == "" })
@@ -266,8 +298,9 @@ func (j *job) foresee(tx *db.Tx, people []id.Person) error {
 		return err
 	}
 	for _, c := range changes {
-		if c.Op == "remove" && len(j.rep.Losses) < maxTold {
-			j.rep.Losses = append(j.rep.Losses, Loss{Person: string(c.Person), Name: names[c.Person], Group: c.Group, Role: cmp.Or(c.Role, c.FromRole), At: c.At})
+		list := map[string]*[]Loss{"remove": &j.rep.Losses, "add": &j.rep.Gains}[c.Op]
+		if list != nil && len(*list) < maxTold {
+			*list = append(*list, Loss{Person: string(c.Person), Name: names[c.Person], Group: c.Group, Role: cmp.Or(c.Role, c.FromRole), At: c.At})
 		}
 	}
 	return nil
