@@ -44,11 +44,31 @@ func TestAnyFiles(t *testing.T) {
 			if rep.Counts.Refused > 0 { // a row may fit the second time, after those behind it
 				continue
 			}
+			if relative(string(file.Data)) {
+				continue
+			}
 			if c := again.Counts; c.written()-c.Ended > 0 {
 				rt.Fatalf("the second time: %+v\n%s\nafter\n%s\n%s", c, again.Text(), rep.Text(), file.Data)
 			}
 		}
 	})
+}
+
+// relative tells whether a file says several things of one person, one of which depends on what stood before: a withdrawal takes back, the second
+// time, what a later row had said the first time.
+func relative(file string) bool {
+	rows, depends := map[string]int{}, map[string]bool{}
+	for line := range strings.Lines(file) {
+		cells := strings.Split(line, ",")
+		rows[cells[0]]++
+		depends[cells[0]] = depends[cells[0]] || cells[1] == "撤销" || cells[1] == "删除" || cells[1] == "入职"
+	}
+	for key, n := range rows {
+		if n > 1 && depends[key] {
+			return true
+		}
+	}
+	return false
 }
 
 func anyRows(rt *rapid.T) string {
