@@ -21,6 +21,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	control *conn
+	known   []string // see know
 
 	seed      maphash.Seed
 	following sync.Mutex // held while changes are told

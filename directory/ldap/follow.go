@@ -18,13 +18,13 @@ func (cl *Client) Watch(ctx context.Context, from Cursor, emit func([]Change) er
 }
 
 // follow tells the changes in the way of the server, on a connection of its own; persist goes on after the server was caught up
-// with. Where one server is behind what was read here, the others are asked. One following at a time: 389 has crashed under
+// with. Where one server is behind what was read here, or is not believed, the others are asked. One following at a time: 389 has crashed under
 // several searches that persist.
 func (cl *Client) follow(ctx context.Context, from Cursor, persist bool, emit func([]Change) error) (cursor Cursor, err error) {
 	cl.following.Lock()
 	defer cl.following.Unlock()
 	for range cl.p.servers {
-		if cursor, err = cl.followOne(ctx, from, persist, emit); !errors.Is(err, ErrBehind) {
+		if cursor, err = cl.followOne(ctx, from, persist, emit); !errors.Is(err, ErrBehind) && !errors.Is(err, ErrImplausible) {
 			break
 		}
 		cl.next()
@@ -33,7 +33,7 @@ func (cl *Client) follow(ctx context.Context, from Cursor, persist bool, emit fu
 }
 
 func (cl *Client) followOne(ctx context.Context, from Cursor, persist bool, emit func([]Change) error) (Cursor, error) {
-	c, err := cl.dial(ctx)
+	c, err := cl.followed(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -45,7 +45,7 @@ func (cl *Client) followOne(ctx context.Context, from Cursor, persist bool, emit
 		}
 		cl.unsynced.Store(true)
 		c.close()
-		if c, err = cl.dial(ctx); err != nil {
+		if c, err = cl.followed(ctx); err != nil {
 			return "", err
 		}
 		defer c.close()

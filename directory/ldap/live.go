@@ -160,6 +160,9 @@ func (f *session) begin(ctx context.Context) error {
 		f.doubts[k] = f.s.now()
 	}
 	f.mark = sp.nextMark()
+	if wary, ok := f.stream.(interface{ know([]string) }); ok {
+		wary.know(sp.sample())
+	}
 	f.s.mu.Lock()
 	defer f.s.mu.Unlock()
 	f.epoch = f.s.epoch

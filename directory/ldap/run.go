@@ -156,6 +156,7 @@ func (s *Syncer) run(ctx context.Context, every time.Duration) error {
 	for ctx.Err() == nil {
 		if read {
 			if _, err := s.sync(ctx, trust); err != nil {
+				s.turn(err)
 				if err := sleep(ctx, pause(s.Status().Failures)); err != nil {
 					break
 				}
@@ -190,6 +191,7 @@ func (s *Syncer) run(ctx context.Context, every time.Duration) error {
 		case errors.Is(err, errElsewhere):
 			return err
 		default:
+			s.turn(err)
 			if err := sleep(ctx, s.broken(err)); err != nil {
 				break
 			}
