@@ -38,6 +38,7 @@ type EditRecord struct {
 	Key       string // in place of Link
 	IfVersion []int64
 	Edit      func(*Record) error
+	Aside     bool // it is no sign of the record's presence: an absent one stays so
 }
 
 // DeleteRecord leaves a tombstone; with the person's last live record it freezes the person. By Link an unknown or already

@@ -208,8 +208,10 @@ func (w *work) editRecord(c EditRecord) (Outcome, error) {
 	}
 	w.result[w.index] = e
 	outcome := Unchanged
-	if hash != e.hash {
-		outcome = w.replace(e, rec, hash)
+	if absent := e.after.AbsentSince; hash != e.hash {
+		if outcome = w.replace(e, rec, hash); c.Aside {
+			e.after.AbsentSince = absent
+		}
 	}
 	if outcome == Unchanged {
 		w.wait(e.after.Person, true)
@@ -317,7 +319,15 @@ func (w *work) unique(field, column string, key func(Record) string) error {
 		}
 		ref := reference{e.after.Source, now}
 		if other := mine[ref]; other != nil {
-			return &ChangeError{Index: max(e.index, other.index), Err: &ConflictError{Field: field, Link: other.after.Link}}
+			stood := func(e *entry) bool { return e.before.Link != "" && key(e.before) == now }
+			at, holder := max(e.index, other.index), other
+			switch { // who had it before is not the one to refuse, whatever else changes of it
+			case stood(other):
+				at = e.index
+			case stood(e):
+				at, holder = other.index, e
+			}
+			return &ChangeError{Index: at, Err: &ConflictError{Field: field, Link: holder.after.Link}}
 		}
 		mine[ref] = e
 		if e.before.Link == "" || key(e.before) != now {

@@ -205,17 +205,16 @@ func nameless(c directory.Change) (directory.Change, bool) {
 	return c, false
 }
 
-// again gives those who were set aside their login, where nobody has it now.
+// again gives those who were set aside their login, where nobody who is there has it now.
 func (w *writer) again(ctx context.Context) error {
 	taken := 0
 	for _, st := range w.aside {
 		st.o.named = true
-		_, err := w.s.Store.Apply(ctx, w.s.cause(w.rep, ""), st.change, directory.Alongside{Write: func(tx *db.Tx) error {
-			if err := fence(tx, w.s.Source.ID, w.s.holder(), w.s.now()); err != nil {
-				return err
-			}
-			return storeObjects(tx, w.s.Source.ID, []*object{st.o}, nil)
-		}})
+		err := w.alone(ctx, st)
+		var held *directory.ConflictError
+		if errors.As(err, &held) && held.Field == "userName" && held.Link != "" {
+			err = w.alone(ctx, st, directory.EditRecord{Source: w.s.Source.ID, Link: held.Link, Edit: letGo, Aside: true})
+		}
 		if errors.Is(err, directory.ErrExists) {
 			st.o.named = false
 			taken++
@@ -229,6 +228,26 @@ func (w *writer) again(ctx context.Context) error {
 	if taken > 0 {
 		w.rep.find(Warning, "login_taken", "%d people have a login that another record of this source still holds; they are kept without it", taken)
 	}
+	return nil
+}
+
+// alone writes one step, after what makes room for it.
+func (w *writer) alone(ctx context.Context, st step, first ...directory.Change) error {
+	_, err := w.s.Store.Apply(ctx, w.s.cause(w.rep, ""), append(first, st.change, directory.Alongside{Write: func(tx *db.Tx) error {
+		if err := fence(tx, w.s.Source.ID, w.s.holder(), w.s.now()); err != nil {
+			return err
+		}
+		return storeObjects(tx, w.s.Source.ID, []*object{st.o}, nil)
+	}})...)
+	return err
+}
+
+// letGo takes the login from a record that is absent: whoever is there has it. One that comes back goes without.
+func letGo(r *directory.Record) error {
+	if r.AbsentSince.IsZero() {
+		return fmt.Errorf("userName: %w", directory.ErrExists)
+	}
+	r.UserName = ""
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -80,17 +81,32 @@ func Start(t testing.TB, ldif io.Reader, extra ...string) *Server {
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	load := exec.Command(slapadd, "-q", "-w", "-S", "1", "-f", conf)
-	load.Stdin = ldif
-	if out, err := load.CombinedOutput(); err != nil {
-		t.Fatalf("slapadd: %v\n%s", err, out)
-	}
+	s.load(t, slapadd, ldif)
 	plain, secure := freePort(t), freePort(t)
 	s.URL, s.URLS = "ldap://127.0.0.1:"+plain, "ldaps://127.0.0.1:"+secure
 	s.args = []string{slapd, "-d", "0", "-f", conf, "-h", s.URL + " " + s.URLS}
 	s.Resume(t)
 	t.Cleanup(s.Stop)
 	return s
+}
+
+func (s *Server) load(t testing.TB, slapadd string, ldif io.Reader) {
+	t.Helper()
+	load := exec.Command(slapadd, "-q", "-w", "-S", "1", "-f", s.conf)
+	load.Stdin = ldif
+	if out, err := load.CombinedOutput(); err != nil {
+		t.Fatalf("slapadd: %v\n%s", err, out)
+	}
+}
+
+// Reload gives a server that is stopped another content; entries without entryUUID get new ones.
+func (s *Server) Reload(t testing.TB, ldif io.Reader) {
+	t.Helper()
+	store := filepath.Join(s.Dir, "db")
+	if err := errors.Join(os.RemoveAll(store), os.Mkdir(store, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	s.load(t, Tool(t, "slapadd"), ldif)
 }
 
 // Rewrite changes the configuration of a server that is stopped; it counts from Resume on. Without old, the line new is added.
