@@ -19,15 +19,16 @@ var (
 
 // The rhythm of following.
 const (
-	hourly       = time.Hour        // between two inventories
-	doubtPause   = time.Second      // of silence, before who refers to a renamed entry is looked at again
-	doubtMost    = 5 * time.Second  // of a doubt, where there is no silence
-	findingsMost = 50               // of one following that are kept
-	doubtsMost   = 100              // that are looked at one by one
-	cursorPause  = 5 * time.Second  // between two cursors stored for their own sake
-	listedFrom   = 10               // changes at once: from then on they are listed among the runs, as is everything that misses somebody
-	quietMost    = 10 * time.Second // of a stream, before the mark is asked for on another connection
-	stuckMost    = 60 * time.Second // during which the mark moves and the stream says nothing
+	hourly       = time.Hour              // between two inventories
+	doubtPause   = time.Second            // of silence, before who refers to a renamed entry is looked at again
+	doubtMost    = 5 * time.Second        // of a doubt, where there is no silence
+	findingsMost = 50                     // of one following that are kept
+	doubtsMost   = 100                    // that are looked at one by one
+	gatherMost   = 250 * time.Millisecond // of silence, while a stream catches up
+	cursorPause  = 5 * time.Second        // between two cursors stored for their own sake
+	listedFrom   = 10                     // changes at once: from then on they are listed among the runs, as is everything that misses somebody
+	quietMost    = 10 * time.Second       // of a stream, before the mark is asked for on another connection
+	stuckMost    = 60 * time.Second       // during which the mark moves and the stream says nothing
 )
 
 // session is one following of a source, from a cursor to the end of its stream.
@@ -198,6 +199,18 @@ func (f *session) take(ctx context.Context, w word) error {
 			changes = append(changes, more.changes...)
 			continue
 		default:
+		}
+		if f.caught || slices.ContainsFunc(changes, func(c Change) bool { return c.Op == OpRefreshed }) {
+			break
+		}
+		select { // until it has caught up, what comes belongs together: whoever guards against much at once is to see it at once
+		case more := <-f.in:
+			w.at = more.at
+			changes = append(changes, more.changes...)
+			continue
+		case <-time.After(gatherMost):
+		case <-ctx.Done():
+			return ctx.Err()
 		}
 		break
 	}
