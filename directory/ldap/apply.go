@@ -24,6 +24,7 @@ type news struct {
 
 	shown   []Object // a Key of "" was overtaken
 	at      map[string]int
+	between map[string][]int // where units were shown before, under other names: who came in there moves along
 	lost    []string
 	crews   []Change
 	unknown []string // named as present, and nothing is known of them
@@ -61,7 +62,14 @@ func (t *news) note(c Change) {
 }
 
 func (t *news) show(o Object) {
-	t.hide(o.Key)
+	if i, ok := t.at[o.Key]; ok && o.Class == ClassUnit && t.shown[i].Class == ClassUnit {
+		if t.between == nil {
+			t.between = map[string][]int{}
+		}
+		t.between[o.Key] = append(t.between[o.Key], i)
+	} else {
+		t.hide(o.Key)
+	}
 	t.at[o.Key] = len(t.shown)
 	t.shown = append(t.shown, o)
 	if known := t.sp.objects[o.Key]; known != nil {
@@ -75,6 +83,10 @@ func (t *news) hide(key string) {
 		t.shown[i].Key = ""
 		delete(t.at, key)
 	}
+	for _, i := range t.between[key] {
+		t.shown[i].Key = ""
+	}
+	delete(t.between, key)
 	t.lost = slices.DeleteFunc(t.lost, func(k string) bool { return k == key })
 	if len(t.crews) > 0 {
 		t.crews = slices.DeleteFunc(t.crews, func(c Change) bool { return c.Object.Key == key })
@@ -196,7 +208,7 @@ func (t *news) look(ctx context.Context) error {
 	reader, can := t.reader.(below)
 	for i, n := 0, 0; t.follows && i < len(t.shown); i++ { // it grows meanwhile: units within units are read with the first
 		o := t.shown[i]
-		if o.Key == "" || o.Class != ClassUnit || t.sp.objects[o.Key] != nil {
+		if o.Key == "" || o.Class != ClassUnit || t.sp.objects[o.Key] != nil || t.at[o.Key] != i {
 			continue
 		}
 		if n++; n > unitsMost || !can {

@@ -25,6 +25,9 @@ func TestFollowedServers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seed := uint64(time.Now().UnixNano())
+			if testing.Short() {
+				seed = 1795381469803701785 // somebody comes in under a name that the unit has in between
+			}
 			t.Logf("seed %d", seed)
 			s := start(t)
 			v := newVandal(t, s, seed)
