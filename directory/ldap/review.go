@@ -48,6 +48,10 @@ func (f *session) review(ctx context.Context, due map[string]bool) error {
 	var people, groups []string
 	if err := f.each(ctx, func(o *object) {
 		switch {
+		case due[itself+o.key] && o.class == ClassGroup:
+			groups = append(groups, o.key)
+		case due[itself+o.key]:
+			people = append(people, o.key)
 		case o.boss != "" && due[o.boss], due[anybody] && o.manager != nil && o.manager.owner == nil:
 			people = append(people, o.key)
 		case due[anybody] && len(o.waits) > 0:
@@ -60,11 +64,7 @@ func (f *session) review(ctx context.Context, due map[string]bool) error {
 		return errDoubt
 	}
 	for k := range due {
-		if k == anybody {
-			continue
-		}
-		if group, ok := strings.CutPrefix(k, itself); ok {
-			groups = append(groups, group)
+		if k == anybody || strings.HasPrefix(k, itself) {
 			continue
 		}
 		page, err := s.Store.FindGroups(ctx, directory.GroupQuery{Source: s.Source.ID, Where: directory.Compare{Column: directory.ColMember, Op: directory.Eq, Value: k}, Limit: batch, NoTotal: true, NoRaw: true})

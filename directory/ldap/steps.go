@@ -141,6 +141,9 @@ func (p *pass) personStep(o *object) (step, bool) {
 		}
 		return step{class: ClassPerson, o: o, change: directory.EditRecord{Source: p.src.ID, Key: o.key, Edit: edit.apply}}, true
 	}
+	if p.once && o.manager != nil && o.manager.owner == nil { // the manager may be on the way to another name
+		p.unsure[o] = true
+	}
 	entry := p.spool.get(ClassPerson, at)
 	entry.DN = o.dn
 	hash := p.d.entry(entry)
