@@ -248,7 +248,7 @@ func TestKilledStream(t *testing.T) {
 		stop := m.catchUp(t, cl)
 		titled(t, s, m, fmt.Sprint("before ", i))
 		end()
-		time.AfterFunc(5*time.Second, func() { _ = stop() })
+		m.until(t, "the end of the stream", func() bool { return m.err != nil })
 		if err := stop(); errors.Is(err, context.Canceled) || !errors.Is(err, ldap.ErrClosed) {
 			t.Errorf("ended with %v", err)
 		}
