@@ -30,6 +30,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
 
 // node is this server's name. There is one for now; it stays the same over a restart, so leases do too.
@@ -64,7 +65,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
 
 const (
@@ -37,6 +38,7 @@ func (a *app) routes() []httpapi.Route {
 	personnel := &hrfeed.API{Feeds: a.hr}
 	rate, burst := a.scim.Limits()
 	tree := &ldap.API{Store: a.people, Syncer: a.syncerOf, Foresee: a.foresee}
+	inbox := a.inboxAPI()
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -59,6 +61,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/me/tokens", people, "My API tokens", sess.ListMyTokens),
 		httpapi.Op("POST", "/api/v1/me/tokens", people, "Make an API token of my own", sess.CreateMyToken).Unrepeatable(),
 		httpapi.Op("DELETE", "/api/v1/me/tokens/{id}", people, "End an API token of mine", sess.RevokeMyToken),
+		httpapi.Op("GET", "/api/v1/inbox", people, "What I am told", inbox.List),
+		httpapi.Op("POST", "/api/v1/inbox/read", people, "I have read it up to here", inbox.ReadAll),
+		httpapi.Op("POST", "/api/v1/inbox/{id}/read", people, "I have read one notice", inbox.Read),
 
 		httpapi.Op("GET", "/api/v1/channels", people, "My channels", talk.ListChannels),
 		httpapi.Op("GET", "/api/v1/channels/{id}", people, "One channel", talk.Channel),
@@ -157,7 +162,7 @@ func (a *app) handler() http.Handler {
 // cases is the table of errors.
 func cases() []httpapi.Case {
 	out := append(chat.Cases(), session.Cases()...)
-	out = append(out, provisioning.Cases()...)
+	out = append(append(out, provisioning.Cases()...), notices.Cases()...)
 	return append(out, directoryCases()...)
 }
 

@@ -51,6 +51,8 @@ type (
 	Run string
 	// WorkItem is a question to a human being about two people who may be one.
 	WorkItem string
+	// Notice is one thing that somebody is told by the product itself.
+	Notice string
 )
 
 func (Person) prefix() string         { return "per_" }
@@ -73,6 +75,7 @@ func (Session) prefix() string        { return "ses_" }
 func (Request) prefix() string        { return "req_" }
 func (Run) prefix() string            { return "run_" }
 func (WorkItem) prefix() string       { return "wki_" }
+func (Notice) prefix() string         { return "ntc_" }
 
 // Typed is any id of this package.
 type Typed interface {
