@@ -20,7 +20,7 @@ type pass struct {
 	d     *digester
 	whole bool // everything was read: a name that leads to nobody is nobody's
 	raced bool // names may have changed while they were read
-	once  bool // a group that shows a name nobody has is looked at once more, before it loses anybody
+	once  bool // an entry that shows a name nobody has is looked at once more: a group before it loses anybody, a person for the manager
 
 	spool  spool
 	shown  []showing         // in the order of coming in
@@ -37,7 +37,7 @@ type pass struct {
 	left    map[*object]bool // renamed or gone: what refers to them by name may be meant for nobody now
 	tree    bool             // units came, went or moved
 	back    bool             // somebody came back
-	unsure  map[*object]bool // groups to be looked at once more
+	unsure  map[*object]bool // entries to be looked at once more
 
 	known    map[string]directory.Unit // what the store has of units that were not shown
 	mark     uint32                    // of what is shown; 0: it was marked when it was read

@@ -45,14 +45,22 @@ func (f *session) review(ctx context.Context, due map[string]bool) error {
 		return errDoubt
 	}
 	s := f.s
+	again, named := map[string]bool{}, map[string]bool{} // keys of what is to be looked at itself, and of what is referred to
+	for k := range due {
+		if key, ok := strings.CutPrefix(k, itself); ok {
+			again[key] = true
+		} else if k != anybody {
+			named[k] = true
+		}
+	}
 	var people, groups []string
 	if err := f.each(ctx, func(o *object) {
 		switch {
-		case due[itself+o.key] && o.class == ClassGroup:
+		case again[o.key] && o.class == ClassGroup:
 			groups = append(groups, o.key)
-		case due[itself+o.key]:
+		case again[o.key]:
 			people = append(people, o.key)
-		case o.boss != "" && due[o.boss], due[anybody] && o.manager != nil && o.manager.owner == nil:
+		case named[o.boss], due[anybody] && o.manager != nil && o.manager.owner == nil:
 			people = append(people, o.key)
 		case due[anybody] && len(o.waits) > 0:
 			groups = append(groups, o.key)
@@ -63,10 +71,7 @@ func (f *session) review(ctx context.Context, due map[string]bool) error {
 	if due[anybody] && len(people)+len(groups) > doubtsMost {
 		return errDoubt
 	}
-	for k := range due {
-		if k == anybody || strings.HasPrefix(k, itself) {
-			continue
-		}
+	for k := range named {
 		page, err := s.Store.FindGroups(ctx, directory.GroupQuery{Source: s.Source.ID, Where: directory.Compare{Column: directory.ColMember, Op: directory.Eq, Value: k}, Limit: batch, NoTotal: true, NoRaw: true})
 		if err != nil {
 			return err

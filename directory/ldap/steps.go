@@ -3,6 +3,8 @@ package ldap
 import (
 	"cmp"
 	"encoding/json"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -21,37 +23,21 @@ type step struct {
 func (p *pass) order() []*object {
 	var units, people, groups []*object
 	sets := map[*object]bool{}
-	add := func(o *object) {
-		if sets[o] || p.sp.objects[o.key] != o {
-			return
+	for _, some := range []iter.Seq[*object]{maps.Keys(p.units), maps.Keys(p.people), maps.Keys(p.groups), maps.Keys(p.joined), maps.Keys(p.moved), maps.Keys(p.touched)} {
+		for o := range some {
+			if sets[o] || p.sp.objects[o.key] != o {
+				continue
+			}
+			sets[o] = true
+			switch o.class {
+			case ClassUnit:
+				units = append(units, o)
+			case ClassPerson:
+				people = append(people, o)
+			case ClassGroup:
+				groups = append(groups, o)
+			}
 		}
-		sets[o] = true
-		switch o.class {
-		case ClassUnit:
-			units = append(units, o)
-		case ClassPerson:
-			people = append(people, o)
-		case ClassGroup:
-			groups = append(groups, o)
-		}
-	}
-	for o := range p.units {
-		add(o)
-	}
-	for o := range p.people {
-		add(o)
-	}
-	for o := range p.groups {
-		add(o)
-	}
-	for o := range p.joined {
-		add(o)
-	}
-	for o := range p.moved {
-		add(o)
-	}
-	for o := range p.touched {
-		add(o)
 	}
 	byKey := func(a, b *object) int { return strings.Compare(a.key, b.key) }
 	slices.SortFunc(units, func(a, b *object) int { return cmp.Or(depth(folded(a))-depth(folded(b)), byKey(a, b)) })
@@ -248,10 +234,10 @@ func (p *pass) crewStep(o *object) (step, bool) {
 // anybody stands among doubts for somebody who came back: a name that leads to nobody may have been changed to theirs meanwhile.
 const anybody = ""
 
-// itself stands among doubts, before its key, for a group that is to be looked at once more.
+// itself stands among doubts, before its key, for an entry that is to be looked at once more.
 const itself = "itself "
 
-// doubts answers the keys of what others may refer to by a name that it has no longer, and groups that show such a name.
+// doubts answers the keys of what others may refer to by a name that it has no longer, and of groups and people that show such a name.
 func (p *pass) doubts() []string {
 	out := make([]string, 0, len(p.left)+1)
 	if p.back {
