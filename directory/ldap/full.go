@@ -184,13 +184,7 @@ func (s *Syncer) disable(ctx context.Context, p *pass, keys []string, links map[
 			rows = append(rows, o)
 		}
 	}
-	changes = append(changes, directory.Alongside{Write: func(tx *db.Tx) error {
-		if err := fence(tx, s.Source.ID, s.holder(), s.now()); err != nil {
-			return err
-		}
-		return storeObjects(tx, s.Source.ID, rows, nil)
-	}})
-	done, err := s.Store.Apply(ctx, s.cause(p.rep, "disabled in the directory"), changes...)
+	done, err := s.Store.Apply(ctx, s.cause(p.rep, "disabled in the directory"), append(changes, s.alongside(rows, nil, nil))...)
 	if err != nil {
 		return err
 	}

@@ -48,9 +48,7 @@ func (s *Syncer) note(rep Report, err error) {
 	st := &s.status
 	st.Last, st.LastRun, st.LastAttempt = rep, rep.Run, rep.StartedAt
 	if err != nil {
-		st.LastError, st.LastCode = scrub(err.Error(), s.Config.Password), codeOf(err)
-		st.Failures++
-		s.Log.Warn("directory sync failed", "source", s.Source.Name, "run", rep.Run, "failures", st.Failures, "disabled", rep.Disabled, "error", st.LastError)
+		s.failing(err, true, "directory sync failed", "run", rep.Run, "disabled", rep.Disabled)
 		return
 	}
 	st.LastError, st.Failures = "", 0
@@ -264,6 +262,16 @@ func (s *Syncer) moved(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
+// failing keeps what went wrong, and answers how long to wait. It is logged where it is the first failure in a row, or always. mu is held.
+func (s *Syncer) failing(err error, always bool, what string, args ...any) time.Duration {
+	st := &s.status
+	st.LastError, st.LastCode = scrub(err.Error(), s.Config.Password), codeOf(err)
+	if st.Failures++; st.Failures == 1 || always {
+		s.Log.Warn(what, append(args, "source", s.Source.Name, "failures", st.Failures, "error", st.LastError)...)
+	}
+	return pause(st.Failures)
+}
+
 // broken notes that the stream ended, and answers how long to wait.
 func (s *Syncer) broken(err error) time.Duration {
 	s.mu.Lock()
@@ -271,21 +279,13 @@ func (s *Syncer) broken(err error) time.Duration {
 	if err == nil {
 		err = fmt.Errorf("%w: the stream ended", ErrClosed)
 	}
-	s.status.LastError, s.status.LastCode = scrub(err.Error(), s.Config.Password), codeOf(err)
 	s.status.Behind, s.status.Mode = errors.Is(err, ErrBehind), "catching up"
-	if s.status.Failures++; s.status.Failures == 1 || s.status.Behind {
-		s.Log.Warn("directory is not followed", "source", s.Source.Name, "failures", s.status.Failures, "error", s.status.LastError)
-	}
-	return pause(s.status.Failures)
+	return s.failing(err, s.status.Behind, "directory is not followed")
 }
 
 // unreachable notes that the mark could not be read, and answers how long to wait.
 func (s *Syncer) unreachable(err error) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.status.LastError, s.status.LastCode = scrub(err.Error(), s.Config.Password), codeOf(err)
-	if s.status.Failures++; s.status.Failures == 1 {
-		s.Log.Warn("directory cannot be asked for changes", "source", s.Source.Name, "error", s.status.LastError)
-	}
-	return pause(s.status.Failures)
+	return s.failing(err, false, "directory cannot be asked for changes")
 }

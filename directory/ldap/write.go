@@ -119,22 +119,13 @@ func (w *writer) flush(ctx context.Context, steps []step, end func() []directory
 		if len(rows)+len(gone)+len(changes)+len(last) == 0 {
 			return nil
 		}
-		changes = append(changes, directory.Alongside{Write: func(tx *db.Tx) error {
-			if err := fence(tx, w.s.Source.ID, w.s.holder(), w.s.now()); err != nil {
-				return err
+		doubts := slices.Clone(w.doubts)
+		for _, o := range rows {
+			if w.unsure[o] {
+				doubts = append(doubts, itself+o.key)
 			}
-			if err := addDoubts(tx, w.s.Source.ID, w.doubts); err != nil {
-				return err
-			}
-			for _, o := range rows {
-				if w.unsure[o] {
-					if err := addDoubts(tx, w.s.Source.ID, []string{itself + o.key}); err != nil {
-						return err
-					}
-				}
-			}
-			return storeObjects(tx, w.s.Source.ID, rows, gone)
-		}})
+		}
+		changes = append(changes, w.s.alongside(rows, gone, doubts))
 		applied, err := w.s.Store.Apply(ctx, w.s.cause(w.rep, ""), append(changes, last...)...)
 		if err == nil {
 			w.done(steps, at, applied, rows)
@@ -233,13 +224,22 @@ func (w *writer) again(ctx context.Context) error {
 
 // alone writes one step, after what makes room for it.
 func (w *writer) alone(ctx context.Context, st step, first ...directory.Change) error {
-	_, err := w.s.Store.Apply(ctx, w.s.cause(w.rep, ""), append(first, st.change, directory.Alongside{Write: func(tx *db.Tx) error {
-		if err := fence(tx, w.s.Source.ID, w.s.holder(), w.s.now()); err != nil {
+	_, err := w.s.Store.Apply(ctx, w.s.cause(w.rep, ""), append(first, st.change, w.s.alongside([]*object{st.o}, nil, nil))...)
+	return err
+}
+
+// alongside answers what goes into the transaction of what the store is given: the rows of entries, new doubts, and the proof that this node follows the
+// source still.
+func (s *Syncer) alongside(rows, gone []*object, doubts []string) directory.Change {
+	return directory.Alongside{Write: func(tx *db.Tx) error {
+		if err := fence(tx, s.Source.ID, s.holder(), s.now()); err != nil {
 			return err
 		}
-		return storeObjects(tx, w.s.Source.ID, []*object{st.o}, nil)
-	}})...)
-	return err
+		if err := addDoubts(tx, s.Source.ID, doubts); err != nil {
+			return err
+		}
+		return storeObjects(tx, s.Source.ID, rows, gone)
+	}}
 }
 
 // letGo takes the login from a record that is absent: whoever is there has it. One that comes back goes without.
