@@ -275,12 +275,8 @@ const maxPages = 1_000_000
 // reread reads entries below the base again by their keys, whatever their class, with attributes besides.
 func (c *conn) reread(ctx context.Context, keys []string, besides ...string) ([]entry, error) {
 	var out []entry
-	for chunk := range slices.Chunk(keys, lookupChunk) {
-		var b strings.Builder
-		for _, k := range chunk {
-			b.WriteString(keyFilter(c.idAttribute(), k))
-		}
-		p, err := c.search(ctx, request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: "(&" + c.anyClass() + "(|" + b.String() + "))", attrs: append(c.allAttributes(), besides...)})
+	for filter := range keyFilters(c.idAttribute(), keys) {
+		p, err := c.search(ctx, request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: "(&" + c.anyClass() + filter + ")", attrs: append(c.allAttributes(), besides...)})
 		if err != nil {
 			return nil, err
 		}

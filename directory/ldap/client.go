@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -205,6 +206,39 @@ func keyFilter(idAttribute, key string) string {
 	return "(" + idAttribute + "=" + goldap.EscapeFilter(key) + ")"
 }
 
+// keyFilters asks for these identities, for so many at a time as a server likes.
+func keyFilters(idAttribute string, keys []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for chunk := range slices.Chunk(keys, lookupChunk) {
+			var b strings.Builder
+			for _, k := range chunk {
+				b.WriteString(keyFilter(idAttribute, k))
+			}
+			if b.Len() > 0 && !yield(anyOf(b.String())) {
+				return
+			}
+		}
+	}
+}
+
+// anyOf makes one filter of several in a row.
+func anyOf(filters string) string { return "(|" + filters + ")" }
+
+// called asks for the people whose attributes of one of these fields hold name; empty where no attribute is read for them. Whatever name holds, it
+// is only ever compared.
+func (c *conn) called(name string, fields ...string) string {
+	var b strings.Builder
+	for _, field := range fields {
+		for _, attr := range c.p.fields[field] {
+			b.WriteString("(" + attr + "=" + goldap.EscapeFilter(name) + ")")
+		}
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "(&" + c.filter(ClassPerson) + anyOf(b.String()) + ")"
+}
+
 const lookupChunk = 100
 
 // Lookup implements Reader.
@@ -212,41 +246,14 @@ func (cl *Client) Lookup(ctx context.Context, class Class, keys []string) ([]Obj
 	var out []Object
 	err := cl.shared(ctx, func(c *conn) error {
 		out = nil
-		for chunk := range slices.Chunk(keys, lookupChunk) {
-			var b strings.Builder
-			for _, k := range chunk {
-				b.WriteString(keyFilter(c.idAttribute(), k))
-			}
-			if b.Len() == 0 {
-				continue
-			}
-			found, err := c.objects(ctx, class, "(&"+c.filter(class)+"(|"+b.String()+"))")
+		for filter := range keyFilters(c.idAttribute(), keys) {
+			found, err := c.objects(ctx, class, "(&"+c.filter(class)+filter+")")
 			if err != nil {
 				return err
 			}
 			out = append(out, found...)
 		}
 		return nil
-	})
-	return out, err
-}
-
-// Find reads the people whose login or e-mail address is exactly name: for the test of a connection. Whatever name
-// holds, it is only ever compared.
-func (cl *Client) Find(ctx context.Context, name string) ([]Object, error) {
-	var out []Object
-	err := cl.shared(ctx, func(c *conn) (err error) {
-		var b strings.Builder
-		for _, field := range []string{"user_name", "email"} {
-			for _, attr := range c.p.fields[field] {
-				b.WriteString("(" + attr + "=" + goldap.EscapeFilter(name) + ")")
-			}
-		}
-		if b.Len() == 0 {
-			return nil
-		}
-		out, err = c.objects(ctx, ClassPerson, "(&"+c.filter(ClassPerson)+"(|"+b.String()+"))")
-		return err
 	})
 	return out, err
 }

@@ -150,11 +150,11 @@ func sameAsGoLDAP(t *testing.T, s *ldaptest.Server, id string) {
 func TestInjection(t *testing.T) {
 	_, c := double(t, 5)
 	cl := client(t, c)
-	for name, want := range map[string]int{"u001": 1, "u001@corp.example": 1, "U001": 1, "nobody": 0, "": 0,
+	for name, want := range map[string]int{"u001": 1, "u001@corp.example": 1, "U001": 1, "nobody": 0,
 		"*": 0, "u00*": 0, "*)(uid=*))(|(uid=*": 0, "u001)(uid=*": 0, `\2a`: 0, "u001\x00": 0, "(&": 0} {
-		found, err := cl.Find(t.Context(), name)
+		found, err := cl.Sample(t.Context(), name, 10)
 		if err != nil || len(found) != want {
-			t.Errorf("Find(%q): %d people, %v", name, len(found), err)
+			t.Errorf("Sample(%q): %d people, %v", name, len(found), err)
 		}
 		if byKey, err := cl.Lookup(t.Context(), ldap.ClassPerson, []string{name}); err != nil || len(byKey) != 0 {
 			t.Errorf("Lookup(%q): %d people, %v", name, len(byKey), err)

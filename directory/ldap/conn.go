@@ -67,7 +67,7 @@ func dial(ctx context.Context, p *prepared, at *server) (*conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.guard(ctx, p.Timeout, func() error { return c.bind(ctx) }); err != nil {
+	if err := c.guard(ctx, p.Timeout, c.bind); err != nil {
 		c.close()
 		return nil, explain("log in at "+at.address, err, p.Password)
 	}
@@ -177,13 +177,7 @@ func (c *conn) secure(ctx context.Context) error {
 	return nil
 }
 
-func (c *conn) bind(context.Context) error {
-	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationBindRequest, nil, "")
-	op.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 3, ""))
-	op.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, c.p.BindDN))
-	op.AppendChild(octets(0, ber.ClassContext, string(c.p.Password)))
-	return c.exchange(op, tagBindAnswer)
-}
+func (c *conn) bind() error { return c.exchange(bindRequest(c.p.BindDN, c.p.Password), tagBindAnswer) }
 
 // exchange sends a request that has one answer, and answers its result.
 func (c *conn) exchange(op *ber.Packet, tag byte) error {
@@ -222,17 +216,6 @@ func (c *conn) receive() (message, error) {
 	}
 }
 
-// request is one search.
-type request struct {
-	base     string
-	scope    int
-	filter   string
-	attrs    []string
-	pageSize int // 0: without the paging control
-	cookie   string
-	controls []*ber.Packet // others
-}
-
 // page is the answer to one search. That paged and an empty cookie come together is the server's word that there is no more.
 type page struct {
 	entries    []entry
@@ -240,6 +223,24 @@ type page struct {
 	paged      bool
 	references int
 	controls   []byte // of the end
+}
+
+// parsePaging finds the paging control (RFC 2696) among the controls of an answer.
+func parsePaging(controls []byte) (cookie string, found bool, err error) {
+	value, found, err := findControl(controls, goldap.ControlTypePaging)
+	if err != nil || !found {
+		return "", false, err
+	}
+	inner, _, err := want(value, tagSequence)
+	if err != nil {
+		return "", false, err
+	}
+	_, inner, err = want(inner, 0x02) // the server's estimate
+	if err != nil {
+		return "", false, err
+	}
+	raw, _, err := want(inner, tagOctets)
+	return string(raw), err == nil, err
 }
 
 // search runs one search. With an error the page holds what came before it.
@@ -287,33 +288,4 @@ func (c *conn) ask(ctx context.Context, r request) (page, error) {
 		}
 	})
 	return p, err
-}
-
-func (r request) encode() (op *ber.Packet, controls []*ber.Packet, err error) {
-	filter, err := goldap.CompileFilter(r.filter)
-	if err != nil {
-		return nil, nil, err
-	}
-	op = ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationSearchRequest, nil, "")
-	op.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, r.base))
-	for i, n := range []int{r.scope, goldap.NeverDerefAliases, 0, 0} {
-		tag := ber.Tag(ber.TagEnumerated)
-		if i >= 2 { // size and time limit: the server's own
-			tag = ber.TagInteger
-		}
-		op.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, tag, n, ""))
-	}
-	op.AppendChild(ber.NewLDAPBoolean(ber.ClassUniversal, ber.TypePrimitive, ber.TagBoolean, false, ""))
-	op.AppendChild(filter)
-	list := ber.NewSequence("")
-	for _, name := range r.attrs {
-		list.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, name))
-	}
-	op.AppendChild(list)
-	if r.pageSize > 0 {
-		paging := goldap.NewControlPaging(uint32(r.pageSize))
-		paging.SetCookie([]byte(r.cookie))
-		controls = append(controls, paging.Encode())
-	}
-	return op, append(controls, r.controls...), nil
 }

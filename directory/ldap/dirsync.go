@@ -179,17 +179,6 @@ func parseDelta(entries []entry, raw []byte) (delta, error) {
 	return out, err
 }
 
-// critical makes a control that the server must not ignore.
-func critical(oid string, value *ber.Packet) *ber.Packet {
-	c := ber.NewSequence("")
-	c.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, oid))
-	c.AppendChild(ber.NewLDAPBoolean(ber.ClassUniversal, ber.TypePrimitive, ber.TagBoolean, true, ""))
-	if value != nil {
-		c.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, string(value.Bytes())))
-	}
-	return c
-}
-
 // branches asks for what others stand below: when such an entry moves, it alone is told.
 func (d *domain) branches() string {
 	return "(|" + d.c.filter(ClassUnit) + "(objectClass=organizationalUnit)(objectClass=container))"

@@ -149,12 +149,8 @@ func (d *domain) found(ctx context.Context, again, moved []string) ([]Object, []
 // branchesOf answers the names of those of these entries that others stand below.
 func (d *domain) branchesOf(ctx context.Context, keys []string) ([]string, error) {
 	var out []string
-	for chunk := range slices.Chunk(keys, lookupChunk) {
-		var b strings.Builder
-		for _, k := range chunk {
-			b.WriteString(keyFilter("objectguid", k))
-		}
-		p, err := d.c.search(ctx, request{base: d.root, scope: goldap.ScopeWholeSubtree, filter: "(&" + d.branches() + "(|" + b.String() + "))", attrs: []string{"1.1"}})
+	for filter := range keyFilters("objectguid", keys) {
+		p, err := d.c.search(ctx, request{base: d.root, scope: goldap.ScopeWholeSubtree, filter: "(&" + d.branches() + filter + ")", attrs: []string{"1.1"}})
 		if err != nil {
 			return nil, err
 		}
@@ -209,7 +205,7 @@ func (d *domain) memberships(ctx context.Context, entries []entry) ([]Change, er
 		for _, g := range chunk {
 			b.WriteString("(distinguishedName=" + goldap.EscapeFilter(g) + ")")
 		}
-		p, err := d.c.search(ctx, request{base: d.c.p.Base, scope: goldap.ScopeWholeSubtree, filter: "(&" + d.c.filter(ClassGroup) + "(|" + b.String() + "))", attrs: []string{"objectGUID"}})
+		p, err := d.c.search(ctx, request{base: d.c.p.Base, scope: goldap.ScopeWholeSubtree, filter: "(&" + d.c.filter(ClassGroup) + anyOf(b.String()) + ")", attrs: []string{"objectGUID"}})
 		if err != nil {
 			return nil, err
 		}

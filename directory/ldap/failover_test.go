@@ -106,7 +106,7 @@ func TestFailOver(t *testing.T) {
 func waitFor(t testing.TB, cl *ldap.Client, title string) {
 	t.Helper()
 	for range 200 {
-		found, err := cl.Find(t.Context(), "u000001")
+		found, err := cl.Sample(t.Context(), "u000001", 2)
 		if err == nil && len(found) == 1 && found[0].Attrs["title"][0] == title {
 			return
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
@@ -59,17 +58,13 @@ func (c *conn) recognize(ctx context.Context, known []string) error {
 	if len(known) == 0 {
 		return nil
 	}
-	var b strings.Builder
-	for _, k := range known {
-		b.WriteString(keyFilter(c.idAttribute(), k))
-	}
 	found := 0
-	if b.Len() > 0 {
-		p, err := c.search(ctx, request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: "(|" + b.String() + ")", attrs: []string{"1.1"}})
+	for filter := range keyFilters(c.idAttribute(), known) {
+		p, err := c.search(ctx, request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: filter, attrs: []string{"1.1"}})
 		if err != nil {
 			return err
 		}
-		found = len(p.entries)
+		found += len(p.entries)
 	}
 	if found == 0 {
 		return fmt.Errorf("%w: none of the people it shows is among the %d that are known and were asked for at %s: is it another directory, or is id_attribute changed?", ErrImplausible, len(known), c.at.address)

@@ -186,7 +186,7 @@ func TestRemembered(t *testing.T) {
 	}
 	before := w.person("u001")
 	entry := demo.Entry{DN: u001, Attributes: there.Attributes}
-	found, err := client(t, c).Find(t.Context(), "u001")
+	found, err := client(t, c).Sample(t.Context(), "u001", 2)
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%v %v", found, err)
 	}

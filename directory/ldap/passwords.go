@@ -76,15 +76,11 @@ func (a *Passwords) Account(ctx context.Context, login string) (Account, error) 
 	var found Account
 	err = a.search.shared(ctx, func(c *conn) error {
 		for _, field := range []string{"user_name", "email"} {
-			var b strings.Builder
-			for _, attr := range a.p.fields[field] {
-				b.WriteString("(" + attr + "=" + goldap.EscapeFilter(login) + ")")
-			}
-			if b.Len() == 0 {
+			filter := c.called(login, field)
+			if filter == "" {
 				continue
 			}
-			page, err := c.search(ctx, request{base: a.p.Base, scope: goldap.ScopeWholeSubtree,
-				filter: "(&" + c.filter(ClassPerson) + "(|" + b.String() + "))", attrs: []string{c.idAttribute()}})
+			page, err := c.search(ctx, request{base: a.p.Base, scope: goldap.ScopeWholeSubtree, filter: filter, attrs: []string{c.idAttribute()}})
 			if err != nil && len(page.entries) < 2 { // two are too many, whatever comes after them
 				return err
 			}
@@ -143,13 +139,9 @@ const (
 
 // bindAs sends a simple bind and answers the server's message, whatever its result.
 func (c *conn) bindAs(dn string, password Secret) (message, error) {
-	op := ber.Encode(ber.ClassApplication, ber.TypeConstructed, goldap.ApplicationBindRequest, nil, "")
-	op.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagInteger, 3, ""))
-	op.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, dn))
-	op.AppendChild(octets(0, ber.ClassContext, string(password)))
 	control := ber.NewSequence("")
 	control.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, controlPolicy))
-	if err := c.send(op, control); err != nil {
+	if err := c.send(bindRequest(dn, password), control); err != nil {
 		return message{}, err
 	}
 	m, err := c.receive()
@@ -203,37 +195,22 @@ func proved(m message, address string, password Secret) error {
 
 // policyOf reads the controls that come with the answer to a bind: whether the password has expired, and whether it must be changed.
 func policyOf(controls []byte) (expired, change bool, err error) {
-	for len(controls) > 0 {
-		var c, oid, value []byte
-		if c, controls, err = want(controls, tagSequence); err != nil {
-			return false, false, err
+	if _, expired, err = findControl(controls, controlExpired); err != nil {
+		return false, false, err
+	}
+	value, found, err := findControl(controls, controlPolicy)
+	if err == nil && found {
+		value, _, err = want(value, tagSequence)
+	}
+	for err == nil && found && len(value) > 0 {
+		var tag byte
+		var content []byte
+		if tag, content, value, err = element(value); err == nil && tag == 0x81 && len(content) == 1 { // error [1]
+			expired, change = expired || content[0] == 0, change || content[0] == 2
 		}
-		if oid, c, err = want(c, tagOctets); err != nil {
-			return false, false, err
-		}
-		if len(c) > 0 && c[0] == 0x01 { // criticality
-			if _, _, c, err = element(c); err != nil {
-				return false, false, err
-			}
-		}
-		switch string(oid) {
-		case controlExpired:
-			expired = true
-		case controlPolicy:
-			if value, _, err = want(c, tagOctets); err == nil {
-				value, _, err = want(value, tagSequence)
-			}
-			for err == nil && len(value) > 0 {
-				var tag byte
-				var content []byte
-				if tag, content, value, err = element(value); err == nil && tag == 0x81 && len(content) == 1 { // error [1]
-					expired, change = expired || content[0] == 0, change || content[0] == 2
-				}
-			}
-			if err != nil {
-				return false, false, err
-			}
-		}
+	}
+	if err != nil {
+		return false, false, err
 	}
 	return expired, change, nil
 }

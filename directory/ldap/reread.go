@@ -50,13 +50,9 @@ func (s *contentSync) complete(ctx context.Context, changes []Change) ([]Change,
 		return nil, err
 	}
 	found := map[string]Object{}
-	for chunk := range slices.Chunk(bare, lookupChunk) {
-		var b strings.Builder
-		for _, k := range chunk {
-			b.WriteString(keyFilter(s.c.root.id, k))
-		}
+	for filter := range keyFilters(s.c.root.id, bare) {
 		for _, class := range allClasses {
-			objects, err := s.side.objects(ctx, class, "(&"+s.c.filter(class)+"(|"+b.String()+"))")
+			objects, err := s.side.objects(ctx, class, "(&"+s.c.filter(class)+filter+")")
 			if err != nil {
 				return nil, err
 			}
@@ -84,7 +80,7 @@ func (c *conn) anyClass() string {
 	for _, class := range allClasses {
 		b.WriteString(c.filter(class))
 	}
-	return "(|" + b.String() + ")"
+	return anyOf(b.String())
 }
 
 // allAttributes lists what to ask for where the class is not known yet.

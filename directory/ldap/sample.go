@@ -144,16 +144,9 @@ func (cl *Client) Sample(ctx context.Context, name string, n int) ([]Object, err
 	err := cl.shared(ctx, func(c *conn) error {
 		filter := c.filter(ClassPerson)
 		if name != "" {
-			var b strings.Builder
-			for _, field := range []string{"user_name", "email"} {
-				for _, attr := range c.p.fields[field] {
-					b.WriteString("(" + attr + "=" + goldap.EscapeFilter(name) + ")")
-				}
-			}
-			if b.Len() == 0 {
+			if filter = c.called(name, "user_name", "email"); filter == "" {
 				return fmt.Errorf("%w: mapping.user_name: no attribute holds a login, so that nobody can be found by one", ErrConfig)
 			}
-			filter = "(&" + filter + "(|" + b.String() + "))"
 		}
 		id := c.idAttribute()
 		p, err := c.search(ctx, request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: filter, attrs: append([]string{"*"}, c.p.attributes(ClassPerson, id)...), pageSize: n})
