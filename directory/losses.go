@@ -86,6 +86,9 @@ func (p *writing) flushLosses() error {
 	}
 	const most = 200 // rows of a statement
 	tx := p.w.tx
+	for _, l := range p.losses {
+		p.w.lost = append(p.w.lost, Loss{l.person, l.source, l.field, l.was, l.cleared})
+	}
 	for part := range slices.Chunk(p.regained, most) {
 		var args []any
 		for _, l := range part {

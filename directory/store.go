@@ -97,7 +97,7 @@ func (s *Store) Apply(ctx context.Context, cause Cause, changes ...Change) (Appl
 const staleMost = 5
 
 // attempt makes changes in one transaction, and has look look at what then stands, where it is given, and takes all of it back.
-func (s *Store) attempt(ctx context.Context, cause Cause, look func(*db.Tx) error, changes []Change) (w *work, err error) {
+func (s *Store) attempt(ctx context.Context, cause Cause, look func(*work) error, changes []Change) (w *work, err error) {
 	transaction := s.db.Tx
 	if isBrief(changes) && look == nil && !cause.DryRun {
 		transaction = s.db.Brief
@@ -111,7 +111,7 @@ func (s *Store) attempt(ctx context.Context, cause Cause, look func(*db.Tx) erro
 			return err
 		}
 		if look != nil {
-			if err := look(tx); err != nil {
+			if err := look(w); err != nil {
 				return err
 			}
 		}
@@ -128,7 +128,7 @@ func (s *Store) Try(ctx context.Context, cause Cause, look func(*db.Tx) error, c
 	if s.Access == nil {
 		return Applied{}, ErrNoAccess
 	}
-	w, err := s.attempt(ctx, cause, look, changes)
+	w, err := s.attempt(ctx, cause, func(w *work) error { return look(w.tx) }, changes)
 	if !errors.Is(err, errDry) {
 		return Applied{}, err
 	}

@@ -55,6 +55,7 @@ type work struct {
 	contested map[id.Person]id.Source // whom a source calls active against a veto, saying nothing new: read as a whole, or repeated
 	repeated  map[id.Person]id.Source // whom a source calls active again, without anything new
 
+	lost    []Loss // by people, of what their source says of them
 	freezes []FreezeChange
 	events  []feed.Event
 	audits  []audit.Record

@@ -177,7 +177,13 @@ func (r *Reactor) complete(ctx context.Context, tx *db.Tx, c *catalog, b *Batch)
 	if b.Members, err = countMembers(tx.DB, slices.Compact(groups)); err != nil {
 		return err
 	}
-	b.Population = func(cause Cause, source id.Source) (int, error) {
+	b.Population = r.population(ctx, tx)
+	return nil
+}
+
+// population answers what Batch.Population is.
+func (r *Reactor) population(ctx context.Context, tx *db.Tx) func(Cause, id.Source) (int, error) {
+	return func(cause Cause, source id.Source) (int, error) {
 		if cause != CauseAbsence || source == "" {
 			return countPlaced(tx.DB)
 		}
@@ -187,7 +193,6 @@ func (r *Reactor) complete(ctx context.Context, tx *db.Tx, c *catalog, b *Batch)
 		}
 		return page.Total, nil
 	}
-	return nil
 }
 
 // look runs fn on one consistent state, for reading only.

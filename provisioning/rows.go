@@ -195,8 +195,17 @@ type failureRow struct {
 
 func (failureRow) TableName() string { return "failures" }
 
+type foreseenRow struct {
+	Source  id.Source
+	Run     id.Request
+	Verdict db.JSON[Verdict]
+	At      db.Instant
+}
+
+func (foreseenRow) TableName() string { return "foreseen" }
+
 // tables lists one row of every table, for the test that holds them against the migrations.
 func tables() []any {
 	return []any{versionRow{}, stateRow{}, planRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
-		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}, goLiveRow{}}
+		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}, goLiveRow{}, foreseenRow{}}
 }

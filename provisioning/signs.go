@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -45,49 +44,29 @@ func signsOf(l directory.Loss, uses map[string]bool) []Sign {
 
 // signs reads what the people of removals that nobody decided lost, and counts everybody who lost the same, but where that is counted.
 func (r *Reactor) signs(ctx context.Context, tx *db.Tx, c *catalog, removals []Removal, counted map[Sign]directory.LossCount) (Signs, error) {
-	out := Signs{Of: map[id.Person][]Sign{}, Counts: maps.Clone(counted)}
+	out := Signs{Counts: maps.Clone(counted)}
 	if out.Counts == nil {
 		out.Counts = map[Sign]directory.LossCount{}
 	}
-	var people []id.Person
-	for _, removal := range removals {
-		if removal.wanders() {
-			people = append(people, removal.Person)
+	var err error
+	if out.Of, err = r.bear(ctx, tx, c, removals); err != nil {
+		return out, err
+	}
+	for _, signs := range out.Of {
+		for _, s := range signs {
+			if _, counted := out.Counts[s]; counted {
+				continue
+			}
+			if out.Counts[s], err = r.countSign(ctx, tx, s); err != nil {
+				return out, err
+			}
 		}
 	}
-	if len(people) == 0 {
+	if !slices.ContainsFunc(removals, Removal.wanders) {
 		return out, nil
 	}
 	if err := r.signAdmins(tx, removals, out); err != nil {
 		return out, err
-	}
-	in, since := r.directory.In(tx), r.clock().Add(-Window)
-	losses, err := in.Losses(ctx, since, distinct(people))
-	if err != nil {
-		return out, fmt.Errorf("read losses: %w", err)
-	}
-	for _, l := range losses {
-		for _, s := range signsOf(l, c.uses) {
-			out.Of[l.Person] = append(out.Of[l.Person], s)
-			if _, counted := out.Counts[s]; counted {
-				continue
-			}
-			count := in.LostAttribute
-			switch {
-			case s.Was == "":
-			case s.Field == directory.LossUnit:
-				count = func(ctx context.Context, since time.Time, _ id.Source, _ string) (directory.LossCount, error) {
-					return in.LostUnit(ctx, since, s.Was)
-				}
-			default:
-				count = func(ctx context.Context, since time.Time, _ id.Source, _ string) (directory.LossCount, error) {
-					return in.LostGroup(ctx, since, s.Was)
-				}
-			}
-			if out.Counts[s], err = count(ctx, since, s.Source, s.Field); err != nil {
-				return out, err
-			}
-		}
 	}
 	for i, removal := range removals {
 		if removal.wanders() {
@@ -95,6 +74,45 @@ func (r *Reactor) signs(ctx context.Context, tx *db.Tx, c *catalog, removals []R
 		}
 	}
 	return out, nil
+}
+
+// bear reads what the people of removals that nobody decided lost, and notes it with the removals.
+func (r *Reactor) bear(ctx context.Context, tx *db.Tx, c *catalog, removals []Removal) (map[id.Person][]Sign, error) {
+	of := map[id.Person][]Sign{}
+	var people []id.Person
+	for _, removal := range removals {
+		if removal.wanders() {
+			people = append(people, removal.Person)
+		}
+	}
+	if len(people) == 0 {
+		return of, nil
+	}
+	losses, err := r.directory.In(tx).Losses(ctx, r.clock().Add(-Window), distinct(people))
+	if err != nil {
+		return of, fmt.Errorf("read losses: %w", err)
+	}
+	for _, l := range losses {
+		of[l.Person] = append(of[l.Person], signsOf(l, c.uses)...)
+	}
+	for i, removal := range removals {
+		if removal.wanders() {
+			removals[i].Signs = of[removal.Person]
+		}
+	}
+	return of, nil
+}
+
+// countSign counts who bears a sign.
+func (r *Reactor) countSign(ctx context.Context, tx *db.Tx, s Sign) (directory.LossCount, error) {
+	in, since := r.directory.In(tx), r.clock().Add(-Window)
+	switch {
+	case s.Was == "":
+		return in.LostAttribute(ctx, since, s.Source, s.Field)
+	case s.Field == directory.LossUnit:
+		return in.LostUnit(ctx, since, s.Was)
+	}
+	return in.LostGroup(ctx, since, s.Was)
 }
 
 // signAdmins marks the administrators among those whom a source misses.

@@ -103,6 +103,9 @@ func (r *Reactor) judge(ctx context.Context, tx *db.Tx, run *run, s *sheet) (map
 	if verdict, err = verdict.standing(tx.DB); err != nil {
 		return nil, err
 	}
+	if verdict, err = verdict.foreseen(tx.DB, s.now); err != nil {
+		return nil, err
+	}
 	stopped := map[id.Membership]Breach{}
 	for _, removal := range s.batch.Removals {
 		if breach, held := run.verdict.breach(removal); held {

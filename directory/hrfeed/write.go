@@ -2,6 +2,7 @@ package hrfeed
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -68,18 +69,39 @@ func (j *job) write() error {
 	if j.rep.Counts.Units = len(units); j.order.Preview {
 		return j.preview(units, slices.Concat(now, rest, later))
 	}
-	lists := [][]step{now, nil, rest, later}
-	for _, u := range units {
-		lists[1] = append(lists[1], step{u, nil})
+	return j.make(now, units, slices.Concat(rest, later))
+}
+
+// make writes those who lose their access at once, the units, and everybody else.
+func (j *job) make(now []step, units []directory.Change, rest []step) (err error) {
+	if err := j.parts(now); err != nil {
+		return err
 	}
-	for _, list := range lists {
-		for part := range slices.Chunk(list, batch) {
-			if err := j.apply(part); err != nil {
-				return err
-			}
-		}
+	tree := make([]step, len(units))
+	for i, u := range units {
+		tree[i] = step{u, nil}
+	}
+	if err := j.parts(tree); err != nil {
+		return err
+	}
+	over, err := j.rehearse(rest)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, over(context.WithoutCancel(j.ctx))) }()
+	if err := j.parts(rest); err != nil {
+		return err
 	}
 	return j.tellAbsent()
+}
+
+func (j *job) parts(list []step) error {
+	for part := range slices.Chunk(list, batch) {
+		if err := j.apply(part); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // tellAbsent reports whom a full file misses.

@@ -29,19 +29,32 @@ type writer struct {
 }
 
 // write brings everything the pass found into the store.
-func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Change) error {
+func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Change) (err error) {
 	w := &writer{s: s, sp: p.sp, rep: p.rep, refused: map[Class]int{}, unsure: p.unsure}
 	if !p.whole {
 		w.doubts = p.doubts()
 	}
 	order := p.order()
 	var steps []step
+	many, same := crowd(order) > batch, map[*object]bool{} // same: people of whom the store says already what is to be written
 	for i, o := range order {
+		if many && o.class != ClassUnit {
+			var over func(context.Context) error
+			if same, over, err = w.rehearse(ctx, p, order, steps); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, over(context.WithoutCancel(ctx))) }()
+			many, steps = false, nil
+		}
 		if o.class == ClassGroup { // they come last: what people showed is written, and a first reading holds all of it
 			p.spool, p.shown = spool{}, nil
 		}
 		next := make([]step, 0, 2)
 		if st, needed := p.step(o); needed {
+			if same[o] {
+				st.change = nil
+				p.rep.tally(o.class, directory.Unchanged, 1)
+			}
 			next = append(next, st)
 		}
 		if p.groups[o] != nil && p.joined[o] != nil { // told after it was shown

@@ -1,0 +1,82 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Rehearser is an Access that judges a run which is written in parts as a whole, before the first of them is.
+type Rehearser interface {
+	Rehearse(cause Cause) Rehearsal
+}
+
+// Rehearsal gathers what the parts of one run would come to.
+type Rehearsal interface {
+	// Look is shown, for each part, who would differ, as tx sees them, and what they would have lost. tx is taken back.
+	Look(ctx context.Context, tx *db.Tx, people []id.Person, lost []Loss) error
+	// Judge is called after the last part. What it finds too much is held from the first part that is written, until Over.
+	Judge(ctx context.Context) error
+	Over(ctx context.Context) error
+}
+
+// rehearsedMost is how many changes of a part may be refused before the rest of it is left out.
+const rehearsedMost = 50
+
+// Rehearse makes each part of a run and takes it back, and has Access judge all of them together: of a change of many people nothing is to pass
+// only because it came first. A change that is refused is left out. Each is told the outcomes of a part, "" of what was left out. The caller
+// writes the run, and then calls over. Of a source that is not live nobody follows, and nothing is done.
+func (s *Store) Rehearse(ctx context.Context, cause Cause, parts iter.Seq[[]Change], each func([]Outcome)) (over func(context.Context) error, err error) {
+	idle := func(context.Context) error { return nil }
+	access, can := s.Access.(Rehearser)
+	source, err := s.SourceByID(ctx, cause.Source)
+	if err != nil || !can || source.Mode != ModeLive {
+		return idle, err
+	}
+	rehearsal := access.Rehearse(cause)
+	for part := range parts {
+		outcomes, err := s.rehearse(ctx, cause, rehearsal, part)
+		if err != nil {
+			return idle, err
+		}
+		each(outcomes)
+	}
+	if err := rehearsal.Judge(ctx); err != nil {
+		return idle, err
+	}
+	return rehearsal.Over, nil
+}
+
+func (s *Store) rehearse(ctx context.Context, cause Cause, rehearsal Rehearsal, part []Change) ([]Outcome, error) {
+	outcomes, left, at := make([]Outcome, len(part)), slices.Clone(part), make([]int, len(part))
+	for i := range at {
+		at[i] = i
+	}
+	for refused := 0; len(left) > 0 && refused < rehearsedMost; refused++ {
+		w, err := s.attempt(ctx, cause, func(w *work) error {
+			people := make([]id.Person, 0, len(w.applied.Changed))
+			for _, c := range w.applied.Changed {
+				people = append(people, c.Person)
+			}
+			return rehearsal.Look(ctx, w.tx, people, w.lost)
+		}, left)
+		var bad *ChangeError
+		switch {
+		case errors.Is(err, errDry):
+			for i, n := range at {
+				outcomes[n] = w.applied.Outcomes[i]
+			}
+			return outcomes, nil
+		case errors.Is(err, errStale):
+		case errors.As(err, &bad) && bad.Index >= 0 && bad.Index < len(left):
+			left, at = slices.Delete(left, bad.Index, bad.Index+1), slices.Delete(at, bad.Index, bad.Index+1)
+		default:
+			return nil, err
+		}
+	}
+	return outcomes, nil
+}

@@ -1,0 +1,152 @@
+package provisioning
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// rehearsal gathers what the parts of one run of a source would take, before the first of them is written.
+type rehearsal struct {
+	r     *Reactor
+	cause directory.Cause
+	batch Batch
+	lost  map[Sign]map[id.Person]bool // who would bear a sign; true: nothing would come in its place
+}
+
+// Rehearse implements directory.Rehearser.
+func (r *Reactor) Rehearse(cause directory.Cause) directory.Rehearsal {
+	return &rehearsal{r: r, cause: cause, lost: map[Sign]map[id.Person]bool{}}
+}
+
+// Look implements directory.Rehearsal.
+func (f *rehearsal) Look(ctx context.Context, tx *db.Tx, people []id.Person, lost []directory.Loss) error {
+	var state stateRow
+	if err := tx.Raw("select id, version, settled from policy_state where id = 1").Scan(&state).Error; err != nil {
+		return fmt.Errorf("read policy state: %w", err)
+	}
+	c, err := f.r.catalogAt(tx.DB, state.Version)
+	if err != nil {
+		return err
+	}
+	list, err := f.r.gather(tx, &run{cause: f.cause}, c, distinct(people), false)
+	if err != nil {
+		return err
+	}
+	var part Batch
+	for _, a := range list {
+		part.collect(a)
+	}
+	if _, err := f.r.bear(ctx, tx, c, part.Removals); err != nil {
+		return err
+	}
+	f.batch.Removals = append(f.batch.Removals, part.Removals...)
+	for _, l := range lost {
+		for _, s := range signsOf(l, c.uses) {
+			if f.lost[s] == nil {
+				f.lost[s] = map[id.Person]bool{}
+			}
+			// A unit or a manager may come with another part.
+			f.lost[s][l.Person] = l.Cleared && l.Field != directory.LossUnit && l.Field != "manager"
+		}
+	}
+	return nil
+}
+
+// Judge implements directory.Rehearsal. Whether a group would be emptied is not known here: who comes into it may come in another way.
+func (f *rehearsal) Judge(ctx context.Context) error {
+	if len(f.batch.Removals) == 0 {
+		return nil
+	}
+	var v Verdict
+	err := f.r.look(ctx, func(tx *db.Tx, c *catalog) error {
+		if err := f.count(ctx, tx); err != nil {
+			return err
+		}
+		var err error
+		if f.batch.Recent, err = recent(tx.DB, f.r.clock()); err != nil {
+			return err
+		}
+		f.batch.Population = f.r.population(ctx, tx)
+		v, err = Guard{guardOf(c)}.Check(f.batch)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("judge the run as a whole: %w", err)
+	}
+	v.Breaches = slices.DeleteFunc(v.Breaches, func(b Breach) bool { return b.Group != "" })
+	if !v.Held() {
+		return nil
+	}
+	row := foreseenRow{Source: f.cause.Source, Run: f.cause.Request, Verdict: db.JSON[Verdict]{V: v}, At: db.At(f.r.clock())}
+	if err := f.r.db.Tx(ctx, func(tx *db.Tx) error {
+		if err := tx.Exec("delete from foreseen where source = ?", row.Source).Error; err != nil {
+			return err
+		}
+		return tx.Create(&row).Error
+	}); err != nil {
+		return fmt.Errorf("note what the guard says of the run: %w", err)
+	}
+	return nil
+}
+
+// count adds who would bear a sign to who bears it already.
+func (f *rehearsal) count(ctx context.Context, tx *db.Tx) error {
+	f.batch.Counts = map[Sign]directory.LossCount{}
+	for _, removal := range f.batch.Removals {
+		for _, s := range removal.Signs {
+			if _, done := f.batch.Counts[s]; done {
+				continue
+			}
+			n, err := f.r.countSign(ctx, tx, s)
+			if err != nil {
+				return err
+			}
+			n.Lost += len(f.lost[s])
+			for _, cleared := range f.lost[s] {
+				if cleared {
+					n.Cleared++
+				}
+			}
+			if n.Had > 0 { // who lost it twice within the window counts once
+				n.Lost, n.Cleared = min(n.Lost, n.Had), min(n.Cleared, n.Had)
+			}
+			f.batch.Counts[s] = n
+		}
+	}
+	return nil
+}
+
+// Over implements directory.Rehearsal.
+func (f *rehearsal) Over(ctx context.Context) error {
+	var rows []foreseenRow
+	if err := f.r.db.Read(ctx).Raw("select * from foreseen where source = ? and run = ?", f.cause.Source, f.cause.Request).Scan(&rows).Error; err != nil {
+		return fmt.Errorf("read what the guard says of the run: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return f.r.db.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("delete from foreseen where source = ? and run = ?", f.cause.Source, f.cause.Request).Error
+	})
+}
+
+// foreseenFor is how long the word about a run stands that never ended.
+const foreseenFor = time.Hour
+
+// foreseen adds what the guard said of runs that are being written: they are held whole, in whatever parts they come.
+func (v Verdict) foreseen(q reader, now time.Time) (Verdict, error) {
+	var rows []foreseenRow
+	if err := q.Raw("select * from foreseen where at > ?", db.At(now.Add(-foreseenFor))).Scan(&rows).Error; err != nil {
+		return v, fmt.Errorf("read what the guard says of runs: %w", err)
+	}
+	for _, row := range rows {
+		v.Breaches = append(v.Breaches[:len(v.Breaches):len(v.Breaches)], row.Verdict.V.Breaches...)
+	}
+	return v, nil
+}
