@@ -2,18 +2,10 @@ package policies
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 )
-
-// Subject is the facts about one person that rules may use.
-type Subject struct {
-	ID, DisplayName, UserName, Email, Title, Department, Division, Organization, Company string
-	EmployeeNumber, EmployeeType, CostCenter, Locale, TimeZone, Manager                  string
-	Groups                                                                               []string // "<source>/<group>"
-	Labels                                                                               map[string]string
-	UnitKey, UnitName                                                                    string
-	UnitPath                                                                             []string // keys and names from the person's unit up to the root
-}
 
 // Wanted is one reason by which a person belongs into a group: the rule that says so.
 type Wanted struct {
@@ -22,35 +14,177 @@ type Wanted struct {
 	Rule  string // key, unique within the group
 }
 
-// Evaluate answers every reason the policy gives s, in the order of the policy. A rule that asks for a label
-// the person does not have gives nothing. A rule that costs too much or meets a value of the wrong kind is an
-// error that names it; then nothing may be concluded about s.
-func (p *Policy) Evaluate(s Subject) ([]Wanted, error) {
-	facts := map[string]any{
-		"person": &person{ID: s.ID, DisplayName: s.DisplayName, UserName: s.UserName, Email: s.Email, Title: s.Title, Department: s.Department,
-			Division: s.Division, Organization: s.Organization, Company: s.Company, EmployeeNumber: s.EmployeeNumber, EmployeeType: s.EmployeeType,
-			CostCenter: s.CostCenter, Locale: s.Locale, TimeZone: s.TimeZone, Manager: s.Manager, Groups: s.Groups, Labels: s.Labels},
-		"unit": &unit{Key: s.UnitKey, Name: s.UnitName, Path: s.UnitPath},
+// Judgement is what a policy says about one person at one instant.
+type Judgement struct {
+	Wanted []Wanted  // in the order of the policy
+	Next   time.Time // before this instant the same facts give the same; zero: always
+}
+
+// Evaluate answers every reason the policy gives s. A rule that asks for a label the person does not have gives
+// nothing. A rule that costs too much or meets a value of the wrong kind is an error that names it; then
+// nothing may be concluded about s. Only rules of which s has an anchor are looked at.
+func (p *Policy) Evaluate(s Subject) (Judgement, error) {
+	return p.judge(&s, p.index.candidates(&s))
+}
+
+// EvaluateAll is Evaluate by looking at every rule: the measure of it.
+func (p *Policy) EvaluateAll(s Subject) (Judgement, error) {
+	all := make([]int, len(p.index.rules))
+	for i := range all {
+		all[i] = i
 	}
-	var out []Wanted
-	for i := range p.Groups {
-		g := &p.Groups[i]
-		for j := range g.Rules {
-			rule := &g.Rules[j]
-			value, _, err := rule.program.Eval(facts)
-			if err != nil {
-				if strings.Contains(err.Error(), "no such key") {
-					continue
-				}
-				if strings.Contains(err.Error(), "cost limit exceeded") {
-					err = ErrCost
-				}
-				return nil, fmt.Errorf("rule %s/%s: %w", g.Key, rule.Key, err)
+	return p.judge(&s, all)
+}
+
+func (p *Policy) judge(s *Subject, candidates []int) (Judgement, error) {
+	var out Judgement
+	if len(candidates) == 0 {
+		return out, nil
+	}
+	f := p.language.facts(s)
+	for _, i := range candidates {
+		at := p.index.rules[i]
+		g := &p.Groups[at.group]
+		rule := &g.Rules[at.rule]
+		holds, err := rule.holds(f)
+		if err != nil {
+			return Judgement{}, fmt.Errorf("rule %s/%s: %w", g.Key, rule.Key, err)
+		}
+		if holds {
+			out.Wanted = append(out.Wanted, Wanted{Group: g.Key, Role: rule.Role, Rule: rule.Key})
+		}
+	}
+	out.Next = f.clock.next
+	return out, nil
+}
+
+// holds evaluates the condition.
+func (c condition) holds(f *facts) (bool, error) {
+	if c.program == nil {
+		return false, nil
+	}
+	f.bound = c.bound
+	value, _, err := c.program.eval.Eval(f)
+	if err != nil {
+		if strings.Contains(err.Error(), "no such key") {
+			return false, nil
+		}
+		if strings.Contains(err.Error(), "cost limit exceeded") {
+			err = ErrCost
+		}
+		return false, err
+	}
+	return value.Value() == true, nil
+}
+
+// Admission is what a person may do about a group by themselves.
+type Admission struct {
+	Join, Ask bool
+	Role      Role
+	Next      time.Time // as of Judgement
+}
+
+// Admits answers whether s may join the group, or ask for it.
+func (p *Policy) Admits(s Subject, group string) (Admission, error) {
+	g := p.Group(group)
+	if g == nil || g.Eligibility.Role == "" {
+		return Admission{}, nil
+	}
+	f := p.language.facts(&s)
+	out := Admission{Role: g.Eligibility.Role}
+	var err error
+	if out.Join, err = g.Eligibility.join.holds(f); err == nil {
+		out.Ask, err = g.Eligibility.ask.holds(f)
+	}
+	if err != nil {
+		return Admission{}, fmt.Errorf("eligibility of %s: %w", group, err)
+	}
+	out.Next = f.clock.next
+	return out, nil
+}
+
+// Group answers the group of that key; nil where there is none.
+func (p *Policy) Group(key string) *Group {
+	i, ok := p.index.groups[key]
+	if !ok {
+		return nil
+	}
+	return &p.Groups[i]
+}
+
+// Uses names the attributes of people that the policy asks for; "unit" where it asks for that in any way.
+func (p *Policy) Uses() map[string]bool {
+	out := map[string]bool{}
+	add := func(c condition) {
+		reads := c.Reads()
+		for _, name := range reads.Attributes {
+			name, _, _ = strings.Cut(name, ".")
+			out[name] = true
+			if name == "affiliations" {
+				out["unit"], out["department"], out["company"], out["employee_type"] = true, true, true, true
 			}
-			if value.Value() == true {
-				out = append(out, Wanted{Group: g.Key, Role: rule.Role, Rule: rule.Key})
+			if name == "managers" {
+				out["manager"] = true
+			}
+		}
+		out["time"] = out["time"] || reads.Time
+	}
+	for _, g := range p.Groups {
+		for _, r := range g.Rules {
+			add(r.condition)
+		}
+		add(g.Eligibility.join)
+		add(g.Eligibility.ask)
+	}
+	for _, s := range p.Separation {
+		if s.Never != nil {
+			add(s.Never.condition)
+		}
+	}
+	return out
+}
+
+// index finds the rules that can be true for somebody.
+type index struct {
+	rules      []place
+	everybody  []int            // of the rules: those without a bound
+	anchored   map[Anchor][]int // the others
+	attributes []string         // of the anchors
+	groups     map[string]int   // by key
+}
+
+type place struct{ group, rule int }
+
+func (p *Policy) makeIndex() {
+	p.index = index{anchored: map[Anchor][]int{}, groups: map[string]int{}}
+	for i, g := range p.Groups {
+		p.index.groups[g.Key] = i
+		for j, r := range g.Rules {
+			n := len(p.index.rules)
+			p.index.rules = append(p.index.rules, place{i, j})
+			anchors, bounded := r.Anchors()
+			if !bounded {
+				p.index.everybody = append(p.index.everybody, n)
+				continue
+			}
+			for _, a := range anchors {
+				if !slices.Contains(p.index.attributes, a.Attribute) {
+					p.index.attributes = append(p.index.attributes, a.Attribute)
+				}
+				p.index.anchored[a] = append(p.index.anchored[a], n)
 			}
 		}
 	}
-	return out, nil
+}
+
+// candidates answers, in their order, the rules that can be true for s.
+func (x *index) candidates(s *Subject) []int {
+	out := slices.Clone(x.everybody)
+	for _, name := range x.attributes {
+		for _, v := range s.values(name) {
+			out = append(out, x.anchored[Anchor{name, v}]...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }

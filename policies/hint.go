@@ -7,16 +7,26 @@ import (
 	"strings"
 )
 
-var unknownField = regexp.MustCompile(`undefined field '([^']*)'`)
+var (
+	unknownField = regexp.MustCompile(`undefined field '([^']*)'`)
+	unknownName  = regexp.MustCompile(`undeclared reference to '([^']*)'`)
+)
 
 // hintFor answers what to do about a message of the expression compiler, "" where that is not known.
 func hintFor(message string) string {
 	if m := unknownField.FindStringSubmatch(message); m != nil {
-		return nearest(m[1], vocabulary(reflect.TypeFor[person](), reflect.TypeFor[unit]()))
+		return nearest(m[1], vocabulary(reflect.TypeFor[person](), reflect.TypeFor[unit](), reflect.TypeFor[affiliation]()))
+	}
+	if m := unknownName.FindStringSubmatch(message); m != nil {
+		return nearest(m[1], []string{"person", "unit", "within", "reports_to", "after", "before", "date", "days"})
 	}
 	switch {
-	case strings.Contains(message, "undeclared reference"):
-		return "a rule knows person, unit and within(…)"
+	case strings.Contains(message, "within quotes"):
+		return `a parameter is a text of its own: ${key} + "/leads"`
+	case strings.Contains(message, "no matching overload"):
+		return "the two sides are of different kinds: a text, a list, an instant or a number"
+	case strings.Contains(message, "larger than") || strings.Contains(message, "size"):
+		return "divide it into several rules"
 	case strings.Contains(message, "token recognition error") || strings.Contains(message, "mismatched input") || strings.Contains(message, "extraneous input"):
 		return `texts stand in quotes, conditions are joined by && and ||`
 	}

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/google/cel-go/cel"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -20,20 +18,65 @@ const Version = "rollcall/v1"
 // maxBytes bounds a policy file; one of 2,000 groups is about 1 MiB.
 const maxBytes = 8 << 20
 
-var keyForm = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
+// File is one policy file; its name stands in errors.
+type File struct {
+	Name   string `json:"name"`
+	Source string `json:"source"`
+}
 
-// Parse reads one policy file. name stands in errors. Every error about the text is a *SyntaxError, the
+// Parse reads a policy that is these files together; they are taken in the order of their names. Every error about a text is a *SyntaxError, the
 // first one found; nothing is accepted in part.
-func Parse(name string, src []byte) (*Policy, error) {
-	r := &reader{file: name, lines: strings.Split(string(src), "\n")}
-	if len(src) > maxBytes {
-		return nil, &SyntaxError{File: name, Line: 1, Column: 1, Message: fmt.Sprintf("file is larger than %d bytes", maxBytes)}
+func Parse(files ...File) (*Policy, error) {
+	l, err := newLanguage()
+	if err != nil {
+		return nil, err
 	}
-	if !utf8.Valid(src) {
-		return nil, &SyntaxError{File: name, Line: 1, Column: 1, Message: "file is not UTF-8 text"}
+	files = slices.Clone(files)
+	slices.SortStableFunc(files, func(a, b File) int { return strings.Compare(a.Name, b.Name) })
+	p := &parser{policy: &Policy{Guard: DefaultGuard(), language: l}, templates: map[string]*template{}, places: map[string]string{}}
+	var readers []*reader
+	for _, f := range files {
+		r, err := p.open(f)
+		if err != nil {
+			return nil, err
+		}
+		readers = append(readers, r)
+	}
+	for _, sections := range []func(*reader) fields{p.first, p.second} {
+		for _, r := range readers {
+			if err := r.mapping(r.root, sections(r)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	p.policy.makeIndex()
+	for _, check := range p.late {
+		if err := check(); err != nil {
+			return nil, err
+		}
+	}
+	return p.policy, nil
+}
+
+// parser puts one policy together.
+type parser struct {
+	policy    *Policy
+	templates map[string]*template
+	places    map[string]string // where something that may stand once stands
+	late      []func() error    // what can be checked when all is read
+}
+
+// open reads the YAML of one file.
+func (p *parser) open(f File) (*reader, error) {
+	r := &reader{file: f.Name, lines: strings.Split(f.Source, "\n"), language: p.policy.language}
+	if len(f.Source) > maxBytes {
+		return nil, r.start(fmt.Sprintf("file is larger than %d bytes", maxBytes), "")
+	}
+	if !utf8.ValidString(f.Source) {
+		return nil, r.start("file is not UTF-8 text", "")
 	}
 	var root, second yaml.Node
-	decoder := yaml.NewDecoder(bytes.NewReader(src))
+	decoder := yaml.NewDecoder(bytes.NewReader([]byte(f.Source)))
 	if err := decoder.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
 		return nil, r.yamlError(err)
 	}
@@ -43,274 +86,78 @@ func Parse(name string, src []byte) (*Policy, error) {
 		return nil, r.yamlError(err)
 	}
 	if len(root.Content) == 0 {
-		return nil, &SyntaxError{File: name, Line: 1, Column: 1, Message: "file is empty", Hint: "begin with apiVersion: " + Version}
+		return nil, r.start("file is empty", "begin with apiVersion: "+Version)
 	}
-	env, err := environment()
-	if err != nil {
-		return nil, fmt.Errorf("policy language: %w", err)
+	r.root = root.Content[0]
+	if r.root.Kind == yaml.MappingNode && !slices.ContainsFunc(evens(r.root.Content), func(n *yaml.Node) bool { return n.Value == "apiVersion" }) {
+		return nil, r.at(r.root, "apiVersion is missing", "begin with apiVersion: "+Version)
 	}
-	r.env = env
-	p := &Policy{Guard: DefaultGuard()}
-	version := false
-	err = r.mapping(root.Content[0], fields{
-		"apiVersion": func(n *yaml.Node) error { version = true; return r.oneOf(n, new(string), Version) },
-		"groups": func(n *yaml.Node) error {
-			return r.sequence(n, func(n *yaml.Node) error { return r.group(n, p) })
-		},
-		"guard": func(n *yaml.Node) error {
-			return r.mapping(n, fields{
-				"absence":   func(n *yaml.Node) error { return r.limit(n, &p.Guard.Absence) },
-				"cleanup":   func(n *yaml.Node) error { return r.limit(n, &p.Guard.Cleanup) },
-				"move":      func(n *yaml.Node) error { return r.limit(n, &p.Guard.Move) },
-				"attribute": func(n *yaml.Node) error { return r.limit(n, &p.Guard.Attribute) },
-				"cleared":   func(n *yaml.Node) error { return r.limit(n, &p.Guard.Cleared) },
-				"unit":      func(n *yaml.Node) error { return r.limit(n, &p.Guard.Unit) },
-				"group":     func(n *yaml.Node) error { return r.limit(n, &p.Guard.Group) },
-			})
-		},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if !version {
-		return nil, r.at(root.Content[0], "apiVersion is missing", "begin with apiVersion: "+Version)
-	}
-	return p, nil
+	return r, nil
 }
 
-type reader struct {
-	file  string
-	lines []string
-	env   *cel.Env
-}
-
-type fields map[string]func(*yaml.Node) error
-
-func (r *reader) at(n *yaml.Node, message, hint string) error {
-	return &SyntaxError{File: r.file, Line: max(n.Line, 1), Column: max(n.Column, 1), Message: message, Hint: hint}
-}
-
-func (r *reader) mapping(n *yaml.Node, known fields) error {
-	if n.Kind != yaml.MappingNode {
-		return r.at(n, "wants a mapping of "+strings.Join(names(known), ", "), "")
+func evens(nodes []*yaml.Node) []*yaml.Node {
+	var out []*yaml.Node
+	for i := 0; i < len(nodes); i += 2 {
+		out = append(out, nodes[i])
 	}
-	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		read, ok := known[key.Value]
-		if !ok {
-			return r.at(key, fmt.Sprintf("unknown key %q", key.Value), nearest(key.Value, names(known)))
-		}
-		if seen[key.Value] {
-			return r.at(key, fmt.Sprintf("key %q stands twice", key.Value), "")
-		}
-		seen[key.Value] = true
-		if value.Kind == yaml.AliasNode {
-			return r.at(value, "aliases are not part of the language", "write the value out")
-		}
-		if err := read(value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func names(f fields) []string {
-	out := make([]string, 0, len(f))
-	for name := range f {
-		out = append(out, name)
-	}
-	slices.Sort(out)
 	return out
 }
 
-func (r *reader) sequence(n *yaml.Node, each func(*yaml.Node) error) error {
-	if n.Kind != yaml.SequenceNode {
-		return r.at(n, "wants a list", `each entry begins with "- "`)
-	}
-	for _, entry := range n.Content {
-		if err := each(entry); err != nil {
-			return err
+// sections are the keys of a policy file. Which of them are read, and which passed over, is the difference between first and second.
+func (p *parser) sections() []string {
+	return []string{"apiVersion", "templates", "groups", "separation", "approvals", "notifications", "limits", "guard"}
+}
+
+func (p *parser) only(known fields) fields {
+	for _, name := range p.sections() {
+		if known[name] == nil {
+			known[name] = func(*yaml.Node) error { return nil }
 		}
 	}
-	return nil
+	return known
 }
 
-func (r *reader) text(n *yaml.Node, to *string) error {
-	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" || strings.TrimSpace(n.Value) == "" {
-		return r.at(n, "wants a text", "")
-	}
-	*to = n.Value
-	return nil
+// first reads what groups may refer to.
+func (p *parser) first(r *reader) fields {
+	return p.only(fields{
+		"apiVersion": func(n *yaml.Node) error { return r.oneOf(n, new(string), Version) },
+		"templates":  func(n *yaml.Node) error { return r.sequence(n, func(n *yaml.Node) error { return p.template(r, n) }) },
+	})
 }
 
-func (r *reader) key(n *yaml.Node, to *string) error {
-	if err := r.text(n, to); err != nil {
-		return err
-	}
-	if !keyForm.MatchString(*to) {
-		return r.at(n, fmt.Sprintf("key %q is not valid", *to), "a key is a-z, 0-9 and '-', at most 63, and never changes")
-	}
-	return nil
-}
-
-func (r *reader) oneOf(n *yaml.Node, to *string, allowed ...string) error {
-	if err := r.text(n, to); err != nil {
-		return err
-	}
-	if !slices.Contains(allowed, *to) {
-		return r.at(n, fmt.Sprintf("%q is not one of %s", *to, strings.Join(allowed, ", ")), nearest(*to, allowed))
-	}
-	return nil
-}
-
-// languages are the languages names are kept in.
-var languages = []string{"en", "zh"}
-
-func (r *reader) names(n *yaml.Node, to *map[string]string) error {
-	*to = map[string]string{}
-	if n.Kind == yaml.ScalarNode {
-		var one string
-		err := r.text(n, &one)
-		(*to)["en"] = one
-		return err
-	}
-	known := fields{}
-	for _, language := range languages {
-		known[language] = func(n *yaml.Node) error {
-			var name string
-			err := r.text(n, &name)
-			(*to)[language] = name
-			return err
-		}
-	}
-	if err := r.mapping(n, known); err != nil {
-		return err
-	}
-	if len(*to) == 0 {
-		return r.at(n, "wants a name", "name: {en: Apollo, zh: 阿波罗}")
-	}
-	return nil
-}
-
-func (r *reader) group(n *yaml.Node, p *Policy) error {
-	g := Group{}
-	err := r.mapping(n, fields{
-		"key":  func(n *yaml.Node) error { return r.key(n, &g.Key) },
-		"name": func(n *yaml.Node) error { return r.names(n, &g.Names) },
-		"channels": func(n *yaml.Node) error {
-			return r.sequence(n, func(n *yaml.Node) error { return r.channel(n, &g) })
+// second reads everything else.
+func (p *parser) second(r *reader) fields {
+	return p.only(fields{
+		"groups":     func(n *yaml.Node) error { return r.sequence(n, func(n *yaml.Node) error { return p.group(r, n) }) },
+		"separation": func(n *yaml.Node) error { return r.sequence(n, func(n *yaml.Node) error { return p.separation(r, n) }) },
+		"approvals": func(n *yaml.Node) error {
+			return p.once(r, n, "approvals", func() error { return r.approvals(n, &p.policy.Approvals, ApprovalKinds()) })
 		},
-		"rules": func(n *yaml.Node) error {
-			return r.sequence(n, func(n *yaml.Node) error { return r.rule(n, &g) })
+		"notifications": func(n *yaml.Node) error {
+			return p.once(r, n, "notifications", func() error { return r.notifications(n, &p.policy.Notifications, true) })
+		},
+		"limits": func(n *yaml.Node) error {
+			return p.once(r, n, "limits", func() error { return r.limits(n, &p.policy.Limits) })
+		},
+		"guard": func(n *yaml.Node) error {
+			return p.once(r, n, "guard", func() error { return r.guard(n, &p.policy.Guard) })
 		},
 	})
-	switch {
-	case err != nil:
-		return err
-	case g.Key == "":
-		return r.at(n, "group has no key", "")
-	case g.Names == nil:
-		return r.at(n, fmt.Sprintf("group %q has no name", g.Key), "name: {en: Apollo, zh: 阿波罗}")
-	case slices.ContainsFunc(p.Groups, func(o Group) bool { return o.Key == g.Key }):
-		return r.at(n, fmt.Sprintf("group %q stands twice", g.Key), "")
-	}
-	p.Groups = append(p.Groups, g)
-	return nil
 }
 
-func (r *reader) channel(n *yaml.Node, g *Group) error {
-	c := Channel{Access: DefaultAccess(), History: FullHistory}
-	access := fields{}
-	for _, role := range Roles() {
-		access[string(role)] = func(n *yaml.Node) error {
-			var a string
-			err := r.oneOf(n, &a, string(None), string(Read), string(Post), string(Manage))
-			c.Access[role] = Access(a)
-			return err
-		}
-	}
-	err := r.mapping(n, fields{
-		"key":    func(n *yaml.Node) error { return r.key(n, &c.Key) },
-		"name":   func(n *yaml.Node) error { return r.names(n, &c.Names) },
-		"access": func(n *yaml.Node) error { return r.mapping(n, access) },
-		"labels": func(n *yaml.Node) error {
-			return r.sequence(n, func(n *yaml.Node) error {
-				var label string
-				err := r.key(n, &label)
-				c.Labels = append(c.Labels, label)
-				return err
-			})
-		},
-		"default_history": func(n *yaml.Node) error {
-			var h string
-			err := r.oneOf(n, &h, string(FullHistory), string(JoiningHistory))
-			c.History = History(h)
-			return err
-		},
-	})
-	switch {
-	case err != nil:
+// once reads what may stand in one file only.
+func (p *parser) once(r *reader, n *yaml.Node, what string, read func() error) error {
+	if err := p.claim(r, n, what); err != nil {
 		return err
-	case c.Key == "":
-		return r.at(n, "channel has no key", "")
-	case c.Names == nil:
-		return r.at(n, fmt.Sprintf("channel %q has no name", c.Key), "name: {en: General, zh: 综合}")
-	case slices.ContainsFunc(g.Channels, func(o Channel) bool { return o.Key == c.Key }):
-		return r.at(n, fmt.Sprintf("channel %q stands twice in its group", c.Key), "")
 	}
-	g.Channels = append(g.Channels, c)
-	return nil
+	return read()
 }
 
-func (r *reader) rule(n *yaml.Node, g *Group) error {
-	rule := Rule{}
-	var role string
-	var when *yaml.Node
-	allowed := []string{}
-	for _, known := range Roles() {
-		allowed = append(allowed, string(known))
+// claim notes where something stands that may stand once.
+func (p *parser) claim(r *reader, n *yaml.Node, what string) error {
+	if before := p.places[what]; before != "" {
+		return r.at(n, what+" stands twice", "first in "+before)
 	}
-	err := r.mapping(n, fields{
-		"key":  func(n *yaml.Node) error { return r.key(n, &rule.Key) },
-		"role": func(n *yaml.Node) error { return r.oneOf(n, &role, allowed...) },
-		"when": func(n *yaml.Node) error { when = n; return r.text(n, &rule.When) },
-	})
-	rule.Role = Role(role)
-	switch {
-	case err != nil:
-		return err
-	case rule.Key == "":
-		return r.at(n, "rule has no key", "")
-	case role == "":
-		return r.at(n, fmt.Sprintf("rule %q has no role", rule.Key), "one of "+strings.Join(allowed, ", "))
-	case when == nil:
-		return r.at(n, fmt.Sprintf("rule %q has no when", rule.Key), `when: person.department == "R&D"`)
-	case slices.ContainsFunc(g.Rules, func(o Rule) bool { return o.Key == rule.Key }):
-		return r.at(n, fmt.Sprintf("rule %q stands twice in its group", rule.Key), "")
-	}
-	program, bad := compile(r.env, rule.When)
-	if bad != nil {
-		return r.inExpression(when, bad)
-	}
-	rule.program = program
-	g.Rules = append(g.Rules, rule)
+	p.places[what] = fmt.Sprintf("%s:%d", r.file, n.Line)
 	return nil
-}
-
-func (r *reader) limit(n *yaml.Node, to *Limit) error {
-	return r.mapping(n, fields{
-		"people": func(n *yaml.Node) error {
-			if err := n.Decode(&to.People); err != nil || to.People < 0 {
-				return r.at(n, "wants a whole number from 0", "")
-			}
-			return nil
-		},
-		"percent": func(n *yaml.Node) error {
-			if err := n.Decode(&to.Percent); err != nil || to.Percent < 0 || to.Percent > 100 {
-				return r.at(n, "wants a number from 0 to 100", "")
-			}
-			return nil
-		},
-	})
 }

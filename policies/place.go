@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -47,7 +48,7 @@ func (r *reader) inExpression(n *yaml.Node, f *fault) error {
 	case yaml.SingleQuotedStyle:
 		column++
 	}
-	return &SyntaxError{File: r.file, Line: line, Column: column, Message: f.message, Hint: hintFor(f.message)}
+	return &SyntaxError{File: r.file, Line: line, Column: column, Message: f.message + r.inside, Hint: cmp.Or(f.hint, hintFor(f.message))}
 }
 
 // inBlock finds a place in a literal block, whose text begins on the line after the "|".

@@ -4,12 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"regexp"
 	"strings"
-
-	"github.com/google/cel-go/cel"
 )
 
 // Role is what a person is in a project group.
@@ -56,36 +52,52 @@ const (
 	JoiningHistory History = "joining"
 )
 
-// Policy is a parsed policy set.
+// Policy is a parsed policy set, the same for the same files in whatever order. It is never changed once made.
 type Policy struct {
-	Groups []Group `json:"groups"`
-	Guard  Guard   `json:"guard"`
+	Groups        []Group                   `json:"groups"` // in the order of the files
+	Guard         Guard                     `json:"guard"`
+	Separation    []Separation              `json:"separation,omitempty"`
+	Approvals     map[ApprovalKind]Approval `json:"approvals,omitempty"`
+	Notifications Notifications             `json:"notifications,omitzero"`
+	Limits        Limits                    `json:"limits,omitzero"`
+
+	language *language
+	index    index
 }
 
-// Group is a project group: its key is immutable and is its identity.
+// Group is a project group: its key is immutable and is its identity. What a template gives stands here as if it were written out.
 type Group struct {
-	Key      string            `json:"key"`
-	Names    map[string]string `json:"names"` // by language tag, at least one of en, zh
-	Channels []Channel         `json:"channels"`
-	Rules    []Rule            `json:"rules"`
+	Key           string                    `json:"key"`
+	Names         map[string]string         `json:"names"` // by language tag, at least one of en, zh
+	Description   map[string]string         `json:"description,omitempty"`
+	Channels      []Channel                 `json:"channels"`
+	Rules         []Rule                    `json:"rules"`
+	Eligibility   Eligibility               `json:"eligibility,omitzero"`
+	Successors    []Successor               `json:"successors,omitempty"` // in the order in which they are tried
+	Approvals     map[ApprovalKind]Approval `json:"approvals,omitempty"`  // before those of the policy
+	Notifications Notifications             `json:"notifications,omitzero"`
+
+	Template string `json:"-"` // key of the template it was made from
 }
 
 // Channel is a channel of a project group; its key is immutable within the group.
 type Channel struct {
-	Key     string            `json:"key"`
-	Names   map[string]string `json:"names"`
-	Labels  []string          `json:"labels,omitempty"`
-	Access  map[Role]Access   `json:"access"`
-	History History           `json:"history"`
+	Key           string            `json:"key"`
+	Names         map[string]string `json:"names"`
+	Labels        []string          `json:"labels,omitempty"`
+	Access        map[Role]Access   `json:"access"`
+	History       History           `json:"history"`
+	Handover      Handover          `json:"handover,omitzero"`
+	Notifications Notifications     `json:"notifications,omitzero"`
 }
 
 // Rule gives Role to every person for whom When is true. Its key is immutable within the group.
 type Rule struct {
 	Key  string `json:"key"`
 	Role Role   `json:"role"`
-	When string `json:"when"`
+	When string `json:"when"` // with the parameters of a template written out
 
-	program cel.Program
+	condition
 }
 
 // Guard holds the limits over which bulk removals are held, over a rolling window of 24 hours.
@@ -118,26 +130,6 @@ func DefaultAccess() map[Role]Access {
 	return map[Role]Access{Owner: Manage, Participant: Post, Collaborator: Post, Vendor: None}
 }
 
-// used finds what a rule asks of a person. It may find too much, in a text; never too little.
-const used = `person\s*\.\s*([a-z_]+)`
-
-// Uses names the attributes of people that rules ask for; "unit" where any asks for that.
-func (p *Policy) Uses() map[string]bool {
-	out := map[string]bool{}
-	form := regexp.MustCompile(used)
-	for _, g := range p.Groups {
-		for _, r := range g.Rules {
-			for _, m := range form.FindAllStringSubmatch(r.When, -1) {
-				out[m[1]] = true
-			}
-			if strings.Contains(r.When, "unit") || strings.Contains(r.When, "within") {
-				out["unit"] = true
-			}
-		}
-	}
-	return out
-}
-
 // Hash is the SHA-256, in hex, of what the policy means: formatting and comments do not change it.
 func (p *Policy) Hash() string {
 	text, err := json.Marshal(p)
@@ -146,29 +138,6 @@ func (p *Policy) Hash() string {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
-}
-
-// Merge makes one policy of several files. A group key in two files, or two guards, is an error.
-func Merge(parts ...*Policy) (*Policy, error) {
-	out := &Policy{Guard: DefaultGuard()}
-	seen := map[string]bool{}
-	guarded := false
-	for _, p := range parts {
-		for _, g := range p.Groups {
-			if seen[g.Key] {
-				return nil, fmt.Errorf("group %q is declared in two files", g.Key)
-			}
-			seen[g.Key] = true
-			out.Groups = append(out.Groups, g)
-		}
-		if p.Guard != DefaultGuard() {
-			if guarded {
-				return nil, errors.New("guard limits are declared in two files")
-			}
-			out.Guard, guarded = p.Guard, true
-		}
-	}
-	return out, nil
 }
 
 // SyntaxError says where a policy file is wrong. Line and Column count from 1.

@@ -33,8 +33,10 @@ groups:
 guard: {absence: {people: 3}}
 `
 
+func parse(src string) (*Policy, error) { return Parse(File{"p.yaml", src}) }
+
 func TestEvaluate(t *testing.T) {
-	p, err := Parse("apollo.yaml", []byte(apollo))
+	p, err := parse(apollo)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +62,7 @@ func TestEvaluate(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if diff := cmp.Diff(c.want, got); diff != "" {
+		if diff := cmp.Diff(c.want, got.Wanted); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
@@ -79,7 +81,7 @@ func TestSyntaxErrors(t *testing.T) {
 		"bad key":          {in("key: apollo", "key: Apollo 1"), `p.yaml:3:10: key "Apollo 1" is not valid (a key is a-z, 0-9 and '-', at most 63, and never changes)`},
 		"bad role":         {in("role: participant", "role: member"), `p.yaml:12:15: "member" is not one of owner, participant, collaborator, vendor (known: owner, participant, collaborator, vendor)`},
 		"unknown field":    {in("person.department", "person.departmnt"), `p.yaml:13:21: undefined field 'departmnt' (did you mean "department"?)`},
-		"unknown variable": {in("person.department", "user.department"), `p.yaml:13:15: undeclared reference to 'user' (in container '') (a rule knows person, unit and within(…))`},
+		"unknown variable": {in("person.department", "user.department"), `p.yaml:13:15: undeclared reference to 'user' (known: person, unit, within, reports_to, after, before, date, days)`},
 		"not a condition":  {in(`person.department == "R&D" && within("rnd")`, "person.department"), `p.yaml:13:15: rule must be true or false, this one is string`},
 		"block text":       {in(`"hr/leads" in person.groups`, `"hr/leads" in person.grups`), `p.yaml:18:36: undefined field 'grups' (did you mean "groups"?)`},
 		"negative limit":   {in("people: 3", "people: -3"), `p.yaml:22:27: wants a whole number from 0`},
@@ -87,9 +89,9 @@ func TestSyntaxErrors(t *testing.T) {
 		"double quotes":    {in("when: person.department == \"R&D\" && within(\"rnd\")", `when: "person.department == \"R&D\" && person.grups == []"`), `p.yaml:13:54: undefined field 'grups' (did you mean "groups"?)`},
 		"second document":  {apollo + "---\napiVersion: rollcall/v1\n", `p.yaml:23:1: a second document begins here (a policy of several parts is several files)`},
 		"not text":         {"\xff\xfe", `p.yaml:1:1: file is not UTF-8 text`},
-		"alias":            {"apiVersion: rollcall/v1\ngroups: &a []\nguard: *a\n", `p.yaml:3:8: aliases are not part of the language (write the value out)`},
+		"alias":            {"apiVersion: rollcall/v1\ngroups: &a []\nguard: *a\n", `p.yaml:3:8: aliases are not part of the language (write the value out, or make a template)`},
 	} {
-		_, err := Parse("p.yaml", []byte(c.src))
+		_, err := Parse(File{"p.yaml", c.src})
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%s:\n got %v\nwant %s", name, err, c.want)
 		}
@@ -104,7 +106,7 @@ func TestSyntaxErrors(t *testing.T) {
 // holds: attack console-02
 func TestCostBomb(t *testing.T) {
 	bomb := "person.groups.all(a, person.groups.all(b, person.groups.all(c, person.groups.all(d, a + b + c + d != 'x'))))"
-	p, err := Parse("p.yaml", []byte(strings.Replace(apollo, `person.department == "R&D" && within("rnd")`, bomb, 1)))
+	p, err := parse(strings.Replace(apollo, `person.department == "R&D" && within("rnd")`, bomb, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,27 +123,35 @@ func TestCostBomb(t *testing.T) {
 	}
 }
 
-func TestMergeAndHash(t *testing.T) {
-	a, err := Parse("a.yaml", []byte(apollo))
-	if err != nil {
-		t.Fatal(err)
+// Files make one policy, in whatever order; what may stand once stands in one of them.
+func TestSeveralFiles(t *testing.T) {
+	zeus := strings.Replace(strings.Replace(apollo, "key: apollo", "key: zeus", 1), "guard: {absence: {people: 3}}", "", 1)
+	a, b := File{"a.yaml", apollo}, File{"b.yaml", zeus}
+	one, err := Parse(a, b)
+	if err != nil || len(one.Groups) != 2 || one.Guard.Absence.People != 3 {
+		t.Fatalf("%+v, %v", one, err)
 	}
-	b, err := Parse("b.yaml", []byte(strings.Replace(strings.Replace(apollo, "key: apollo", "key: zeus", 1), "guard: {absence: {people: 3}}", "", 1)))
-	if err != nil {
-		t.Fatal(err)
+	other, err := Parse(b, a)
+	if err != nil || other.Hash() != one.Hash() {
+		t.Errorf("the order of files changed the hash: %v", err)
 	}
-	merged, err := Merge(a, b)
-	if err != nil || len(merged.Groups) != 2 || merged.Guard != a.Guard {
-		t.Fatalf("%+v, %v", merged, err)
+	for _, c := range []struct {
+		second File
+		want   string
+	}{
+		{File{"b.yaml", apollo}, `b.yaml:3:5: group "apollo" stands twice (first in a.yaml:3)`},
+		{File{"b.yaml", "apiVersion: rollcall/v1\nguard: {move: {people: 9}}\n"}, `b.yaml:2:8: guard stands twice (first in a.yaml:22)`},
+	} {
+		if _, err := Parse(a, c.second); err == nil || err.Error() != c.want {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
 	}
-	if _, err := Merge(a, a); err == nil || !strings.Contains(err.Error(), `"apollo" is declared in two files`) {
-		t.Errorf("same group twice: %v", err)
-	}
-	commented, err := Parse("a.yaml", []byte("# a comment\n"+strings.Replace(apollo, "{en: Apollo, zh: 阿波罗}", "{zh: 阿波罗, en: Apollo}", 1)))
-	if err != nil || commented.Hash() != a.Hash() {
+	commented, err := parse("# a comment\n" + strings.Replace(apollo, "{en: Apollo, zh: 阿波罗}", "{zh: 阿波罗, en: Apollo}", 1))
+	alone, err2 := parse(apollo)
+	if err != nil || err2 != nil || commented.Hash() != alone.Hash() {
 		t.Errorf("formatting changed the hash: %v", err)
 	}
-	if a.Hash() == b.Hash() {
+	if alone.Hash() == one.Hash() {
 		t.Error("two policies with one hash")
 	}
 }
@@ -150,7 +160,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(apollo))
 	f.Add([]byte("apiVersion: rollcall/v1\ngroups: [{key: a, name: b, rules: [{key: c, role: owner, when: \"1 == 1\"}]}]"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		p, err := Parse("f.yaml", src)
+		p, err := Parse(File{"f.yaml", string(src)})
 		if (p == nil) == (err == nil) {
 			t.Fatalf("policy %v, error %v", p, err)
 		}
@@ -161,7 +171,7 @@ func FuzzParse(f *testing.F) {
 }
 
 func BenchmarkEvaluate(b *testing.B) {
-	p, err := Parse("apollo.yaml", []byte(apollo))
+	p, err := parse(apollo)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -81,12 +81,12 @@ func (c *catalog) matches(s policies.Subject) ([]Match, error) {
 	if c.policy == nil {
 		return nil, nil
 	}
-	wanted, err := c.policy.Evaluate(s)
+	judged, err := c.policy.Evaluate(s)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Match, len(wanted))
-	for i, w := range wanted {
+	out := make([]Match, len(judged.Wanted))
+	for i, w := range judged.Wanted {
 		out[i] = Match{Group: c.byKey[w.Group], Role: w.Role, Ref: ruleRef(w.Group, w.Rule)}
 	}
 	return out, nil
@@ -99,19 +99,11 @@ func parse(files []File) (*policies.Policy, error) {
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%w: no file", ErrPolicy)
 	}
-	parts := make([]*policies.Policy, 0, len(files))
-	for _, f := range files {
-		p, err := policies.Parse(f.Name, []byte(f.Source))
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
-		}
-		parts = append(parts, p)
-	}
-	merged, err := policies.Merge(parts...)
+	policy, err := policies.Parse(files...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrPolicy, err)
 	}
-	return merged, nil
+	return policy, nil
 }
 
 // lockState reads which policy is in force and, on PostgreSQL, keeps it in force until the end of tx.

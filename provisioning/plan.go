@@ -16,10 +16,7 @@ import (
 )
 
 // File is one policy file.
-type File struct {
-	Name   string `json:"name"`
-	Source string `json:"source"`
-}
+type File = policies.File
 
 // Basis is what a plan was computed on.
 type Basis struct {

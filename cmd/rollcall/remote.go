@@ -62,22 +62,16 @@ type plan struct {
 }
 
 // readPolicies reads and checks policy files here, so that a mistake is shown with its place before anything is sent.
-func readPolicies(paths []string) ([]map[string]string, error) {
-	var files []map[string]string
-	var parts []*policies.Policy
+func readPolicies(paths []string) ([]policies.File, error) {
+	var files []policies.File
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return nil, err
 		}
-		p, err := policies.Parse(path, text)
-		if err != nil {
-			return nil, err
-		}
-		parts = append(parts, p)
-		files = append(files, map[string]string{"name": path, "source": string(text)})
+		files = append(files, policies.File{Name: path, Source: string(text)})
 	}
-	_, err := policies.Merge(parts...)
+	_, err := policies.Parse(files...)
 	return files, err
 }
 

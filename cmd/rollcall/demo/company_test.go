@@ -34,17 +34,17 @@ func TestCompany(t *testing.T) {
 
 // The demo's rules, as written, give every group of the demo somebody.
 func TestPolicyFitsCompany(t *testing.T) {
-	p, err := policies.Parse("policy.yaml", Policy())
+	p, err := policies.Parse(policies.File{Name: "policy.yaml", Source: string(Policy())})
 	if err != nil {
 		t.Fatal(err)
 	}
 	members := map[string]int{}
 	for _, e := range People(200) {
-		wanted, err := p.Evaluate(policies.Subject{Title: e.Title, Department: e.Department, Division: e.Division, EmployeeType: e.Type, UnitPath: []string{e.Department}})
+		judged, err := p.Evaluate(policies.Subject{Title: e.Title, Department: e.Department, Division: e.Division, EmployeeType: e.Type, UnitPath: []string{e.Department}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, w := range wanted {
+		for _, w := range judged.Wanted {
 			members[w.Group]++
 		}
 	}

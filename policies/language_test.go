@@ -1,0 +1,175 @@
+package policies
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+const projects = `apiVersion: rollcall/v1
+templates:
+  - key: project
+    parameters:
+      - key: unit
+        description: {en: the unit that works on it, zh: 负责的部门}
+      - {key: leads, type: list, default: []}
+      - {key: days, default: "14"}
+    description: {en: "Everything about ${name}", zh: "关于${name}的一切"}
+    channels:
+      - key: general
+        name: {en: "${name}", zh: "${name}"}
+      - key: ops
+        name: {en: "${name} operations", zh: "${name}运维"}
+        labels: [restricted]
+        handover: {days: "${days}", role: collaborator}
+    rules:
+      - {key: team, role: participant, when: "within(${unit})"}
+      - key: leads
+        role: owner
+        when: |
+          person.employee_number in ${leads}
+            || ("project/" + ${key}) in person.groups
+    eligibility:
+      ask: person.employee_type == "employee"
+      role: collaborator
+    successors: [manager, {member: participant}, {person: "1001"}]
+groups:
+  - key: apollo
+    name: {en: Apollo, zh: 阿波罗}
+    template: project
+    with: {unit: rnd "x", leads: ["1001", "1002"]}
+    rules:
+      - {key: site, role: collaborator, when: 'person.labels.site == "shanghai"'}
+separation:
+  - key: no-vendors
+    name: {en: No vendors in restricted channels, zh: 受限频道不对外}
+    never: {role: vendor, label: restricted}
+approvals:
+  join: {by: [owners, {admins: security}], people: 2, most_days: 90}
+notifications: {default: mentions, floor: none, ceiling: all, before_end_days: [14, 7, 1]}
+limits: {four_eyes: {people: 300}}
+`
+
+const writtenOut = `apiVersion: rollcall/v1
+groups:
+  - key: apollo
+    name: {en: Apollo, zh: 阿波罗}
+    description: {en: Everything about Apollo, zh: 关于阿波罗的一切}
+    channels:
+      - {key: general, name: {en: Apollo, zh: 阿波罗}}
+      - {key: ops, name: {en: Apollo operations, zh: 阿波罗运维}, labels: [restricted], handover: {days: 14}}
+    rules:
+      - {key: team, role: participant, when: 'within("rnd \"x\"")'}
+      - key: leads
+        role: owner
+        when: |
+          person.employee_number in ["1001", "1002"]
+            || ("project/" + "apollo") in person.groups
+      - {key: site, role: collaborator, when: 'person.labels.site == "shanghai"'}
+    eligibility: {ask: person.employee_type == "employee", role: collaborator}
+    successors: [manager, {member: participant}, {person: "1001"}]
+separation: [{key: no-vendors, name: {en: No vendors in restricted channels, zh: 受限频道不对外}, never: {role: vendor, label: restricted}}]
+approvals: {join: {by: [owners, {admins: security}], people: 2, lapse_days: 7, most_days: 90}}
+notifications: {default: mentions, floor: none, ceiling: all, before_end_days: [14, 7, 1]}
+limits: {four_eyes: {people: 300}}
+`
+
+// A template means what writing it out means, for texts, names, lists and conditions.
+func TestTemplate(t *testing.T) {
+	short, err := parse(projects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := parse(writtenOut)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := cmp.Options{cmpopts.IgnoreUnexported(Policy{}, Rule{}, Eligibility{}, Never{}), cmpopts.IgnoreFields(Group{}, "Template")}
+	if diff := cmp.Diff(long, short, plain); diff != "" || short.Hash() != long.Hash() {
+		t.Error("-written out, +by template", diff)
+	}
+	for _, s := range []Subject{{}, {UnitPath: []string{`rnd "x"`}}, {EmployeeNumber: "1002"}, {Groups: []string{"project/apollo"}}, {Labels: map[string]string{"site": "shanghai"}}} {
+		a, err := short.Evaluate(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := long.Evaluate(s)
+		if diff := cmp.Diff(b, a); diff != "" {
+			t.Errorf("%+v: %s", s, diff)
+		}
+	}
+	// Mistakes are told where the template stands, and of which group.
+	in := func(old, new string) string { return strings.Replace(projects, old, new, 1) }
+	for name, c := range map[string]struct{ src, want string }{
+		"no value":       {in(`unit: rnd "x", `, ""), `p.yaml:31:15: parameter "unit" of template "project" has no value (with: {unit: …})`},
+		"no parameter":   {in("with: {unit:", "with: {unti: x, unit:"), `p.yaml:32:12: template "project" has no parameter "unti" (did you mean "unit"?)`},
+		"no template":    {in("template: project", "template: projekt"), `p.yaml:31:15: no template has the key "projekt" (did you mean "project"?)`},
+		"unknown in CEL": {in("within(${unit})", "within(${unot})"), `p.yaml:18:54: undeclared parameter 'unot' (did you mean "unit"?)`},
+		"in quotes":      {in(`("project/" + ${key})`, `"project/${key}"`), `p.yaml:23:16: a parameter stands within quotes (a parameter is a text of its own: ${key} + "/leads")`},
+		"of the kind":    {in("in ${leads}", "== ${leads}"), `p.yaml:22:34: found no matching overload for '_==_' applied to '(string, list(string))' (the two sides are of different kinds: a text, a list, an instant or a number)`},
+		"later column":   {in("within(${unit})", "within(${unit}) && person.grups == []"), `p.yaml:18:72: undefined field 'grups' (did you mean "groups"?)`},
+		"value of":       {in(`leads: ["1001", "1002"]}`, `days: "0"}`), `p.yaml:16:26: wants a whole number from 1 to 365 (in group "apollo")`},
+		"twice":          {in("key: site, role: collaborator", "key: team, role: collaborator"), `p.yaml:34:9: rule "team" stands twice in its group (template "project" may have one, too)`},
+	} {
+		if _, err := parse(c.src); err == nil || err.Error() != c.want {
+			t.Errorf("%s:\n got %v\nwant %s", name, err, c.want)
+		}
+	}
+}
+
+// Time comes in by after and before alone, and an evaluation says until when it holds.
+func TestTime(t *testing.T) {
+	p, err := parse(`apiVersion: rollcall/v1
+groups:
+  - key: a
+    name: A
+    channels: []
+    rules:
+      - {key: new, role: participant, when: 'before(person.start + days(90))'}
+      - {key: campaign, role: collaborator, when: 'after(date("2026-04-01")) && before(date("2026-05-01"))'}
+      - {key: old, role: owner, when: 'person.start < date("2020-01-01") && person.end > date("2030-01-01")'}
+      - {key: side, role: vendor, when: 'person.affiliations.exists(a, a.company == "Acme" && a.until > date("2026-06-01"))'}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zone, err := time.LoadLocation("Asia/Shanghai")
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := func(s string) time.Time {
+		at, err := time.ParseInLocation(time.DateOnly, s, zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at.UTC()
+	}
+	for _, c := range []struct {
+		s    Subject
+		want string
+		next time.Time
+	}{
+		{Subject{Now: day("2026-01-01"), Start: day("2026-03-01")}, "new", day("2026-04-01")},
+		{Subject{Now: day("2026-04-01"), Start: day("2026-03-01")}, "new campaign", day("2026-05-01")},
+		{Subject{Now: day("2026-05-01"), Start: day("2026-03-01")}, "new", day("2026-05-30")},
+		{Subject{Now: day("2026-05-30"), Start: day("2026-03-01")}, "", time.Time{}},
+		{Subject{Now: day("2026-06-01")}, "old", time.Time{}},
+		{Subject{Now: day("2026-06-01"), Affiliations: []Affiliation{{Company: "Acme"}}, End: day("2026-07-01")}, "side", time.Time{}},
+	} {
+		c.s.Zone = zone
+		got, err := p.Evaluate(c.s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var rules []string
+		for _, w := range got.Wanted {
+			rules = append(rules, w.Rule)
+		}
+		if strings.Join(rules, " ") != c.want || !got.Next.Equal(c.next) {
+			t.Errorf("%s: %v until %s, want %s until %s", c.s.Now, rules, got.Next, c.want, c.next)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package policies
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types/ref"
+)
+
+// Subject is the facts about one person that rules may use, and the present.
+type Subject struct {
+	ID, DisplayName, UserName, Email, Title, Department, Division, Organization, Company string
+	EmployeeNumber, EmployeeType, CostCenter, Locale, TimeZone, Manager                  string
+	Managers                                                                             []string // id, user name and employee number of each manager up to the top
+	Groups                                                                               []string // "<source>/<group>"
+	Labels                                                                               map[string]string
+	UnitKey, UnitName                                                                    string
+	UnitPath                                                                             []string // keys and names from the person's unit up to the root
+	Affiliations                                                                         []Affiliation
+	Start, End                                                                           time.Time      // of the employment; zero: nobody said
+	Zone                                                                                 *time.Location // where the person is; nil: UTC
+	Now                                                                                  time.Time
+}
+
+// Affiliation is one employment or contract of a subject.
+type Affiliation struct {
+	Unit                      string   // key
+	UnitPath                  []string // keys and names up to the root
+	Department, Company, Type string
+	From, Until               time.Time // zero: nobody said
+}
+
+// said answers t, or the first instant of year where nobody said one.
+func said(t time.Time, year int) time.Time {
+	if t.IsZero() {
+		return time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return t
+}
+
+// facts is what one evaluation sees. It satisfies cel.Activation and serves many conditions, one after the other.
+type facts struct {
+	person, unit ref.Val
+	clock        *clock
+	bound        map[string]any
+}
+
+// ResolveName answers the value of a variable.
+func (f *facts) ResolveName(name string) (any, bool) {
+	switch name {
+	case "person":
+		return f.person, true
+	case "unit":
+		return f.unit, true
+	case clockName:
+		return f.clock, true
+	}
+	v, ok := f.bound[name]
+	return v, ok
+}
+
+// Parent implements cel.Activation.
+func (f *facts) Parent() cel.Activation { return nil }
+
+func (l *language) facts(s *Subject) *facts {
+	p := &person{ID: s.ID, DisplayName: s.DisplayName, UserName: s.UserName, Email: s.Email, Title: s.Title, Department: s.Department,
+		Division: s.Division, Organization: s.Organization, Company: s.Company, EmployeeNumber: s.EmployeeNumber, EmployeeType: s.EmployeeType,
+		CostCenter: s.CostCenter, Locale: s.Locale, TimeZone: s.TimeZone, Manager: s.Manager, Managers: s.Managers, Groups: s.Groups, Labels: s.Labels,
+		Start: said(s.Start, noStart), End: said(s.End, noEnd)}
+	for _, a := range s.Affiliations {
+		p.Affiliations = append(p.Affiliations, affiliation{Unit: a.Unit, Path: a.UnitPath, Department: a.Department, Company: a.Company, Type: a.Type,
+			From: said(a.From, noStart), Until: said(a.Until, noEnd)})
+	}
+	zone := s.Zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	adapter := l.env.CELTypeAdapter()
+	return &facts{person: adapter.NativeToValue(p), unit: adapter.NativeToValue(&unit{Key: s.UnitKey, Name: s.UnitName, Path: s.UnitPath}),
+		clock: &clock{now: s.Now, zone: zone}}
+}
+
+// single tells whether an attribute is one text, which values answers.
+func single(name string) bool {
+	if strings.HasPrefix(name, "labels.") || name == "unit.key" || name == "unit.name" {
+		return true
+	}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[person]()) {
+		if field.Tag.Get("cel") == name {
+			return field.Type.Kind() == reflect.String
+		}
+	}
+	return false
+}
+
+// values answers what of an attribute an anchor can meet.
+func (s *Subject) values(name string) []string {
+	if label, ok := strings.CutPrefix(name, "labels."); ok {
+		if v, has := s.Labels[label]; has {
+			return []string{v}
+		}
+		return nil
+	}
+	switch name {
+	case "unit.path":
+		return s.UnitPath
+	case "groups":
+		return s.Groups
+	case "managers":
+		return s.Managers
+	}
+	return []string{s.text(name)}
+}
+
+// text answers an attribute that is one text.
+func (s *Subject) text(name string) string {
+	at := slices.Index([]string{"id", "display_name", "user_name", "email", "title", "department", "division", "organization", "company", "employee_number",
+		"employee_type", "cost_center", "locale", "time_zone", "manager", "unit.key", "unit.name"}, name)
+	if at < 0 {
+		return ""
+	}
+	return [...]string{s.ID, s.DisplayName, s.UserName, s.Email, s.Title, s.Department, s.Division, s.Organization, s.Company, s.EmployeeNumber,
+		s.EmployeeType, s.CostCenter, s.Locale, s.TimeZone, s.Manager, s.UnitKey, s.UnitName}[at]
+}
