@@ -58,9 +58,11 @@ func newBench(tb testing.TB, engine db.Engine) *bench {
 	return newLoggedBench(tb, engine, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})))
 }
 
-func newLoggedBench(tb testing.TB, engine db.Engine, log *slog.Logger) *bench {
+// newLoggedBench starts a server that logs to log, with these LDAP sources.
+func newLoggedBench(tb testing.TB, engine db.Engine, log *slog.Logger, sources ...LDAP) *bench {
 	tb.Helper()
 	cfg := defaults()
+	cfg.LDAP = sources
 	cfg.Database, cfg.BootstrapToken = dbtest.DSN(tb, engine), "bench-bootstrap-token"
 	cfg.OpenFGA.Database = "sqlite:" + filepath.Join(tb.TempDir(), "openfga.db")
 	cfg.Dev.Impersonation, cfg.SCIM.Rate = true, 1_000_000
