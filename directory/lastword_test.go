@@ -64,6 +64,39 @@ func TestDeletionLetsNobodyIn(t *testing.T) {
 	}
 }
 
+// A hire that was withdrawn before it began is withdrawn, also where the account comes afterwards: a source that comes behind lets nobody in, whatever
+// it says. The one that withdrew, or one that comes before it, does.
+//
+// holds: J04
+func TestWithdrawnBeforeTheAccount(t *testing.T) {
+	run(t, func(w *world) {
+		hr, account := w.source("people-hr", directory.KindHRFeed, 2, directory.CorrelateEmployeeNumber), w.source("accounts", directory.KindLDAP, 3, directory.CorrelateEmployeeNumber)
+		first := w.source("group-hr", directory.KindHRFeed, 1, directory.CorrelateEmployeeNumber)
+		hire := func(source id.Source, key string, start time.Time) id.Person {
+			return w.apply(directory.PutRecord{Record: directory.Record{Source: source, Key: key, Active: true, StartAt: start,
+				Attributes: directory.Attributes{DisplayName: "Wang Fang", EmployeeNumber: "4711"}}}).Records[0].Person
+		}
+		p := hire(hr, "4711", w.at.AddDate(0, 0, 3))
+		w.apply(directory.DeleteRecord{Source: hr, Key: "4711"})
+		w.pass(24 * time.Hour)
+		w.accountOf(account, p, "")
+		same(t, "frozen, although the account came later", w.person(p).Frozen, true)
+		w.pass(5 * 24 * time.Hour) // past the start
+		w.accountOf(account, p, "", func(r *directory.Record) { r.EndAt = w.at.AddDate(1, 0, 0) })
+		same(t, "frozen, whatever the account says", w.person(p).Frozen, true)
+		w.apply(directory.DeleteRecord{Source: account, Key: "uid=wang"})
+		w.accountOf(account, p, "")
+		same(t, "frozen, although the account is made anew", w.person(p).Frozen, true)
+		list(t, "slots", w.standing(p), "deleted."+string(hr))
+
+		same(t, "the same", hire(first, "A1", time.Time{}), p)
+		same(t, "hired by a source that comes before", w.person(p).Frozen, false)
+		w.apply(directory.DeleteRecord{Source: first, Key: "A1"})
+		same(t, "the same", hire(hr, "4712", time.Time{}), p)
+		same(t, "hired by the source that withdrew", w.person(p).Frozen, false)
+	})
+}
+
 // A human being sets the last word aside, gives the record away, or another source says something new.
 func TestLastWordIsLifted(t *testing.T) {
 	run(t, func(w *world) {

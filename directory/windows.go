@@ -126,7 +126,7 @@ func freezesOf(records []Record, sources map[id.Source]Source) []Freeze {
 		return []Freeze{deletedFreeze(records)}
 	}
 	all := employments(records, sources)
-	lastWords(all, records)
+	lastWords(all, records, sources)
 	base := slices.DeleteFunc(slices.Clone(all), func(e employment) bool { return !e.active || len(e.closed) > 0 })
 	var out []Freeze
 	if len(base) == 0 {
