@@ -28,6 +28,7 @@ type run struct {
 	added    map[id.Group]int              // members the whole run will add
 	counts   map[Sign]directory.LossCount  // of what is lost, as the survey counted it
 	later    map[id.Group]int              // and those it plans
+	above    heads                         // of the people at hand
 }
 
 // step is one change with why it comes.
@@ -104,6 +105,9 @@ func (r *Reactor) gather(tx *db.Tx, run *run, c *catalog, people []id.Person, lo
 	if err != nil {
 		return nil, err
 	}
+	if run.above, err = r.headsOf(tx, c, facts); err != nil {
+		return nil, err
+	}
 	now := r.clock()
 	out := make([]assessment, 0, len(people))
 	for _, p := range people {
@@ -137,7 +141,7 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 	var matches []Match
 	if !standing.Terminated && !standing.Absent {
 		var err error
-		if matches, standing.Begins, err = c.foreseen(f); err != nil {
+		if matches, standing.Begins, err = c.foreseen(f, run.above, now); err != nil {
 			a.err = fmt.Errorf("evaluate policy %d: %w", c.version, err)
 			return a
 		}
@@ -235,7 +239,7 @@ func blame(f directory.Fact, cause Cause, now time.Time) (id.Source, id.Freeze) 
 	return "", ""
 }
 
-// subjectOf makes the subject that rules see. A person with several employments is within the units of all.
+// subjectOf makes of a subject what needs nothing but the fact; catalog.subject makes all of it.
 func subjectOf(f directory.Fact) policies.Subject {
 	p := f.Person
 	s := policies.Subject{ID: string(p.ID), DisplayName: p.DisplayName, UserName: p.UserName, Email: p.Email, Title: p.Title, Department: p.Department,
@@ -244,18 +248,25 @@ func subjectOf(f directory.Fact) policies.Subject {
 	if len(f.UnitPath) > 0 {
 		s.UnitKey, s.UnitName = f.UnitPath[0].Key, f.UnitPath[0].Name
 	}
+	s.UnitPath = pathNames(append([][]directory.UnitKey{f.UnitPath}, f.UnitPaths...)...)
+	return s
+}
+
+// pathNames answers everything the units of paths are called, each once.
+func pathNames(paths ...[]directory.UnitKey) []string {
+	var out []string
 	seen := map[string]bool{}
-	for _, path := range append([][]directory.UnitKey{f.UnitPath}, f.UnitPaths...) {
+	for _, path := range paths {
 		for _, u := range path {
 			for _, name := range unitNames(u) {
 				if name != "" && !seen[name] {
 					seen[name] = true
-					s.UnitPath = append(s.UnitPath, name)
+					out = append(out, name)
 				}
 			}
 		}
 	}
-	return s
+	return out
 }
 
 // unitNames answers everything a rule may call a unit by: its key and its names, in a stable order.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -54,6 +55,7 @@ type catalog struct {
 	byKey    map[string]id.Group
 	channels map[id.Group][]Channel // not archived, in the order of the policy
 	uses     map[string]bool        // attributes that its rules ask for
+	zones    sync.Map               // by name; what is in it never changes
 }
 
 // live tells whether the policy has g.
@@ -76,20 +78,20 @@ func (c *catalog) visible(g id.Group, role policies.Role) []id.Channel {
 	return out
 }
 
-// matches evaluates every rule for one subject.
-func (c *catalog) matches(s policies.Subject) ([]Match, error) {
+// matches evaluates every rule for one subject, and answers the instant up to which that holds for the same facts; zero: for ever.
+func (c *catalog) matches(s policies.Subject) ([]Match, time.Time, error) {
 	if c.policy == nil {
-		return nil, nil
+		return nil, time.Time{}, nil
 	}
 	judged, err := c.policy.Evaluate(s)
 	if err != nil {
-		return nil, err
+		return nil, time.Time{}, err
 	}
 	out := make([]Match, len(judged.Wanted))
 	for i, w := range judged.Wanted {
 		out[i] = Match{Group: c.byKey[w.Group], Role: w.Role, Ref: ruleRef(w.Group, w.Rule)}
 	}
-	return out, nil
+	return out, judged.Next, nil
 }
 
 func ruleRef(group, rule string) string { return group + "/" + rule }

@@ -57,6 +57,9 @@ func (r *Reactor) Explain(ctx context.Context, person id.Person, channel id.Chan
 			return fmt.Errorf("person %s: %w", person, directory.ErrNotFound)
 		}
 		x := explainer{tx: tx, catalog: c, fact: facts[0], channel: target, now: r.clock(), sources: r.directory.In(tx), ctx: ctx}
+		if x.above, err = r.headsOf(tx, c, facts); err != nil {
+			return err
+		}
 		if target.Kind == KindProject {
 			err = x.project()
 		} else {
@@ -83,6 +86,7 @@ type explainer struct {
 	channel Channel
 	now     time.Time
 	sources directory.Reader
+	above   heads
 }
 
 func (x *explainer) project() error {
@@ -262,19 +266,22 @@ func (c *catalog) rule(ref string) (policies.Rule, bool) {
 }
 
 // factWord finds the words of the vocabulary in a rule, and the texts in quotes, so that those can be passed over.
-const factWord = `"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\b(?:person\.labels|person\.[a-z_]+|unit\.[a-z]+|within)\b`
+const factWord = `"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\b(?:person\.labels|person\.[a-z_]+|unit\.[a-z]+|within|reports_to)\b`
 
 // facts answers what the person is by every word of the vocabulary that a rule uses, each once.
 func (x *explainer) facts(when string) []Line {
-	s := subjectOf(x.fact)
+	s := x.catalog.subject(x.fact, x.above, x.now)
 	var out []Line
 	seen := map[string]bool{}
 	for _, word := range regexp.MustCompile(factWord).FindAllString(when, -1) {
 		if strings.HasPrefix(word, `"`) || strings.HasPrefix(word, "'") {
 			continue // a text of the rule, not a word of the language
 		}
-		if word == "within" {
+		switch word {
+		case "within":
 			word = "unit.path"
+		case "reports_to":
+			word = "person.managers"
 		}
 		if seen[word] {
 			continue
@@ -287,6 +294,14 @@ func (x *explainer) facts(when string) []Line {
 	return out
 }
 
+// momentWord is an instant as a fact; empty where nobody said one.
+func momentWord(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return momentText(t)
+}
+
 // vocabulary answers the facts of a subject by the names that rules use.
 func vocabulary(s policies.Subject) map[string]string {
 	labels := make([]string, 0, len(s.Labels))
@@ -295,6 +310,7 @@ func vocabulary(s policies.Subject) map[string]string {
 	}
 	slices.Sort(labels)
 	return map[string]string{
+		"person.managers": strings.Join(s.Managers, ", "), "person.start": momentWord(s.Start), "person.end": momentWord(s.End),
 		"person.id": s.ID, "person.display_name": s.DisplayName, "person.user_name": s.UserName, "person.email": s.Email, "person.title": s.Title,
 		"person.department": s.Department, "person.division": s.Division, "person.organization": s.Organization, "person.company": s.Company,
 		"person.employee_number": s.EmployeeNumber, "person.employee_type": s.EmployeeType, "person.cost_center": s.CostCenter, "person.locale": s.Locale,

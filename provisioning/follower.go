@@ -25,15 +25,21 @@ const lookBehind = 500 * time.Millisecond
 // is remembered and does not stop it.
 func (r *Reactor) Follower() feed.Follower {
 	return feed.Follower{Name: "reconcile", Linger: lookBehind, Handle: func(ctx context.Context, events []feed.Event) error {
-		var people []id.Person
+		var people, moved []id.Person
 		applied := false
 		causes := map[id.Person]directory.Cause{}
 		for _, e := range events {
 			if strings.HasPrefix(e.Kind, "person.") {
 				people = append(people, id.Person(e.Subject))
-				var change struct{ Request id.Request }
+				var change struct {
+					Request id.Request
+					Fields  []string
+				}
 				if err := json.Unmarshal(e.Data, &change); err == nil { // what it does late is the call's all the same
 					causes[id.Person(e.Subject)] = directory.Cause{Request: change.Request}
+				}
+				if moves(change.Fields) {
+					moved = append(moved, id.Person(e.Subject))
 				}
 			}
 			applied = applied || e.Kind == EventPolicyApplied
@@ -43,7 +49,11 @@ func (r *Reactor) Follower() feed.Follower {
 				return err
 			}
 		}
-		return r.sweep(ctx, &run{causes: causes}, people)
+		below, err := r.below(ctx, moved)
+		if err != nil {
+			return err
+		}
+		return r.sweep(ctx, &run{causes: causes}, append(people, below...))
 	}}
 }
 

@@ -140,6 +140,7 @@ type previewer struct {
 	sum     hash.Hash
 	groups  map[id.Group]*GroupEffect
 	batch   Batch
+	above   heads // of the people at hand
 }
 
 // see takes in one part of the stage. Beyond the first page it goes on only for the sake of the summary.
@@ -156,6 +157,13 @@ func (p *previewer) see(facts []directory.StageFact) (bool, error) {
 	}
 	held, err := loadHeld(p.tx.DB, joined)
 	if err != nil {
+		return false, err
+	}
+	var both []directory.Fact
+	for _, f := range facts {
+		both = append(both, f.Before, f.After)
+	}
+	if p.above, err = p.r.headsOf(p.tx, p.catalog, both); err != nil {
 		return false, err
 	}
 	now := p.r.clock()
@@ -190,7 +198,7 @@ func (p *previewer) line(f directory.StageFact, have []Membership, held map[id.M
 		line.Doubles = append(line.Doubles, PreviewDouble{d.Person, d.By})
 	}
 	line.Freezes = freezeEffects(f.Before.Freezes, f.After.Freezes, now)
-	run := &run{}
+	run := &run{above: p.above}
 	then := run.assess(p.catalog, f.After, have, held, now)
 	steps := then.steps
 	if f.By != "" { // what is due anyway is not the source's doing

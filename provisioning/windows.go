@@ -128,49 +128,6 @@ func presentFact(f directory.Fact, now time.Time) directory.Fact {
 	return f
 }
 
-// foreseen evaluates the policy for a person now and at each instant that is known, and answers what its rules give with the
-// windows of that. begins is when a person who has not started yet does. At an end nothing changes here: what
-// the freeze of an end takes is cleaned up after it, by the guard.
-func (c *catalog) foreseen(f directory.Fact) (matches []Match, begins time.Time, err error) {
-	states := append([]directory.Fact{f}, f.Ahead...)
-	given := make([][]Match, len(states))
-	for i, state := range states {
-		if i > 0 && state.Person.Status == directory.StatusTerminated {
-			given[i] = given[i-1]
-			continue
-		}
-		if given[i], err = c.matches(subjectOf(state)); err != nil {
-			return nil, begins, err
-		}
-		if begins.IsZero() && i > 0 && f.Person.Status == directory.StatusPending && state.Person.Status != directory.StatusPending {
-			begins = state.At
-		}
-	}
-	if len(states) == 1 {
-		return given[0], begins, nil
-	}
-	seen := map[Match]bool{}
-	for i, list := range given {
-		for _, m := range list {
-			if seen[m] {
-				continue
-			}
-			seen[m] = true
-			end := i + 1
-			for end < len(given) && slices.Contains(given[end], m) {
-				end++
-			}
-			window := m
-			window.From = states[i].At
-			if end < len(given) {
-				window.Until = states[end].At
-			}
-			matches = append(matches, window)
-		}
-	}
-	return matches, begins, nil
-}
-
 // windowed answers the reason that a match gives. What holds already keeps the beginning it was given; who has not started gets
 // no place before the start, but keeps one that was held before.
 func (s Standing) windowed(m Match, have []Membership, now time.Time) (Reason, bool) {

@@ -1,0 +1,101 @@
+package provisioning
+
+import (
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// momentsMost bounds at how many instants one person is looked at; later ones follow when the first have passed.
+const momentsMost = 48
+
+// moment is an instant from which on something may be otherwise.
+type moment struct {
+	fact directory.Fact
+	at   time.Time
+}
+
+// foreseen evaluates the policy for a person now and at each instant that is known, and answers what its rules give with the
+// windows of that. An instant is known because a source plans something of the person, or of a manager above, or because a rule asks whether it
+// has come. begins is when a person who has not started yet does. At an end nothing changes here: what
+// the freeze of an end takes is cleaned up after it, by the guard.
+func (c *catalog) foreseen(f directory.Fact, above heads, now time.Time) (matches []Match, begins time.Time, err error) {
+	moments := c.moments(f, above, now)
+	var given [][]Match
+	var horizon time.Time // where there are more instants than are looked at: the first that is not
+	for i := 0; i < len(moments); i++ {
+		m := moments[i]
+		if i > 0 && m.fact.Person.Status == directory.StatusTerminated {
+			given = append(given, given[i-1])
+			continue
+		}
+		list, next, err := c.matches(c.subject(m.fact, above, m.at))
+		if err != nil {
+			return nil, begins, err
+		}
+		given = append(given, list)
+		if !next.IsZero() && (i+1 == len(moments) || next.Before(moments[i+1].at)) {
+			if len(moments) < momentsMost {
+				moments = slices.Insert(moments, i+1, moment{m.fact, next})
+			} else {
+				given, moments, horizon = given[:i+1], moments[:i+1], next
+			}
+		}
+		if begins.IsZero() && i > 0 && f.Person.Status == directory.StatusPending && m.fact.Person.Status != directory.StatusPending {
+			begins = m.at
+		}
+	}
+	if len(moments) == 1 && horizon.IsZero() {
+		return given[0], begins, nil
+	}
+	return windows(moments, given, horizon), begins, nil
+}
+
+// moments answers when the facts themselves are known to change, from now on.
+func (c *catalog) moments(f directory.Fact, above heads, now time.Time) []moment {
+	out := []moment{{f, now}}
+	managers := []id.Person{f.Person.Manager}
+	for _, then := range f.Ahead {
+		out = append(out, moment{then, then.At})
+		managers = append(managers, then.Person.Manager)
+	}
+	if above == nil {
+		return out
+	}
+	for _, at := range above.instants(managers) {
+		i, known := slices.BinarySearchFunc(out, at, func(m moment, at time.Time) int { return m.at.Compare(at) })
+		if i > 0 && !known && len(out) < momentsMost {
+			out = slices.Insert(out, i, moment{out[i-1].fact, at})
+		}
+	}
+	return out
+}
+
+// windows answers each match with the first window in which it is given.
+func windows(moments []moment, given [][]Match, horizon time.Time) []Match {
+	var out []Match
+	seen := map[Match]bool{}
+	for i, list := range given {
+		for _, m := range list {
+			if seen[m] {
+				continue
+			}
+			seen[m] = true
+			end := i + 1
+			for end < len(given) && slices.Contains(given[end], m) {
+				end++
+			}
+			window := m
+			if window.Until = horizon; end < len(given) {
+				window.Until = moments[end].at
+			}
+			if i > 0 {
+				window.From = moments[i].at
+			}
+			out = append(out, window)
+		}
+	}
+	return out
+}
