@@ -65,7 +65,7 @@ func (p *polling) catchUp(ctx context.Context) (err error) {
 		return err
 	}
 	if p.at == "" {
-		proof, err := p.cl.read(ctx, false, func(objects []Object) error { return p.emit(upserts(objects)) })
+		proof, err := p.cl.read(ctx, false, nil, func(objects []Object) error { return p.emit(upserts(objects)) })
 		if err != nil {
 			return err
 		}

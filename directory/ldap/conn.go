@@ -221,6 +221,7 @@ type page struct {
 	entries    []entry
 	cookie     string
 	paged      bool
+	skipped    int
 	references int
 	controls   []byte // of the end
 }
@@ -267,6 +268,10 @@ func (c *conn) ask(ctx context.Context, r request) (page, error) {
 			}
 			switch m.tag {
 			case tagEntry:
+				if r.skip != nil && r.skip(m.op) {
+					p.skipped++
+					continue
+				}
 				e, err := parseEntry(m.op, c.seen)
 				if err != nil {
 					return err

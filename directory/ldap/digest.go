@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"hash"
 	"slices"
 )
 
@@ -27,13 +26,10 @@ func parseDigest(text string) (d digest) {
 
 // digester makes digests of entries, one after the other.
 type digester struct {
-	h      hash.Hash
 	names  []string
 	values []string
 	buf    []byte
 }
-
-func newDigester() *digester { return &digester{h: sha256.New()} }
 
 // refers tells whether an attribute of a group lists its members, which have a digest of their own.
 func refers(name string) bool {
@@ -49,7 +45,6 @@ func (d *digester) entry(o Object) digest {
 		}
 	}
 	slices.Sort(d.names)
-	d.h.Reset()
 	d.buf = append(d.buf[:0], o.Class...)
 	for _, name := range d.names {
 		d.put(name)
@@ -64,8 +59,7 @@ func (d *digester) entry(o Object) digest {
 			d.put(v)
 		}
 	}
-	d.h.Write(d.buf)
-	return d.sum()
+	return d.done()
 }
 
 func (d *digester) put(text string) {
@@ -73,9 +67,10 @@ func (d *digester) put(text string) {
 	d.buf = append(d.buf, text...)
 }
 
-func (d *digester) sum() (out digest) {
-	d.buf = d.h.Sum(d.buf[:0])
-	copy(out[:], d.buf)
+// done answers the digest of what was put.
+func (d *digester) done() (out digest) {
+	sum := sha256.Sum256(d.buf)
+	copy(out[:], sum[:])
 	return out
 }
 

@@ -88,7 +88,7 @@ func (cl *Client) beginning(ctx context.Context, c *conn) (Cursor, error) {
 
 // Inventory implements Stream.
 func (cl *Client) Inventory(ctx context.Context, emit func(Class, []string) error) (Proof, error) {
-	return cl.read(ctx, true, func(objects []Object) error {
+	return cl.read(ctx, true, nil, func(objects []Object) error {
 		keys := make([]string, len(objects))
 		for i, o := range objects {
 			keys[i] = o.Key

@@ -51,7 +51,13 @@ func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
 		}
 	}
 	begun := time.Now()
-	rep.Proof, err = reader.Snapshot(ctx, c.read)
+	if client, ok := reader.(interface {
+		skim(context.Context, same, func([]Object) error) (Proof, error)
+	}); ok && c.trust {
+		rep.Proof, err = client.skim(ctx, c.skimmed, c.read)
+	} else {
+		rep.Proof, err = reader.Snapshot(ctx, c.read)
+	}
 	rep.ReadTime = time.Since(begun)
 	if err != nil || !rep.Proof.Complete() {
 		return s.incomplete(ctx, c, known, err)
@@ -70,6 +76,29 @@ func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
 	return s.settle(ctx, c)
 }
 
+// same marks a person who is as it was when it was written.
+func (c *fullPass) same(key, dn []byte, hash digest) (string, bool) {
+	o := c.p.sp.objects[string(key)]
+	if o == nil || o.class != ClassPerson || o.hash != hash || o.dn != string(dn) || !c.standing[o.key] {
+		return "", false
+	}
+	o.mark = c.mark
+	c.p.rep.tally(ClassPerson, directory.Unchanged, 1)
+	return o.key, true
+}
+
+// skimmed is same for people that are not read any further.
+func (c *fullPass) skimmed(key, dn []byte, hash digest) (string, bool) {
+	known, ok := c.same(key, dn, hash)
+	if !ok {
+		return "", false
+	}
+	if c.count[ClassPerson]++; c.count[ClassPerson]%batch == 0 {
+		c.s.progress(Progress{Phase: "read", Class: ClassPerson, Done: c.count[ClassPerson]})
+	}
+	return known, true
+}
+
 // read takes one page.
 func (c *fullPass) read(objects []Object) error {
 	if len(objects) == 0 {
@@ -84,9 +113,10 @@ func (c *fullPass) read(objects []Object) error {
 		} else {
 			known.mark = c.mark
 		}
-		if o.Class == ClassPerson && known != nil && c.trust && known.class == o.Class && known.dn == o.DN && c.standing[o.Key] && c.p.d.entry(o) == known.hash {
-			c.p.rep.tally(ClassPerson, directory.Unchanged, 1)
-			continue
+		if o.Class == ClassPerson && known != nil && c.trust {
+			if _, ok := c.same([]byte(o.Key), []byte(o.DN), c.p.d.entry(o)); ok {
+				continue
+			}
 		}
 		if known != nil && !c.trust {
 			known.hash, known.members = digest{}, digest{}

@@ -70,7 +70,7 @@ type crew struct {
 }
 
 func newPass(p *prepared, src directory.Source, sp *space, rep *Report) *pass {
-	return &pass{p: p, src: src, sp: sp, rep: rep, d: newDigester(), joined: map[*object]*crew{}, people: map[*object]spooled{}, units: map[*object]Object{},
+	return &pass{p: p, src: src, sp: sp, rep: rep, d: &digester{}, joined: map[*object]*crew{}, people: map[*object]spooled{}, units: map[*object]Object{},
 		groups: map[*object]*shownGroup{}, moved: map[*object]bool{}, touched: map[*object]bool{}, came: map[*name]bool{}, left: map[*object]bool{}, unsure: map[*object]bool{}}
 }
 

@@ -14,7 +14,7 @@ func (s *contentSync) list(ctx context.Context) (left []Change, whole bool, err 
 		return nil, false, err
 	}
 	known, _ := cookieCSNs(s.asked)
-	r := &reading{c: s.side, id: s.c.root.id, newest: &newest{}, seen: map[string]string{}, proof: Proof{Counts: map[Class]int{}}}
+	r := &reading{c: s.side, id: s.c.root.id, newest: &newest{}, seen: map[string]bool{}, proof: Proof{Counts: map[Class]int{}}}
 	r.attrs = func(Class) []string { return []string{r.id, s.c.root.changeOf} }
 	r.emit = func(objects []Object) error {
 		keys := make([]string, len(objects))

@@ -13,7 +13,8 @@ type request struct {
 	attrs    []string
 	pageSize int // 0: without the paging control
 	cookie   string
-	controls []*ber.Packet // others
+	controls []*ber.Packet           // others
+	skip     func(entry []byte) bool // tells whether an entry is left out of the answer; may be nil
 }
 
 func (r request) encode() (op *ber.Packet, controls []*ber.Packet, err error) {

@@ -22,7 +22,9 @@ type reading struct {
 	proof   Proof
 	newest  *newest
 	id      string
-	seen    map[string]string // key → DN, over all classes
+	is      same // may be nil
+	look    glance
+	seen    map[string]bool // keys, over all classes
 	noID    int
 	twice   int
 	outside int // references to elsewhere
@@ -31,13 +33,13 @@ type reading struct {
 // Snapshot implements Reader. Units are read before people and, where the server's mark moved meanwhile, once more at
 // the end: a person whose unit was renamed during the reading then finds it under either name.
 func (cl *Client) Snapshot(ctx context.Context, emit func([]Object) error) (Proof, error) {
-	return cl.read(ctx, false, emit)
+	return cl.read(ctx, false, nil, emit)
 }
 
-// read reads everything, or of everything only the id, from the first server that is not behind.
-func (cl *Client) read(ctx context.Context, idsOnly bool, emit func([]Object) error) (proof Proof, err error) {
+// read reads everything but the people who are the same, or of everything only the id, from the first server that is not behind.
+func (cl *Client) read(ctx context.Context, idsOnly bool, is same, emit func([]Object) error) (proof Proof, err error) {
 	for range cl.p.servers {
-		if proof, err = cl.readOne(ctx, idsOnly, emit); !errors.Is(err, ErrBehind) {
+		if proof, err = cl.readOne(ctx, idsOnly, is, emit); !errors.Is(err, ErrBehind) {
 			break
 		}
 		cl.next()
@@ -45,13 +47,13 @@ func (cl *Client) read(ctx context.Context, idsOnly bool, emit func([]Object) er
 	return proof, err
 }
 
-func (cl *Client) readOne(ctx context.Context, idsOnly bool, emit func([]Object) error) (Proof, error) {
+func (cl *Client) readOne(ctx context.Context, idsOnly bool, is same, emit func([]Object) error) (Proof, error) {
 	c, err := cl.dial(ctx)
 	if err != nil {
 		return Proof{Missing: []string{"the directory could not be opened"}}, err
 	}
 	defer c.close()
-	r := &reading{c: c, emit: emit, newest: &cl.newest, id: c.idAttribute(), seen: map[string]string{}, proof: Proof{Counts: map[Class]int{}}}
+	r := &reading{c: c, emit: emit, newest: &cl.newest, id: c.idAttribute(), is: is, seen: map[string]bool{}, proof: Proof{Counts: map[Class]int{}}}
 	r.attrs = func(class Class) []string {
 		if idsOnly {
 			return []string{r.id}
@@ -121,6 +123,9 @@ func (r *reading) missing(why string) { r.proof.Missing = append(r.proof.Missing
 // class reads all pages of one class.
 func (r *reading) class(ctx context.Context, class Class, again bool) error {
 	req := request{base: r.c.p.Base, scope: goldap.ScopeWholeSubtree, filter: r.c.filter(class), attrs: r.attrs(class), pageSize: r.c.p.PageSize}
+	if class == ClassPerson && r.is != nil {
+		req.skip = r.skip
+	}
 	var last string
 	for {
 		p, err := r.c.search(ctx, req)
@@ -139,11 +144,25 @@ func (r *reading) class(ctx context.Context, class Class, again bool) error {
 			return nil
 		case p.cookie == "":
 			return nil
-		case p.cookie == last && len(p.entries) == 0:
+		case p.cookie == last && len(p.entries)+p.skipped == 0:
 			return fmt.Errorf("%w: the server gives the same page for ever", ErrServer)
 		}
 		last, req.cookie = p.cookie, p.cookie
 	}
+}
+
+// skip leaves a person out who is the same.
+func (r *reading) skip(op []byte) bool {
+	hash, ok := r.look.read(op, r.id, r.c.seen)
+	if !ok || r.seen[string(r.look.key)] { // shown twice
+		return false
+	}
+	k, ok := r.is(r.look.key, r.look.dn, hash)
+	if ok {
+		r.seen[k] = true
+		r.proof.Counts[ClassPerson]++
+	}
+	return ok
 }
 
 // take counts a page and gives it on.
@@ -157,11 +176,11 @@ func (r *reading) take(class Class, entries []entry, again bool) error {
 		}
 		if !again {
 			r.proof.Counts[class]++
-			if _, ok := r.seen[k]; ok {
+			if r.seen[k] {
 				r.twice++
 				continue
 			}
-			r.seen[k] = e.dn
+			r.seen[k] = true
 		}
 		objects = append(objects, Object{Class: class, Key: k, DN: e.dn, Attrs: e.attrs})
 	}
