@@ -17,9 +17,12 @@ func (d digest) text() string {
 	return hex.EncodeToString(d[:])
 }
 
-func parseDigest(text string) (d digest) {
-	if raw, err := hex.DecodeString(text); err == nil && len(raw) == len(d) {
-		copy(d[:], raw)
+func parseDigest(text []byte) (d digest) {
+	if len(text) != hex.EncodedLen(len(d)) {
+		return digest{}
+	}
+	if _, err := hex.Decode(d[:], text); err != nil {
+		return digest{}
 	}
 	return d
 }

@@ -167,6 +167,9 @@ func FuzzFold(f *testing.F) {
 	f.Fuzz(func(t *testing.T, dn string) {
 		at := tree{}
 		at.put(dn, "k")
+		if isFolded(dn) && foldPlain(dn) != dn {
+			t.Errorf("%q is not folded", dn)
+		}
 		if fold(dn) != "" && at.exact(dn) != "k" {
 			t.Errorf("%q is not found again", dn)
 		}

@@ -11,9 +11,16 @@ import (
 // fold makes a DN comparable: lower case, no blanks around separators, one way of escaping. A text that is no DN
 // folds to "".
 func fold(dn string) string {
+	if isFolded(dn) {
+		return dn
+	}
 	if strings.ContainsAny(dn, `\+"#<>;`) {
 		return foldSlow(dn)
 	}
+	return foldPlain(dn)
+}
+
+func foldPlain(dn string) string {
 	parts := strings.Split(dn, ",")
 	for i, p := range parts {
 		name, value, ok := strings.Cut(p, "=")
@@ -23,6 +30,29 @@ func fold(dn string) string {
 		parts[i] = strings.ToLower(strings.TrimSpace(name) + "=" + strings.TrimSpace(value))
 	}
 	return strings.Join(parts, ",")
+}
+
+// isFolded tells of most DNs that are so that they fold to themselves.
+func isFolded(dn string) bool {
+	named := false // the RDN has a "="
+	for i := range len(dn) {
+		switch c := dn[i]; {
+		case c < ' ', c > '~', 'A' <= c && c <= 'Z', strings.IndexByte(`\+"#<>;`, c) >= 0:
+			return false
+		case c == ' ':
+			if i == 0 || i == len(dn)-1 || strings.IndexByte("=,", dn[i-1]) >= 0 || strings.IndexByte("=,", dn[i+1]) >= 0 {
+				return false
+			}
+		case c == '=':
+			named = true
+		case c == ',':
+			if !named {
+				return false
+			}
+			named = false
+		}
+	}
+	return named
 }
 
 func foldSlow(dn string) string {

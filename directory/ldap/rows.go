@@ -1,17 +1,11 @@
 package ldap
 
 import (
+	"database/sql"
 	"encoding/json"
 
 	"github.com/rollcall-im/rollcall/internal/id"
 )
-
-// objectRow is a row of ldap_objects.
-type objectRow struct {
-	ObjectKey, Class, Dn, Hash, Manager, ManagerKey, UnitKey, UserName, Login string
-	Named                                                                     bool
-	Members, Waits                                                            string
-}
 
 const objectColumns = "object_key, class, dn, hash, manager, manager_key, unit_key, user_name, login, named, members, waits"
 
@@ -34,18 +28,43 @@ func (o *object) values(source id.Source) ([]any, error) {
 	return []any{source, o.key, o.class, clean(o.dn), o.hash.text(), clean(manager), o.boss, o.unit, o.user, clean(o.login), o.named, o.members.text(), waits}, nil
 }
 
-// add puts a stored entry into the space.
-func (sp *space) add(r objectRow) error {
-	o := &object{key: r.ObjectKey, class: Class(r.Class), hash: parseDigest(r.Hash), members: parseDigest(r.Members), boss: r.ManagerKey, unit: r.UnitKey, named: r.Named, row: true}
+// loading puts stored entries into a space. A text that stands in many rows is kept once.
+type loading struct {
+	sp    *space
+	texts map[string]string
+	row   struct {
+		key, class, dn, hash, manager, boss, unit, user, login, members, waits sql.RawBytes
+		named                                                                  bool
+	}
+}
+
+// add takes the row that rows stands at.
+func (l *loading) add(rows *sql.Rows) error {
+	r, sp := &l.row, l.sp
+	if err := rows.Scan(&r.key, &r.class, &r.dn, &r.hash, &r.manager, &r.boss, &r.unit, &r.user, &r.login, &r.named, &r.members, &r.waits); err != nil {
+		return err
+	}
+	key, ok := l.texts[string(r.key)] // somebody reports to it
+	if !ok {
+		key = string(r.key)
+	}
+	o := &object{key: key, class: Class(l.text(r.class)), hash: parseDigest(r.hash), members: parseDigest(r.members), boss: l.keyOf(r.boss), unit: l.keyOf(r.unit), named: r.named, row: true}
 	sp.objects[o.key] = o
-	sp.rename(o, r.Dn)
-	o.manager = sp.called(r.Manager)
-	sp.claim(o, r.UserName, r.Login)
-	if r.Waits == "" {
+	sp.rename(o, string(r.dn))
+	if o.manager = sp.names[string(r.manager)]; o.manager == nil {
+		o.manager = sp.called(string(r.manager))
+	}
+	user := string(r.user)
+	login := user
+	if string(r.login) != user {
+		login = string(r.login)
+	}
+	sp.claim(o, user, login)
+	if len(r.waits) == 0 {
 		return nil
 	}
 	var list []string
-	if err := json.Unmarshal([]byte(r.Waits), &list); err != nil {
+	if err := json.Unmarshal(r.waits, &list); err != nil {
 		return err
 	}
 	names := make([]*name, 0, len(list))
@@ -54,4 +73,20 @@ func (sp *space) add(r objectRow) error {
 	}
 	sp.wait(o, names)
 	return nil
+}
+
+func (l *loading) text(raw []byte) string {
+	text, ok := l.texts[string(raw)]
+	if !ok {
+		text = string(raw)
+		l.texts[text] = text
+	}
+	return text
+}
+
+func (l *loading) keyOf(raw []byte) string {
+	if o := l.sp.objects[string(raw)]; o != nil {
+		return o.key
+	}
+	return l.text(raw)
 }

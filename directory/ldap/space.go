@@ -58,7 +58,6 @@ func (sp *space) called(folded string) *name {
 	}
 	n := sp.names[folded]
 	if n == nil {
-		folded = strings.Clone(folded)
 		n = &name{folded: folded}
 		sp.names[folded] = n
 	}

@@ -26,23 +26,22 @@ func clean(text string) string {
 
 // loadSpace reads the connector space of a source.
 func loadSpace(ctx context.Context, d *db.DB, source id.Source) (*space, error) {
-	const page = 2000
 	sp := newSpace()
-	for after := ""; ; {
-		var rows []objectRow
-		if err := d.Read(ctx).Raw("select "+objectColumns+" from ldap_objects where source_id = ? and object_key > ? order by object_key limit ?", source, after, page).Scan(&rows).Error; err != nil {
+	rows, err := d.Read(ctx).Raw("select "+objectColumns+" from ldap_objects where source_id = ? order by object_key", source).Rows()
+	if err != nil {
+		return nil, fmt.Errorf("read connector space: %w", err)
+	}
+	defer rows.Close()
+	in := loading{sp: sp, texts: map[string]string{}}
+	for rows.Next() {
+		if err := in.add(rows); err != nil {
 			return nil, fmt.Errorf("read connector space: %w", err)
 		}
-		for _, r := range rows {
-			if err := sp.add(r); err != nil {
-				return nil, fmt.Errorf("read connector space: %w", err)
-			}
-		}
-		if len(rows) < page {
-			return sp, nil
-		}
-		after = rows[len(rows)-1].ObjectKey
 	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read connector space: %w", err)
+	}
+	return sp, nil
 }
 
 // storeObjects writes the rows of these entries as they are now, and deletes those of gone.
