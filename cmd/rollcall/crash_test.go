@@ -80,19 +80,11 @@ func TestKilledAnywhere(t *testing.T) {
 }
 
 func newCrash(t *testing.T, dsn string) *crash {
-	dir := t.TempDir()
-	c := &crash{t: t, dir: dir, config: filepath.Join(dir, "rollcall.yaml")}
-	listen := fmt.Sprintf("127.0.0.1:%d", freePort())
-	c.url = "http://" + listen
-	text := fmt.Sprintf("listen: %s\ndatabase: %q\nbootstrap_token: %s\ndev: {impersonation: true}\nscim: {rate: 100000}\nlog: {level: warn}\n", listen, dsn, crashToken)
-	if err := os.WriteFile(c.config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	c := configuredCrash(t, dsn, "")
 	c.serve()
-	t.Cleanup(func() { c.stop(os.Kill) })
 	c.source = c.must("POST", "/api/v1/sources", crashToken, `{"name":"hr","kind":"scim"}`)["id"].(string)
 	c.secret = c.must("POST", "/api/v1/sources/"+c.source+"/tokens", crashToken, `{"name":"crash"}`)["secret"].(string)
-	policy := filepath.Join(dir, "policy.yaml")
+	policy := filepath.Join(c.dir, "policy.yaml")
 	if err := os.WriteFile(policy, []byte(benchPolicy), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -103,6 +95,20 @@ func newCrash(t *testing.T, dsn string) *crash {
 			c.channel = g["channels"].([]any)[0].(map[string]any)["id"].(string)
 		}
 	}
+	return c
+}
+
+// configuredCrash is a server that has not been started, with more lines in its configuration.
+func configuredCrash(t *testing.T, dsn, more string) *crash {
+	dir := t.TempDir()
+	c := &crash{t: t, dir: dir, config: filepath.Join(dir, "rollcall.yaml")}
+	listen := fmt.Sprintf("127.0.0.1:%d", freePort())
+	c.url = "http://" + listen
+	text := fmt.Sprintf("listen: %s\ndatabase: %q\nbootstrap_token: %s\ndev: {impersonation: true}\nscim: {rate: 100000}\nlog: {level: warn}\n%s", listen, dsn, crashToken, more)
+	if err := os.WriteFile(c.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.stop(os.Kill) })
 	return c
 }
 
@@ -123,12 +129,7 @@ func (c *crash) command(args ...string) []byte {
 // serve starts the server. From the first moment that it answers, whoever was offboarded must be refused.
 func (c *crash) serve() {
 	c.t.Helper()
-	c.log.Reset()
-	c.server = exec.Command("rollcall", "serve", "--config", c.config)
-	c.server.Stderr = &c.log
-	if err := c.server.Start(); err != nil {
-		c.t.Fatal(err)
-	}
+	c.start()
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		for _, p := range c.clients {
 			p.offboardedAreRefused()
@@ -140,6 +141,16 @@ func (c *crash) serve() {
 			c.stop(os.Kill)
 			c.t.Fatalf("server is not ready:\n%s", c.log.String())
 		}
+	}
+}
+
+func (c *crash) start() {
+	c.t.Helper()
+	c.log.Reset()
+	c.server = exec.Command("rollcall", "serve", "--config", c.config)
+	c.server.Stderr = &c.log
+	if err := c.server.Start(); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
@@ -199,19 +210,7 @@ func (c *crash) compare() {
 	defer cancel()
 	err = serve(ctx, cfg, slog.New(slog.DiscardHandler), func(a *app) {
 		defer cancel()
-		for level := false; !level; time.Sleep(5 * time.Millisecond) {
-			var err error
-			if level, err = a.engine.CaughtUp(ctx); err != nil {
-				c.t.Error(err)
-				return
-			}
-		}
-		if found, err := a.engine.Compare(ctx, a.index, 300); err != nil || len(found.Different) > 0 {
-			c.t.Errorf("index and OpenFGA: %+v, %v", found, err)
-		}
-		if found, err := a.engine.Sweep(ctx); err != nil || len(found.Foreign)+len(found.Missing) > 0 {
-			c.t.Errorf("tuples that differ: %+v, %v", found, err)
-		}
+		c.sameEverywhere(ctx, a)
 		audience := map[id.Person]bool{}
 		for person := range a.index.Audience(id.Channel(c.channel)) {
 			audience[person] = true
@@ -237,6 +236,24 @@ func (c *crash) compare() {
 	})
 	if err != nil && ctx.Err() == nil {
 		c.t.Error(err)
+	}
+}
+
+// sameEverywhere holds the index against OpenFGA.
+func (c *crash) sameEverywhere(ctx context.Context, a *app) {
+	c.t.Helper()
+	for level := false; !level; time.Sleep(5 * time.Millisecond) {
+		var err error
+		if level, err = a.engine.CaughtUp(ctx); err != nil {
+			c.t.Error(err)
+			return
+		}
+	}
+	if found, err := a.engine.Compare(ctx, a.index, 300); err != nil || len(found.Different) > 0 {
+		c.t.Errorf("index and OpenFGA: %+v, %v", found, err)
+	}
+	if found, err := a.engine.Sweep(ctx); err != nil || len(found.Foreign)+len(found.Missing) > 0 {
+		c.t.Errorf("tuples that differ: %+v, %v", found, err)
 	}
 }
 
