@@ -160,6 +160,9 @@ type ListPeopleInput struct {
 func (a *API) ListPeople(ctx context.Context, in *ListPeopleInput) (*httpapi.Page[PersonView], error) {
 	q := Query{Text: in.Text, Status: in.Status, Unit: in.Unit, Group: in.Group, Limit: in.Limit, Cursor: in.Cursor}
 	q.Contested = in.Contested == "true"
+	if scope := httpapi.ScopeFrom(ctx); !scope.All {
+		q.Within = append([]id.Unit{}, scope.Units...)
+	}
 	if in.Frozen != "" {
 		frozen := in.Frozen == "true"
 		q.Frozen = &frozen

@@ -19,11 +19,14 @@ type UnitView struct {
 	Parent id.Unit           `json:"parent,omitempty"`
 }
 
-// ListUnits answers GET /api/v1/units: the whole forest, parents before children.
+// ListUnits answers GET /api/v1/units: the whole forest, or what the caller's role is for, parents before children.
 func (a *API) ListUnits(ctx context.Context, _ *struct{}) (*httpapi.Page[UnitView], error) {
 	units, err := a.Store.Units(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if scope := httpapi.ScopeFrom(ctx); !scope.All {
+		units = within(units, scope.Units)
 	}
 	views := make([]UnitView, len(units))
 	for i, u := range units {

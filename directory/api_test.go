@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 func (w *world) serve() *httptest.Server {
@@ -19,7 +20,7 @@ func (w *world) serve() *httptest.Server {
 	op := httpapi.Admins
 	server := &httpapi.Server{Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Version: "test",
 		Authenticate: func(*http.Request) (httpapi.Caller, error) {
-			return httpapi.Caller{Token: "tok_admin", Admin: true}, nil
+			return httpapi.Caller{Token: "tok_admin", Grants: roles.Everything(), Stepped: true}, nil
 		},
 		Errors: []httpapi.Case{{Err: directory.ErrNotFound, Status: 404, Code: "not_found"}, {Err: directory.ErrSourceFreeze, Status: 409, Code: "source_freeze"},
 			{Err: directory.ErrTokens, Status: 409, Code: "too_many_tokens"}, {Err: directory.ErrExists, Status: 409, Code: "exists"}, {Err: directory.ErrInvalid, Status: 422, Code: "invalid"}}}

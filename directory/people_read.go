@@ -211,10 +211,10 @@ func (r Reader) People(ctx context.Context, q Query) (PeoplePage, error) {
 			SlotVeto, db.At(r.now()))
 	}
 	if q.Unit != "" {
-		query = query.Where(`unit_id in (with recursive below (id, source_id, unit_key) as (
-			select id, source_id, unit_key from units where id = ?
-			union select u.id, u.source_id, u.unit_key from below b join units u on u.source_id = b.source_id and u.parent_key = b.unit_key)
-			select id from below)`, q.Unit)
+		query = query.Where(belowUnits, []id.Unit{q.Unit})
+	}
+	if q.Within != nil {
+		query = query.Where(belowUnits, q.Within)
 	}
 	if q.Group != "" {
 		query = query.Where(`id in (with recursive down (id, source_id) as (

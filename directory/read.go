@@ -13,7 +13,8 @@ type Query struct {
 	Frozen *bool
 	// Contested chooses those of whom a source says active although a veto stands.
 	Contested bool
-	Unit      id.Unit // this unit and all below
+	Unit      id.Unit   // this unit and all below
+	Within    []id.Unit // and of these units or below one of them; nil: everywhere
 	Group     id.DirectoryGroup
 	Limit     int    // at most 200, 0: 50
 	Cursor    string // Page.Next of the page before

@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -18,7 +19,7 @@ type Decider interface {
 	Allow(person id.Person, channel id.Channel, action string) (ok bool, historyFrom time.Time)
 }
 
-// API is the HTTP side of this package; every route of it is for administrators.
+// API is the HTTP side of this package; its routes are for administrators, some for the owners of project groups too.
 type API struct {
 	Reactor   *Reactor
 	Directory *directory.Store
@@ -145,6 +146,9 @@ func (a *API) ListGroups(ctx context.Context, in *httpapi.Paging) (*httpapi.Page
 	if err != nil {
 		return nil, err
 	}
+	if scope := httpapi.ScopeFrom(ctx); !scope.All {
+		list = slices.DeleteFunc(list, func(g GroupView) bool { return !scope.Group(g.ID) })
+	}
 	list, next, err := cut(list, *in)
 	if err != nil {
 		return nil, err
@@ -176,6 +180,9 @@ type MembersInput struct {
 
 // ListMemberships answers who is in a project group and why.
 func (a *API) ListMemberships(ctx context.Context, in *MembersInput) (*httpapi.Page[AudienceItem], error) {
+	if !httpapi.ScopeFrom(ctx).Group(in.Group) {
+		return nil, fmt.Errorf("group %s: %w", in.Group, ErrNotFound)
+	}
 	return audiencePage(ctx, in.Paging, func(after id.Person) ([]AudienceEntry, bool, error) {
 		return a.Reactor.Members(ctx, in.Group, after, in.Limit)
 	})
@@ -189,6 +196,9 @@ type AudienceInput struct {
 
 // ChannelAudience answers who has a place in a channel and why.
 func (a *API) ChannelAudience(ctx context.Context, in *AudienceInput) (*httpapi.Page[AudienceItem], error) {
+	if err := a.reachChannel(ctx, in.ID); err != nil {
+		return nil, err
+	}
 	return audiencePage(ctx, in.Paging, func(after id.Person) ([]AudienceEntry, bool, error) {
 		return a.Reactor.Audience(ctx, in.ID, after, in.Limit)
 	})
@@ -239,6 +249,9 @@ type ExplainOutput struct {
 
 // Explain answers why a person sees a channel, or what is missing.
 func (a *API) Explain(ctx context.Context, in *ExplainInput) (*ExplainOutput, error) {
+	if err := a.reachPlace(ctx, in.Person, in.Channel); err != nil {
+		return nil, err
+	}
 	e, err := a.Reactor.Explain(ctx, in.Person, in.Channel)
 	if err != nil {
 		return nil, err

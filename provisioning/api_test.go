@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/provisioning"
 )
 
@@ -24,7 +25,7 @@ func (w *world) site(check func(context.Context, id.Person, id.Channel, string) 
 	server := &httpapi.Server{Errors: append(provisioning.Cases(), httpapi.Case{Err: directory.ErrNotFound, Status: 404, Code: "not_found"}, httpapi.Case{Err: directory.ErrLive, Status: 409, Code: "live"},
 		httpapi.Case{Err: directory.ErrInvalid, Status: 422, Code: "invalid"}),
 		Authenticate: func(*http.Request) (httpapi.Caller, error) {
-			return httpapi.Caller{Token: "tok_root", Admin: true}, nil
+			return httpapi.Caller{Token: "tok_root", Grants: roles.Everything(), Stepped: true}, nil
 		}}
 	handler := server.Handler([]httpapi.Route{
 		httpapi.Op("GET", "/api/v1/people/{id}/memberships", httpapi.Admins, "memberships", a.PersonMemberships),

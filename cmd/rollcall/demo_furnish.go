@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/provisioning"
 )
@@ -123,7 +124,7 @@ func (d *demoServer) appoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.app.door.GrantAdmin(ctx, httpapi.Caller{Admin: true}, boss)
+	return d.app.door.GrantAdmin(ctx, httpapi.Caller{Grants: roles.Everything(), Stepped: true}, boss, roles.Grant{Role: roles.Owner})
 }
 
 // talk writes a few messages, so that nobody meets an empty room.

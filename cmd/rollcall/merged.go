@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"context"
 	"encoding/json"
 	"time"
@@ -20,7 +21,7 @@ func (a *app) directoryAPI() *directory.API {
 			for _, one := range admins {
 				out = append(out, one.Person)
 			}
-			return out, err
+			return slices.Compact(slices.Sorted(slices.Values(out))), err
 		},
 	}
 }

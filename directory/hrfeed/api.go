@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 // API is the HTTP side of this package.
@@ -109,11 +110,8 @@ func (a *API) Feed() http.Handler {
 // caller answers who hands a file in; nobody but an administrator and the source itself may.
 func (a *API) caller(r *http.Request, source id.Source) (directory.Cause, error) {
 	caller := httpapi.CallerFrom(r.Context())
-	if caller.Admin {
-		return directory.CauseFrom(r.Context(), ""), nil
-	}
 	if caller.Known() {
-		return directory.Cause{}, httpapi.NewProblem(http.StatusForbidden, "admin_required", "this address is for administrators and for the source itself")
+		return directory.CauseFrom(r.Context(), ""), httpapi.Require(r, roles.SourcesWrite)
 	}
 	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if ok {

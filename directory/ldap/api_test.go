@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 // desk is the API of one source, served.
@@ -34,7 +35,7 @@ func (w *world) serve(s *ldap.Syncer, foresee func(*db.Tx, []id.Person) ([]direc
 	}}
 	who := httpapi.Admins
 	server := &httpapi.Server{Log: w.logs, Version: "test", Authenticate: func(r *http.Request) (httpapi.Caller, error) {
-		return httpapi.Caller{Person: "per_1", Admin: r.Header.Get("X-Admin") == ""}, nil
+		return httpapi.Caller{Person: "per_1", Grants: map[bool]roles.Grants{true: roles.Everything()}[r.Header.Get("X-Admin") == ""], Stepped: true}, nil
 	}, Errors: []httpapi.Case{{Err: directory.ErrNotFound, Status: 404, Code: "not_found"}, {Err: directory.ErrVersion, Status: 412, Code: "version_mismatch"}}}
 	at := "/api/v1/sources/{id}"
 	d := &desk{world: w, at: "/api/v1/sources/" + string(w.source.ID), server: httptest.NewServer(server.Handler([]httpapi.Route{

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 var errMissing = errors.New("no such thing")
@@ -108,7 +109,7 @@ func newBench(t *testing.T, change func(*httpapi.Server)) *bench {
 		case "ann":
 			return httpapi.Caller{Person: "per_ann"}, nil
 		case "root":
-			return httpapi.Caller{Token: "tok_root", Admin: true}, nil
+			return httpapi.Caller{Token: "tok_root", Grants: roles.Everything(), Stepped: true}, nil
 		case "broken":
 			return httpapi.Caller{}, errors.New("dial tcp 10.1.2.3: connection refused")
 		}

@@ -141,17 +141,18 @@ func (g *guard) admit(w http.ResponseWriter, r *http.Request, route Route, h htt
 		WriteError(w, r, err)
 		return
 	}
-	if !route.Who.Allows(caller) {
-		WriteError(w, r, refusal(route.Who, caller))
+	scope, err := g.server.entitle(r, route, caller)
+	if err != nil {
+		WriteError(w, r, err)
 		return
 	}
-	r = r.WithContext(WithCaller(r.Context(), caller))
+	r = r.WithContext(context.WithValue(WithCaller(r.Context(), caller), scopeKey, scope))
 	limitBody(w, r, route)
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		w.Header().Set("Cache-Control", "no-store")
 	}
 	if key := r.Header.Get("Idempotency-Key"); key != "" && r.Method == http.MethodPost && g.server.Replays != nil && !route.unrepeatable &&
-		(route.Who == People || route.Who == Admins) {
+		route.Who != Public && route.Who != Known && route.Who != Sources {
 		g.once(w, r, key, h)
 		return
 	}
@@ -177,16 +178,6 @@ func (g *guard) caller(r *http.Request, who Who) (Caller, error) {
 	}
 	g.server.Log.ErrorContext(r.Context(), "cannot tell who calls", "request", RequestFrom(r.Context()), "error", err)
 	return Caller{}, NewProblem(http.StatusServiceUnavailable, "unavailable", "the server cannot tell now who you are; try again")
-}
-
-func refusal(who Who, caller Caller) *Problem {
-	switch {
-	case !caller.Known():
-		return NewProblem(http.StatusUnauthorized, "unauthenticated", "sign in, or send an API token as Authorization: Bearer")
-	case who == People:
-		return NewProblem(http.StatusForbidden, "person_required", "this address is for people; the token belongs to no person")
-	}
-	return NewProblem(http.StatusForbidden, "admin_required", "this address is for administrators")
 }
 
 // limitBody bounds the size of the body and the time its sender may take. The deadline ends with the body: left

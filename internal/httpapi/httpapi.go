@@ -1,7 +1,8 @@
 // Package httpapi owns how Rollcall speaks HTTP: routes as values with who may call them, callers, RFC 9457
 // problems from one table of errors, request ids, limits and cursors.
-// It guarantees that no handler runs before the route's Who was checked, and that an error which is not in
-// the table reaches the outside as "internal" only. It decides no permission beyond Who.
+// It guarantees that no handler runs before the route's Who was checked, that a permission for a part of the organisation opens no route that does
+// not say it looks at that part, and that an error which is not in
+// the table reaches the outside as "internal" only. Who holds what is package roles' matter.
 package httpapi
 
 import (
@@ -12,18 +13,32 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 // Caller is who makes a request, as proved by a session cookie or a bearer token. The zero Caller is nobody.
 type Caller struct {
-	Person  id.Person  // who it is; empty for an administrator's token that belongs to no person
-	Session id.Session // the browser session, where there is one
-	Token   id.Token   // the API token, where there is one
-	Admin   bool       // holds the administrator role
+	Person  id.Person    // who it is; empty for an administrator's token that belongs to no person
+	Maker   id.Person    // of a token that belongs to no person: who answers for it, where that is known
+	Session id.Session   // the browser session, where there is one
+	Token   id.Token     // the API token, where there is one
+	Grants  roles.Grants // the roles of administrators
+	Stepped bool         // may do what is dangerous now: by a second factor, or by a token made for it
 }
 
 // Known tells whether the caller proved to be somebody.
-func (c Caller) Known() bool { return c.Person != "" || c.Admin }
+func (c Caller) Known() bool { return c.Person != "" || c.Admin() }
+
+// Admin tells whether the caller holds any role of administrators.
+func (c Caller) Admin() bool { return len(c.Grants) > 0 }
+
+// Behind is the human being who acts, as far as that is known.
+func (c Caller) Behind() id.Person {
+	if c.Person != "" {
+		return c.Person
+	}
+	return c.Maker
+}
 
 // Actor is the name under which the caller stands in the audit log.
 func (c Caller) Actor() string {
@@ -32,6 +47,8 @@ func (c Caller) Actor() string {
 		return string(c.Person)
 	case c.Token != "":
 		return string(c.Token)
+	case c.Session != "":
+		return string(c.Session)
 	}
 	return "anonymous"
 }
@@ -43,6 +60,7 @@ const (
 	requestKey
 	errorsKey
 	urlKey
+	scopeKey
 )
 
 // WithCaller answers a context that carries c.
@@ -67,7 +85,7 @@ func RequestFrom(ctx context.Context) id.Request {
 	return r
 }
 
-// Who says who may call a route.
+// Who says who may call a route: one of these, or a permission of package roles.
 type Who string
 
 // Who may call.
@@ -75,12 +93,23 @@ const (
 	Public  Who = "public"  // anybody; the handler checks what it must (probes, sign-in, signed hooks)
 	Known   Who = "known"   // anybody who proved to be somebody: a person, or an administrator's token
 	People  Who = "people"  // a signed-in person, for what is their own
-	Admins  Who = "admins"  // the administrator role
+	Admins  Who = "admins"  // an owner; for tests: a route of the table names the permission it needs
 	Sources Who = "sources" // a directory source's token, checked by the handler (SCIM)
 )
 
-// Allows tells whether c may call a route of w.
-func (w Who) Allows(c Caller) bool {
+// permission answers the line of the permission that w names.
+func (w Who) permission() (roles.Line, bool) {
+	switch w {
+	case Public, Known, People, Sources:
+		return roles.Line{}, false
+	case Admins:
+		return roles.Line{}, true
+	}
+	return roles.Find(roles.Permission(w))
+}
+
+// allows tells whether c may call a route of w, which names no permission.
+func (w Who) allows(c Caller) bool {
 	switch w {
 	case Public, Sources:
 		return true
@@ -88,8 +117,6 @@ func (w Who) Allows(c Caller) bool {
 		return c.Known()
 	case People:
 		return c.Person != ""
-	case Admins:
-		return c.Admin
 	}
 	return false
 }
@@ -103,7 +130,32 @@ type Route struct {
 	plain        http.Handler
 	limit        int64
 	unrepeatable bool
+	person       bool
+	units        bool
+	groups       bool
 }
+
+// OfPerson answers the route as one about the person whom {id} of its path names: who holds its permission for a part of the organisation
+// reaches the people of that part, to everybody else nobody is there. Without it, Units or Groups such a caller is refused.
+func (r Route) OfPerson() Route {
+	r.person, r.units = true, true
+	return r
+}
+
+// Units answers the route as one whose handler asks ScopeFrom, and answers nothing of people outside of these units.
+func (r Route) Units() Route {
+	r.units = true
+	return r
+}
+
+// Groups answers the route as one whose handler asks ScopeFrom, and answers nothing beside these project groups.
+func (r Route) Groups() Route {
+	r.groups = true
+	return r
+}
+
+// Scoped tells whether somebody may call the route who holds its permission for a part of the organisation, or for project groups.
+func (r Route) Scoped() (units, groups bool) { return r.units, r.groups }
 
 // Limit answers the route with another limit on the request's body than 1 MiB; a negative number means none.
 func (r Route) Limit(bytes int64) Route {

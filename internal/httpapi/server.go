@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -11,6 +12,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 // Server turns a table of routes into one http.Handler.
@@ -30,6 +34,14 @@ type Server struct {
 	Registry *prometheus.Registry
 	// Replays, where set, gives Idempotency-Key its effect.
 	Replays Replays
+
+	// Owned answers the project groups that a person owns; nil: nobody owns any.
+	Owned func(context.Context, id.Person) ([]id.Group, error)
+	// Reach tells by its error whether caller, whose permission reaches scope, may do what the route does to a person: change tells
+	// whether it changes anything. Nil: a scope reaches nobody, and everything everybody.
+	Reach func(ctx context.Context, caller Caller, scope roles.Scope, person id.Person, change bool) error
+	// Place, where set, tells whether r comes from where administrators may work.
+	Place func(r *http.Request) bool
 }
 
 func operationID(method, path string) string {
@@ -56,6 +68,9 @@ func (s *Server) Handler(routes []Route) http.Handler {
 	docs := &documents{api: api}
 	routes = append(slices.Clone(routes), docs.routes()...)
 	for _, r := range routes {
+		if _, ok := r.Who.permission(); !ok && !slices.Contains([]Who{Public, Known, People, Sources}, r.Who) {
+			panic("httpapi: " + r.pattern() + ": " + string(r.Who) + " is no permission of package roles")
+		}
 		g.routes[r.pattern()] = r
 		if r.Method == "" && r.plain != nil && strings.HasSuffix(r.Path, "/") {
 			g.subtrees = append(g.subtrees, r)

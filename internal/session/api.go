@@ -2,12 +2,11 @@ package session
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 // Profile is what a person sees of themselves.
@@ -27,6 +26,10 @@ type API struct {
 	Door *Door
 	// Profile reads a person from the directory; ErrNoPerson where there is none.
 	Profile func(context.Context, id.Person) (Profile, error)
+	// Unit answers the name of a unit; ErrNoUnit where there is none.
+	Unit func(context.Context, id.Unit) (string, error)
+	// Owned answers the project groups that a person owns.
+	Owned func(context.Context, id.Person) ([]id.Group, error)
 	// Impersonation lets administrators make tokens of people: demo and tests only.
 	Impersonation bool
 }
@@ -34,11 +37,21 @@ type API struct {
 // MeOutput answers who calls.
 type MeOutput struct {
 	Body struct {
-		Person  *Profile   `json:"person" doc:"null for an administrator's token that belongs to no person"`
-		Admin   bool       `json:"admin"`
-		Session id.Session `json:"session,omitempty"`
-		Token   id.Token   `json:"token,omitempty"`
+		Person *Profile   `json:"person" doc:"null for an administrator's token that belongs to no person"`
+		Admin  bool       `json:"admin" doc:"holds a role of administrators"`
+		Roles  []RoleBody `json:"roles" nullable:"false"`
+		// Permissions is what the roles hold, whether for everything or for a part.
+		Permissions []roles.Permission `json:"permissions" nullable:"false"`
+		Owns        []id.Group         `json:"owns" nullable:"false" doc:"project groups that the person owns"`
+		Session     id.Session         `json:"session,omitempty"`
+		Token       id.Token           `json:"token,omitempty"`
 	}
+}
+
+// RoleBody is one role, and for which unit.
+type RoleBody struct {
+	Role roles.Role `json:"role"`
+	Unit id.Unit    `json:"unit,omitempty" doc:"with all below it; absent: the whole organisation"`
 }
 
 // Me answers who calls: a person, an administrator's token, or both.
@@ -48,13 +61,25 @@ func (a *API) Me(ctx context.Context, _ *struct{}) (*MeOutput, error) {
 		return nil, httpapi.ErrUnauthenticated
 	}
 	out := &MeOutput{}
-	out.Body.Admin, out.Body.Session, out.Body.Token = caller.Admin, caller.Session, caller.Token
+	b := &out.Body
+	b.Admin, b.Session, b.Token, b.Roles, b.Owns = caller.Admin(), caller.Session, caller.Token, []RoleBody{}, []id.Group{}
+	b.Permissions = append([]roles.Permission{}, caller.Grants.Permissions()...)
+	for _, g := range caller.Grants {
+		b.Roles = append(b.Roles, RoleBody{g.Role, g.Unit})
+	}
 	if caller.Person != "" {
 		profile, err := a.Profile(ctx, caller.Person)
 		if err != nil {
 			return nil, err
 		}
-		out.Body.Person = &profile
+		b.Person = &profile
+		if a.Owned != nil {
+			owned, err := a.Owned(ctx, caller.Person)
+			if err != nil {
+				return nil, err
+			}
+			b.Owns = append(b.Owns, owned...)
+		}
 	}
 	return out, nil
 }
@@ -136,45 +161,4 @@ func (a *API) ListIdentities(ctx context.Context, in *PersonInput) (*httpapi.Pag
 // Unlink forgets the subjects of a person and ends the person's sessions, for administrators.
 func (a *API) Unlink(ctx context.Context, in *PersonInput) (*struct{}, error) {
 	return nil, a.Door.Unlink(ctx, httpapi.CallerFrom(ctx), in.ID)
-}
-
-// AdminBody is one holder of the administrator role.
-type AdminBody struct {
-	Person    id.Person `json:"person"`
-	GrantedBy string    `json:"granted_by"`
-	GrantedAt time.Time `json:"granted_at"`
-}
-
-// ListAdmins lists who has the administrator role.
-func (a *API) ListAdmins(ctx context.Context, _ *struct{}) (*httpapi.Page[AdminBody], error) {
-	admins, err := a.Door.Admins(ctx)
-	if err != nil {
-		return nil, err
-	}
-	items := make([]AdminBody, len(admins))
-	for i, v := range admins {
-		items[i] = AdminBody{Person: v.Person, GrantedBy: v.GrantedBy, GrantedAt: v.GrantedAt.UTC()}
-	}
-	return httpapi.NewPage(ctx, items, ""), nil
-}
-
-// GrantAdmin gives a person the administrator role.
-func (a *API) GrantAdmin(ctx context.Context, in *PersonInput) (*struct{}, error) {
-	if _, err := a.Profile(ctx, in.ID); err != nil {
-		return nil, err
-	}
-	return nil, a.grantable(a.Door.GrantAdmin(ctx, httpapi.CallerFrom(ctx), in.ID))
-}
-
-// RevokeAdmin takes the administrator role from a person; the last one keeps it.
-func (a *API) RevokeAdmin(ctx context.Context, in *PersonInput) (*struct{}, error) {
-	return nil, a.Door.RevokeAdmin(ctx, httpapi.CallerFrom(ctx), in.ID)
-}
-
-// grantable answers 409 where it is not the caller but the subject of the request that is frozen.
-func (a *API) grantable(err error) error {
-	if errors.Is(err, ErrFrozen) {
-		return httpapi.NewProblem(http.StatusConflict, "person_frozen", "this person has no access now")
-	}
-	return err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 // BootstrapToken is the id under which the bootstrap token acts.
@@ -50,9 +51,9 @@ func (d *Door) Alive(ctx context.Context, c httpapi.Caller) error {
 	case c.Token == BootstrapToken:
 		return nil
 	case c.Session != "":
-		_, err = d.liveSession(ctx, "s.id", string(c.Session))
+		_, _, err = d.liveSession(ctx, "s.id", string(c.Session))
 	case c.Token != "":
-		_, err = d.liveToken(ctx, "t.id", string(c.Token))
+		_, _, err = d.liveToken(ctx, "t.id", string(c.Token))
 	default:
 		err = ErrBadProof
 	}
@@ -60,76 +61,111 @@ func (d *Door) Alive(ctx context.Context, c httpapi.Caller) error {
 }
 
 func (d *Door) bySession(ctx context.Context, hash string) (httpapi.Caller, error) {
-	s, err := d.liveSession(ctx, "s.token_hash", hash)
+	s, grants, err := d.liveSession(ctx, "s.token_hash", hash)
 	if err != nil {
 		return httpapi.Caller{}, err
 	}
 	if now := d.Now(); now.Sub(s.LastSeenAt.Time) > seen {
 		d.touch(ctx, "update sessions set last_seen_at = ? where id = ? and ended_at is null", db.At(now), s.ID)
 	}
-	return httpapi.Caller{Person: s.Person, Session: s.ID, Admin: s.Admin}, nil
+	return httpapi.Caller{Person: s.Person, Session: s.ID, Grants: grants, Stepped: true}, nil
 }
 
-// liveSession reads the session whose column is value, and holds it against time, epoch and standing. column is ours.
-func (d *Door) liveSession(ctx context.Context, column, value string) (sessionRow, error) {
+// liveSession reads the session whose column is value with the roles of its person, and holds it against time, epoch and standing. column is ours.
+func (d *Door) liveSession(ctx context.Context, column, value string) (sessionRow, roles.Grants, error) {
 	var rows []sessionRow
-	err := d.DB.Read(ctx).Raw(`select s.*, coalesce(e.epoch, 0) as current, a.person is not null as admin from sessions s
+	err := d.DB.Read(ctx).Raw(`select s.*, coalesce(e.epoch, 0) as current, coalesce(a.role, '') as held_role, coalesce(a.unit, '') as held_unit from sessions s
 		left join session_epochs e on e.person = s.person
-		left join session_admins a on a.person = s.person where `+column+` = ?`, value).Scan(&rows).Error
+		left join session_roles a on a.person = s.person where `+column+` = ?`, value).Scan(&rows).Error
 	if err != nil {
-		return sessionRow{}, err
+		return sessionRow{}, nil, err
 	}
 	if len(rows) == 0 {
-		return sessionRow{}, ErrEnded
+		return sessionRow{}, nil, ErrEnded
 	}
 	s, now := rows[0], d.Now()
 	switch {
 	case d.Standing.Frozen(s.Person): // first, so that a frozen person is told why
-		return s, ErrFrozen
+		return s, nil, ErrFrozen
 	case !s.EndedAt.IsZero(), s.Epoch != s.Current, !now.Before(s.ExpiresAt.Time), now.Sub(s.LastSeenAt.Time) >= d.Idle:
-		return s, ErrEnded
+		return s, nil, ErrEnded
 	}
-	return s, d.stillTheirs(ctx, s)
+	var held roles.Grants
+	for _, row := range rows {
+		held = append(held, roles.Grant{Role: row.HeldRole, Unit: row.HeldUnit})
+	}
+	return s, d.inForce(held), d.stillTheirs(ctx, s)
 }
 
 func (d *Door) byToken(ctx context.Context, token string) (httpapi.Caller, error) {
 	hash := hashed(token)
 	if d.bootstrap != "" && subtle.ConstantTimeCompare([]byte(hash), []byte(d.bootstrap)) == 1 {
-		return httpapi.Caller{Token: BootstrapToken, Admin: true}, nil
+		return httpapi.Caller{Token: BootstrapToken, Grants: roles.Everything(), Stepped: true}, nil
 	}
 	if !wellFormed(token) {
 		return httpapi.Caller{}, ErrBadProof
 	}
-	t, err := d.liveToken(ctx, "t.token_hash", hash)
+	t, grants, err := d.liveToken(ctx, "t.token_hash", hash)
 	if err != nil {
 		return httpapi.Caller{}, err
 	}
 	if now := d.Now(); now.Sub(t.LastUsedAt.Time) > seen {
 		d.touch(ctx, "update session_tokens set last_used_at = ? where id = ? and ended_at is null", db.At(now), t.ID)
 	}
-	return httpapi.Caller{Person: t.Person, Token: t.ID, Admin: t.Admin && (t.Person == "" || t.Holds)}, nil
+	return httpapi.Caller{Person: t.Person, Maker: t.maker(), Token: t.ID, Grants: grants, Stepped: t.Dangerous}, nil
 }
 
-// liveToken reads the token whose column is value. A token without a person falls with whoever made it.
-func (d *Door) liveToken(ctx context.Context, column, value string) (tokenRow, error) {
+// maker is who answers for a token that belongs to no person, where that is a person.
+func (t tokenRow) maker() id.Person {
+	if t.Person == "" && strings.HasPrefix(t.CreatedBy, personPrefix) {
+		return id.Person(t.CreatedBy)
+	}
+	return ""
+}
+
+// personPrefix begins every id of a person.
+const personPrefix = "per_"
+
+// liveToken reads the token whose column is value, and what it may: no more than who answers for it has now. A token without a
+// person falls with whoever made it.
+func (d *Door) liveToken(ctx context.Context, column, value string) (tokenRow, roles.Grants, error) {
 	var rows []tokenRow
-	err := d.DB.Read(ctx).Raw(`select t.*, coalesce(e.epoch, 0) as current, a.person is not null as holds from session_tokens t
+	err := d.DB.Read(ctx).Raw(`select t.*, coalesce(e.epoch, 0) as current, coalesce(a.role, '') as held_role, coalesce(a.unit, '') as held_unit from session_tokens t
 		left join session_epochs e on e.person = t.person
-		left join session_admins a on a.person = t.person where `+column+` = ?`, value).Scan(&rows).Error
+		left join session_roles a on t.role <> '' and a.person = case when t.person <> '' then t.person else t.created_by end where `+column+` = ?`, value).Scan(&rows).Error
 	if err != nil {
-		return tokenRow{}, err
+		return tokenRow{}, nil, err
 	}
 	if len(rows) == 0 {
-		return tokenRow{}, ErrBadProof
+		return tokenRow{}, nil, ErrBadProof
 	}
 	t := rows[0]
 	switch {
 	case t.Person != "" && d.Standing.Frozen(t.Person), t.Person == "" && d.Standing.Frozen(id.Person(t.CreatedBy)):
-		return t, ErrFrozen
+		return t, nil, ErrFrozen
 	case !t.EndedAt.IsZero(), t.Epoch != t.Current, !d.Now().Before(t.ExpiresAt.Time):
-		return t, ErrBadProof
+		return t, nil, ErrBadProof
 	}
-	return t, nil
+	var held roles.Grants
+	for _, row := range rows {
+		held = append(held, roles.Grant{Role: row.HeldRole, Unit: row.HeldUnit})
+	}
+	own := roles.Grant{Role: t.Role, Unit: t.Unit}
+	if t.Person == "" && t.maker() == "" || d.inForce(held).Covers(own) {
+		return t, d.inForce(roles.Grants{own}), nil
+	}
+	return t, nil, nil
+}
+
+// inForce answers those of grants that count.
+func (d *Door) inForce(grants roles.Grants) roles.Grants {
+	var out roles.Grants
+	for _, g := range grants {
+		if g.Role.Known() {
+			out = append(out, g)
+		}
+	}
+	return out
 }
 
 // touch notes that a proof was used. That it cannot be noted now is no reason to refuse the request.

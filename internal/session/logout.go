@@ -22,7 +22,7 @@ func (d *Door) Logout(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	issuer := d.Issuer
 	if cookie, err := r.Cookie(d.cookieName()); err == nil {
-		if s, err := d.liveSession(r.Context(), "s.token_hash", hashed(cookie.Value)); err == nil {
+		if s, _, err := d.liveSession(r.Context(), "s.token_hash", hashed(cookie.Value)); err == nil {
 			issuer = s.Issuer
 		}
 		err := d.DB.Tx(r.Context(), func(tx *db.Tx) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/internal/session"
 )
 
@@ -281,7 +282,7 @@ func (g *rig) sessions() int64 {
 // person makes a token of p's own and answers its secret.
 func (g *rig) person(p id.Person) string {
 	g.t.Helper()
-	secret, _, err := g.door.CreateToken(context.Background(), httpapi.Caller{Token: session.BootstrapToken, Admin: true}, session.NewToken{Person: p, Name: "test"})
+	secret, _, err := g.door.CreateToken(context.Background(), httpapi.Caller{Token: session.BootstrapToken, Grants: roles.Everything(), Stepped: true}, session.NewToken{Person: p, Name: "test"})
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -3,9 +3,10 @@ package session
 import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
-// sessionRow is a row of sessions and what is joined to it: the person's current epoch and role.
+// sessionRow is a row of sessions and what is joined to it: the person's current epoch and roles.
 type sessionRow struct {
 	ID         id.Session
 	Person     id.Person
@@ -20,15 +21,18 @@ type sessionRow struct {
 	EndedAt    db.Instant
 	EndCause   string
 	Current    int64
-	Admin      bool
+	HeldRole   roles.Role // one row for each role
+	HeldUnit   id.Unit
 }
 
-// tokenRow is a row of session_tokens; Holds tells whether its person is an administrator now.
+// tokenRow is a row of session_tokens and what is joined to it: the current epoch, and the roles of who answers for it.
 type tokenRow struct {
 	ID         id.Token
 	Person     id.Person
 	Epoch      int64
-	Admin      bool
+	Role       roles.Role
+	Unit       id.Unit
+	Dangerous  bool
 	Name       string
 	CreatedBy  string
 	CreatedAt  db.Instant
@@ -37,7 +41,17 @@ type tokenRow struct {
 	EndedAt    db.Instant
 	EndCause   string
 	Current    int64
-	Holds      bool
+	HeldRole   roles.Role
+	HeldUnit   id.Unit
+}
+
+// roleRow is a row of session_roles.
+type roleRow struct {
+	Person    id.Person
+	Role      roles.Role
+	Unit      id.Unit
+	GrantedBy string
+	GrantedAt db.Instant
 }
 
 // triesRow is how often a value failed, of session_tries.

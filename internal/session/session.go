@@ -1,5 +1,5 @@
 // Package session owns who is signed in: OIDC sign-in and back-channel logout, sign-in with a directory's password, browser
-// sessions, API tokens, which subject of an identity provider is which person, and the administrator role.
+// sessions, API tokens, which subject of an identity provider is which person, and the roles of administrators.
 //
 // It guarantees that a frozen person is nobody from the first request on, whatever proof is shown, that what was
 // begun before a person's access ended cannot bring a session or token to life afterwards (an epoch per person,
@@ -49,7 +49,11 @@ var (
 	ErrNoPerson          = errors.New("the directory knows nobody for this")
 	ErrNoIdentity        = errors.New("there is no such identity")
 	ErrOtherPerson       = errors.New("this person signs in as another subject already")
-	ErrLastAdmin         = errors.New("the last administrator stays one")
+	ErrLastAdmin         = errors.New("the last owner stays one")
+	ErrNoUnit            = errors.New("there is no such unit")
+	ErrRole              = errors.New("this role cannot be given so")
+	ErrOwnRole           = errors.New("nobody gives a role to themselves")
+	ErrStronger          = errors.New("only an owner makes an owner, or ends it")
 	ErrNotFound          = errors.New("there is no such session or token")
 	ErrTooMany           = errors.New("this person has too many tokens; revoke one first")
 	ErrBadRequest        = errors.New("the request is not valid")
@@ -65,6 +69,10 @@ func Cases() []httpapi.Case {
 		{Err: ErrNoIdentity, Status: http.StatusNotFound, Code: "identity_not_found"},
 		{Err: ErrOtherPerson, Status: http.StatusConflict, Code: "identity_conflict"},
 		{Err: ErrLastAdmin, Status: http.StatusConflict, Code: "last_admin"},
+		{Err: ErrNoUnit, Status: http.StatusUnprocessableEntity, Code: "unit_not_found"},
+		{Err: ErrRole, Status: http.StatusUnprocessableEntity, Code: "invalid_role"},
+		{Err: ErrOwnRole, Status: http.StatusForbidden, Code: "own_role"},
+		{Err: ErrStronger, Status: http.StatusForbidden, Code: "stronger_role"},
 		{Err: ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: ErrTooMany, Status: http.StatusConflict, Code: "too_many_tokens"},
 		{Err: ErrBadRequest, Status: http.StatusBadRequest, Code: "invalid_request"},

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,13 +13,16 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 // Token is an API token as it can be listed: everything but the secret.
 type Token struct {
 	ID         id.Token
-	Person     id.Person // empty: an administrator's token that belongs to no person
-	Admin      bool
+	Person     id.Person  // empty: an administrator's token that belongs to no person
+	Role       roles.Role // empty: none
+	Unit       id.Unit    // for which the role is; empty: the whole organisation
+	Dangerous  bool       // may do what wants a second factor of people
 	Name       string
 	CreatedBy  string
 	CreatedAt  time.Time
@@ -30,10 +34,12 @@ type Token struct {
 
 // NewToken says what token to make.
 type NewToken struct {
-	Person  id.Person
-	Admin   bool
-	Name    string
-	Expires time.Duration // 0: 90 days; at most 366 days
+	Person    id.Person
+	Role      roles.Role
+	Unit      id.Unit
+	Dangerous bool
+	Name      string
+	Expires   time.Duration // 0: 90 days; at most 366 days
 }
 
 const (
@@ -42,8 +48,8 @@ const (
 	maxTokens     = 50 // live ones of one person
 )
 
-// CreateToken makes a token and answers its secret, which cannot be read again. by is who asks; a token with the
-// administrator role needs a caller who has it. Where by or the token's person lost access since by was authenticated,
+// CreateToken makes a token and answers its secret, which cannot be read again. by is who asks; a token with a role
+// needs a caller who has it. Where by or the token's person lost access since by was authenticated,
 // there is no token: ErrFrozen or ErrEnded.
 func (d *Door) CreateToken(ctx context.Context, by httpapi.Caller, n NewToken) (string, Token, error) {
 	n.Name = strings.TrimSpace(n.Name)
@@ -55,8 +61,13 @@ func (d *Door) CreateToken(ctx context.Context, by httpapi.Caller, n NewToken) (
 		return "", Token{}, fmt.Errorf("%w: a token's name has 1 to 100 characters", ErrBadRequest)
 	case n.Expires < 0 || n.Expires > maxExpiry:
 		return "", Token{}, fmt.Errorf("%w: a token lives 366 days at most", ErrBadRequest)
-	case n.Admin && !by.Admin, n.Person == "" && !n.Admin:
-		return "", Token{}, fmt.Errorf("%w: only an administrator makes an administrator's token", ErrBadRequest)
+	case n.Person == "" && n.Role == "", n.Role != "" && !by.Grants.Covers(roles.Grant{Role: n.Role, Unit: n.Unit}):
+		return "", Token{}, fmt.Errorf("%w: only an administrator makes an administrator's token, and no stronger one", ErrBadRequest)
+	case n.Dangerous && !by.Stepped:
+		return "", Token{}, fmt.Errorf("%w: prove your second factor before you make a token for dangerous acts", ErrBadRequest)
+	}
+	if err := checkGrant(n.Role, n.Unit); n.Role != "" && err != nil {
+		return "", Token{}, err
 	}
 	before, err := d.epoch(ctx, n.Person)
 	if err != nil {
@@ -66,7 +77,7 @@ func (d *Door) CreateToken(ctx context.Context, by httpapi.Caller, n NewToken) (
 		return "", Token{}, ErrFrozen
 	}
 	secret, now := newToken(), d.Now()
-	t := Token{ID: id.New[id.Token](), Person: n.Person, Admin: n.Admin, Name: n.Name, CreatedBy: by.Actor(), CreatedAt: now, ExpiresAt: now.Add(n.Expires)}
+	t := Token{ID: id.New[id.Token](), Person: n.Person, Role: n.Role, Unit: n.Unit, Dangerous: n.Dangerous, Name: n.Name, CreatedBy: cmp.Or(string(by.Behind()), by.Actor()), CreatedAt: now, ExpiresAt: now.Add(n.Expires)}
 	err = d.DB.Tx(ctx, func(tx *db.Tx) error {
 		if err := d.stillValid(tx, by); err != nil {
 			return err
@@ -83,12 +94,12 @@ func (d *Door) CreateToken(ctx context.Context, by httpapi.Caller, n NewToken) (
 				return ErrTooMany
 			}
 		}
-		if err := tx.Exec(`insert into session_tokens (id, token_hash, person, epoch, admin, name, created_by, created_at, expires_at, end_cause)
-			values (?, ?, ?, ?, ?, ?, ?, ?, ?, '')`, t.ID, hashed(secret), t.Person, before, t.Admin, t.Name, t.CreatedBy, db.At(t.CreatedAt), db.At(t.ExpiresAt)).Error; err != nil {
+		if err := tx.Exec(`insert into session_tokens (id, token_hash, person, epoch, role, unit, dangerous, name, created_by, created_at, expires_at, end_cause)
+			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')`, t.ID, hashed(secret), t.Person, before, t.Role, t.Unit, t.Dangerous, t.Name, t.CreatedBy, db.At(t.CreatedAt), db.At(t.ExpiresAt)).Error; err != nil {
 			return err
 		}
 		return audit.Append(tx, audit.Record{At: now, Actor: by.Actor(), Action: "token.created", Subject: string(t.ID), RequestID: string(httpapi.RequestFrom(ctx)),
-			Public: map[string]any{"person": t.Person, "admin": t.Admin, "expires_at": t.ExpiresAt.UTC().Format(time.RFC3339)}})
+			Public: map[string]any{"person": t.Person, "role": t.Role, "unit": t.Unit, "dangerous": t.Dangerous, "expires_at": t.ExpiresAt.UTC().Format(time.RFC3339)}})
 	})
 	if err != nil {
 		return "", Token{}, err
@@ -128,7 +139,7 @@ func (d *Door) Tokens(ctx context.Context, person id.Person) ([]Token, error) {
 	err := d.DB.Read(ctx).Raw("select * from session_tokens where person = ? order by created_at desc, id desc limit 200", person).Scan(&rows).Error
 	out := make([]Token, len(rows))
 	for i, r := range rows {
-		out[i] = Token{ID: r.ID, Person: r.Person, Admin: r.Admin, Name: r.Name, CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt.Time,
+		out[i] = Token{ID: r.ID, Person: r.Person, Role: r.Role, Unit: r.Unit, Dangerous: r.Dangerous, Name: r.Name, CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt.Time,
 			LastUsedAt: r.LastUsedAt.Time, ExpiresAt: r.ExpiresAt.Time, EndedAt: r.EndedAt.Time, EndCause: r.EndCause}
 	}
 	return out, err

@@ -17,6 +17,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/internal/session"
 )
 
@@ -208,7 +209,7 @@ func TestEndPerson(t *testing.T) {
 				t.Fatalf("before: %d %s", a.status, a.body)
 			}
 		}
-		caller := httpapi.Caller{Person: "per_ann", Session: sessionOf(t, g, "per_ann"), Admin: true}
+		caller := httpapi.Caller{Person: "per_ann", Session: sessionOf(t, g, "per_ann"), Grants: roles.Everything(), Stepped: true}
 		if err := g.door.Alive(ctx, caller); err != nil {
 			t.Error(err)
 		}
@@ -230,7 +231,7 @@ func TestEndPerson(t *testing.T) {
 			t.Errorf("thawed: own %d, bot %d, browser %d, Bob %d", status(own), status(bot), b.me(), status(bob))
 		}
 		// A request that was let in before, and comes to its write only now.
-		for _, n := range []session.NewToken{{Person: "per_ann", Name: "late"}, {Admin: true, Name: "late"}} {
+		for _, n := range []session.NewToken{{Person: "per_ann", Name: "late"}, {Role: roles.Owner, Name: "late"}} {
 			if _, _, err := g.door.CreateToken(ctx, caller, n); !errors.Is(err, session.ErrEnded) {
 				t.Errorf("late token %+v: %v", n, err)
 			}

@@ -8,13 +8,17 @@ import (
 
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 // TokenBody is one API token, without its secret.
 type TokenBody struct {
 	ID         id.Token   `json:"id"`
 	Person     id.Person  `json:"person,omitempty"`
-	Admin      bool       `json:"admin"`
+	Admin      bool       `json:"admin" doc:"carries a role"`
+	Role       roles.Role `json:"role,omitempty"`
+	Unit       id.Unit    `json:"unit,omitempty" doc:"for which the role is, with all below it"`
+	Dangerous  bool       `json:"dangerous" doc:"may do what wants a second factor of people"`
 	Name       string     `json:"name"`
 	CreatedBy  string     `json:"created_by"`
 	CreatedAt  time.Time  `json:"created_at"`
@@ -33,17 +37,29 @@ func instant(t time.Time) *time.Time {
 }
 
 func bodyOf(t Token) TokenBody {
-	return TokenBody{ID: t.ID, Person: t.Person, Admin: t.Admin, Name: t.Name, CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt.UTC(),
+	return TokenBody{ID: t.ID, Person: t.Person, Admin: t.Role != "", Role: t.Role, Unit: t.Unit, Dangerous: t.Dangerous, Name: t.Name, CreatedBy: t.CreatedBy, CreatedAt: t.CreatedAt.UTC(),
 		LastUsedAt: instant(t.LastUsedAt), ExpiresAt: t.ExpiresAt.UTC(), EndedAt: instant(t.EndedAt), EndCause: t.EndCause}
 }
 
 // CreateTokenInput says what token to make.
 type CreateTokenInput struct {
 	Body struct {
-		Name          string `json:"name" minLength:"1" maxLength:"100" doc:"what it is for"`
-		ExpiresInDays int    `json:"expires_in_days,omitempty" minimum:"1" maximum:"366" doc:"90 where it is absent"`
-		Admin         bool   `json:"admin,omitempty" doc:"carries the administrator role, as long as its person has it"`
+		Name          string     `json:"name" minLength:"1" maxLength:"100" doc:"what it is for"`
+		ExpiresInDays int        `json:"expires_in_days,omitempty" minimum:"1" maximum:"366" doc:"90 where it is absent"`
+		Admin         bool       `json:"admin,omitempty" doc:"carries a role, as long as its person has it: owner where role is absent"`
+		Role          roles.Role `json:"role,omitempty" enum:"owner,system,security,hr,helpdesk,auditor"`
+		Unit          id.Unit    `json:"unit,omitempty" doc:"for which the role is, with all below it"`
+		Dangerous     bool       `json:"dangerous,omitempty" doc:"may do what wants a second factor of people"`
 	}
+}
+
+func (in *CreateTokenInput) token(person id.Person) NewToken {
+	b := in.Body
+	n := NewToken{Person: person, Role: b.Role, Unit: b.Unit, Dangerous: b.Dangerous, Name: b.Name}
+	if n.Role == "" && (b.Admin || person == "") {
+		n.Role = roles.Owner
+	}
+	return n
 }
 
 // CreatePersonTokenInput says what token to make for somebody else.
@@ -102,7 +118,7 @@ func (a *API) ListMyTokens(ctx context.Context, _ *struct{}) (*httpapi.Page[Toke
 
 // CreateMyToken makes a token of the caller's own.
 func (a *API) CreateMyToken(ctx context.Context, in *CreateTokenInput) (*CreateTokenOutput, error) {
-	return a.create(ctx, NewToken{Person: httpapi.CallerFrom(ctx).Person, Admin: in.Body.Admin, Name: in.Body.Name}, in.Body.ExpiresInDays)
+	return a.create(ctx, in.token(httpapi.CallerFrom(ctx).Person), in.Body.ExpiresInDays)
 }
 
 // RevokeMyToken ends one of the caller's own tokens.
@@ -118,7 +134,7 @@ func (a *API) ListTokens(ctx context.Context, _ *struct{}) (*httpapi.Page[TokenB
 
 // CreateToken makes an administrators' token that belongs to no person. It ends with the access of whoever made it.
 func (a *API) CreateToken(ctx context.Context, in *CreateTokenInput) (*CreateTokenOutput, error) {
-	return a.create(ctx, NewToken{Admin: true, Name: in.Body.Name}, in.Body.ExpiresInDays)
+	return a.create(ctx, in.token(""), in.Body.ExpiresInDays)
 }
 
 // RevokeToken ends an administrators' token that belongs to no person.
@@ -139,5 +155,5 @@ func (a *API) CreatePersonToken(ctx context.Context, in *CreatePersonTokenInput)
 		token.Name, days = cmp.Or(in.Body.Name, token.Name), in.Body.ExpiresInDays
 	}
 	out, err := a.create(ctx, token, days)
-	return out, a.grantable(err)
+	return out, grantable(err)
 }

@@ -1,0 +1,76 @@
+package roles
+
+// The permissions. A new one wants a line in Table, and a route that needs it wants its name in cmd/rollcall/routes.go.
+const (
+	PeopleRead        Permission = "people.read"
+	PeopleFreeze      Permission = "people.freeze"
+	PeopleOffboard    Permission = "people.offboard" // terminate at once
+	PeopleRestore     Permission = "people.restore"
+	PeopleLink        Permission = "people.link"        // who is one and who is two
+	PeopleImpersonate Permission = "people.impersonate" // dev.impersonation
+	ReasonsRead       Permission = "reasons.read"       // causes that are confidential
+	SessionsRead      Permission = "sessions.read"
+	SessionsEnd       Permission = "sessions.end"
+	IdentitiesRead    Permission = "identities.read"
+	IdentitiesUnlink  Permission = "identities.unlink"
+	MembershipsRead   Permission = "memberships.read" // of a person
+	GroupsRead        Permission = "groups.read"      // project groups, who is in them and who sees their channels
+	AccessExplain     Permission = "access.explain"
+	SourcesRead       Permission = "sources.read"
+	SourcesWrite      Permission = "sources.write"
+	SourcesTraffic    Permission = "sources.traffic" // requests with their bodies, samples of a directory
+	SourcesTokens     Permission = "sources.tokens"
+	SourcesLive       Permission = "sources.live"
+	PoliciesRead      Permission = "policies.read"
+	PoliciesPlan      Permission = "policies.plan"
+	PoliciesApply     Permission = "policies.apply"
+	PlansRead         Permission = "plans.read"
+	HoldsRead         Permission = "holds.read"
+	HoldsDecide       Permission = "holds.decide"
+	RunsUndo          Permission = "runs.undo"
+	AuditRead         Permission = "audit.read"
+	AdminsRead        Permission = "admins.read"
+	AdminsWrite       Permission = "admins.write"
+	TokensRead        Permission = "tokens.read"
+	TokensWrite       Permission = "tokens.write"
+	MetricsRead       Permission = "metrics.read"
+)
+
+// Table is who holds what, besides owners, who hold everything.
+func Table() []Line {
+	const dangerous = true
+	return []Line{
+		{PeopleRead, false, []Role{System, Security, HR, Helpdesk, Auditor}},
+		{PeopleFreeze, false, []Role{Security, HR}},
+		{PeopleOffboard, dangerous, []Role{Security, HR}},
+		{PeopleRestore, false, []Role{Security, HR}},
+		{PeopleLink, dangerous, []Role{HR}},
+		{PeopleImpersonate, dangerous, nil},
+		{ReasonsRead, false, []Role{Security, HR}},
+		{SessionsRead, false, []Role{Security, Helpdesk, Auditor}},
+		{SessionsEnd, false, []Role{Security, Helpdesk}},
+		{IdentitiesRead, false, []Role{Security, Helpdesk, Auditor}},
+		{IdentitiesUnlink, dangerous, []Role{Security, Helpdesk}},
+		{MembershipsRead, false, []Role{Security, HR, Helpdesk, Auditor}},
+		{GroupsRead, false, []Role{Security, Auditor, GroupOwner}},
+		{AccessExplain, false, []Role{Security, HR, Helpdesk, Auditor, GroupOwner}},
+		{SourcesRead, false, []Role{System, Security, Auditor}},
+		{SourcesWrite, false, []Role{System}},
+		{SourcesTraffic, false, []Role{System}},
+		{SourcesTokens, dangerous, []Role{System}},
+		{SourcesLive, dangerous, []Role{System}},
+		{PoliciesRead, false, []Role{Security, Auditor}},
+		{PoliciesPlan, false, []Role{Security}},
+		{PoliciesApply, dangerous, []Role{Security}},
+		{PlansRead, false, []Role{Security, Auditor}},
+		{HoldsRead, false, []Role{Security, Auditor}},
+		{HoldsDecide, dangerous, []Role{Security}},
+		{RunsUndo, dangerous, []Role{Security}},
+		{AuditRead, false, []Role{Auditor}},
+		{AdminsRead, false, []Role{Security, Auditor}},
+		{AdminsWrite, dangerous, []Role{Security}},
+		{TokensRead, false, []Role{Security, Auditor}},
+		{TokensWrite, dangerous, []Role{Security}},
+		{MetricsRead, false, []Role{System, Auditor}},
+	}
+}
