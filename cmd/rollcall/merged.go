@@ -1,9 +1,9 @@
 package main
 
 import (
-	"slices"
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"

@@ -93,7 +93,10 @@ func TestTokensOfRoles(t *testing.T) {
 		must(g.door.GrantAdmin(ctx, chief(), "per_ann", part))
 		b := g.browser()
 		b.login("sub-ann", nil)
-		token := func(path, body string) string { t.Helper(); return "Bearer " + tokenIn(t, b.do("POST", path, body)).Token }
+		token := func(path, body string) string {
+			t.Helper()
+			return "Bearer " + tokenIn(t, b.do("POST", path, body)).Token
+		}
 		own := token("/api/v1/me/tokens", `{"name":"own","admin":true}`)
 		mine := token("/api/v1/me/tokens", `{"name":"hr","role":"hr","unit":"unt_1"}`)
 		bot := token("/api/v1/tokens", `{"name":"bot","role":"auditor"}`)
