@@ -52,7 +52,7 @@ func (r Reader) ahead(ctx context.Context, out []Fact, rows []personRow, sources
 		return err
 	}
 	for _, f := range list {
-		f.put(&out[f.of], heads, sources, paths)
+		f.put(&out[f.of], heads, sources, paths, *r.leave)
 	}
 	return nil
 }
@@ -73,11 +73,11 @@ func factsAhead(of int, f Fact, sources map[id.Source]Source, now time.Time) []f
 }
 
 // put completes what was begun, as the present or as one of Ahead.
-func (f factAt) put(to *Fact, heads map[reference]id.Person, sources map[id.Source]Source, paths unitPaths) {
+func (f factAt) put(to *Fact, heads map[reference]id.Person, sources map[id.Source]Source, paths unitPaths, rule LeaveRule) {
 	was, p := to.Person, f.person
 	p.ID, p.Unit, p.Manager, p.Groups = was.ID, paths.ids[f.unit], heads[f.manager], was.Groups
 	p.MergedInto, p.RehiredAt, p.Version, p.CreatedAt, p.UpdatedAt = was.MergedInto, was.RehiredAt, was.Version, was.CreatedAt, was.UpdatedAt
-	p.Status, p.Frozen, p.EndsAt = statusOf(to.Freezes, f.at)
+	p.Status, p.Frozen, p.EndsAt = statusOf(to.Freezes, f.at, rule)
 	if f.present {
 		to.Person = p
 		return

@@ -192,7 +192,7 @@ func (w *work) inherit(subjects []*subject) {
 		}
 		for _, s := range subjects {
 			if s.id == d.keep {
-				_, frozen, _ := statusOf(s.standing, w.now)
+				_, frozen, _ := statusOf(s.standing, w.now, w.s.Leave)
 				w.idle[s.id] = frozen
 			}
 			if s.id != d.other {

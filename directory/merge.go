@@ -192,7 +192,7 @@ func affiliationsOf(person id.Person, records []Record, sources map[id.Source]So
 		if r := v.of("unit", func(r *Record) bool { return units[reference{r.Source, r.UnitKey}] != "" }); r != nil {
 			a.Unit = units[reference{r.Source, r.UnitKey}]
 		}
-		if l := e.leave(); len(l) > 0 {
+		if l := e.leave(false); len(l) > 0 {
 			a.LeaveFrom, a.LeaveUntil = instant(l[0].from), instant(l[0].until)
 		}
 		out = append(out, a)

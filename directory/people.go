@@ -289,7 +289,7 @@ func (w *work) managers(refs map[reference]bool) (map[reference]id.Person, error
 
 // freezePlan compares the freezes that stand with those the records ask for and those the console sets.
 func (w *work) freezePlan(s *subject) (opened, changed, lifted []Freeze) {
-	want := freezesOf(s.records, w.sources)
+	want := freezesOf(s.records, w.sources, w.s.Leave)
 	for _, f := range s.standing {
 		if consoleSlot(f.Slot) {
 			continue

@@ -101,7 +101,7 @@ func (r Reader) withFreezes(ctx context.Context, rows []personRow) ([]Person, []
 	out := make([]Person, len(rows))
 	for i, row := range rows {
 		p := row.person()
-		p.Status, p.Frozen, p.EndsAt = statusOf(byPerson[row.ID], now)
+		p.Status, p.Frozen, p.EndsAt = statusOf(byPerson[row.ID], now, *r.leave)
 		p.Groups = groups[row.ID]
 		out[i] = p
 	}
@@ -201,6 +201,9 @@ func (r Reader) People(ctx context.Context, q Query) (PeoplePage, error) {
 	}
 	if q.Frozen != nil {
 		sql, args := openFreeze("", r.now())
+		if r.leave.ReadOnly {
+			sql = strings.TrimSuffix(sql, ")") + " and f.cause <> 'leave')"
+		}
 		if !*q.Frozen {
 			sql = "not " + sql
 		}

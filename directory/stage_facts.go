@@ -203,8 +203,8 @@ func (s stager) merged(out []StageFact, links []id.Link) error {
 		p.Groups = append(slices.Clone(before.Groups), groups[out[i].Record.Link]...)
 		slices.Sort(p.Groups)
 		p.Groups = slices.Compact(p.Groups)
-		f.Freezes = freezesAfter(f.Freezes, f.Records, s.sources)
-		p.Status, p.Frozen, p.EndsAt = statusOf(f.Freezes, s.at)
+		f.Freezes = freezesAfter(f.Freezes, f.Records, s.sources, *s.leave)
+		p.Status, p.Frozen, p.EndsAt = statusOf(f.Freezes, s.at, *s.leave)
 		f.Person = p
 		f.arrange(s.sources, paths, s.at)
 		if out[i].By != "" {
@@ -215,14 +215,14 @@ func (s stager) merged(out []StageFact, links []id.Link) error {
 		out[i].ManagerPending = r.ManagerKey != "" && known[reference{r.Source, r.ManagerKey}] == ""
 	}
 	for _, f := range ahead {
-		f.put(&out[f.of].After, known, s.sources, paths)
+		f.put(&out[f.of].After, known, s.sources, paths, *s.leave)
 	}
 	return nil
 }
 
 // freezesAfter answers which freezes would stand: those that records ask for, and those of the console.
-func freezesAfter(standing []Freeze, records []Record, sources map[id.Source]Source) []Freeze {
-	out := freezesOf(records, sources)
+func freezesAfter(standing []Freeze, records []Record, sources map[id.Source]Source, rule LeaveRule) []Freeze {
+	out := freezesOf(records, sources, rule)
 	for _, f := range standing {
 		if consoleSlot(f.Slot) {
 			out = append(out, f)

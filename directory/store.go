@@ -22,6 +22,7 @@ type Reader struct {
 	from   func(context.Context) *gorm.DB
 	engine db.Engine
 	now    func() time.Time
+	leave  *LeaveRule
 }
 
 // Store is the directory. Access is set once, before the first Apply.
@@ -29,6 +30,7 @@ type Store struct {
 	Reader
 	Access   Access
 	Now      func() time.Time // nil: time.Now
+	Leave    LeaveRule        // set once, before the first Apply
 	written  atomic.Int64     // people, since the start
 	nextLook atomic.Int64     // at how many of them the engine looks again
 
@@ -42,7 +44,7 @@ type Store struct {
 // New makes a Store whose tables are migrated; the caller sets Access.
 func New(d *db.DB, f *feed.Feed, log *slog.Logger) *Store {
 	s := &Store{db: d, feed: f, log: log}
-	s.Reader = Reader{from: d.Read, engine: d.Engine, now: s.clock}
+	s.Reader = Reader{from: d.Read, engine: d.Engine, now: s.clock, leave: &s.Leave}
 	return s
 }
 
@@ -55,7 +57,7 @@ func (s *Store) clock() time.Time {
 
 // In answers a Reader that reads inside tx, and sees what tx wrote.
 func (s *Store) In(tx *db.Tx) Reader {
-	return Reader{from: func(context.Context) *gorm.DB { return tx.DB }, engine: s.db.Engine, now: s.clock}
+	return Reader{from: func(context.Context) *gorm.DB { return tx.DB }, engine: s.db.Engine, now: s.clock, leave: &s.Leave}
 }
 
 // errDry rolls a dry run back.

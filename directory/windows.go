@@ -105,11 +105,16 @@ func (e employment) window() span {
 	return w
 }
 
-func (e employment) leave() []span {
+// leave answers when the employment rests; where a leave stays until it is taken back, the date of return does not end it.
+func (e employment) leave(stays bool) []span {
 	var out []span
 	for _, r := range e.records {
 		if !r.LeaveFrom.IsZero() || !r.LeaveUntil.IsZero() {
-			out = append(out, span{lower(r.LeaveFrom), upper(r.LeaveUntil)})
+			until := upper(r.LeaveUntil)
+			if stays {
+				until = never
+			}
+			out = append(out, span{lower(r.LeaveFrom), until})
 		}
 	}
 	return union(out)
@@ -120,7 +125,7 @@ func (e employment) leave() []span {
 // running employments leave open is a window of "pending" before a start, "ended" after the last end, "leave" within. Where no
 // employment is active each record that says so holds a "disabled", and each tombstone that closes one (lastWords) a "deleted"; where
 // no record lives, the last tombstone does. What is set aside (UndoFreeze) begins when that ends.
-func freezesOf(records []Record, sources map[id.Source]Source) []Freeze {
+func freezesOf(records []Record, sources map[id.Source]Source, rule LeaveRule) []Freeze {
 	records = employed(records, sources)
 	if len(living(records)) == 0 {
 		return []Freeze{deletedFreeze(records)}
@@ -146,7 +151,7 @@ func freezesOf(records []Record, sources map[id.Source]Source) []Freeze {
 	for _, e := range base {
 		w := []span{e.window()}
 		runs = append(runs, w...)
-		works = append(works, intersect(w, complement(e.leave()))...)
+		works = append(works, intersect(w, complement(e.leave(rule.Stays)))...)
 	}
 	runs, works = union(runs), union(works)
 	for _, gap := range complement(runs) {
@@ -158,7 +163,7 @@ func freezesOf(records []Record, sources map[id.Source]Source) []Freeze {
 		out = addFreeze(out, f, true)
 	}
 	for _, gap := range intersect(runs, complement(works)) {
-		out = addFreeze(out, Freeze{Cause: CauseLeave, Source: leaver(base, gap), From: instant(gap.from), Until: instant(gap.until)}, true)
+		out = addFreeze(out, Freeze{Cause: CauseLeave, Source: leaver(base, gap, rule.Stays), From: instant(gap.from), Until: instant(gap.until)}, true)
 	}
 	return out
 }
@@ -213,10 +218,10 @@ func edge(base []employment, gap span) id.Source {
 	return base[0].records[0].Source
 }
 
-func leaver(base []employment, gap span) id.Source {
+func leaver(base []employment, gap span, stays bool) id.Source {
 	for _, e := range base {
 		for _, r := range e.records {
-			if (!r.LeaveFrom.IsZero() || !r.LeaveUntil.IsZero()) && lower(r.LeaveFrom) <= gap.from && gap.from < upper(r.LeaveUntil) {
+			if (!r.LeaveFrom.IsZero() || !r.LeaveUntil.IsZero()) && lower(r.LeaveFrom) <= gap.from && (stays || gap.from < upper(r.LeaveUntil)) {
 				return r.Source
 			}
 		}
@@ -225,12 +230,13 @@ func leaver(base []employment, gap span) id.Source {
 }
 
 // statusOf answers where a person stands at now. Who has no record left holds a deleted freeze; where that is undone for a while
-// they work here until it begins.
-func statusOf(standing []Freeze, now time.Time) (status Status, frozen bool, endsAt time.Time) {
+// they work here until it begins. A leave during which people may read freezes nobody.
+func statusOf(standing []Freeze, now time.Time, rule LeaveRule) (status Status, frozen bool, endsAt time.Time) {
 	open := map[FreezeCause]bool{}
 	for _, f := range standing {
 		if f.OpenAt(now) {
-			open[f.Cause], frozen = true, true
+			open[f.Cause] = true
+			frozen = frozen || f.Cause != CauseLeave || !rule.ReadOnly
 		}
 		if (f.Cause == CauseEnded || f.Cause == CauseDeleted) && f.LiftedAt.IsZero() && !f.From.IsZero() && (endsAt.IsZero() || f.From.Before(endsAt)) {
 			endsAt = f.From

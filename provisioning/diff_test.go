@@ -209,7 +209,7 @@ func TestStays(t *testing.T) {
 
 func TestFreezeTuples(t *testing.T) {
 	f := directory.Freeze{Person: "per_1", Slot: "disabled.src_1", From: noon.Add(-time.Second), Until: noon.Add(time.Hour)}
-	got := freezeTuples(f, noon)
+	got := freezeTuples(f, directory.LeaveRule{}, noon)
 	if got[0].User != "freeze:disabled.src_1#subject" || got[0].Relation != "frozen" || got[0].Object != "org:main" {
 		t.Errorf("org: %+v", got[0])
 	}
@@ -217,7 +217,7 @@ func TestFreezeTuples(t *testing.T) {
 		t.Errorf("an open freeze begins at once, whatever the clock of another node says: %+v", got[1])
 	}
 	f.From = noon.Add(time.Minute)
-	if got := freezeTuples(f, noon); !got[1].From.Equal(f.From) {
+	if got := freezeTuples(f, directory.LeaveRule{}, noon); !got[1].From.Equal(f.From) {
 		t.Errorf("a planned one begins when planned: %+v", got[1])
 	}
 }

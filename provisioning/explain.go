@@ -56,7 +56,7 @@ func (r *Reactor) Explain(ctx context.Context, person id.Person, channel id.Chan
 		if len(facts) == 0 {
 			return fmt.Errorf("person %s: %w", person, directory.ErrNotFound)
 		}
-		x := explainer{tx: tx, catalog: c, fact: facts[0], channel: target, now: r.clock(), sources: r.directory.In(tx), ctx: ctx}
+		x := explainer{tx: tx, catalog: c, fact: facts[0], channel: target, now: r.clock(), sources: r.directory.In(tx), leave: r.directory.Leave, ctx: ctx}
 		if x.above, err = r.headsOf(tx, c, facts); err != nil {
 			return err
 		}
@@ -87,6 +87,7 @@ type explainer struct {
 	now     time.Time
 	sources directory.Reader
 	above   heads
+	leave   directory.LeaveRule
 }
 
 func (x *explainer) project() error {
@@ -217,8 +218,12 @@ func (x *explainer) obstacles() {
 		if !f.OpenAt(x.now) {
 			continue
 		}
-		x.Missing = append(x.Missing, Line{Kind: "freeze", Ref: string(f.ID), Since: f.CreatedAt, By: by, Text: freezeText(f, by)})
-		x.Missing = append(x.Missing, tupleLine(freezeTuples(f, x.now)[1], f.CreatedAt))
+		tuple := tupleLine(freezeTuples(f, x.leave, x.now)[1], f.CreatedAt)
+		if readsOn(f, x.leave) {
+			x.Path = append(x.Path, Line{Kind: "freeze", Ref: string(f.ID), Since: f.CreatedAt, By: by, Text: pauseText(f)}, tuple)
+			continue
+		}
+		x.Missing = append(x.Missing, Line{Kind: "freeze", Ref: string(f.ID), Since: f.CreatedAt, By: by, Text: freezeText(f, by)}, tuple)
 	}
 	switch p := x.fact.Person; {
 	case p.MergedInto != "":

@@ -65,7 +65,7 @@ func (r *Reactor) Revoke(tx *db.Tx, freezes []directory.FreezeChange) (int64, er
 		if err := raiseFence(tx, f.Freeze, now); err != nil {
 			return 0, err
 		}
-		for _, t := range freezeTuples(f.Freeze, now) {
+		for _, t := range freezeTuples(f.Freeze, r.directory.Leave, now) {
 			changes = append(changes, authz.Put(t))
 		}
 	}

@@ -90,14 +90,15 @@ func directTuples(c id.Channel, people ...id.Person) []authz.Tuple {
 	return out
 }
 
-// freezeTuples answers the tuples by which a freeze denies everything. One that is open already carries no
-// beginning, so that no clock that is behind lets it start late.
-func freezeTuples(f directory.Freeze, now time.Time) []authz.Tuple {
-	t := authz.Tuple{User: userRef(f.Person), Relation: "subject", Object: freezeRef(f.Slot), From: f.From, Until: f.Until}
+// freezeTuples answers the tuples by which a freeze denies everything, or, of a leave during which people may read, everything
+// else. One that is open already carries no beginning, so that no clock that is behind lets it start late.
+func freezeTuples(f directory.Freeze, leave directory.LeaveRule, now time.Time) []authz.Tuple {
+	object, relation := denial(f.Slot, leave)
+	t := authz.Tuple{User: userRef(f.Person), Relation: "subject", Object: object, From: f.From, Until: f.Until}
 	if !t.From.IsZero() && !t.From.After(now) {
 		t.From = time.Time{}
 	}
-	return []authz.Tuple{{User: freezeRef(f.Slot) + "#subject", Relation: "frozen", Object: organisation}, t}
+	return []authz.Tuple{{User: object + "#subject", Relation: relation, Object: organisation}, t}
 }
 
 // turn answers the changes that make after stand where before stood.

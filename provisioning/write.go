@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/authz"
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
@@ -16,7 +17,7 @@ import (
 // write makes one transaction of what was assessed. The people are locked.
 func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, list []assessment) (Result, error) {
 	var result Result
-	s := &sheet{run: run, catalog: c, now: r.clock(), batch: Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}, Signs: Signs{Counts: run.counts}}}
+	s := &sheet{run: run, catalog: c, now: r.clock(), leave: r.directory.Leave, batch: Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}, Signs: Signs{Counts: run.counts}}}
 	for _, a := range list {
 		s.batch.collect(a)
 		s.vanished = append(s.vanished, a.vanished...)
@@ -123,6 +124,7 @@ type sheet struct {
 	catalog  *catalog
 	person   id.Person // whose changes are being noted
 	now      time.Time
+	leave    directory.LeaveRule
 	batch    Batch
 	vanished []heldRow
 
@@ -240,13 +242,14 @@ func (s *sheet) retuple(step step, after Membership) {
 func (s *sheet) fences(a assessment) {
 	for _, f := range a.raise {
 		s.raise = append(s.raise, fenceRow{Person: a.person, Slot: f.Slot, FreezeID: f.ID, At: db.At(s.now)})
-		for _, t := range freezeTuples(f, s.now) {
+		for _, t := range freezeTuples(f, s.leave, s.now) {
 			s.tuples = append(s.tuples, authz.Put(t))
 		}
 	}
 	for _, f := range a.lift {
 		s.lift = append(s.lift, f)
-		s.tuples = append(s.tuples, authz.Remove(authz.Tuple{User: userRef(a.person), Relation: "subject", Object: freezeRef(f.Slot)}))
+		object, _ := denial(f.Slot, s.leave)
+		s.tuples = append(s.tuples, authz.Remove(authz.Tuple{User: userRef(a.person), Relation: "subject", Object: object}))
 	}
 	if a.healed {
 		s.healed = append(s.healed, a.person)

@@ -105,7 +105,11 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.access = provisioning.New(a.db, a.feed, a.people, a.tuples, a.index, a.log)
 	a.watch = newStopwatch(a.access, a.registry)
 	a.people.Access = a.watch
+	a.people.Leave = a.cfg.Leave.rule()
 	if err := a.openFGA(ctx); err != nil {
+		return err
+	}
+	if err := a.access.EnforceLeaves(ctx); err != nil {
 		return err
 	}
 	if err := a.index.Load(ctx); err != nil {
@@ -231,6 +235,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"tokens":     a.people.WatchTokens,
 		"instants":   a.people.WatchInstants,
 		"journal":    a.journal.Run,
+		"leaving":    a.watchLeaving,
 		"sources":    a.configureSources,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },

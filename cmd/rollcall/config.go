@@ -41,6 +41,7 @@ type Config struct {
 	LDAP           []LDAP   `koanf:"ldap"`
 	HRFeeds        []HRFeed `koanf:"hr_feeds"`
 	SignIn         SignIn   `koanf:"sign_in"`
+	Leave          Leave    `koanf:"leave"`
 	Secrets        Secrets  `koanf:"secrets"`
 	Log            Log      `koanf:"log"`
 	Dev            Dev      `koanf:"dev"`
@@ -112,7 +113,7 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}}
+	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}}
 }
 
 // maxKeep is how long requests with their bodies are kept at most.
@@ -274,6 +275,7 @@ func (c Config) validate() error {
 		bad("oidc.match", "%q is not one of %s", c.OIDC.Match, strings.Join(matches, ", "))
 	}
 	c.SignIn.check(bad)
+	c.Leave.check(bad)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
 		bad("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)

@@ -138,6 +138,19 @@ func (s *Store) list(ctx context.Context, person id.Person, unread bool, after *
 	return out, nil
 }
 
+// Told answers the notices of a kind since an instant, in the order of their keys.
+func (s *Store) Told(ctx context.Context, kind Kind, since time.Time) ([]Notice, error) {
+	var rows []noticeRow
+	if err := s.DB.Read(ctx).Raw("select * from notices where kind = ? and at > ? order by key, person", kind, since.UnixMicro()).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read notices: %w", err)
+	}
+	out := make([]Notice, len(rows))
+	for i, row := range rows {
+		out[i] = row.notice()
+	}
+	return out, nil
+}
+
 // Unread answers how many notices of person are unread.
 func (s *Store) Unread(ctx context.Context, person id.Person) (int, error) {
 	var n int

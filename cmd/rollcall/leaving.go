@@ -1,0 +1,47 @@
+package main
+
+import (
+	"context"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/provisioning/leaving"
+)
+
+// Leave says what a leave of absence means here.
+type Leave struct {
+	Access  string `koanf:"access"`  // none, or read: people on leave may read and nothing else
+	Overdue string `koanf:"overdue"` // returns: access is back at the date of return; stays: when the source takes the leave back
+}
+
+func (l Leave) check(bad func(key, format string, args ...any)) {
+	if l.Access != "none" && l.Access != "read" {
+		bad("leave.access", "%q is not one of none, read", l.Access)
+	}
+	if l.Overdue != "returns" && l.Overdue != "stays" {
+		bad("leave.overdue", "%q is not one of returns, stays", l.Overdue)
+	}
+}
+
+func (l Leave) rule() directory.LeaveRule {
+	return directory.LeaveRule{ReadOnly: l.Access == "read", Stays: l.Overdue == "stays"}
+}
+
+// watchLeaving tells whoever ought to know that somebody's end comes or a leave is over.
+func (a *app) watchLeaving(ctx context.Context) error {
+	if err := a.people.RefreshLeaves(ctx); err != nil && ctx.Err() == nil {
+		a.log.ErrorContext(ctx, "leaves were not written anew", "error", err)
+	}
+	watch := &leaving.Watch{DB: a.db, Directory: a.people, Log: a.log, Admins: a.administrators}
+	return watch.Run(ctx)
+}
+
+// administrators answers the people with the administrator role.
+func (a *app) administrators(ctx context.Context) ([]id.Person, error) {
+	list, err := a.door.Admins(ctx)
+	out := make([]id.Person, len(list))
+	for i, admin := range list {
+		out[i] = admin.Person
+	}
+	return out, err
+}
