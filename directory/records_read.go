@@ -65,15 +65,31 @@ func (r Reader) oneRecord(ctx context.Context, where, value string, source id.So
 
 // RecordKeys answers the keys of all records of a source, tombstones too, in order of key.
 func (r Reader) RecordKeys(ctx context.Context, source id.Source) ([]RecordKey, error) {
-	var rows []lightRow
-	if err := r.from(ctx).Raw("select record_key, link, person_id, absent_since, deleted_at from records where source_id = ? order by record_key", source).Scan(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read records: %w", err)
+	var out []RecordKey
+	err := r.EachRecordKey(ctx, source, func(k RecordKey) { out = append(out, k) })
+	return out, err
+}
+
+// EachRecordKey is RecordKeys, one after the other and none of them kept. fn must not use the store.
+func (r Reader) EachRecordKey(ctx context.Context, source id.Source, fn func(RecordKey)) error {
+	rows, err := r.from(ctx).Raw("select record_key, link, coalesce(person_id, ''), absent_since, deleted_at from records where source_id = ? order by record_key", source).Rows()
+	if err != nil {
+		return fmt.Errorf("read records: %w", err)
 	}
-	out := make([]RecordKey, len(rows))
-	for i, row := range rows {
-		out[i] = RecordKey{Key: row.RecordKey, Link: row.Link, Person: row.PersonID, AbsentSince: row.AbsentSince.Time, DeletedAt: row.DeletedAt.Time}
+	defer rows.Close()
+	for rows.Next() {
+		var k RecordKey
+		var absent, deleted db.Instant
+		if err := rows.Scan(&k.Key, (*string)(&k.Link), (*string)(&k.Person), &absent, &deleted); err != nil {
+			return fmt.Errorf("read records: %w", err)
+		}
+		k.AbsentSince, k.DeletedAt = absent.Time, deleted.Time
+		fn(k)
 	}
-	return out, nil
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("read records: %w", err)
+	}
+	return nil
 }
 
 // FindRecords answers one page of live records of a source.

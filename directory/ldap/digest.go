@@ -81,7 +81,8 @@ func (d *digester) done() (out digest) {
 func (d *digester) members(set []*object) digest {
 	total := [2]uint64{1, uint64(len(set))}
 	for _, o := range set {
-		sum := sha256.Sum256([]byte(o.key))
+		d.buf = append(d.buf[:0], o.key...)
+		sum := sha256.Sum256(d.buf)
 		total[0] += binary.BigEndian.Uint64(sum[:8])
 		total[1] += binary.BigEndian.Uint64(sum[8:16])
 	}

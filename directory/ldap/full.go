@@ -2,26 +2,24 @@ package ldap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
-	"github.com/rollcall-im/rollcall/internal/id"
 )
 
 // fullPass is one reading of the whole directory beside the space. What was shown and is the same is only marked.
 type fullPass struct {
-	s        *Syncer
-	p        *pass
-	mark     uint32
-	trust    bool // what was written is believed to stand
-	standing map[string]bool
-	fresh    map[string]bool // keys that were shown and are not in the space
-	count    map[Class]int
-	visible  bool // a group showed members
+	s       *Syncer
+	p       *pass
+	mark    uint32
+	trust   bool                  // what was written is believed to stand
+	strange []directory.RecordKey // that are not deleted, and of which the space knows nothing
+	fresh   map[string]bool       // keys that were shown and are not in the space
+	count   map[Class]int
+	visible bool // a group showed members
 }
 
 // compare reads the whole directory and writes what differs. Without trust everything is compared with the store itself.
@@ -38,17 +36,11 @@ func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
 	if err != nil {
 		return err
 	}
-	known, err := s.Store.RecordKeys(ctx, s.Source.ID)
-	if err != nil {
-		return fmt.Errorf("read what is known of source %s: %w", s.Source.Name, err)
-	}
 	c := &fullPass{s: s, p: newPass(p, s.Source, sp, rep), mark: sp.nextMark(), trust: trust && state.mapping == mappingKey(s.config()),
-		standing: make(map[string]bool, len(known)), fresh: map[string]bool{}, count: map[Class]int{}}
+		fresh: map[string]bool{}, count: map[Class]int{}}
 	c.p.whole = true
-	for _, k := range known {
-		if k.AbsentSince.IsZero() && k.DeletedAt.IsZero() {
-			c.standing[k.Key] = true
-		}
+	if err := s.Store.EachRecordKey(ctx, s.Source.ID, c.know); err != nil {
+		return fmt.Errorf("read what is known of source %s: %w", s.Source.Name, err)
 	}
 	begun := time.Now()
 	if client, ok := reader.(interface {
@@ -60,9 +52,9 @@ func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
 	}
 	rep.ReadTime = time.Since(begun)
 	if err != nil || !rep.Proof.Complete() {
-		return s.incomplete(ctx, c, known, err)
+		return s.incomplete(ctx, c, err)
 	}
-	if err := c.plausible(known); err != nil {
+	if err := c.plausible(); err != nil {
 		rep.find(Error, "implausible", "%v", err)
 		return err
 	}
@@ -70,16 +62,31 @@ func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
 		rep.find(Warning, "no_people", "no person was found: look at base and person_classes")
 	}
 	c.p.raced, c.p.proof = rep.Proof.Moved, rep.Proof.text()
-	if err := c.missing(ctx, reader, known); err != nil {
+	if err := c.missing(ctx, reader); err != nil {
 		return err
 	}
 	return s.settle(ctx, c)
 }
 
+// know notes a record that the store has.
+func (c *fullPass) know(k directory.RecordKey) {
+	if !k.DeletedAt.IsZero() {
+		return
+	}
+	if o := c.p.sp.objects[k.Key]; o != nil {
+		o.known, o.there = c.mark, k.AbsentSince.IsZero()
+	} else {
+		c.strange = append(c.strange, k)
+	}
+}
+
+// standing tells whether the store has a record of o that is not absent.
+func (c *fullPass) standing(o *object) bool { return o.known == c.mark && o.there }
+
 // same marks a person who is as it was when it was written.
 func (c *fullPass) same(key, dn []byte, hash digest) (string, bool) {
 	o := c.p.sp.objects[string(key)]
-	if o == nil || o.class != ClassPerson || o.hash != hash || o.dn != string(dn) || !c.standing[o.key] {
+	if o == nil || o.class != ClassPerson || o.hash != hash || o.dn != string(dn) || !c.standing(o) {
 		return "", false
 	}
 	o.mark = c.mark
@@ -121,7 +128,7 @@ func (c *fullPass) read(objects []Object) error {
 		if known != nil && !c.trust {
 			known.hash, known.members = digest{}, digest{}
 		}
-		if known != nil && o.Class == ClassPerson && !c.standing[o.Key] {
+		if known != nil && o.Class == ClassPerson && !c.standing(known) {
 			known.hash = digest{} // the store took its record away meanwhile
 		}
 		if err := c.p.put(o); err != nil {
@@ -143,14 +150,18 @@ func (c *fullPass) met(key string) bool {
 const plausibleFrom = 5
 
 // plausible refuses a reading that is complete, and still cannot be this directory.
-func (c *fullPass) plausible(known []directory.RecordKey) error {
-	var live, met int
-	for _, k := range known {
-		if !k.DeletedAt.IsZero() {
+func (c *fullPass) plausible() error {
+	live, met := len(c.strange), 0
+	for _, k := range c.strange {
+		if c.met(k.Key) {
+			met++
+		}
+	}
+	for _, o := range c.p.sp.objects {
+		if o.known != c.mark {
 			continue
 		}
-		live++
-		if c.met(k.Key) {
+		if live++; c.met(o.key) {
 			met++
 		}
 	}
@@ -163,79 +174,22 @@ func (c *fullPass) plausible(known []directory.RecordKey) error {
 	return nil
 }
 
-// incomplete lets nothing of a reading without proof in, but for explicit disables: those are no inference, and a
-// server that fails on each last page must not keep leavers in.
-func (s *Syncer) incomplete(ctx context.Context, c *fullPass, known []directory.RecordKey, cause error) error {
-	rep := c.p.rep
-	for _, why := range rep.Proof.Missing {
-		rep.find(Error, "incomplete", "%s", why)
-	}
-	links := map[string]id.Link{}
-	for _, k := range known {
-		if k.DeletedAt.IsZero() {
-			links[k.Key] = k.Link
-		}
-	}
-	var disabled []string
-	for _, shown := range c.p.shown {
-		if shown.class != ClassPerson {
-			continue
-		}
-		entry := c.p.spool.get(ClassPerson, shown.at)
-		if active, _ := status(entry); !active && links[entry.Key] != "" {
-			disabled = append(disabled, entry.Key)
-		}
-	}
-	for part := range slices.Chunk(disabled, batch) {
-		if ctx.Err() != nil {
-			break
-		}
-		if err := s.disable(ctx, c.p, part, links); err != nil {
-			cause = errors.Join(cause, err)
-			break
-		}
-	}
-	if cause != nil {
-		return fmt.Errorf("%w: nobody was marked absent: %w", ErrIncomplete, cause)
-	}
-	return fmt.Errorf("%w: nobody was marked absent: %s", ErrIncomplete, rep.Proof.Missing[0])
-}
-
-func (s *Syncer) disable(ctx context.Context, p *pass, keys []string, links map[string]id.Link) error {
-	changes := make([]directory.Change, len(keys), len(keys)+1)
-	var rows []*object
-	for i, key := range keys {
-		changes[i] = directory.EditRecord{Source: s.Source.ID, Link: links[key], Edit: func(r *directory.Record) error {
-			r.Active = false
-			return nil
-		}}
-		if o := p.sp.objects[key]; o != nil {
-			o.hash = digest{} // the record is not what the entry says
-			rows = append(rows, o)
-		}
-	}
-	done, err := s.Store.Apply(ctx, s.cause(p.rep, "disabled in the directory"), append(changes, s.alongside(rows, nil, nil))...)
-	if err != nil {
-		return err
-	}
-	for _, o := range done.Outcomes[:len(keys)] {
-		if o != directory.Unchanged {
-			p.rep.Disabled++
-		}
-	}
-	return nil
-}
-
 // missing finds who was not shown. People count as gone where the server does not know them when asked by id, either: an entry may slip from
 // one page to another while it is renamed. A class of which nothing was shown, but something is known, stays: rights to read it
 // are lost more often than all of it.
-func (c *fullPass) missing(ctx context.Context, reader Reader, known []directory.RecordKey) error {
+func (c *fullPass) missing(ctx context.Context, reader Reader) error {
 	var people []string
-	for _, k := range known {
-		if c.standing[k.Key] && !c.met(k.Key) {
+	for _, k := range c.strange {
+		if k.AbsentSince.IsZero() && !c.met(k.Key) {
 			people = append(people, k.Key)
 		}
 	}
+	for _, o := range c.p.sp.objects {
+		if c.standing(o) && !c.met(o.key) {
+			people = append(people, o.key)
+		}
+	}
+	slices.Sort(people)
 	if len(people) > 0 {
 		found, err := reader.Lookup(ctx, ClassPerson, people)
 		if err != nil {
@@ -271,7 +225,7 @@ func (c *fullPass) missing(ctx context.Context, reader Reader, known []directory
 		if o.mark == c.mark {
 			continue
 		}
-		if o.class != ClassPerson || gone[o.key] || !c.standing[o.key] { // nobody stands by it any more
+		if o.class != ClassPerson || gone[o.key] || !c.standing(o) { // nobody stands by it any more
 			c.p.lost = append(c.p.lost, o)
 		}
 	}

@@ -26,6 +26,8 @@ type object struct {
 	hash  digest // of the entry, when it was written; zero: not known
 	mark  uint32 // the reading that showed it last
 	count uint32 // the counting of members that met it last
+	known uint32 // the reading before which the store had a record of it that is not deleted
+	there bool   // and one that is not absent
 	row   bool   // there is a row of it
 	named bool   // a person has its login in the store
 

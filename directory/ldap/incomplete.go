@@ -1,0 +1,79 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// incomplete lets nothing of a reading without proof in, but for explicit disables: those are no inference, and a
+// server that fails on each last page must not keep leavers in.
+func (s *Syncer) incomplete(ctx context.Context, c *fullPass, cause error) error {
+	rep := c.p.rep
+	for _, why := range rep.Proof.Missing {
+		rep.find(Error, "incomplete", "%s", why)
+	}
+	var disabled []string
+	for _, shown := range c.p.shown {
+		if shown.class != ClassPerson {
+			continue
+		}
+		entry := c.p.spool.get(ClassPerson, shown.at)
+		if active, _ := status(entry); !active {
+			disabled = append(disabled, entry.Key)
+		}
+	}
+	links := map[string]id.Link{}
+	if len(disabled) > 0 && ctx.Err() == nil {
+		if err := s.Store.EachRecordKey(ctx, s.Source.ID, func(k directory.RecordKey) {
+			if k.DeletedAt.IsZero() {
+				links[k.Key] = k.Link
+			}
+		}); err != nil {
+			cause = errors.Join(cause, err)
+		}
+	}
+	disabled = slices.DeleteFunc(disabled, func(key string) bool { return links[key] == "" })
+	for part := range slices.Chunk(disabled, batch) {
+		if ctx.Err() != nil {
+			break
+		}
+		if err := s.disable(ctx, c.p, part, links); err != nil {
+			cause = errors.Join(cause, err)
+			break
+		}
+	}
+	if cause != nil {
+		return fmt.Errorf("%w: nobody was marked absent: %w", ErrIncomplete, cause)
+	}
+	return fmt.Errorf("%w: nobody was marked absent: %s", ErrIncomplete, rep.Proof.Missing[0])
+}
+
+func (s *Syncer) disable(ctx context.Context, p *pass, keys []string, links map[string]id.Link) error {
+	changes := make([]directory.Change, len(keys), len(keys)+1)
+	var rows []*object
+	for i, key := range keys {
+		changes[i] = directory.EditRecord{Source: s.Source.ID, Link: links[key], Edit: func(r *directory.Record) error {
+			r.Active = false
+			return nil
+		}}
+		if o := p.sp.objects[key]; o != nil {
+			o.hash = digest{} // the record is not what the entry says
+			rows = append(rows, o)
+		}
+	}
+	done, err := s.Store.Apply(ctx, s.cause(p.rep, "disabled in the directory"), append(changes, s.alongside(rows, nil, nil))...)
+	if err != nil {
+		return err
+	}
+	for _, o := range done.Outcomes[:len(keys)] {
+		if o != directory.Unchanged {
+			p.rep.Disabled++
+		}
+	}
+	return nil
+}
