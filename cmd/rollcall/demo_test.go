@@ -9,9 +9,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	goldap "github.com/go-ldap/ldap/v3"
 )
 
-// The demo as others start it: the ready file has the keys of the contract and each address answers.
+// The demo as others start it: the ready file has the keys of the contract, each address answers, and what is written to its directory
+// is heard.
+//
+// holds: R23
 func TestDemoReadyFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ready.json")
 	var out, logs bytes.Buffer
@@ -43,6 +48,7 @@ func TestDemoReadyFile(t *testing.T) {
 	if total := s.call("GET", "/scim/v2/Users?count=1", ready["scim_token"], "")["totalResults"].(float64); total == 0 {
 		t.Error("no SCIM users")
 	}
+	s.promote(ready)
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -57,4 +63,41 @@ func TestDemoReadyFile(t *testing.T) {
 	if strings.Contains(logs.String(), ready["ldap_password"]) || strings.Contains(logs.String(), ready["admin_token"]) {
 		t.Error("a secret reached the log")
 	}
+}
+
+// promote gives somebody of the demo's directory the title of a director by LDAP, and waits until the channels are theirs.
+func (b *bench) promote(ready map[string]string) {
+	b.tb.Helper()
+	conn, err := goldap.DialURL(ready["ldap_url"])
+	if err != nil {
+		b.tb.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetTimeout(20 * time.Second)
+	if err := conn.Bind(ready["ldap_bind_dn"], ready["ldap_password"]); err != nil {
+		b.tb.Fatal(err)
+	}
+	found, err := conn.Search(goldap.NewSearchRequest(ldapSuffix, goldap.ScopeWholeSubtree, 0, 0, 0, false, "(&(uid=*)(!(title=Director*)))", []string{"uid"}, nil))
+	if err != nil || len(found.Entries) == 0 {
+		b.tb.Fatal(found, err)
+	}
+	items := b.call("GET", "/api/v1/people?q="+found.Entries[0].GetAttributeValue("uid"), ready["admin_token"], "")["items"].([]any)
+	person := items[0].(map[string]any)["id"].(string)
+	owns := func() bool {
+		for _, m := range b.call("GET", "/api/v1/people/"+person+"/memberships", ready["admin_token"], "")["items"].([]any) {
+			if m.(map[string]any)["role"] == "owner" {
+				return true
+			}
+		}
+		return false
+	}
+	if owns() {
+		b.tb.Error("owner before")
+	}
+	m := goldap.NewModifyRequest(found.Entries[0].DN, nil)
+	m.Replace("title", []string{"Director of the Plant"})
+	if err := conn.Modify(m); err != nil {
+		b.tb.Fatal(err)
+	}
+	within(b.tb, "owner by title", owns)
 }

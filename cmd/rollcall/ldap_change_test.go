@@ -54,6 +54,9 @@ type written struct {
 	login         string // the attribute
 	group, crew   string // DN and name of a group
 	lock, release func(*goldap.ModifyRequest)
+	end           func(m *goldap.ModifyRequest, at time.Time) // of the account; nil: the server has none
+	member        string                                      // the class of groups
+	stop          func()
 }
 
 func writtenServer(tb testing.TB, kind string, people int) written {
@@ -63,7 +66,11 @@ func writtenServer(tb testing.TB, kind string, people int) written {
 		return written{tb: tb, conn: s.Admin(tb), login: "sAMAccountName", group: ldaptest.ADGroup(3), crew: "g03",
 			source:  LDAP{Name: "corp", Config: ldap.Config{URL: s.URL, CAFile: s.CAFile, BindDN: ldaptest.ADSync, Password: ldaptest.ADPW, Base: ldaptest.ADBase}},
 			lock:    func(m *goldap.ModifyRequest) { m.Replace("userAccountControl", []string{"546"}) },
-			release: func(m *goldap.ModifyRequest) { m.Replace("userAccountControl", []string{"544"}) }}
+			release: func(m *goldap.ModifyRequest) { m.Replace("userAccountControl", []string{"544"}) }, member: "group", stop: s.Stop,
+			end: func(m *goldap.ModifyRequest, at time.Time) {
+				const epoch = 11644473600 // seconds from 1601 to 1970
+				m.Replace("accountExpires", []string{fmt.Sprint((at.Unix() + epoch) * 10_000_000)})
+			}}
 	}
 	company := ldaptest.Company{People: people, Units: 20, Groups: 20, Members: 50}.LDIF()
 	start, lock, value := func() *ldaptest.Server { return ldaptest.Start(tb, company) }, "pwdAccountLockedTime", "000001010000Z"
@@ -71,10 +78,16 @@ func writtenServer(tb testing.TB, kind string, people int) written {
 		start, lock, value = func() *ldaptest.Server { return ldaptest.Start389(tb, company) }, "nsAccountLock", "true"
 	}
 	s := start()
-	return written{tb: tb, conn: s.Admin(tb), login: "uid", group: "cn=g00003,ou=groups," + ldaptest.Base, crew: "g00003",
+	w := written{tb: tb, conn: s.Admin(tb), login: "uid", group: "cn=g00003,ou=groups," + ldaptest.Base, crew: "g00003",
 		source:  LDAP{Name: "corp", Config: ldap.Config{URL: s.URLS, CAFile: s.CAFile, BindDN: ldaptest.ReaderDN, Password: ldaptest.ReaderPW, Base: ldaptest.Base}},
 		lock:    func(m *goldap.ModifyRequest) { m.Add(lock, []string{value}) },
-		release: func(m *goldap.ModifyRequest) { m.Delete(lock, nil) }}
+		release: func(m *goldap.ModifyRequest) { m.Delete(lock, nil) }, member: "groupOfNames", stop: s.Stop}
+	if kind == "openldap" {
+		w.end = func(m *goldap.ModifyRequest, at time.Time) {
+			m.Replace("pwdEndTime", []string{at.UTC().Format("20060102150405Z")})
+		}
+	}
+	return w
 }
 
 // outside answers people who are not in the crew, by login and DN.
@@ -164,12 +177,7 @@ func (w whole) change(name, dn, channel string, who id.Person, in bool, edit fun
 // round takes one person through every kind of change, and tells how long each took.
 func (w whole) round(login, dn string, took func(name string, d time.Duration)) {
 	w.tb.Helper()
-	page, err := w.s.app.people.FindRecords(w.tb.Context(), directory.RecordQuery{Source: w.s.app.ldap[w.source.Name].Source.ID,
-		Where: directory.Compare{Column: directory.ColUserName, Op: directory.Eq, Value: login}, Limit: 1, NoTotal: true})
-	if err != nil || len(page.Records) != 1 {
-		w.tb.Fatalf("%s: %v %v", login, page, err)
-	}
-	who := page.Records[0].Person
+	who := w.record(login).Person
 	took("join", w.change("join", w.group, "crew", who, true, func(m *goldap.ModifyRequest) { m.Add("member", []string{dn}) }))
 	took("leave", w.change("leave", w.group, "crew", who, false, func(m *goldap.ModifyRequest) { m.Delete("member", []string{dn}) }))
 	took("title", w.change("title", dn, "pilots", who, true, func(m *goldap.ModifyRequest) { m.Replace("title", []string{"Pilot"}) }))

@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 )
 
+// holds: R13
 func TestStatus(t *testing.T) {
 	day := time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)
 	for _, row := range []struct {
