@@ -285,11 +285,21 @@ func statusSQL(status Status, now time.Time) (string, []any, error) {
 
 // AllPeople answers the ids of everybody, in order.
 func (r Reader) AllPeople(ctx context.Context) ([]id.Person, error) {
-	var ids []id.Person
-	if err := r.from(ctx).Raw("select id from persons order by id").Scan(&ids).Error; err != nil {
+	rows, err := r.from(ctx).Raw("select id from persons").Rows()
+	if err != nil {
 		return nil, fmt.Errorf("read people: %w", err)
 	}
-	return ids, nil
+	defer rows.Close()
+	var ids []id.Person
+	for rows.Next() {
+		var person string
+		if err := rows.Scan(&person); err != nil {
+			return nil, fmt.Errorf("read people: %w", err)
+		}
+		ids = append(ids, id.Person(person))
+	}
+	slices.Sort(ids)
+	return ids, rows.Err()
 }
 
 // Freezes answers a person's freezes, standing ones first, then lifted ones, newest first.

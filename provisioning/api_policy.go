@@ -118,7 +118,9 @@ func verdictView(v Verdict) VerdictView {
 // PlanChange is a change of a membership in an answer.
 type PlanChange struct {
 	PlannedChange
-	PersonName string `json:"person_name" doc:"the display name"`
+	PersonName string   `json:"person_name" doc:"the display name"`
+	Gains      []string `json:"gains" nullable:"false" doc:"keys of the group's channels that the person sees then"`
+	Loses      []string `json:"loses" nullable:"false" doc:"those that the person sees no more"`
 }
 
 // PlanView is a plan in an answer: its changes come in pages.
@@ -132,6 +134,9 @@ type PlanView struct {
 	Basis     Basis         `json:"basis"`
 	Empty     bool          `json:"empty" doc:"applying it changes nothing"`
 	Summary   Summary       `json:"summary"`
+	Total     int           `json:"total" doc:"changes of memberships"`
+	Groups    []Tally       `json:"groups" nullable:"false" doc:"changes by group"`
+	Grounds   []Tally       `json:"grounds" nullable:"false" doc:"changes by what in the policy causes them"`
 	Shapes    []ShapeChange `json:"shapes" nullable:"false" doc:"groups and channels"`
 	Changes   []PlanChange  `json:"changes" nullable:"false" doc:"memberships, one page of them"`
 	Next      string        `json:"next,omitempty" doc:"cursor of the next page of changes, for GET"`
@@ -141,21 +146,22 @@ type PlanView struct {
 // PlanOutput is a plan.
 type PlanOutput struct{ Body PlanView }
 
-// planPage is how many changes the answer to a new plan holds.
-const planPage = 2000
-
 // CreatePlan computes what policy files would change and stores it; nothing else is changed.
 func (a *API) CreatePlan(ctx context.Context, in *PlanInput) (*PlanOutput, error) {
 	p, err := a.Reactor.PlanPolicy(ctx, in.Body.Files, httpapi.CallerFrom(ctx).Actor())
 	if err != nil {
 		return nil, problem(err)
 	}
-	return a.planOutput(ctx, p, 0, planPage)
+	return a.planOutput(ctx, p, PlanQuery{Limit: planPage})
 }
 
 // PlanPageInput names a plan and a page of its changes.
 type PlanPageInput struct {
-	ID id.Plan `path:"id"`
+	ID     id.Plan   `path:"id"`
+	Group  string    `query:"group" doc:"only changes of this group, by its key"`
+	Person id.Person `query:"person" doc:"only changes of this person"`
+	Op     Op        `query:"op" enum:"add,remove,role,reasons,begin" doc:"only these"`
+	Ground Ground    `query:"ground" enum:"group_removed,group_added,rule_removed,rule_added,rule_changed,facts" doc:"only those with this ground"`
 	httpapi.Paging
 }
 
@@ -169,12 +175,14 @@ func (a *API) GetPlan(ctx context.Context, in *PlanPageInput) (*PlanOutput, erro
 	if err != nil {
 		return nil, err
 	}
-	return a.planOutput(ctx, p, first, in.Limit)
+	return a.planOutput(ctx, p, PlanQuery{Group: in.Group, Person: in.Person, Op: in.Op, Ground: in.Ground, First: first, Limit: in.Limit})
 }
 
-func (a *API) planOutput(ctx context.Context, p *Plan, first, limit int) (*PlanOutput, error) {
-	first = max(0, min(first, len(p.Changes)))
-	page := p.Changes[first:min(first+limit, len(p.Changes))]
+func (a *API) planOutput(ctx context.Context, p *Plan, query PlanQuery) (*PlanOutput, error) {
+	page, next, more, err := a.Reactor.PlanChanges(ctx, p, query)
+	if err != nil {
+		return nil, err
+	}
 	var people []id.Person
 	for _, c := range page {
 		people = append(people, c.Person)
@@ -183,16 +191,21 @@ func (a *API) planOutput(ctx context.Context, p *Plan, first, limit int) (*PlanO
 	if err != nil {
 		return nil, err
 	}
-	v := PlanView{ID: p.ID, Hash: p.Hash, State: "open", Author: p.Author, CreatedAt: p.CreatedAt, AppliedAt: p.AppliedAt, Basis: p.Basis, Empty: p.Empty(),
-		Summary: p.Summary(), Shapes: orEmpty(p.Shapes), Changes: []PlanChange{}, Verdict: verdictView(p.Verdict)}
+	v := PlanView{ID: p.ID, Hash: p.Hash, State: "open", Author: p.Author, CreatedAt: p.CreatedAt, AppliedAt: p.AppliedAt, Basis: p.Basis, Empty: p.Empty(), Total: p.Total,
+		Summary: p.Summary(), Groups: orEmpty(p.Groups), Grounds: orEmpty(p.Grounds), Shapes: orEmpty(p.Shapes), Changes: []PlanChange{}, Verdict: verdictView(p.Verdict)}
 	if p.Applied {
 		v.State = "applied"
 	}
-	for _, c := range page {
-		v.Changes = append(v.Changes, PlanChange{PlannedChange: c, PersonName: names[c.Person]})
+	sights := make(map[sightName]Sight, len(p.Sights))
+	for _, s := range p.Sights {
+		sights[sightName{s.Group, s.Before, s.After}] = s
 	}
-	if first+limit < len(p.Changes) {
-		v.Next = httpapi.Cursor(first + limit)
+	for _, c := range page {
+		s := sights[c.sight()]
+		v.Changes = append(v.Changes, PlanChange{PlannedChange: c, PersonName: names[c.Person], Gains: orEmpty(s.Gains), Loses: orEmpty(s.Loses)})
+	}
+	if more {
+		v.Next = httpapi.Cursor(next)
 	}
 	return &PlanOutput{Body: v}, nil
 }

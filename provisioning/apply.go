@@ -32,15 +32,15 @@ func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.
 	if err != nil {
 		return Result{}, err
 	}
-	version, body, err := r.compute(ctx, policy)
+	basis, now, err := r.compute(ctx, policy, false)
 	if err != nil {
 		return Result{}, err
 	}
-	if version != p.Basis.Version || body.hash() != (planBody{Shapes: p.Shapes, Changes: p.Changes}).hash() {
+	if basis.Version != p.Basis.Version || now.body.Digest != p.digest {
 		return Result{}, fmt.Errorf("plan %s: %w", plan, ErrDrift)
 	}
-	if body.Verdict.Held() && !confirm {
-		return Result{}, &HeldError{Plan: plan, Verdict: body.Verdict}
+	if now.body.Verdict.Held() && !confirm {
+		return Result{}, &HeldError{Plan: plan, Verdict: now.body.Verdict}
 	}
 	rev, err := r.enact(ctx, cause, p, policy, files)
 	if err != nil {
@@ -237,16 +237,21 @@ func (r *Reactor) finish(ctx context.Context) (result Result, done bool, err err
 		return result, false, err
 	}
 	run := &run{cause: directory.Cause{Actor: row.Author, Request: id.Request(row.Plan)}, approved: map[position]bool{}}
-	for _, change := range plan.Changes {
-		if change.Op == OpRemove {
-			run.approved[position{change.Person, c.byKey[change.Group]}] = true
+	approve := func(list []PlannedChange) bool {
+		for _, change := range list {
+			if change.Op == OpRemove {
+				run.approved[position{change.Person, c.byKey[change.Group]}] = true
+			}
+		}
+		return true
+	}
+	approve(plan.Changes)
+	if plan.Total > len(plan.Changes) {
+		if err := eachPart(q, plan.ID, 0, approve); err != nil {
+			return result, false, err
 		}
 	}
-	people, err := r.everybody(ctx)
-	if err != nil {
-		return result, false, err
-	}
-	if result, err = r.bulk(ctx, run, people); err != nil {
+	if result, err = r.all(ctx, run); err != nil {
 		return result, false, err
 	}
 	err = r.db.Tx(ctx, func(tx *db.Tx) error {

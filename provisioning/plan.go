@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -23,7 +22,23 @@ type Basis struct {
 	Version  int64  `json:"version"`  // the policy in force
 	Policy   string `json:"policy"`   // hash of the policy to be applied
 	Position int64  `json:"position"` // seq of the feed: everything up to it was seen
+	// Revision is that of the relations, grants and freezes among them, and At the instant as of which everything was looked at.
+	Revision int64     `json:"revision,omitempty"`
+	At       time.Time `json:"at,omitzero"`
 }
+
+// Ground says what about a policy makes it change a membership.
+type Ground string
+
+// The grounds, the one that says most first.
+const (
+	GroundGroupGone   Ground = "group_removed"
+	GroundGroupNew    Ground = "group_added"
+	GroundRuleGone    Ground = "rule_removed"
+	GroundRuleNew     Ground = "rule_added"
+	GroundRuleChanged Ground = "rule_changed"
+	GroundFacts       Ground = "facts" // nothing: the person's facts ask for it, and it has not been done yet
+)
 
 // PlannedChange is what applying a plan does to one membership.
 type PlannedChange struct {
@@ -33,8 +48,9 @@ type PlannedChange struct {
 	Role    policies.Role `json:"role"`                // after; of a removal the last one
 	Before  policies.Role `json:"from_role,omitempty"` // of a change of role
 	Cause   Cause         `json:"cause"`
-	Reasons []string      `json:"reasons"`     // rules that begin to give it; of a removal those that gave it
-	At      time.Time     `json:"at,omitzero"` // of a planned one: when
+	Ground  Ground        `json:"ground,omitempty"` // of a plan: what about the policy
+	Reasons []string      `json:"reasons"`          // rules that begin to give it; of a removal those that gave it
+	At      time.Time     `json:"at,omitzero"`      // of a planned one: when
 }
 
 // ShapeChange is what applying a plan does to a group or a channel.
@@ -55,21 +71,35 @@ type Summary struct {
 	Channels int `json:"channels"`
 }
 
-type planBody struct {
-	Shapes  []ShapeChange   `json:"shapes"`
-	Changes []PlannedChange `json:"changes"`
-	Verdict Verdict         `json:"verdict"`
+// Tally counts what a plan does to memberships of one group, or by one ground.
+type Tally struct {
+	Name    string `json:"name" doc:"key of the group, or the ground"`
+	People  int    `json:"people"`
+	Added   int    `json:"added"`
+	Removed int    `json:"removed"`
+	Changed int    `json:"changed"`
 }
 
-// hash is the identity of what a plan does. What the guard says of it may change without that: it is judged
-// again when the plan is applied.
-func (b planBody) hash() string {
-	text, err := json.Marshal(planBody{Shapes: b.Shapes, Changes: b.Changes})
-	if err != nil {
-		panic(err) // plain data
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
+// Sight is what coming, going or changing role in a group gives and takes.
+type Sight struct {
+	Group  string        `json:"group"`
+	Before policies.Role `json:"before,omitempty"` // none: comes
+	After  policies.Role `json:"after,omitempty"`  // none: goes
+	Gains  []string      `json:"gains,omitempty"`  // keys of channels of the group
+	Loses  []string      `json:"loses,omitempty"`
+}
+
+// planBody is what is kept of a plan beside its changes, which stand in parts of their own.
+type planBody struct {
+	Shapes  []ShapeChange   `json:"shapes"`
+	Changes []PlannedChange `json:"changes,omitempty"` // of plans made before changes had parts
+	Verdict Verdict         `json:"verdict"`
+	Digest  string          `json:"digest"` // of shapes and changes
+	Total   int             `json:"total"`  // changes
+	Summary Summary         `json:"summary"`
+	Groups  []Tally         `json:"groups,omitempty"`
+	Grounds []Tally         `json:"grounds,omitempty"`
+	Sights  []Sight         `json:"sights,omitempty"`
 }
 
 // Plan is a computed, not yet applied change of policy: exact, and refused where it is no longer exact.
@@ -78,45 +108,29 @@ type Plan struct {
 	Hash      string // of the basis and of every change
 	Basis     Basis
 	Shapes    []ShapeChange
-	Changes   []PlannedChange // by person, then group
-	Verdict   Verdict         // what the guard says of it: where it holds, applying wants a confirmation
+	Total     int             // changes of memberships
+	Changes   []PlannedChange // the first planPage of them, by person, then group; PlanChanges answers all
+	Groups    []Tally         // by group, in order of the keys
+	Grounds   []Tally         // by what in the policy causes it: see PlannedChange.Ground
+	Sights    []Sight
+	Verdict   Verdict // what the guard says of it: where it holds, applying wants a confirmation
 	Author    string
 	Applied   bool
 	CreatedAt time.Time
 	AppliedAt time.Time
+
+	summary Summary
+	digest  string
 }
 
 // Empty tells whether applying the plan would change nothing that anybody can see.
-func (p Plan) Empty() bool { return len(p.Shapes)+len(p.Changes) == 0 }
+func (p Plan) Empty() bool { return len(p.Shapes)+p.Total == 0 }
 
 // Summary counts the plan's changes.
-func (p Plan) Summary() Summary {
-	var s Summary
-	people := map[id.Person]bool{}
-	for _, c := range p.Changes {
-		people[c.Person] = true
-		switch c.Op {
-		case OpAdd:
-			s.Added++
-		case OpRemove:
-			s.Removed++
-		default:
-			s.Changed++
-		}
-	}
-	for _, c := range p.Shapes {
-		if c.Channel == "" {
-			s.Groups++
-		} else {
-			s.Channels++
-		}
-	}
-	s.People = len(people)
-	return s
-}
+func (p Plan) Summary() Summary { return p.summary }
 
-func planHash(b Basis, body planBody) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d\n%s\n%d\n%s\n", b.Version, b.Policy, b.Position, body.hash()))
+func planHash(b Basis, digest string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d\n%s\n%d\n%d\n%d\n%s\n", b.Version, b.Policy, b.Position, b.Revision, b.At.UnixMicro(), digest))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -128,20 +142,21 @@ func (r *Reactor) PlanPolicy(ctx context.Context, files []File, author string) (
 	if err != nil {
 		return nil, err
 	}
-	position, err := r.feed.Head(ctx) // before the state: what happens in between only makes it look again
-	if err != nil {
-		return nil, fmt.Errorf("plan: %w", err)
-	}
-	version, body, err := r.compute(ctx, policy)
+	basis, l, err := r.compute(ctx, policy, true)
 	if err != nil {
 		return nil, err
 	}
-	p := &Plan{ID: id.New[id.Plan](), Basis: Basis{Version: version, Policy: policy.Hash(), Position: position}, Shapes: body.Shapes, Changes: body.Changes,
-		Verdict: body.Verdict, Author: author, CreatedAt: r.clock()}
-	p.Hash = planHash(p.Basis, body)
-	row := planRow{ID: p.ID, Hash: p.Hash, Basis: db.JSON[Basis]{V: p.Basis}, Body: db.JSON[planBody]{V: body}, Files: db.JSON[[]File]{V: files}, Author: author,
+	p := l.plan(basis)
+	p.ID, p.Author, p.CreatedAt = id.New[id.Plan](), author, basis.At
+	p.Hash = planHash(p.Basis, p.digest)
+	row := planRow{ID: p.ID, Hash: p.Hash, Basis: db.JSON[Basis]{V: p.Basis}, Body: db.JSON[planBody]{V: l.body}, Files: db.JSON[[]File]{V: files}, Author: author,
 		State: "open", CreatedAt: db.At(p.CreatedAt)}
-	if err := r.db.Tx(ctx, func(tx *db.Tx) error { return tx.Create(&row).Error }); err != nil {
+	if err := r.db.Tx(ctx, func(tx *db.Tx) error {
+		if err := tx.Create(&row).Error; err != nil {
+			return err
+		}
+		return l.store(tx, p.ID)
+	}); err != nil {
 		return nil, fmt.Errorf("store plan: %w", err)
 	}
 	return p, nil
@@ -161,55 +176,66 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	if len(rows) == 0 {
 		return nil, nil, fmt.Errorf("plan %s: %w", plan, ErrNotFound)
 	}
-	row := rows[0]
-	return row.Files.V, &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: row.Body.V.Shapes, Changes: row.Body.V.Changes, Verdict: row.Body.V.Verdict,
-		Author: row.Author, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time, AppliedAt: row.AppliedAt.Time}, nil
+	row, body := rows[0], rows[0].Body.V
+	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
+		Grounds: body.Grounds, Sights: body.Sights, Verdict: body.Verdict, Author: row.Author, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
+		AppliedAt: row.AppliedAt.Time, summary: body.Summary, digest: body.Digest}
+	if p.Total > 0 && len(p.Changes) == 0 {
+		var err error
+		if p.Changes, err = planChanges(q, plan, 0, planPage); err != nil {
+			return nil, nil, err
+		}
+	}
+	return row.Files.V, p, nil
 }
 
-// compute answers what policy would do to everybody, on one consistent state, and the version in force there.
-func (r *Reactor) compute(ctx context.Context, policy *policies.Policy) (int64, planBody, error) {
-	people, err := r.everybody(ctx)
-	if err != nil {
-		return 0, planBody{}, err
+// compute answers what policy would do to everybody, on one consistent state. Where keep is set the ledger holds the changes, to be stored.
+func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep bool) (Basis, *ledger, error) {
+	basis := Basis{Policy: policy.Hash()}
+	var err error
+	if basis.Position, err = r.feed.Head(ctx); err != nil { // before the state: what happens in between only makes it look again
+		return basis, nil, fmt.Errorf("plan: %w", err)
 	}
-	var version int64
-	body := planBody{Shapes: []ShapeChange{}, Changes: []PlannedChange{}}
+	l := newLedger(keep)
 	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {
-		version = c.version
-		next, shapes, err := draft(tx.DB, c, policy, r.clock())
+		basis.Version, basis.At = c.version, r.clock()
+		if basis.Revision, err = r.authz.Revision(tx); err != nil {
+			return fmt.Errorf("read revision: %w", err)
+		}
+		next, shapes, err := draft(tx.DB, c, policy, basis.At)
 		if err != nil {
 			return err
 		}
-		body.Shapes = shapes.list
+		l.begin(c, next, shapes.list)
 		batch := Batch{Added: map[id.Group]int{}}
-		for part := range slices.Chunk(distinct(people), chunkMost) {
-			list, err := r.gather(tx, &run{}, next, part, false)
-			if err != nil {
-				return err
+		err = r.scan(tx, &run{}, next, func(a assessment, plain bool) error {
+			if a.err != nil {
+				return fmt.Errorf("%w: for %s: %w", ErrPolicy, a.person, a.err)
 			}
-			for _, a := range list {
-				if a.err != nil {
-					return fmt.Errorf("%w: for %s: %w", ErrPolicy, a.person, a.err)
-				}
-				body.Changes = append(body.Changes, planned(next, a, &batch)...)
-			}
+			return l.take(a.person, l.planned(a, &batch), plain)
+		})
+		if err == nil {
+			err = l.end()
+		}
+		if err != nil {
+			return err
 		}
 		if err := r.complete(ctx, tx, next, &batch); err != nil {
 			return err
 		}
 		batch.Recent = nil // a plan is judged by itself
-		body.Verdict, err = Guard{policy.Guard}.Check(batch)
+		l.body.Verdict, err = Guard{policy.Guard}.Check(batch)
 		return err
 	})
-	return version, body, err
+	return basis, l, err
 }
 
 // planned answers those steps of one person that the policy causes, and puts its removals into the batch. What
 // the person's own facts ask for meanwhile (absence, clean-up) is not the plan's.
-func planned(c *catalog, a assessment, batch *Batch) []PlannedChange {
+func (l *ledger) planned(a assessment, batch *Batch) []PlannedChange {
 	var out []PlannedChange
 	for _, s := range a.steps {
-		p := PlannedChange{Person: a.person, Group: c.key(s.Group), Op: s.Op, Role: s.Role, Cause: CausePolicy, Reasons: reasonTexts(s.Add), At: s.at()}
+		p := PlannedChange{Person: a.person, Group: l.after.key(s.Group), Op: s.Op, Role: s.Role, Cause: CausePolicy, Ground: l.ground(s), Reasons: reasonTexts(s.Add), At: s.at()}
 		switch {
 		case s.Op == OpRemove && (s.cause == CauseMove || s.cause == CausePolicy):
 			p.Role, p.Reasons = s.Before.Role, reasonTexts(s.End)

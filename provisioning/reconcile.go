@@ -33,24 +33,34 @@ func (r *Reactor) ReconcileAll(ctx context.Context) (Result, error) {
 	if err != nil || done {
 		return result, err
 	}
-	people, err := r.everybody(ctx)
+	return r.all(ctx, &run{})
+}
+
+// all surveys everybody at once, and writes as bulk does.
+func (r *Reactor) all(ctx context.Context, run *run) (Result, error) {
+	var busy []id.Person
+	var rev int64
+	batch := Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}}
+	err := r.look(ctx, func(tx *db.Tx, c *catalog) (err error) {
+		if rev, err = r.authz.Revision(tx); err != nil {
+			return fmt.Errorf("read revision: %w", err)
+		}
+		if err := r.scan(tx, run, c, func(a assessment, _ bool) error {
+			busy = append(busy, a.person)
+			batch.collect(a)
+			return nil
+		}); err != nil {
+			return err
+		}
+		run.added, run.later = batch.Added, batch.Later
+		return r.foretell(ctx, tx, run, c, &batch)
+	})
 	if err != nil {
 		return Result{}, err
 	}
-	return r.bulk(ctx, &run{}, people)
-}
-
-// everybody answers all people of the directory and all who still have a membership.
-func (r *Reactor) everybody(ctx context.Context) ([]id.Person, error) {
-	people, err := r.directory.AllPeople(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("list people: %w", err)
-	}
-	var placed []id.Person
-	if err := r.db.Read(ctx).Raw("select distinct person from memberships where ended_at is null").Scan(&placed).Error; err != nil {
-		return nil, fmt.Errorf("list people: %w", err)
-	}
-	return append(people, placed...), nil
+	result, err := r.chunks(ctx, run, distinct(busy))
+	result.Rev = max(result.Rev, rev)
+	return result, err
 }
 
 func (r *Reactor) reconcile(ctx context.Context, run *run, people []id.Person) (Result, error) {
@@ -78,7 +88,14 @@ func (r *Reactor) bulk(ctx context.Context, run *run, people []id.Person) (Resul
 	if err != nil {
 		return result, err
 	}
-	result.Rev = rev // somebody else may have written what this run would have: then that must be in force
+	result, err = r.chunks(ctx, run, busy)
+	result.Rev = max(result.Rev, rev) // somebody else may have written what this run would have: then that must be in force
+	return result, err
+}
+
+// chunks writes these people in parts.
+func (r *Reactor) chunks(ctx context.Context, run *run, busy []id.Person) (Result, error) {
+	var result Result
 	for size := chunkMost / 10; len(busy) > 0; {
 		n := min(size, len(busy))
 		began := time.Now()
@@ -107,10 +124,8 @@ func (r *Reactor) bulk(ctx context.Context, run *run, people []id.Person) (Resul
 // the newest revision it saw.
 func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) (busy []id.Person, rev int64, err error) {
 	batch := Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}}
-	var limits policies.Guard
 	for part := range slices.Chunk(people, chunkMost) {
 		err := r.look(ctx, func(tx *db.Tx, c *catalog) error {
-			limits = guardOf(c)
 			list, err := r.gather(tx, run, c, part, false)
 			if err != nil {
 				return err
@@ -134,16 +149,22 @@ func (r *Reactor) survey(ctx context.Context, run *run, people []id.Person) (bus
 	if len(batch.Removals) == 0 {
 		return busy, rev, nil
 	}
-	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {
-		if err := r.complete(ctx, tx, c, &batch); err != nil {
-			return err
-		}
-		var err error
-		run.counts = batch.Counts
-		run.verdict, err = Guard{limits}.Check(batch)
-		return err
-	})
+	err = r.look(ctx, func(tx *db.Tx, c *catalog) error { return r.foretell(ctx, tx, run, c, &batch) })
 	return busy, rev, err
+}
+
+// foretell has the guard judge a whole run at once.
+func (r *Reactor) foretell(ctx context.Context, tx *db.Tx, run *run, c *catalog, batch *Batch) error {
+	if len(batch.Removals) == 0 {
+		return nil
+	}
+	if err := r.complete(ctx, tx, c, batch); err != nil {
+		return err
+	}
+	var err error
+	run.counts = batch.Counts
+	run.verdict, err = Guard{guardOf(c)}.Check(*batch)
+	return err
 }
 
 // collect puts what the guard must judge about one person into the batch.

@@ -55,6 +55,14 @@ type planRow struct {
 
 func (planRow) TableName() string { return "plans" }
 
+type planPartRow struct {
+	Plan id.Plan
+	N    int
+	Body string
+}
+
+func (planPartRow) TableName() string { return "plan_changes" }
+
 type groupRow struct {
 	ID         id.Group
 	Key        string
@@ -206,6 +214,6 @@ func (foreseenRow) TableName() string { return "foreseen" }
 
 // tables lists one row of every table, for the test that holds them against the migrations.
 func tables() []any {
-	return []any{versionRow{}, stateRow{}, planRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
+	return []any{versionRow{}, stateRow{}, planRow{}, planPartRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
 		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}, goLiveRow{}, foreseenRow{}}
 }

@@ -90,6 +90,26 @@ func newWorld(t testing.TB, d *db.DB) *world {
 			t.Fatal(err)
 		}
 	}
+	w := bareWorld(t, d)
+	w.ok(w.index.Load(ctx))
+	var err error
+	w.source, err = w.people.CreateSource(ctx, directory.Cause{}, directory.Source{Name: "hr", Kind: directory.KindLDAP, Priority: 10})
+	w.ok(err)
+	return w
+}
+
+// openWorld opens what newWorld made.
+func openWorld(t testing.TB, d *db.DB) *world {
+	t.Helper()
+	w := bareWorld(t, d)
+	w.ok(w.index.Load(ctx))
+	sources, err := w.people.Sources(ctx)
+	w.ok(err)
+	w.source = sources[0]
+	return w
+}
+
+func bareWorld(t testing.TB, d *db.DB) *world {
 	log := slog.New(slog.DiscardHandler)
 	w := &world{TB: t, db: d, links: map[string]id.Link{}, now: time.Now().UTC()}
 	w.feed = feed.New(d, "test", log)
@@ -99,10 +119,6 @@ func newWorld(t testing.TB, d *db.DB) *world {
 	w.r = provisioning.New(d, w.feed, w.people, w.tuples, w.index, log)
 	w.people.Access = w.r
 	w.people.Now, w.tuples.Now, w.index.Now, w.r.Now = w.clock, w.clock, w.clock, w.clock
-	w.ok(w.index.Load(ctx))
-	var err error
-	w.source, err = w.people.CreateSource(ctx, directory.Cause{}, directory.Source{Name: "hr", Kind: directory.KindLDAP, Priority: 10})
-	w.ok(err)
 	return w
 }
 

@@ -1,0 +1,273 @@
+package provisioning
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"maps"
+	"slices"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+const (
+	planPart = 1000 // changes of one stored part
+	planPage = 2000 // changes that a plan is answered with
+)
+
+// ledger takes the changes of a plan as they are found, counts them, and makes of them what is stored and what the plan is known by. Of the
+// changes themselves it keeps no more than the first page, and the rest small.
+type ledger struct {
+	before, after *catalog
+	was, will     map[string]policies.Rule
+
+	body    planBody
+	page    []PlannedChange
+	sum     hash.Hash
+	last    id.Person
+	groups  map[string]*tally
+	grounds map[Ground]*tally
+	sights  map[sightName]bool
+
+	early []PlannedChange // of those who were looked at one by one, and come in between
+	keep  bool
+	part  []byte // JSON of the part at hand
+	in    int    // changes in it
+	parts []string
+}
+
+type tally struct {
+	Tally
+	last id.Person
+}
+
+type sightName struct {
+	group         string
+	before, after policies.Role
+}
+
+func newLedger(keep bool) *ledger {
+	return &ledger{keep: keep, sum: sha256.New(), groups: map[string]*tally{}, grounds: map[Ground]*tally{}, sights: map[sightName]bool{}, page: []PlannedChange{}}
+}
+
+// begin says between which states the plan leads.
+func (l *ledger) begin(before, after *catalog, shapes []ShapeChange) {
+	l.before, l.after = before, after
+	l.was, l.will = rulesOf(before.policy), rulesOf(after.policy)
+	l.body.Shapes = shapes
+	for _, s := range shapes {
+		if s.Channel == "" {
+			l.body.Summary.Groups++
+		} else {
+			l.body.Summary.Channels++
+		}
+	}
+	l.sum.Write(mustJSON(shapes))
+}
+
+// rulesOf answers the rules of a policy by their references.
+func rulesOf(p *policies.Policy) map[string]policies.Rule {
+	out := map[string]policies.Rule{}
+	if p == nil {
+		return out
+	}
+	for _, g := range p.Groups {
+		for _, rule := range g.Rules {
+			out[ruleRef(g.Key, rule.Key)] = rule
+		}
+	}
+	return out
+}
+
+// ground answers what about the policy causes a step.
+func (l *ledger) ground(s step) Ground {
+	switch {
+	case !l.after.live(s.Group):
+		return GroundGroupGone
+	case !l.before.live(s.Group):
+		return GroundGroupNew
+	}
+	found := GroundFacts
+	for _, r := range s.End {
+		will, stays := l.will[r.Ref]
+		was := l.was[r.Ref]
+		if r.Kind == KindRule && !stays {
+			return GroundRuleGone
+		} else if r.Kind == KindRule && (will.When != was.When || will.Role != was.Role) {
+			found = GroundRuleChanged
+		}
+	}
+	for _, r := range s.Add {
+		was, stood := l.was[r.Ref]
+		will := l.will[r.Ref]
+		if r.Kind == KindRule && !stood {
+			return GroundRuleNew
+		} else if r.Kind == KindRule && (will.When != was.When || will.Role != was.Role) {
+			found = GroundRuleChanged
+		}
+	}
+	return found
+}
+
+// take notes the changes of one person; see scan for the order.
+func (l *ledger) take(person id.Person, list []PlannedChange, plain bool) error {
+	if !plain {
+		l.early = append(l.early, list...)
+		return nil
+	}
+	for len(l.early) > 0 && l.early[0].Person < person {
+		if err := l.write(l.early[0]); err != nil {
+			return err
+		}
+		l.early = l.early[1:]
+	}
+	for _, c := range list {
+		if err := l.write(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *ledger) write(c PlannedChange) error {
+	text := mustJSON(c)
+	l.sum.Write(text)
+	if l.body.Total++; len(l.page) < planPage {
+		l.page = append(l.page, c)
+	}
+	l.count(c)
+	if !l.keep {
+		return nil
+	}
+	l.part = append(append(l.part, ","...), text...)
+	if l.in++; l.in == planPart {
+		return l.close()
+	}
+	return nil
+}
+
+func (l *ledger) close() error {
+	if l.in == 0 {
+		return nil
+	}
+	l.part[0] = '['
+	text, err := squeeze(append(l.part, ']'))
+	if err != nil {
+		return fmt.Errorf("store plan: %w", err)
+	}
+	l.parts, l.part, l.in = append(l.parts, text), l.part[:0], 0
+	return nil
+}
+
+// count counts a change in every way.
+func (l *ledger) count(c PlannedChange) {
+	s := &l.body.Summary
+	if c.Person != l.last {
+		l.last = c.Person
+		s.People++
+	}
+	if l.groups[c.Group] == nil {
+		l.groups[c.Group] = &tally{Tally: Tally{Name: c.Group}}
+	}
+	if l.grounds[c.Ground] == nil {
+		l.grounds[c.Ground] = &tally{Tally: Tally{Name: string(c.Ground)}}
+	}
+	of := []*tally{l.groups[c.Group], l.grounds[c.Ground]}
+	for _, t := range of {
+		if t.last != c.Person {
+			t.last = c.Person
+			t.People++
+		}
+	}
+	for _, t := range of {
+		switch c.Op {
+		case OpAdd:
+			t.Added++
+		case OpRemove:
+			t.Removed++
+		default:
+			t.Changed++
+		}
+	}
+	switch c.Op {
+	case OpAdd:
+		s.Added++
+	case OpRemove:
+		s.Removed++
+	default:
+		s.Changed++
+	}
+	if c.Op == OpAdd || c.Op == OpRemove || c.Op == OpRole {
+		l.sights[c.sight()] = true
+	}
+}
+
+// sight names what a change does to what somebody sees.
+func (c PlannedChange) sight() sightName {
+	switch c.Op {
+	case OpAdd:
+		return sightName{c.Group, "", c.Role}
+	case OpRemove:
+		return sightName{c.Group, c.Role, ""}
+	case OpRole:
+		return sightName{c.Group, c.Before, c.Role}
+	}
+	return sightName{}
+}
+
+// end completes the ledger.
+func (l *ledger) end() error {
+	for _, c := range l.early {
+		if err := l.write(c); err != nil {
+			return err
+		}
+	}
+	l.early = nil
+	if err := l.close(); err != nil {
+		return err
+	}
+	l.body.Digest = hex.EncodeToString(l.sum.Sum(nil))
+	for _, name := range slices.Sorted(maps.Keys(l.groups)) {
+		l.body.Groups = append(l.body.Groups, l.groups[name].Tally)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.grounds)) {
+		l.body.Grounds = append(l.body.Grounds, l.grounds[name].Tally)
+	}
+	for name := range l.sights {
+		had, has := l.before.sights(name.group, name.before), l.after.sights(name.group, name.after)
+		l.body.Sights = append(l.body.Sights, Sight{Group: name.group, Before: name.before, After: name.after, Gains: without(has, had), Loses: without(had, has)})
+	}
+	slices.SortFunc(l.body.Sights, func(a, b Sight) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Before, b.Before), cmp.Compare(a.After, b.After))
+	})
+	return nil
+}
+
+// sights answers the keys of the channels of a group that role may see.
+func (c *catalog) sights(group string, role policies.Role) []string {
+	var out []string
+	for _, channel := range c.channels[c.byKey[group]] {
+		if relationOf(channel.Access[role]) != "" {
+			out = append(out, channel.Key)
+		}
+	}
+	return out
+}
+
+// plan answers what the ledger says, without what makes it one of the stored.
+func (l *ledger) plan(b Basis) *Plan {
+	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights,
+		Verdict: l.body.Verdict, summary: l.body.Summary, digest: l.body.Digest}
+}
+
+func (l *ledger) store(tx *db.Tx, plan id.Plan) error {
+	rows := make([][]any, len(l.parts))
+	for i, text := range l.parts {
+		rows[i] = []any{plan, i, text}
+	}
+	return tx.Insert("plan_changes", []string{"plan", "n", "body"}, rows)
+}
