@@ -2,8 +2,14 @@ package provisioning
 
 import (
 	"context"
+	"fmt"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
 )
 
 // Enact puts a plan's policy into force and stops there, as a process that ends in between.
@@ -22,3 +28,66 @@ func (r *Reactor) Enact(ctx context.Context, p *Plan) error {
 
 // Tables lists one row of every table.
 func Tables() []any { return tables() }
+
+// ScanDiffers says where scan does not answer what gather does, and where a plain fact is not what Facts answers; nil: nowhere.
+func (r *Reactor) ScanDiffers(ctx context.Context) (out []string, err error) {
+	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {
+		in := r.directory.In(tx)
+		people, err := in.AllPeople(ctx)
+		if err != nil {
+			return err
+		}
+		say := func(a assessment) string {
+			text := fmt.Sprint(a.person, " ", a.err, len(a.vanished), len(a.lift), len(a.raise), a.healed)
+			for _, s := range a.steps {
+				text += fmt.Sprint("; ", s.Op, s.Group, s.Role, s.cause, s.guarded, s.Begins, s.Before.ID, reasonTexts(s.Add), reasonTexts(s.End))
+			}
+			return text
+		}
+		want, got := map[id.Person]string{}, map[id.Person]string{}
+		list, err := r.gather(tx, &run{}, c, people, false)
+		if err != nil {
+			return err
+		}
+		for _, a := range list {
+			if !a.idle() {
+				want[a.person] = say(a)
+			}
+		}
+		if err := r.scan(tx, &run{}, c, func(a assessment, _ bool) error { got[a.person] = say(a); return nil }); err != nil {
+			return err
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			out = append(out, diff)
+		}
+		facts, err := in.Facts(tx, people, false)
+		if err != nil {
+			return err
+		}
+		involved := map[id.Person]bool{}
+		those, err := in.Involved(tx)
+		if err != nil {
+			return err
+		}
+		for _, p := range those {
+			involved[p] = true
+		}
+		plain := map[id.Person]directory.Fact{}
+		if err := in.EachPlain(tx, involved, true, func(f directory.Fact) error { plain[f.Person.ID] = f; return nil }); err != nil {
+			return err
+		}
+		for _, f := range facts {
+			p, is := plain[f.Person.ID]
+			if is == involved[f.Person.ID] {
+				out = append(out, fmt.Sprint(f.Person.ID, " is plain: ", is))
+			} else if is {
+				f.Records, p.Records = nil, nil
+				if diff := cmp.Diff(f, p, cmpopts.EquateEmpty()); diff != "" {
+					out = append(out, diff)
+				}
+			}
+		}
+		return nil
+	})
+	return out, err
+}

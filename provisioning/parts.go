@@ -27,7 +27,10 @@ func squeeze(text []byte) (string, error) {
 	if err := w.Close(); err != nil {
 		return "", err
 	}
-	return out.String(), to.Close()
+	if err := to.Close(); err != nil {
+		return "", err
+	}
+	return out.String(), nil
 }
 
 // unsqueeze reads what squeeze made.

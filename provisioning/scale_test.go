@@ -129,6 +129,40 @@ func (c *company) fill(n int) {
 	c.ok(c.db.Analyze(ctx))
 }
 
+// multiply puts k more people beside each one, who differ from them by name alone: what the directory, the memberships and the relations hold of them.
+func (c *company) multiply(k int) {
+	pool, err := c.db.Pool()
+	c.ok(err)
+	for _, t := range []struct {
+		table string
+		own   []string // columns in which they differ
+	}{{"persons", []string{"id", "user_name"}}, {"records", []string{"link", "record_key", "person_id", "user_name", "user_name_fold", "user_name_key", "employee_number"}},
+		{"group_members", []string{"value"}}, {"memberships", []string{"id", "person"}}, {"reasons", []string{"id", "membership"}}, {"authz_tuples", []string{"user_ref"}}} {
+		rows, err := pool.Query("select * from " + t.table + " limit 0")
+		c.ok(err)
+		columns, err := rows.Columns()
+		c.ok(err)
+		c.ok(rows.Close())
+		values := slices.Clone(columns)
+		for i, name := range columns {
+			if slices.Contains(t.own, name) {
+				values[i] = name + " || '-' || k.n"
+			}
+		}
+		where := ""
+		if t.table == "authz_tuples" {
+			where = " where user_ref like 'user:%'"
+		}
+		_, err = pool.Exec(fmt.Sprintf("insert into %s (%s) select %s from %s, (with recursive k (n) as (select 1 union all select n + 1 from k where n < %d) select n from k) k%s",
+			t.table, strings.Join(columns, ", "), strings.Join(values, ", "), t.table, k, where))
+		c.ok(err)
+	}
+	c.ok(c.db.Analyze(ctx))
+}
+
+// scaleBase is how many people are hired; of a larger company the others are made beside them.
+const scaleBase = 2000
+
 // newCompany makes the company, or takes a copy of one that was kept.
 func newCompany(b *testing.B, engine db.Engine) *company {
 	b.Helper()
@@ -153,7 +187,11 @@ func newCompany(b *testing.B, engine db.Engine) *company {
 	if fresh {
 		c.world = newWorld(b, d)
 		began := time.Now()
-		c.fill(*scalePeople)
+		c.fill(min(*scalePeople, scaleBase))
+		if more := *scalePeople/scaleBase - 1; more > 0 {
+			c.multiply(more)
+			c.ok(c.index.Load(ctx))
+		}
 		b.Logf("%s: filled in %.1f s", engine, time.Since(began).Seconds())
 		if kept != "" {
 			pool, err := d.Pool()
@@ -264,7 +302,7 @@ func (c *company) measure(b *testing.B) {
 
 // movers changes one person after the other: until the call has returned, and with it what the memberships ought to be is in force.
 func (c *company) movers(b *testing.B) {
-	n := min(1000, len(c.people)/2)
+	n := min(1000, scaleBase/2, len(c.people)/2)
 	var took []time.Duration
 	for i := range n {
 		r := c.scaleRecord(i)

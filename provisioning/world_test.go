@@ -102,6 +102,7 @@ func newWorld(t testing.TB, d *db.DB) *world {
 func openWorld(t testing.TB, d *db.DB) *world {
 	t.Helper()
 	w := bareWorld(t, d)
+	w.ok(provisioning.Migrate(ctx, d))
 	w.ok(w.index.Load(ctx))
 	sources, err := w.people.Sources(ctx)
 	w.ok(err)
@@ -374,6 +375,11 @@ func (w *world) sound() {
 	}
 	if _, err := audit.Verify(ctx, w.db, audit.Report{}); err != nil {
 		w.Error(err)
+	}
+	differs, err := w.r.ScanDiffers(ctx)
+	w.ok(err)
+	for _, d := range differs {
+		w.Errorf("read by and by, people are not what they are one by one:\n%s", d)
 	}
 }
 
