@@ -37,7 +37,7 @@ func (r Reader) Involved(tx *db.Tx) ([]id.Person, error) {
 }
 
 // EachPlain calls see, in order of id, for everybody but involved, which is what Involved answered in the same transaction, or more. These are most
-// people, and they are read in a few strokes. see gets what Facts answers, but of the records only who they are; it must not query, and only
+// people, and they are read in a few strokes. see gets what Facts answers, but of the records only what an employment is told by; it must not query, and only
 // the texts in what it gets stay as they are after it. groups tells whether Person.Groups is wanted.
 func (r Reader) EachPlain(tx *db.Tx, involved map[id.Person]bool, groups bool, see func(Fact) error) error {
 	p := &plainReader{q: tx.DB, reader: r, now: r.now(), see: see, involved: involved, texts: map[string]string{}}
@@ -49,7 +49,7 @@ func (r Reader) EachPlain(tx *db.Tx, involved map[id.Person]bool, groups bool, s
 		order = `p.id collate "C"`
 	}
 	rows, err := tx.Raw(`select p.id, p.display_name, p.user_name, p.email, p.unit_id, p.manager_id, p.attributes, p.rehired_at, p.version, p.created_at, p.updated_at,
-			r.link, r.source_id, r.record_key, r.employee_number, r.employee_type, r.department, r.unit_key, r.start_at, r.end_at, r.leave_from, r.leave_until
+			r.link, r.source_id, r.record_key, r.employee_number, r.employee_type, r.department, r.company, r.unit_key, r.start_at, r.end_at, r.leave_from, r.leave_until
 		from persons p join records r on r.person_id = p.id where p.due_at is null order by ` + order + `, r.link`).Rows()
 	if err != nil {
 		return fmt.Errorf("read people: %w", err)
@@ -64,6 +64,15 @@ func (r Reader) EachPlain(tx *db.Tx, involved map[id.Person]bool, groups bool, s
 		return fmt.Errorf("read people: %w", err)
 	}
 	return p.flush()
+}
+
+// AllHeads answers everybody to whom somebody reports, and all above them.
+func (r Reader) AllHeads(tx *db.Tx) (map[id.Person]Head, error) {
+	var people []id.Person
+	if err := tx.Raw("select distinct manager_id from persons where manager_id <> ''").Scan(&people).Error; err != nil {
+		return nil, fmt.Errorf("read managers: %w", err)
+	}
+	return r.Heads(tx, people)
 }
 
 // plainReader works on one state of the database, for one call only.
@@ -183,12 +192,12 @@ func (p *plainReader) text(raw sql.RawBytes) string {
 
 // row takes in one record of the person at hand, or of the next one.
 func (p *plainReader) row(rows *sql.Rows) error {
-	var person, unit, manager, attributes, source, kind, department, unitKey sql.RawBytes
+	var person, unit, manager, attributes, source, kind, department, company, unitKey sql.RawBytes
 	var displayName, userName, email, link, key, number string
 	var version int64
 	var rehired, created, updated, start, end, leaveFrom, leaveUntil db.Instant
 	if err := rows.Scan(&person, &displayName, &userName, &email, &unit, &manager, &attributes, &rehired, &version, &created, &updated,
-		&link, &source, &key, &number, &kind, &department, &unitKey, &start, &end, &leaveFrom, &leaveUntil); err != nil {
+		&link, &source, &key, &number, &kind, &department, &company, &unitKey, &start, &end, &leaveFrom, &leaveUntil); err != nil {
 		return fmt.Errorf("read people: %w", err)
 	}
 	if string(p.fact.Person.ID) != string(person) {
@@ -209,7 +218,7 @@ func (p *plainReader) row(rows *sql.Rows) error {
 	}
 	rec := Record{Link: id.Link(link), Source: id.Source(p.text(source)), Key: key, Person: p.fact.Person.ID, Active: true, UnitKey: p.text(unitKey),
 		StartAt: start.Time, EndAt: end.Time, LeaveFrom: leaveFrom.Time, LeaveUntil: leaveUntil.Time}
-	rec.EmployeeNumber, rec.EmployeeType, rec.Department = number, p.text(kind), p.text(department)
+	rec.EmployeeNumber, rec.EmployeeType, rec.Department, rec.Company = number, p.text(kind), p.text(department), p.text(company)
 	p.fact.Records = append(p.fact.Records, rec)
 	p.direct = append(p.direct, p.inside[reference{rec.Source, rec.Key}]...)
 	return nil

@@ -46,8 +46,13 @@ func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, see func(a assessment, p
 	for _, person := range one {
 		involved[person] = true
 	}
+	if run.above = nil; c.uses["managers"] {
+		if run.above, err = in.AllHeads(tx); err != nil {
+			return err
+		}
+	}
 	return in.EachPlain(tx, involved, c.uses["groups"], func(f directory.Fact) error {
-		matches, _, err := c.foreseen(f)
+		matches, _, err := c.foreseen(f, run.above, now)
 		if err == nil && p.stands(f.Person.ID, matches) {
 			return nil
 		}
