@@ -252,7 +252,7 @@ func (p *plainReader) flush() error {
 	unit := p.paths.ids[reference{rec.Source, rec.UnitKey}]
 	a := Affiliation{ID: id.Affiliation("aff_" + strings.TrimPrefix(string(rec.Link), "lnk_")), Person: f.Person.ID, Link: rec.Link, Links: []id.Link{rec.Link},
 		StartAt: rec.StartAt, EndAt: rec.EndAt, Active: true, Kind: rec.EmployeeType, Department: rec.Department, Unit: unit}
-	if l := (employment{records: f.Records}).leave(); len(l) > 0 {
+	if l := (employment{records: f.Records}).leave(false); len(l) > 0 {
 		a.LeaveFrom, a.LeaveUntil = instant(l[0].from), instant(l[0].until)
 	}
 	f.Affiliations = []Affiliation{a}
