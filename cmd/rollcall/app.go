@@ -115,7 +115,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.index.Load(ctx); err != nil {
 		return err
 	}
-	if err := a.wireDoor(); err != nil {
+	if err := a.wireDoor(ctx); err != nil {
 		return err
 	}
 	if err := a.wireChat(ctx); err != nil {

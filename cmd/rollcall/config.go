@@ -31,20 +31,23 @@ import (
 // here is refused. Any text may be ${NAME}, taken from the environment; a secret may stand in a file of its
 // own, named by the key with _file behind it, and may be sealed.
 type Config struct {
-	Listen         string   `koanf:"listen"`          // address of the one listener, host:port
-	PublicURL      string   `koanf:"public_url"`      // how browsers and sources reach it
-	Database       string   `koanf:"database"`        // sqlite:PATH or postgres://…
-	BootstrapToken string   `koanf:"bootstrap_token"` // first administrator's bearer token
-	OpenFGA        OpenFGA  `koanf:"openfga"`
-	OIDC           OIDC     `koanf:"oidc"`
-	SCIM           SCIM     `koanf:"scim"`
-	LDAP           []LDAP   `koanf:"ldap"`
-	HRFeeds        []HRFeed `koanf:"hr_feeds"`
-	SignIn         SignIn   `koanf:"sign_in"`
-	Leave          Leave    `koanf:"leave"`
-	Secrets        Secrets  `koanf:"secrets"`
-	Log            Log      `koanf:"log"`
-	Dev            Dev      `koanf:"dev"`
+	Listen         string         `koanf:"listen"`          // address of the one listener, host:port
+	PublicURL      string         `koanf:"public_url"`      // how browsers and sources reach it
+	Database       string         `koanf:"database"`        // sqlite:PATH or postgres://…
+	BootstrapToken string         `koanf:"bootstrap_token"` // first administrator's bearer token
+	OpenFGA        OpenFGA        `koanf:"openfga"`
+	OIDC           OIDC           `koanf:"oidc"`
+	SCIM           SCIM           `koanf:"scim"`
+	LDAP           []LDAP         `koanf:"ldap"`
+	HRFeeds        []HRFeed       `koanf:"hr_feeds"`
+	SignIn         SignIn         `koanf:"sign_in"`
+	Leave          Leave          `koanf:"leave"`
+	Secrets        Secrets        `koanf:"secrets"`
+	Administration Administration `koanf:"administration"`
+	Log            Log            `koanf:"log"`
+	Dev            Dev            `koanf:"dev"`
+
+	key *seal.Key // of secrets.identity; nil: none
 }
 
 // OpenFGA says where relations are kept besides our own tables.
@@ -113,7 +116,7 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}}
+	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled}}
 }
 
 // maxKeep is how long requests with their bodies are kept at most.
@@ -172,7 +175,11 @@ func readConfig(path string, environ []string) (map[string]any, error) {
 
 // parseConfig turns keys into a Config and checks it.
 func parseConfig(raw map[string]any) (Config, error) {
-	raw, err := unseal(raw)
+	key, err := sealKey(raw)
+	if err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
+	raw, err = unseal(raw)
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
@@ -180,7 +187,7 @@ func parseConfig(raw map[string]any) (Config, error) {
 	if err := clean.Load(confmap.Provider(raw, ""), nil); err != nil {
 		return Config{}, err
 	}
-	cfg := Config{}
+	cfg := Config{key: key}
 	if err := decode(clean, &cfg); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}
@@ -276,6 +283,7 @@ func (c Config) validate() error {
 	}
 	c.SignIn.check(bad)
 	c.Leave.check(bad)
+	c.Administration.check(bad)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
 		bad("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)

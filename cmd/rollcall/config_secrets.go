@@ -26,14 +26,9 @@ var secretKeys = []string{"bootstrap_token", "client_secret", "identity", "passw
 
 // unseal answers raw with its sealed secrets opened, and without what opened them. Its errors name keys and hold no secret.
 func unseal(raw map[string]any) (map[string]any, error) {
-	secrets, _ := raw["secrets"].(map[string]any)
-	identity, _ := secrets["identity"].(string)
-	var key *seal.Key
-	if strings.TrimSpace(identity) != "" {
-		var err error
-		if key, err = seal.Parse(identity); err != nil {
-			return nil, fmt.Errorf("secrets.identity: %w", err)
-		}
+	key, err := sealKey(raw)
+	if err != nil {
+		return nil, err
 	}
 	opened, err := open(key, "", "", raw)
 	if err != nil {
@@ -41,9 +36,23 @@ func unseal(raw map[string]any) (map[string]any, error) {
 	}
 	out := opened.(map[string]any)
 	if kept, ok := out["secrets"].(map[string]any); ok && kept["identity"] != nil {
-		kept["identity"] = "" // nothing needs it from here on
+		kept["identity"] = "" // nothing needs its text from here on
 	}
 	return out, nil
+}
+
+// sealKey answers what opens the sealed secrets of a configuration; nil where it names nothing.
+func sealKey(raw map[string]any) (*seal.Key, error) {
+	secrets, _ := raw["secrets"].(map[string]any)
+	identity, _ := secrets["identity"].(string)
+	if strings.TrimSpace(identity) == "" {
+		return nil, nil
+	}
+	key, err := seal.Parse(identity)
+	if err != nil {
+		return nil, fmt.Errorf("secrets.identity: %w", err)
+	}
+	return key, nil
 }
 
 // open opens what is sealed in v, which stands at path, under the name at its end.

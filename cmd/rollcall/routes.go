@@ -65,6 +65,11 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/inbox/read", people, "I have read it up to here", inbox.ReadAll),
 		httpapi.Op("POST", "/api/v1/inbox/{id}/read", people, "I have read one notice", inbox.Read),
 
+		httpapi.Op("GET", "/api/v1/me/factor", people, "How my second factor stands", sess.MyFactor),
+		httpapi.Op("POST", "/api/v1/me/factor", people, "Make a second factor", sess.Enrol).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/me/factor/confirm", people, "Show its first code", sess.Confirm).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/me/step-up", people, "Prove my second factor, for ten minutes of dangerous acts", sess.StepUp).Unrepeatable(),
+
 		httpapi.Op("GET", "/api/v1/channels", people, "My channels", talk.ListChannels),
 		httpapi.Op("GET", "/api/v1/channels/{id}", people, "One channel", talk.Channel),
 		httpapi.Op("GET", "/api/v1/channels/{id}/messages", people, "Its history", talk.History),
@@ -93,6 +98,8 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/admins", adminsRead, "Administrators", sess.ListAdmins),
 		httpapi.Op("PUT", "/api/v1/admins/{id}", adminsWrite, "Give a person a role", sess.GrantAdmin),
 		httpapi.Op("DELETE", "/api/v1/admins/{id}", adminsWrite, "Take a role, or all", sess.RevokeAdmin),
+		httpapi.Op("POST", "/api/v1/admins/{id}/unlock", adminsWrite, "Let an administrator try their second factor again", sess.Unlock),
+		httpapi.Op("DELETE", "/api/v1/admins/{id}/factor", adminsWrite, "Take a second factor away that was lost", sess.ForgetFactor),
 		httpapi.Op("GET", "/api/v1/roles", adminsRead, "The roles there are, and what they hold", sess.ListRoles),
 		httpapi.Op("GET", "/api/v1/tokens", tokensRead, "Administrators' tokens", sess.ListTokens),
 		httpapi.Op("POST", "/api/v1/tokens", tokensWrite, "Make an administrators' token", sess.CreateToken).Unrepeatable(),
@@ -157,7 +164,7 @@ func (a *app) routes() []httpapi.Route {
 func (a *app) handler() http.Handler {
 	server := &httpapi.Server{Log: a.log, Authenticate: a.door.Authenticate, Version: version(), Errors: cases(),
 		TrustedOrigins: []string{a.cfg.PublicURL}, Registry: a.registry, Replays: &replay.Store{DB: a.db},
-		Owned: a.access.OwnedGroups, Reach: a.reach}
+		Owned: a.access.OwnedGroups, Reach: a.reach, Place: a.door.Place}
 	return a.chat.Hub().Exits().Handler(server.Handler(a.routes()))
 }
 

@@ -22,9 +22,11 @@ type SignIn struct {
 }
 
 // proxies reads the networks; validate refused what is none.
-func (s SignIn) proxies() ([]netip.Prefix, error) {
+func (s SignIn) proxies() ([]netip.Prefix, error) { return networksOf(s.TrustedProxies) }
+
+func networksOf(list []string) ([]netip.Prefix, error) {
 	var out []netip.Prefix
-	for _, text := range s.TrustedProxies {
+	for _, text := range list {
 		network, err := netip.ParsePrefix(text)
 		if at, errAddr := netip.ParseAddr(text); errAddr == nil {
 			network, err = at.Prefix(at.BitLen())

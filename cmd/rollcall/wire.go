@@ -19,9 +19,14 @@ import (
 )
 
 // wireDoor ties sign-in to the directory: a subject is found by a claim, and whoever is frozen is nobody.
-func (a *app) wireDoor() (err error) {
+func (a *app) wireDoor(ctx context.Context) (err error) {
 	o, in := a.cfg.OIDC, a.cfg.SignIn
 	proxies, err := in.proxies()
+	if err != nil {
+		return err
+	}
+	admin := a.cfg.Administration
+	networks, err := networksOf(admin.Addresses)
 	if err != nil {
 		return err
 	}
@@ -30,13 +35,18 @@ func (a *app) wireDoor() (err error) {
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AnyLogoutType: o.AnyLogoutType, Scopes: o.Scopes,
 		Resolve: a.resolve, BootstrapToken: a.cfg.BootstrapToken,
 		Passwords: a.wirePasswords(), Tries: session.Tries{Failures: in.Failures, Quiet: in.Quiet, Address: in.AddressFailures}, Proxies: proxies,
+		AdminNetworks: networks, AdminIdle: admin.Idle, StepUpRequired: admin.StepUp == stepUpRequired, Separation: admin.Separation, Key: a.cfg.key,
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
 	})
-	if err == nil {
-		a.access.Admins = a.door.AdminsTx
+	if err != nil {
+		return err
 	}
-	return err
+	a.access.Admins = a.door.AdminsTx
+	if admin.Separation {
+		return a.door.CheckSeparation(ctx)
+	}
+	return nil
 }
 
 // ended logs what failed after the streams of a session or token were cut: its tickets are left, and each is

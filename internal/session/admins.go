@@ -89,6 +89,9 @@ func (d *Door) GrantAdmin(ctx context.Context, by httpapi.Caller, person id.Pers
 		return ErrFrozen
 	}
 	return d.DB.Tx(ctx, func(tx *db.Tx) error {
+		if err := d.separate(tx, person, grant.Role); err != nil {
+			return err
+		}
 		done := tx.Exec("insert into session_roles (person, role, unit, granted_by, granted_at) values (?, ?, ?, ?, ?) on conflict (person, role, unit) do nothing",
 			person, grant.Role, grant.Unit, by.Actor(), db.At(d.Now()))
 		if done.Error != nil || done.RowsAffected == 0 {
@@ -132,7 +135,7 @@ func (d *Door) RevokeAdmin(ctx context.Context, by httpapi.Caller, person id.Per
 			return ErrNotFound
 		}
 		for _, g := range gone {
-			if err := mayRevoke(by, g.Role); err != nil {
+			if err := mayRevoke(by, g.Role, d.Separation); err != nil {
 				return err
 			}
 			if d.needed(g.Role) && !slices.ContainsFunc(others, func(r roleRow) bool { return r.Role == g.Role && r.Unit == "" && !d.Standing.Frozen(r.Person) }) {
@@ -150,15 +153,20 @@ func (d *Door) RevokeAdmin(ctx context.Context, by httpapi.Caller, person id.Per
 }
 
 // mayRevoke holds who asks against what they want to take: one may go by oneself.
-func mayRevoke(by httpapi.Caller, role roles.Role) error {
-	if role == roles.Owner && !by.Grants.Covers(roles.Grant{Role: roles.Owner}) {
-		return ErrStronger
+func mayRevoke(by httpapi.Caller, role roles.Role, separation bool) error {
+	if role == roles.Owner && !by.Grants.Covers(roles.Grant{Role: roles.Owner}) && !separation {
+		return ErrStronger // under the separation of powers it is a word without effect, and may go
 	}
 	return nil
 }
 
 // needed tells whether somebody must have role.
-func (d *Door) needed(role roles.Role) bool { return role == roles.Owner }
+func (d *Door) needed(role roles.Role) bool {
+	if d.Separation {
+		return slices.Contains(roles.Separate(), role)
+	}
+	return role == roles.Owner
+}
 
 // endUncovered ends the tokens for which person answers and whose role nothing that stays covers.
 func (d *Door) endUncovered(tx *db.Tx, person id.Person, stay roles.Grants) error {

@@ -48,7 +48,7 @@ func (d *Door) Authenticate(r *http.Request) (httpapi.Caller, error) {
 func (d *Door) Alive(ctx context.Context, c httpapi.Caller) error {
 	var err error
 	switch {
-	case c.Token == BootstrapToken:
+	case c.Token == BootstrapToken && !d.Separation:
 		return nil
 	case c.Session != "":
 		_, _, err = d.liveSession(ctx, "s.id", string(c.Session))
@@ -65,17 +65,28 @@ func (d *Door) bySession(ctx context.Context, hash string) (httpapi.Caller, erro
 	if err != nil {
 		return httpapi.Caller{}, err
 	}
-	if now := d.Now(); now.Sub(s.LastSeenAt.Time) > seen {
+	now := d.Now()
+	if now.Sub(s.LastSeenAt.Time) > d.coarse(grants) {
 		d.touch(ctx, "update sessions set last_seen_at = ? where id = ? and ended_at is null", db.At(now), s.ID)
 	}
-	return httpapi.Caller{Person: s.Person, Session: s.ID, Grants: grants, Stepped: true}, nil
+	stepped := !s.Enrolled && !d.StepUpRequired || !s.SteppedAt.IsZero() && now.Before(s.SteppedAt.Add(steppedFor))
+	return httpapi.Caller{Person: s.Person, Session: s.ID, Grants: grants, Stepped: stepped}, nil
+}
+
+// coarse is how exactly it is noted when a session was seen: finer where administrators are signed out sooner.
+func (d *Door) coarse(grants roles.Grants) time.Duration {
+	if d.AdminIdle > 0 && len(grants) > 0 {
+		return min(seen, d.AdminIdle/10)
+	}
+	return seen
 }
 
 // liveSession reads the session whose column is value with the roles of its person, and holds it against time, epoch and standing. column is ours.
 func (d *Door) liveSession(ctx context.Context, column, value string) (sessionRow, roles.Grants, error) {
 	var rows []sessionRow
-	err := d.DB.Read(ctx).Raw(`select s.*, coalesce(e.epoch, 0) as current, coalesce(a.role, '') as held_role, coalesce(a.unit, '') as held_unit from sessions s
+	err := d.DB.Read(ctx).Raw(`select s.*, coalesce(e.epoch, 0) as current, f.person is not null as enrolled, coalesce(a.role, '') as held_role, coalesce(a.unit, '') as held_unit from sessions s
 		left join session_epochs e on e.person = s.person
+		left join session_factors f on f.person = s.person and f.confirmed_at is not null
 		left join session_roles a on a.person = s.person where `+column+` = ?`, value).Scan(&rows).Error
 	if err != nil {
 		return sessionRow{}, nil, err
@@ -94,12 +105,16 @@ func (d *Door) liveSession(ctx context.Context, column, value string) (sessionRo
 	for _, row := range rows {
 		held = append(held, roles.Grant{Role: row.HeldRole, Unit: row.HeldUnit})
 	}
-	return s, d.inForce(held), d.stillTheirs(ctx, s)
+	held = d.inForce(held)
+	if d.AdminIdle > 0 && len(held) > 0 && now.Sub(s.LastSeenAt.Time) >= d.AdminIdle {
+		return s, nil, ErrEnded
+	}
+	return s, held, d.stillTheirs(ctx, s)
 }
 
 func (d *Door) byToken(ctx context.Context, token string) (httpapi.Caller, error) {
 	hash := hashed(token)
-	if d.bootstrap != "" && subtle.ConstantTimeCompare([]byte(hash), []byte(d.bootstrap)) == 1 {
+	if d.bootstrap != "" && !d.Separation && subtle.ConstantTimeCompare([]byte(hash), []byte(d.bootstrap)) == 1 {
 		return httpapi.Caller{Token: BootstrapToken, Grants: roles.Everything(), Stepped: true}, nil
 	}
 	if !wellFormed(token) {
@@ -161,7 +176,7 @@ func (d *Door) liveToken(ctx context.Context, column, value string) (tokenRow, r
 func (d *Door) inForce(grants roles.Grants) roles.Grants {
 	var out roles.Grants
 	for _, g := range grants {
-		if g.Role.Known() {
+		if g.Role.Known() && (g.Role != roles.Owner || !d.Separation) {
 			out = append(out, g)
 		}
 	}

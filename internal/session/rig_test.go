@@ -120,7 +120,7 @@ func newRig(t *testing.T, d *db.DB, change func(*session.Options)) *rig {
 		}
 		return session.Profile{ID: p, DisplayName: "Person"}, nil
 	}}
-	s := &httpapi.Server{Log: slog.New(slog.NewTextHandler(g.log, nil)), Authenticate: g.door.Authenticate, Errors: session.Cases()}
+	s := &httpapi.Server{Log: slog.New(slog.NewTextHandler(g.log, nil)), Authenticate: g.door.Authenticate, Errors: session.Cases(), Place: g.door.Place}
 	handler = s.Handler(g.routes())
 	return g
 }
@@ -149,8 +149,14 @@ func (g *rig) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/people/{id}/identities", httpapi.Admins, "A person's subjects", a.ListIdentities),
 		httpapi.Op("DELETE", "/api/v1/people/{id}/identities", httpapi.Admins, "Forget a person's subjects", a.Unlink),
 		httpapi.Op("GET", "/api/v1/admins", httpapi.Admins, "Administrators", a.ListAdmins),
-		httpapi.Op("PUT", "/api/v1/admins/{id}", httpapi.Admins, "Give the role", a.GrantAdmin),
-		httpapi.Op("DELETE", "/api/v1/admins/{id}", httpapi.Admins, "Take the role", a.RevokeAdmin),
+		httpapi.Op("PUT", "/api/v1/admins/{id}", httpapi.Who(roles.AdminsWrite), "Give the role", a.GrantAdmin),
+		httpapi.Op("DELETE", "/api/v1/admins/{id}", httpapi.Who(roles.AdminsWrite), "Take the role", a.RevokeAdmin),
+		httpapi.Op("POST", "/api/v1/admins/{id}/unlock", httpapi.Who(roles.AdminsWrite), "Unlock", a.Unlock),
+		httpapi.Op("DELETE", "/api/v1/admins/{id}/factor", httpapi.Who(roles.AdminsWrite), "Forget a second factor", a.ForgetFactor),
+		httpapi.Op("GET", "/api/v1/me/factor", httpapi.People, "My second factor", a.MyFactor),
+		httpapi.Op("POST", "/api/v1/me/factor", httpapi.People, "Enrol", a.Enrol).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/me/factor/confirm", httpapi.People, "Confirm", a.Confirm).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/me/step-up", httpapi.People, "Step up", a.StepUp).Unrepeatable(),
 	}
 }
 

@@ -20,7 +20,9 @@ type sessionRow struct {
 	ExpiresAt  db.Instant
 	EndedAt    db.Instant
 	EndCause   string
+	SteppedAt  db.Instant
 	Current    int64
+	Enrolled   bool
 	HeldRole   roles.Role // one row for each role
 	HeldUnit   id.Unit
 }
@@ -52,6 +54,17 @@ type roleRow struct {
 	Unit      id.Unit
 	GrantedBy string
 	GrantedAt db.Instant
+}
+
+// factorRow is a row of session_factors.
+type factorRow struct {
+	Person      id.Person
+	Secret      string
+	CreatedAt   db.Instant
+	ConfirmedAt db.Instant
+	LastStep    int64
+	Failures    int
+	LockedAt    db.Instant
 }
 
 // triesRow is how often a value failed, of session_tries.

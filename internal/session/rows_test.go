@@ -19,7 +19,7 @@ func TestRowsMatchTables(t *testing.T) {
 		if err := Migrate(ctx, d); err != nil {
 			t.Fatal(err)
 		}
-		for table, row := range map[string]any{"sessions": sessionRow{}, "session_tokens": tokenRow{}, "session_tries": triesRow{}, "session_roles": roleRow{}} {
+		for table, row := range map[string]any{"sessions": sessionRow{}, "session_tokens": tokenRow{}, "session_tries": triesRow{}, "session_roles": roleRow{}, "session_factors": factorRow{}} {
 			parsed, err := schema.Parse(row, &sync.Map{}, schema.NamingStrategy{})
 			if err != nil {
 				t.Fatal(err)
@@ -28,7 +28,7 @@ func TestRowsMatchTables(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			have := []string{"token_hash", "current", "held_role", "held_unit"}
+			have := []string{"token_hash", "current", "held_role", "held_unit", "enrolled"}
 			for _, column := range columns {
 				have = append(have, column.Name())
 				if !slices.Contains(append(parsed.DBNames, "token_hash"), column.Name()) {

@@ -24,6 +24,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/seal"
 )
 
 //go:embed migrations/*.sql
@@ -50,6 +51,7 @@ var (
 	ErrNoIdentity        = errors.New("there is no such identity")
 	ErrOtherPerson       = errors.New("this person signs in as another subject already")
 	ErrLastAdmin         = errors.New("the last owner stays one")
+	ErrSeparation        = errors.New("the separation of powers forbids it")
 	ErrNoUnit            = errors.New("there is no such unit")
 	ErrRole              = errors.New("this role cannot be given so")
 	ErrOwnRole           = errors.New("nobody gives a role to themselves")
@@ -69,6 +71,14 @@ func Cases() []httpapi.Case {
 		{Err: ErrNoIdentity, Status: http.StatusNotFound, Code: "identity_not_found"},
 		{Err: ErrOtherPerson, Status: http.StatusConflict, Code: "identity_conflict"},
 		{Err: ErrLastAdmin, Status: http.StatusConflict, Code: "last_admin"},
+		{Err: ErrSeparation, Status: http.StatusConflict, Code: "separation"},
+		{Err: ErrNoFactor, Status: http.StatusNotFound, Code: "no_factor"},
+		{Err: ErrCode, Status: http.StatusForbidden, Code: "code_refused"},
+		{Err: ErrLocked, Status: http.StatusForbidden, Code: "factor_locked"},
+		{Err: ErrNoSeal, Status: http.StatusConflict, Code: "no_seal"},
+		{Err: ErrBySelf, Status: http.StatusForbidden, Code: "by_self"},
+		{Err: ErrStepUp, Status: http.StatusForbidden, Code: "step_up_required"},
+		{Err: ErrSession, Status: http.StatusForbidden, Code: "session_required"},
 		{Err: ErrNoUnit, Status: http.StatusUnprocessableEntity, Code: "unit_not_found"},
 		{Err: ErrRole, Status: http.StatusUnprocessableEntity, Code: "invalid_role"},
 		{Err: ErrOwnRole, Status: http.StatusForbidden, Code: "own_role"},
@@ -117,6 +127,17 @@ type Options struct {
 	Tries     Tries
 	// Proxies are the networks whose word in X-Forwarded-For is taken for where a request comes from.
 	Proxies []netip.Prefix
+
+	// AdminNetworks are the networks from which administrators may work; empty: from everywhere.
+	AdminNetworks []netip.Prefix
+	// AdminIdle is how long a session of an administrator lives without a request; 0: as any other.
+	AdminIdle time.Duration
+	// StepUpRequired wants a second factor for dangerous acts of everybody; else of who enrolled one.
+	StepUpRequired bool
+	// Separation is the separation of powers: nobody is an owner, nobody holds two of roles.Separate, and BootstrapToken is nobody's.
+	Separation bool
+	// Key seals second factors; nil: nobody enrols one.
+	Key *seal.Key
 
 	// BootstrapToken is an administrator's token that needs no database row; empty: none.
 	BootstrapToken string

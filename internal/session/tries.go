@@ -143,9 +143,22 @@ func (d *Door) forgive(ctx context.Context, reserved map[string]string, all bool
 // addressOf answers where r comes from, as far as Proxies can be believed: the last address in X-Forwarded-For that no proxy
 // of ours has.
 func (d *Door) addressOf(r *http.Request) string {
+	at, ok := d.clientOf(r)
+	if !ok {
+		return r.RemoteAddr
+	}
+	if at.Is6() {
+		if network, err := at.Prefix(64); err == nil {
+			return network.String()
+		}
+	}
+	return at.String()
+}
+
+func (d *Door) clientOf(r *http.Request) (netip.Addr, bool) {
 	at, err := addressFrom(r.RemoteAddr)
 	if err != nil {
-		return r.RemoteAddr
+		return at, false
 	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && d.proxy(at); i-- {
@@ -155,12 +168,7 @@ func (d *Door) addressOf(r *http.Request) string {
 		}
 		at = hop
 	}
-	if at.Is6() {
-		if network, err := at.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return at.String()
+	return at, true
 }
 
 func addressFrom(text string) (netip.Addr, error) {

@@ -1,0 +1,28 @@
+package main
+
+import "time"
+
+// Administration says how administrators work.
+type Administration struct {
+	Separation bool          `koanf:"separation"` // of powers: system, security and audit administrator are three people, and nobody is an owner
+	StepUp     string        `koanf:"step_up"`    // whose dangerous acts want a second factor: enrolled (who has one) or required (everybody's)
+	Idle       time.Duration `koanf:"idle"`       // how long their sessions live without a request; 0: as others
+	Addresses  []string      `koanf:"addresses"`  // networks they work from; empty: everywhere
+}
+
+const (
+	stepUpEnrolled = "enrolled"
+	stepUpRequired = "required"
+)
+
+func (a Administration) check(bad func(key, format string, args ...any)) {
+	if a.StepUp != stepUpEnrolled && a.StepUp != stepUpRequired {
+		bad("administration.step_up", "%q is not one of %s, %s", a.StepUp, stepUpEnrolled, stepUpRequired)
+	}
+	if a.Idle < 0 || a.Idle > 0 && a.Idle < time.Minute {
+		bad("administration.idle", "wants a duration of a minute or more, or 0s, not %s", a.Idle)
+	}
+	if _, err := networksOf(a.Addresses); err != nil {
+		bad("administration.addresses", "%v", err)
+	}
+}
