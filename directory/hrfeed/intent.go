@@ -25,8 +25,7 @@ const (
 
 // actions are the words for them.
 func actions() map[string]action {
-	out := map[string]action{}
-	for a, words := range map[action][]string{
+	return byWord(map[action][]string{
 		"":           {"", "none", "无"},
 		hire:         {"hire", "joiner", "rehire", "入职", "新入职", "录用", "再入职"},
 		change:       {"change", "update", "变更", "修改", "更新"},
@@ -37,9 +36,15 @@ func actions() map[string]action {
 		terminateNow: {"terminate_now", "terminate now", "immediate termination", "立即离职", "立即终止", "立即停用"},
 		rescind:      {"rescind", "withdraw", "cancel", "撤销", "撤回", "取消"},
 		remove:       {"delete", "remove", "删除"},
-	} {
+	})
+}
+
+// byWord answers what each word means.
+func byWord[T comparable](means map[T][]string) map[string]T {
+	out := map[string]T{}
+	for what, words := range means {
 		for _, w := range words {
-			out[plainHeading(w)] = a
+			out[plainHeading(w)] = what
 		}
 	}
 	return out
@@ -57,19 +62,13 @@ const (
 )
 
 func statuses() map[string]status {
-	out := map[string]status{}
-	for s, words := range map[status][]string{
+	return byWord(map[status][]string{
 		working:    {"active", "employed", "true", "1", "yes", "在职", "正式", "试用", "试用期", "实习", "返聘", "在岗"},
 		disabled:   {"inactive", "disabled", "suspended", "false", "0", "no", "停用", "禁用", "停职"},
 		gone:       {"terminated", "left", "离职", "已离职", "退休", "终止"},
 		away:       {"leave", "on leave", "休假", "休假中", "停薪留职", "长假"},
 		notStarted: {"pending", "prehire", "pre-hire", "待入职", "未入职"},
-	} {
-		for _, w := range words {
-			out[plainHeading(w)] = s
-		}
-	}
-	return out
+	})
 }
 
 // assign is one attribute that a row names; an empty value clears it.
