@@ -1,8 +1,6 @@
 package ldap_test
 
 import (
-	"context"
-	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -33,15 +31,7 @@ func TestAskedServersLive(t *testing.T) {
 				c.Mapping = map[string]string{"user_name": "samaccountname"}
 				w := newWorld(t, engine)
 				s := w.syncer(c)
-				ctx, stop := context.WithCancel(t.Context())
-				ran := make(chan error, 1)
-				go func() { ran <- s.Run(ctx, time.Hour) }()
-				defer func() {
-					stop()
-					if err := <-ran; !errors.Is(err, context.Canceled) {
-						t.Errorf("Run: %v", err)
-					}
-				}()
+				runs(t, s, time.Hour)
 				w.until("live", func() bool { return s.Status().Mode == "live" })
 				if n := len(w.people()); n != 40 {
 					t.Fatalf("%d people", n)

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/ldap/demo"
+	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
 )
 
 // doubleOf starts a demo directory that looks like another server, with n people of a class and one group of all.
@@ -35,20 +35,7 @@ func doubleOf(t testing.TB, look demo.Look, person, group string, n int) (*demo.
 	if err := d.Add(entries...); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- demo.Serve(ctx, l, d) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return d, ldap.Config{URL: "ldap://" + l.Addr().String(), InsecurePlain: true, BindDN: "cn=admin," + base, Password: canary, Base: "ou=company," + base,
+	return d, ldap.Config{URL: ldaptest.Serve(t, d), InsecurePlain: true, BindDN: "cn=admin," + base, Password: canary, Base: "ou=company," + base,
 		Inventory: 200 * time.Millisecond, PollInterval: 50 * time.Millisecond}
 }
 

@@ -1,7 +1,6 @@
 package ldap_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -90,12 +89,9 @@ func TestLyingRefresh(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := w.syncer(c)
-			ctx, cancel := context.WithCancel(t.Context())
-			ran := make(chan error, 1)
-			go func() { ran <- s.Run(ctx, time.Hour) }()
+			stop := runs(t, s, time.Hour)
 			w.until("an outcome", func() bool { st := s.Status(); return st.Mode == "live" || st.LastError != "" })
-			cancel()
-			<-ran
+			stop()
 			if gone := w.absent(); len(gone) != 0 || len(w.people()) != 40 {
 				t.Errorf("absent: %v", gone)
 			}

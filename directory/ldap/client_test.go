@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net"
 	"reflect"
 	"slices"
 	"strings"
@@ -48,20 +47,7 @@ func double(t testing.TB, n int) (*demo.Directory, ldap.Config) {
 	if err := d.Add(entries...); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- demo.Serve(ctx, l, d) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return d, ldap.Config{URL: "ldap://" + l.Addr().String(), InsecurePlain: true, BindDN: "cn=admin," + base, Password: canary, Base: base, PageSize: 10}
+	return d, ldap.Config{URL: ldaptest.Serve(t, d), InsecurePlain: true, BindDN: "cn=admin," + base, Password: canary, Base: base, PageSize: 10}
 }
 
 func client(t testing.TB, c ldap.Config) *ldap.Client {

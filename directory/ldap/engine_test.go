@@ -1,8 +1,6 @@
 package ldap_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -39,9 +37,7 @@ func TestFollowedServers(t *testing.T) {
 			}
 			for round := range rounds {
 				sy := w.syncer(c)
-				ctx, cancel := context.WithCancel(t.Context())
-				done := make(chan error, 1)
-				go func() { done <- sy.Run(ctx, time.Hour) }()
+				stop := runs(t, sy, time.Hour)
 				for began := time.Now(); sy.Status().Mode != "live"; time.Sleep(5 * time.Millisecond) {
 					if time.Since(began) > 40*time.Second {
 						t.Fatalf("round %d: not followed: %+v", round, sy.Status())
@@ -70,10 +66,7 @@ func TestFollowedServers(t *testing.T) {
 						t.Fatalf("round %d: %d differences; %+v\n%s", round, len(diff), sy.Status(), strings.Join(diff[:min(len(diff), 12)], "\n"))
 					}
 				}
-				cancel()
-				if err := <-done; !errors.Is(err, context.Canceled) {
-					t.Error(err)
-				}
+				stop()
 				for range v.rand.IntN(15) { // while nobody follows
 					v.change()
 				}

@@ -1,7 +1,6 @@
 package ldap_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -95,9 +94,7 @@ func TestFollowedEqualsRead(t *testing.T) {
 			for phase := range 5 {
 				sy := w.syncer(someConfig)
 				sy.Reader = g
-				ctx, cancel := context.WithCancel(t.Context())
-				done := make(chan error, 1)
-				go func() { done <- sy.Run(ctx, time.Hour) }()
+				stop := runs(t, sy, time.Hour)
 				for range 60 {
 					g.step()
 					switch random.IntN(12) {
@@ -110,15 +107,10 @@ func TestFollowedEqualsRead(t *testing.T) {
 					}
 				}
 				broken(t, w.db, false)
-				if phase == 2 { // ended in the middle of something
-					cancel()
-				} else {
+				if phase != 2 { // else it is ended in the middle of something
 					inStep(t, w, g, sy)
 				}
-				cancel()
-				if err := <-done; !errors.Is(err, context.Canceled) {
-					t.Error(err)
-				}
+				stop()
 				for range random.IntN(20) { // while nobody looks
 					g.step()
 				}

@@ -1,8 +1,6 @@
 package ldap_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -38,15 +36,7 @@ func TestAPIAppliesAMapping(t *testing.T) {
 			}
 		}
 		s := w.syncer(c)
-		ctx, stop := context.WithCancel(t.Context())
-		ran := make(chan error, 1)
-		go func() { ran <- s.Run(ctx, time.Hour) }()
-		defer func() {
-			stop()
-			if err := <-ran; !errors.Is(err, context.Canceled) {
-				t.Errorf("Run: %v", err)
-			}
-		}()
+		runs(t, s, time.Hour)
 		title := func(login string) string { return w.people()[login].Title }
 		w.until("first reading", func() bool { return title("u003") == "Engineer" })
 		people := w.people()

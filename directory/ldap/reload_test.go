@@ -1,7 +1,6 @@
 package ldap_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -14,19 +13,6 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 )
-
-// kept runs sy until the test ends.
-func kept(t testing.TB, sy *ldap.Syncer) {
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- sy.Run(ctx, time.Hour) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
-	})
-}
 
 // TestReloaded loads a server anew without its ids while it is followed: nothing of it is written, at no time.
 //
@@ -41,7 +27,7 @@ func TestReloaded(t *testing.T) {
 			s.Resume(t)
 			w := newWorld(t, dbtest.SQLite(t))
 			sy := w.syncer(slapdConfig(s))
-			kept(t, sy)
+			runs(t, sy, time.Hour)
 			wait(t, "followed", func() bool { return sy.Status().Mode == "live" })
 			head := w.head()
 			s.Stop()
@@ -73,7 +59,7 @@ func TestForeignServer(t *testing.T) {
 	c.URL, c.CAFile, c.Timeout = first.URLS+" "+foreign.URLS, ldaptest.Trust(t, first, foreign), 2*time.Second
 	w := newWorld(t, dbtest.SQLite(t))
 	sy := w.syncer(c)
-	kept(t, sy)
+	runs(t, sy, time.Hour)
 	wait(t, "followed", func() bool { return sy.Status().Mode == "live" })
 	head := w.head()
 	first.Kill()

@@ -136,14 +136,9 @@ func TestRunTiming(t *testing.T) {
 	}
 	run := func(every time.Duration, fn func()) {
 		t.Helper()
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- sy.Run(ctx, every) }()
+		stop := runs(t, sy, every)
 		fn()
-		cancel()
-		if err := <-done; !errors.Is(err, context.Canceled) {
-			t.Error(err)
-		}
+		stop()
 	}
 	run(time.Hour, func() { // only the mark
 		wait(1)
@@ -173,9 +168,7 @@ func TestRunOutlivesTheServer(t *testing.T) {
 	c := slapdConfig(s)
 	c.PollInterval = 20 * time.Millisecond
 	sy := w.syncer(c)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- sy.Run(ctx, time.Hour) }()
+	runs(t, sy, time.Hour)
 	until := func(what string, fn func() bool) {
 		t.Helper()
 		for began := time.Now(); !fn(); time.Sleep(5 * time.Millisecond) {
@@ -195,6 +188,4 @@ func TestRunOutlivesTheServer(t *testing.T) {
 		t.Errorf("absent: %v, %+v", w.absent(), st)
 	}
 	until("verified again", func() bool { return sy.Status().VerifiedAt.After(lost) && sy.Status().LastError == "" })
-	cancel()
-	<-done
 }

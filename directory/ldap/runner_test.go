@@ -3,7 +3,6 @@ package ldap_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -37,15 +36,7 @@ func TestOneRunner(t *testing.T) {
 	run := func() (sy *ldap.Syncer, stop func()) {
 		sy = w.syncer(someConfig)
 		sy.Reader = g
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- sy.Run(ctx, time.Hour) }()
-		return sy, func() {
-			cancel()
-			if err := <-done; !errors.Is(err, context.Canceled) {
-				t.Error(err)
-			}
-		}
+		return sy, runs(t, sy, time.Hour)
 	}
 	one, stopOne := run()
 	wait(t, "the first follows", func() bool { return one.Status().Mode == "live" })
@@ -89,9 +80,7 @@ func TestSilence(t *testing.T) {
 		defer mu.Unlock()
 		ahead += d
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- sy.Run(ctx, time.Hour) }()
+	runs(t, sy, time.Hour)
 	wait(t, "following", func() bool { return sy.Status().Mode == "live" })
 	first := sy.Status().VerifiedAt
 	pass(11 * time.Second)
@@ -118,8 +107,6 @@ func TestSilence(t *testing.T) {
 	}
 	wait(t, "a new stream", func() bool { return sy.Status().VerifiedAt.After(stale) && sy.Status().Mode == "live" })
 	inStep(t, w, g, sy)
-	cancel()
-	<-done
 }
 
 // mute is a grove whose stream may fall silent.
@@ -154,9 +141,7 @@ func TestRunIsLive(t *testing.T) {
 	w := newWorld(t, dbtest.SQLite(t))
 	c.Timeout = time.Second
 	sy := w.syncer(c)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- sy.Run(ctx, time.Hour) }()
+	runs(t, sy, time.Hour)
 	until := func(what string, fn func() bool) time.Duration {
 		t.Helper()
 		began := time.Now()
@@ -201,8 +186,4 @@ func TestRunIsLive(t *testing.T) {
 	stale := sy.Status().VerifiedAt
 	d.SetFaults(demo.Faults{})
 	until("recovery", func() bool { return sy.Status().LastError == "" && sy.Status().VerifiedAt.After(stale) })
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Errorf("Run: %v", err)
-	}
 }

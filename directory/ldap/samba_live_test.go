@@ -1,8 +1,6 @@
 package ldap_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -23,15 +21,7 @@ func liveAD(t *testing.T, s *ldaptest.AD) {
 	c := adConfig(s, ldaptest.ADSync, ldaptest.ADPW)
 	c.PageSize = 500
 	sy := w.syncer(c)
-	ctx, stop := context.WithCancel(t.Context())
-	ran := make(chan error, 1)
-	go func() { ran <- sy.Run(ctx, time.Hour) }()
-	defer func() {
-		stop()
-		if err := <-ran; !errors.Is(err, context.Canceled) {
-			t.Errorf("Run: %v", err)
-		}
-	}()
+	runs(t, sy, time.Hour)
 	w.until("live", func() bool { return sy.Status().Mode == "live" })
 	admin := s.Admin(t)
 	set := func(dn, name string, values ...string) {

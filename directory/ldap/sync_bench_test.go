@@ -2,7 +2,6 @@ package ldap_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os"
 	"runtime/debug"
@@ -65,9 +64,7 @@ func benchLDAP(b *testing.B, s *ldaptest.Server, c ldap.Config, engine db.Engine
 	}
 	b.ReportMetric(rep.Duration.Seconds(), "s/unchanged")
 	b.ReportMetric(rep.ReadTime.Seconds(), "s/unchanged-read")
-	ctx, cancel := context.WithCancel(b.Context())
-	done := make(chan error, 1)
-	go func() { done <- sy.Run(ctx, time.Hour) }()
+	stop := runs(b, sy, time.Hour)
 	until := func(what string, fn func() bool) time.Duration {
 		b.Helper()
 		began := time.Now()
@@ -104,8 +101,7 @@ func benchLDAP(b *testing.B, s *ldaptest.Server, c ldap.Config, engine db.Engine
 		m, err := w.store.Members(b.Context(), all.Groups[0].ID, directory.MemberQuery{Value: key, Limit: 1, NoTotal: true})
 		return err == nil && len(m.Members) == 1
 	}).Seconds()*1000, "ms/member-of-all")
-	cancel()
-	<-done
+	stop()
 	b.ReportMetric(peak(b), "MB/peak")
 	s.Modify(b, "dn: cn=g-all,ou=groups,"+base+"\nchangetype: modify\ndelete: member\nmember: "+one+"\n\ndn: "+one+"\nchangetype: delete\n")
 }

@@ -3,10 +3,12 @@ package ldap_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/ldap"
@@ -156,4 +158,19 @@ func (w *world) absent() (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// runs keeps sy at work until stop, or the end of the test. It ends because it is told to.
+func runs(t testing.TB, sy *ldap.Syncer, every time.Duration) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- sy.Run(ctx, every) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	t.Cleanup(stop)
+	return stop
 }

@@ -1,15 +1,14 @@
 package demo_test
 
 import (
-	"context"
 	"fmt"
-	"net"
 	"testing"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/rollcall-im/rollcall/directory/ldap/demo"
+	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
 )
 
 const (
@@ -38,24 +37,6 @@ func company(t testing.TB, n int) *demo.Directory {
 		t.Fatal(err)
 	}
 	return d
-}
-
-func serve(t testing.TB, d *demo.Directory) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- demo.Serve(ctx, l, d) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return "ldap://" + l.Addr().String()
 }
 
 func dial(t testing.TB, url, dn, password string) *goldap.Conn {
@@ -91,7 +72,7 @@ func search(t testing.TB, c *goldap.Conn, at string, scope int, filter string, a
 }
 
 func TestFiltersAndScopes(t *testing.T) {
-	c := dial(t, serve(t, company(t, 20)), admin, secret)
+	c := dial(t, ldaptest.Serve(t, company(t, 20)), admin, secret)
 	for filter, want := range map[string]int{
 		"(uid=u003)": 20, // overwritten below
 		"(&(objectClass=inetOrgPerson)(uid=U003))":   1,
@@ -143,7 +124,7 @@ func TestFiltersAndScopes(t *testing.T) {
 
 func TestBindAndRights(t *testing.T) {
 	d := company(t, 2)
-	url := serve(t, d)
+	url := ldaptest.Serve(t, d)
 	c := dial(t, url, "", "")
 	if err := c.Bind(admin, "wrong"); !goldap.IsErrorWithCode(err, goldap.LDAPResultInvalidCredentials) {
 		t.Errorf("wrong password: %v", err)
@@ -170,7 +151,7 @@ func TestBindAndRights(t *testing.T) {
 
 func TestWriting(t *testing.T) {
 	d := company(t, 4)
-	c := dial(t, serve(t, d), admin, secret)
+	c := dial(t, ldaptest.Serve(t, d), admin, secret)
 	mark := d.ContextCSN()
 	moved := func(what string) {
 		t.Helper()
@@ -233,7 +214,7 @@ func TestWriting(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	d := company(t, 30)
-	url := serve(t, d)
+	url := ldaptest.Serve(t, d)
 	paged := func() (int, error) {
 		c := dial(t, url, admin, secret)
 		c.SetTimeout(300 * time.Millisecond)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	ber "github.com/go-asn1-ber/asn1-ber"
+
+	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
 )
 
 // bindMessage is a login as the manager, message 1.
@@ -25,7 +27,7 @@ func bindMessage() []byte {
 // FuzzRequests sends foreign bytes: the server must stay up and answer the next client.
 func FuzzRequests(f *testing.F) {
 	d := company(f, 2)
-	url := serve(f, d)
+	url := ldaptest.Serve(f, d)
 	login := bindMessage()
 	f.Add([]byte("\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00"))
 	f.Add([]byte("\x30\x05\x02\x01\x02\x63\x00"))

@@ -14,12 +14,13 @@ import (
 	goldap "github.com/go-ldap/ldap/v3"
 
 	"github.com/rollcall-im/rollcall/directory/ldap/demo"
+	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
 )
 
 // TestContentSync reads live changes with go-ldap.
 func TestContentSync(t *testing.T) {
 	d := company(t, 10)
-	c := dial(t, serve(t, d), admin, secret)
+	c := dial(t, ldaptest.Serve(t, d), admin, secret)
 	c.SetTimeout(0)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -80,7 +81,7 @@ func TestContentSync(t *testing.T) {
 	if err := d.Delete("uid=u003,ou=sales,ou=people," + base); err != nil {
 		t.Fatal(err)
 	}
-	late := dial(t, serve(t, d), admin, secret)
+	late := dial(t, ldaptest.Serve(t, d), admin, secret)
 	done := late.Syncrepl(ctx, req(), 64, goldap.SyncRequestModeRefreshOnly, cookie, false)
 	var changed, present int
 	finished := false
@@ -118,7 +119,7 @@ func tool(t testing.TB, name string) string {
 
 // TestCommandLineTools drives the server with OpenLDAP's own clients.
 func TestCommandLineTools(t *testing.T) {
-	url := serve(t, company(t, 300))
+	url := ldaptest.Serve(t, company(t, 300))
 	run := func(stdin, name string, args ...string) string {
 		t.Helper()
 		cmd := exec.Command(tool(t, name), append([]string{"-x", "-H", url, "-D", admin, "-w", secret}, args...)...)

@@ -1,12 +1,10 @@
 package ldaptest
 
 import (
-	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
 	"io"
 	"os"
-	"os/exec"
 	"os/user"
 	"path/filepath"
 	"regexp"
@@ -60,7 +58,7 @@ func Start389(t testing.TB, ldif io.Reader) *Server {
 		tool389(t, name)
 	}
 	dir := t.TempDir()
-	s := &Server{Dir: dir, CAFile: filepath.Join(dir, "ca.pem"), OtherCA: filepath.Join(dir, "other.pem"), log: &bytes.Buffer{}, conf: filepath.Join(dir, "config", "dse.ldif")}
+	s := &Server{Dir: dir, CAFile: filepath.Join(dir, "ca.pem"), OtherCA: filepath.Join(dir, "other.pem"), conf: filepath.Join(dir, "config", "dse.ldif")}
 	certificates(t, dir)
 	plain, secure := freePort(t), freePort(t)
 	s.URL, s.URLS = "ldap://127.0.0.1:"+plain, "ldaps://127.0.0.1:"+secure
@@ -85,18 +83,9 @@ func Start389(t testing.TB, ldif io.Reader) *Server {
 
 func tool389(t testing.TB, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if _, there := os.Stat("/usr/sbin/" + name); err != nil && there == nil {
-		path, err = "/usr/sbin/"+name, nil
-	}
-	if err == nil {
-		_, err = os.Stat(ds389Template)
-	}
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is needed in CI (packages 389-ds-base and openssl)", name)
-		}
-		t.Skipf("skipped: %s is not installed (packages 389-ds-base and openssl)", name)
+	path := program(t, name, "packages 389-ds-base and openssl")
+	if _, err := os.Stat(ds389Template); err != nil {
+		return program(t, ds389Template, "package 389-ds-base")
 	}
 	return path
 }

@@ -2,11 +2,8 @@ package ldaptest
 
 import (
 	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,9 +37,8 @@ type AD struct {
 	URL    string // ldaps://
 	CAFile string
 	Dir    string
-	cmd    *exec.Cmd
-	log    *bytes.Buffer
 	lock   *os.File // held while it may run; its number stands in it
+	process
 }
 
 // StartAD starts a domain controller with a company in it. The first start of a version provisions the domain, which is then kept
@@ -58,7 +54,7 @@ func StartAD(t testing.TB) *AD {
 	}
 	lock := lockPorts(t)
 	dir := t.TempDir()
-	s := &AD{URL: "ldaps://127.0.0.1:636", CAFile: filepath.Join(dir, "ca.pem"), Dir: dir, log: &bytes.Buffer{}, lock: lock}
+	s := &AD{URL: "ldaps://127.0.0.1:636", CAFile: filepath.Join(dir, "ca.pem"), Dir: dir, lock: lock}
 	certificates(t, dir)
 	t.Cleanup(s.Stop)
 	version, err := exec.Command(samba, "--version").Output()
@@ -72,23 +68,13 @@ func StartAD(t testing.TB) *AD {
 		run(t, "tar", "-xf", kept, "-C", dir)
 		s.rehome(t)
 	}
-	s.start(t, samba)
+	s.begin(t, samba)
 	return s
 }
 
 func sambaProgram(t testing.TB, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if path = "/usr/sbin/" + name; exec.Command(path, "--version").Run() == nil {
-			return path
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is needed in CI (package samba-ad-dc)", name)
-		}
-		t.Skipf("skipped: %s is not installed (package samba-ad-dc)", name)
-	}
-	return path
+	return program(t, name, "package samba-ad-dc")
 }
 
 // lockPorts waits for Samba's ports, which no two tests can have at once.
@@ -139,7 +125,7 @@ func (s *AD) provision(t testing.TB, samba, tool, kept string) {
 	if err := os.WriteFile(filepath.Join(s.Dir, "home"), []byte(s.Dir), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.start(t, samba)
+	s.begin(t, samba)
 	s.populate(t, tool)
 	s.Stop()
 	half := kept + strconv.Itoa(os.Getpid())
@@ -166,7 +152,7 @@ func (s *AD) rehome(t testing.TB) {
 	}
 }
 
-func (s *AD) start(t testing.TB, samba string) {
+func (s *AD) begin(t testing.TB, samba string) {
 	t.Helper()
 	dc := filepath.Join(s.Dir, "dc")
 	args := []string{"-s", filepath.Join(dc, "etc", "smb.conf"), "-i", "-M", "single"}
@@ -174,48 +160,21 @@ func (s *AD) start(t testing.TB, samba string) {
 		"tls keyfile=" + s.Dir + "/srv.key", "tls certfile=" + s.Dir + "/srv.pem", "tls cafile=" + s.CAFile} {
 		args = append(args, "--option="+option)
 	}
-	s.log.Reset()
-	s.cmd = exec.Command(samba, args...)
-	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	s.start(t, append([]string{samba}, args...)...)
 	if err := os.WriteFile(s.lock.Name(), []byte(strconv.Itoa(s.cmd.Process.Pid)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for range 1200 {
-		if c, err := net.Dial("tcp", "127.0.0.1:636"); err == nil {
-			c.Close()
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	s.Stop()
-	t.Fatalf("samba did not start:\n%s", s.log)
+	s.answers(t, "127.0.0.1:636")
 }
 
 // Resume starts the server again after Stop or Kill.
 func (s *AD) Resume(t testing.TB) {
 	t.Helper()
-	s.start(t, sambaProgram(t, "samba"))
+	s.begin(t, sambaProgram(t, "samba"))
 }
 
 // Stop ends the server in an orderly way and waits for its end.
 func (s *AD) Stop() { s.end(syscall.SIGTERM) }
-
-// Kill ends the server at once.
-func (s *AD) Kill() { s.end(syscall.SIGKILL) }
-
-func (s *AD) end(how os.Signal) {
-	if s.cmd == nil {
-		return
-	}
-	late := time.AfterFunc(5*time.Second, func() { _ = s.cmd.Process.Kill() })
-	_ = s.cmd.Process.Signal(how)
-	_ = s.cmd.Wait()
-	late.Stop()
-	s.cmd = nil
-}
 
 // Admin answers a connection that may write everything.
 func (s *AD) Admin(t testing.TB) *goldap.Conn { return s.As(t, ADAdmin, ADAdminPW) }
@@ -223,22 +182,7 @@ func (s *AD) Admin(t testing.TB) *goldap.Conn { return s.As(t, ADAdmin, ADAdminP
 // As answers a connection of an account.
 func (s *AD) As(t testing.TB, login, password string) *goldap.Conn {
 	t.Helper()
-	pem, err := os.ReadFile(s.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	c, err := goldap.DialURL(s.URL, goldap.DialWithTLSConfig(&tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SetTimeout(60 * time.Second)
-	t.Cleanup(func() { c.Close() })
-	if err := c.Bind(login, password); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return connect(t, s.URL, s.CAFile, login, password)
 }
 
 // ADUnit answers the DN of a unit of the company.

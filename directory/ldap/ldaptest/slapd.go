@@ -1,12 +1,10 @@
-// Package ldaptest starts a real OpenLDAP server for one test, on loopback, with TLS and a company in it.
-// It is for tests only. Where slapd or ldap-utils are not installed the test is skipped and says so; with
+// Package ldaptest starts a real OpenLDAP, 389 or Samba AD server for one test, on loopback, with TLS and a company in it, and serves
+// demo directories. It is for tests only. Where a server is not installed the test is skipped and says so; with
 // CI=true that is a failure.
 package ldaptest
 
 import (
 	"bytes"
-	"crypto/tls"
-	"crypto/x509"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -18,7 +16,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 )
@@ -41,28 +38,15 @@ type Server struct {
 	CAFile    string // what signed its certificate
 	OtherCA   string // an authority that did not
 	Dir       string
-	cmd       *exec.Cmd
-	log       *bytes.Buffer
 	args      []string
 	conf      string
+	process
 }
 
 // Tool answers the path of a program of OpenLDAP, or skips the test.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		for _, dir := range []string{"/usr/sbin", "/usr/lib/openldap", "/usr/libexec"} {
-			if p := filepath.Join(dir, name); exec.Command(p, "-VV").Run() == nil {
-				return p
-			}
-		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is needed in CI (packages slapd and ldap-utils)", name)
-		}
-		t.Skipf("skipped: %s is not installed (packages slapd and ldap-utils)", name)
-	}
-	return path
+	return program(t, name, "packages slapd and ldap-utils")
 }
 
 // Start loads ldif into a fresh server. Extra lines go into its configuration; "sizelimit 50" is one.
@@ -70,7 +54,7 @@ func Start(t testing.TB, ldif io.Reader, extra ...string) *Server {
 	t.Helper()
 	slapadd, slapd := Tool(t, "slapadd"), Tool(t, "slapd")
 	dir := t.TempDir()
-	s := &Server{Dir: dir, CAFile: filepath.Join(dir, "ca.pem"), OtherCA: filepath.Join(dir, "other.pem"), log: &bytes.Buffer{}}
+	s := &Server{Dir: dir, CAFile: filepath.Join(dir, "ca.pem"), OtherCA: filepath.Join(dir, "other.pem")}
 	certificates(t, dir)
 	if err := os.Mkdir(filepath.Join(dir, "db"), 0o700); err != nil {
 		t.Fatal(err)
@@ -137,59 +121,14 @@ const (
 // Resume starts the server again after Stop.
 func (s *Server) Resume(t testing.TB) {
 	t.Helper()
-	s.cmd = exec.Command(s.args[0], s.args[1:]...)
-	s.cmd.Stderr = s.log
-	if err := s.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	address := strings.TrimPrefix(s.URL, "ldap://")
-	for range 1200 {
-		if c, err := net.Dial("tcp", address); err == nil {
-			c.Close()
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	s.Stop()
-	t.Fatalf("slapd did not start:\n%s", s.log)
-}
-
-// Stop ends the server in an orderly way and waits for its end.
-func (s *Server) Stop() { s.end(os.Interrupt) }
-
-// Kill ends the server at once, in the middle of whatever it does.
-func (s *Server) Kill() { s.end(os.Kill) }
-
-func (s *Server) end(how os.Signal) {
-	if s.cmd == nil {
-		return
-	}
-	late := time.AfterFunc(5*time.Second, func() { _ = s.cmd.Process.Kill() })
-	_ = s.cmd.Process.Signal(how)
-	_ = s.cmd.Wait()
-	late.Stop()
-	s.cmd = nil
+	s.start(t, s.args...)
+	s.answers(t, strings.TrimPrefix(s.URL, "ldap://"))
 }
 
 // Admin answers a connection that may write everything.
 func (s *Server) Admin(t testing.TB) *goldap.Conn {
 	t.Helper()
-	pem, err := os.ReadFile(s.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AppendCertsFromPEM(pem)
-	c, err := goldap.DialURL(s.URLS, goldap.DialWithTLSConfig(&tls.Config{RootCAs: pool, ServerName: "127.0.0.1"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.SetTimeout(20 * time.Second)
-	t.Cleanup(func() { c.Close() })
-	if err := c.Bind(AdminDN, AdminPW); err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return connect(t, s.URLS, s.CAFile, AdminDN, AdminPW)
 }
 
 // Modify runs changes through ldapmodify.
