@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -18,6 +19,8 @@ type PolicyItem struct {
 	Plan      id.Plan   `json:"plan"`
 	AppliedAt time.Time `json:"at"`
 	InForce   bool      `json:"in_force"`
+	Reason    string    `json:"reason,omitempty" doc:"why, in the author's words"`
+	BackTo    int64     `json:"back_to,omitempty" doc:"the version it went back to"`
 	Files     []File    `json:"source,omitempty" doc:"the files; only in the answer about one version"`
 }
 
@@ -28,8 +31,8 @@ func (r *Reactor) Policies(ctx context.Context, before int64, limit int) ([]Poli
 	if err := q.Raw("select id, version, settled from policy_state where id = 1").Scan(&state).Error; err != nil {
 		return nil, fmt.Errorf("read policy state: %w", err)
 	}
-	var rows []versionRow
-	if err := q.Raw("select version, hash, author, plan, applied_at from policy_versions where ? = 0 or version < ? order by version desc limit ?", before, before, limit).
+	var rows []reasonedRow
+	if err := q.Raw(fmt.Sprintf(reasoned, "'null' as files")+"where ? = 0 or v.version < ? order by v.version desc limit ?", before, before, limit).
 		Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("list policies: %w", err)
 	}
@@ -40,15 +43,30 @@ func (r *Reactor) Policies(ctx context.Context, before int64, limit int) ([]Poli
 	return out, nil
 }
 
-func (r versionRow) item(inForce int64) PolicyItem {
-	return PolicyItem{Version: r.Version, Hash: r.Hash, Author: r.Author, Plan: r.Plan, AppliedAt: r.AppliedAt.Time, InForce: r.Version == inForce, Files: r.Files.V}
+// reasonedRow is a version with why it was made.
+type reasonedRow struct {
+	Version   int64
+	Hash      string
+	Files     db.JSON[[]File]
+	Author    string
+	Plan      id.Plan
+	AppliedAt db.Instant
+	Reason    string
+	BackTo    int64
+}
+
+const reasoned = `select v.version, v.hash, v.author, v.plan, v.applied_at, %s, coalesce(p.reason, '') as reason, coalesce(p.version, 0) as back_to
+	from policy_versions v left join plan_reasons p on p.plan = v.plan `
+
+func (r reasonedRow) item(inForce int64) PolicyItem {
+	return PolicyItem{Reason: r.Reason, BackTo: r.BackTo, Version: r.Version, Hash: r.Hash, Author: r.Author, Plan: r.Plan, AppliedAt: r.AppliedAt.Time, InForce: r.Version == inForce, Files: r.Files.V}
 }
 
 // Policy answers one version with its files.
 func (r *Reactor) Policy(ctx context.Context, version int64) (PolicyItem, error) {
 	q := r.db.Read(ctx)
-	var rows []versionRow
-	if err := q.Raw("select * from policy_versions where version = ?", version).Scan(&rows).Error; err != nil {
+	var rows []reasonedRow
+	if err := q.Raw(fmt.Sprintf(reasoned, "v.files")+"where v.version = ?", version).Scan(&rows).Error; err != nil {
 		return PolicyItem{}, fmt.Errorf("read policy: %w", err)
 	}
 	if len(rows) == 0 {
@@ -93,12 +111,8 @@ func (a *API) GetPolicy(ctx context.Context, in *PolicyInput) (*PolicyOutput, er
 	return &PolicyOutput{Body: item}, err
 }
 
-// PlanInput holds policy files.
-type PlanInput struct {
-	Body struct {
-		Files []File `json:"files" minItems:"1" maxItems:"200"`
-	}
-}
+// PlanInput is what is to be planned.
+type PlanInput struct{ Body Proposal }
 
 // VerdictView is what the guard says.
 type VerdictView struct {
@@ -148,7 +162,7 @@ type PlanOutput struct{ Body PlanView }
 
 // CreatePlan computes what policy files would change and stores it; nothing else is changed.
 func (a *API) CreatePlan(ctx context.Context, in *PlanInput) (*PlanOutput, error) {
-	p, err := a.Reactor.PlanPolicy(ctx, in.Body.Files, httpapi.CallerFrom(ctx).Actor())
+	p, err := a.Reactor.Propose(ctx, in.Body, httpapi.CallerFrom(ctx).Actor())
 	if err != nil {
 		return nil, problem(err)
 	}

@@ -212,8 +212,16 @@ type foreseenRow struct {
 
 func (foreseenRow) TableName() string { return "foreseen" }
 
+type planReasonRow struct {
+	Plan    id.Plan
+	Reason  string
+	Version int64 // that it goes back to; 0: none
+}
+
+func (planReasonRow) TableName() string { return "plan_reasons" }
+
 // tables lists one row of every table, for the test that holds them against the migrations.
 func tables() []any {
 	return []any{versionRow{}, stateRow{}, planRow{}, planPartRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
-		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}, goLiveRow{}, foreseenRow{}}
+		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}, goLiveRow{}, foreseenRow{}, planReasonRow{}}
 }

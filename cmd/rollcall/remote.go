@@ -8,14 +8,11 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/rollcall-im/rollcall/policies"
 )
 
 // remote makes a command that asks a running server: fetch answers what --output json prints, table prints
@@ -61,20 +58,6 @@ type plan struct {
 	} `json:"changes"`
 }
 
-// readPolicies reads and checks policy files here, so that a mistake is shown with its place before anything is sent.
-func readPolicies(paths []string) ([]policies.File, error) {
-	var files []policies.File
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, policies.File{Name: path, Source: string(text)})
-	}
-	_, err := policies.Parse(files...)
-	return files, err
-}
-
 func planTable(w io.Writer, p plan) {
 	for _, shape := range p.Shapes {
 		name := strings.TrimSuffix(shape.Group+"/"+shape.Channel, "/")
@@ -103,28 +86,6 @@ func held(verdict json.RawMessage) bool {
 	return json.Unmarshal(verdict, &object) == nil && object.Held
 }
 
-func planCommand() *cobra.Command {
-	c := &cobra.Command{Use: "plan FILE…", Short: "Show what a policy would change", Args: cobra.MinimumNArgs(1)}
-	detailed := c.Flags().Bool("detailed-exitcode", false, "exit 2 where there are changes, 3 where the guard holds them")
-	code := 0
-	remote(c, planTable, func(c *cobra.Command, api *client, args []string) (plan, error) {
-		files, err := readPolicies(args)
-		if err != nil {
-			return plan{}, err
-		}
-		var p plan
-		err = api.do(c.Context(), "POST", "/api/v1/plans", map[string]any{"files": files}, &p)
-		switch {
-		case *detailed && held(p.Verdict):
-			code = exitHeld
-		case *detailed && err == nil && !p.Empty:
-			code = exitChanges
-		}
-		return p, err
-	})
-	return exitWith(c, &code)
-}
-
 // exitWith makes c end with *code after it has written its answer.
 func exitWith(c *cobra.Command, code *int) *cobra.Command {
 	inner := c.RunE
@@ -135,28 +96,6 @@ func exitWith(c *cobra.Command, code *int) *cobra.Command {
 		return &exit{*code, errors.New("")}
 	}
 	return c
-}
-
-func applyCommand() *cobra.Command {
-	c := &cobra.Command{Use: "apply PLAN|FILE…", Short: "Apply a plan, or plan policy files and apply that", Args: cobra.MinimumNArgs(1)}
-	confirm := c.Flags().Bool("confirm", false, "apply although the guard holds it")
-	hash := c.Flags().String("hash", "", "the plan's hash, as plan printed it; needed for a plan's id")
-	return remote(c, func(w io.Writer, p plan) { fmt.Fprintf(w, "applied plan %s\n", p.ID) },
-		func(c *cobra.Command, api *client, args []string) (plan, error) {
-			p := plan{ID: args[0], Hash: *hash}
-			if !strings.HasPrefix(args[0], "pln_") {
-				files, err := readPolicies(args)
-				if err != nil {
-					return plan{}, err
-				}
-				if err := api.do(c.Context(), "POST", "/api/v1/plans", map[string]any{"files": files}, &p); err != nil {
-					return plan{}, err
-				}
-			} else if *hash == "" {
-				return plan{}, errors.New("apply of a plan wants --hash, so that what was looked at is what is applied")
-			}
-			return p, api.do(c.Context(), "POST", "/api/v1/plans/"+url.PathEscape(p.ID)+"/apply", map[string]any{"hash": p.Hash, "confirm": *confirm}, nil)
-		})
 }
 
 type explanation struct {

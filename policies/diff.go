@@ -1,0 +1,183 @@
+package policies
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Difference is one thing that two policies say otherwise.
+type Difference struct {
+	Op     string       `json:"op"`   // "add", "change", "remove"
+	Kind   string       `json:"kind"` // "group", "channel", "rule", "separation", "approval", "notifications", "limits", "guard"
+	Name   string       `json:"name"` // "apollo", "apollo/general", "apollo/rnd", a key, or a kind of request
+	Fields []FieldWords `json:"fields"`
+}
+
+// FieldWords is what one field of it said and says. A side where it says nothing is null.
+type FieldWords struct {
+	Field  string `json:"field"`
+	Before any    `json:"before"`
+	After  any    `json:"after"`
+}
+
+// item is something in a policy that has a name and is compared by its fields.
+type item struct {
+	kind, name string
+	fields     []FieldWords // only After
+}
+
+func (i *item) say(field string, value any) {
+	if reflect.ValueOf(value).IsZero() {
+		return
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // plain data
+	}
+	switch string(text) {
+	case "null", "{}", "[]", `""`:
+		return
+	}
+	var plain any
+	if err := json.Unmarshal(text, &plain); err != nil {
+		panic(err)
+	}
+	i.fields = append(i.fields, FieldWords{Field: field, After: plain})
+}
+
+// Diff answers what after says otherwise than before, in the order of before and then of after; nil says nothing. It is of what
+// the files say, with templates written out: what that does to people is for a plan to tell.
+func Diff(before, after *Policy) []Difference {
+	out := []Difference{}
+	olds, news := before.items(), after.items()
+	same := func(i item) func(item) bool {
+		return func(o item) bool { return o.kind == i.kind && o.name == i.name }
+	}
+	for _, old := range olds {
+		d := Difference{Op: "remove", Kind: old.kind, Name: old.name, Fields: changed(old.fields, nil)}
+		if at := slices.IndexFunc(news, same(old)); at >= 0 {
+			d.Op, d.Fields = "change", changed(old.fields, news[at].fields)
+		}
+		if d.Op == "remove" || len(d.Fields) > 0 {
+			out = append(out, d)
+		}
+	}
+	for _, now := range news {
+		if !slices.ContainsFunc(olds, same(now)) {
+			out = append(out, Difference{Op: "add", Kind: now.kind, Name: now.name, Fields: changed(nil, now.fields)})
+		}
+	}
+	return out
+}
+
+// changed compares fields.
+func changed(before, after []FieldWords) []FieldWords {
+	out := []FieldWords{}
+	for _, b := range before {
+		w := FieldWords{Field: b.Field, Before: b.After}
+		if at := slices.IndexFunc(after, func(a FieldWords) bool { return a.Field == b.Field }); at >= 0 {
+			w.After = after[at].After
+		}
+		if !equal(w.Before, w.After) {
+			out = append(out, w)
+		}
+	}
+	for _, a := range after {
+		if !slices.ContainsFunc(before, func(b FieldWords) bool { return b.Field == a.Field }) {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+func equal(a, b any) bool { return Words(a) == Words(b) }
+
+// Words writes a value of a Difference on one line.
+func Words(v any) string {
+	if text, ok := v.(string); ok {
+		return strings.Join(strings.Fields(text), " ")
+	}
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		panic(err) // plain data
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// items lists everything a policy says.
+func (p *Policy) items() []item {
+	if p == nil {
+		return nil
+	}
+	var out []item
+	for _, g := range p.Groups {
+		i := item{kind: "group", name: g.Key}
+		i.say("name", g.Names)
+		i.say("description", g.Description)
+		i.say("eligibility", g.Eligibility)
+		i.say("successors", g.Successors)
+		i.say("approvals", g.Approvals)
+		i.say("notifications", g.Notifications)
+		out = append(out, i)
+		for _, c := range g.Channels {
+			i := item{kind: "channel", name: g.Key + "/" + c.Key}
+			i.say("name", c.Names)
+			i.say("labels", c.Labels)
+			i.say("access", c.Access)
+			i.say("default_history", c.History)
+			i.say("handover", c.Handover)
+			i.say("notifications", c.Notifications)
+			out = append(out, i)
+		}
+		for _, r := range g.Rules {
+			i := item{kind: "rule", name: g.Key + "/" + r.Key}
+			i.say("role", r.Role)
+			i.say("when", r.When)
+			out = append(out, i)
+		}
+	}
+	for _, s := range p.Separation {
+		i := item{kind: "separation", name: s.Key}
+		i.say("name", s.Names)
+		i.say("never_together", s.NeverTogether)
+		i.say("never", s.Never)
+		out = append(out, i)
+	}
+	for _, kind := range ApprovalKinds() {
+		if a, ok := p.Approvals[kind]; ok {
+			i := item{kind: "approval", name: string(kind)}
+			i.say("by", a.By)
+			i.say("people", a.People)
+			i.say("lapse_days", a.LapseDays)
+			i.say("most_days", a.MostDays)
+			out = append(out, i)
+		}
+	}
+	for _, whole := range []struct {
+		kind  string
+		value any
+	}{{"notifications", p.Notifications}, {"limits", p.Limits}, {"guard", p.Guard}} {
+		i := item{kind: whole.kind, name: whole.kind}
+		i.say(whole.kind, whole.value)
+		if len(i.fields) > 0 {
+			i.fields = parts(i.fields[0].After)
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// parts takes an object apart into fields, in the order of their names.
+func parts(v any) []FieldWords {
+	object, _ := v.(map[string]any)
+	var out []FieldWords
+	for name, value := range object {
+		out = append(out, FieldWords{Field: name, After: value})
+	}
+	slices.SortFunc(out, func(a, b FieldWords) int { return strings.Compare(a.Field, b.Field) })
+	return out
+}
