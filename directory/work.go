@@ -189,6 +189,8 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.undoFreeze(c)
 	case Terminate:
 		return w.terminate(c)
+	case Rekey:
+		return w.rekey(c)
 	case PutCursor:
 		return w.putCursor(c)
 	case ConfigureSource:
@@ -286,6 +288,8 @@ func (w *work) prefetch(changes []Change) error {
 			pulled[c.Source] = true
 		case PutGroup:
 			pulled[c.Group.Source] = true
+		case Rekey:
+			pulled[c.Source] = true
 		case PutCursor:
 			pulled[c.Source] = true
 		case SyncDone:

@@ -175,7 +175,7 @@ func sourceCommand() *cobra.Command {
 		err := api.do(c.Context(), "POST", "/api/v1/sources/"+url.PathEscape(s.ID)+"/tokens", map[string]any{"name": "first"}, &t)
 		s.Token, s.Secret = t.Token, t.Secret
 		return s, err
-	}), configureCommand(), previewCommand(), liveCommand(), discardCommand(), feedCommand(), filesCommand(), sourceTokenCommand(), sourceTestCommand(), sourceRequestsCommand())
+	}), configureCommand(), relinkCommand(), previewCommand(), liveCommand(), discardCommand(), feedCommand(), filesCommand(), sourceTokenCommand(), sourceTestCommand(), sourceRequestsCommand())
 	return command
 }
 

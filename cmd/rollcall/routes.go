@@ -134,6 +134,8 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/sources/{id}/samples", sourcesTraffic, "People of a directory beside what is made of them", tree.Samples).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/sources/{id}/mapping/preview", sourcesTraffic, "What another mapping would change", tree.PreviewMapping).Unrepeatable(),
 		httpapi.Op("PUT", "/api/v1/sources/{id}/mapping", sourcesWrite, "Put a mapping in force that was previewed", tree.ApplyMapping),
+		httpapi.Op("POST", "/api/v1/sources/{id}/relink/preview", sourcesTraffic, "Who has another id in a directory", tree.PreviewRelink).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/sources/{id}/relink", sourcesWrite, "Link them anew, as it was previewed", tree.Relink),
 		httpapi.Op("POST", "/api/v1/sources/{id}/sync", sourcesWrite, "Read an LDAP source in full, now", ops.Sync),
 		httpapi.Plain("POST", "/api/v1/sources/{id}/feed", anybody, "Hand a personnel file in: an administrator, or a token of the source", personnel.Feed()).Limit(hrfeed.PostLimit),
 		httpapi.Op("GET", "/api/v1/sources/{id}/feed", sourcesRead, "How an HR source is read, and its last files", personnel.Status),

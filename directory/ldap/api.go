@@ -31,6 +31,7 @@ type desk struct {
 	busy    bool // one preview at a time
 	read    int
 	preview *MappingDiff // the last one
+	relink  *relinking   // the last one
 }
 
 // at runs fn with the desk of a source.

@@ -44,6 +44,8 @@ func (w *world) serve(s *ldap.Syncer, foresee func(*db.Tx, []id.Person) ([]direc
 		httpapi.Op("POST", at+"/samples", who, "samples", api.Samples).Unrepeatable(),
 		httpapi.Op("POST", at+"/mapping/preview", who, "preview", api.PreviewMapping).Unrepeatable(),
 		httpapi.Op("PUT", at+"/mapping", who, "apply", api.ApplyMapping),
+		httpapi.Op("POST", at+"/relink/preview", who, "relink", api.PreviewRelink).Unrepeatable(),
+		httpapi.Op("POST", at+"/relink", who, "relink", api.Relink),
 	}))}
 	w.t.Cleanup(d.server.Close)
 	return d

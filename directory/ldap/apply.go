@@ -109,6 +109,11 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 	if err != nil {
 		return nil, err
 	}
+	if again, err := t.reborn(ctx, s, conf, gone); err != nil {
+		return nil, err
+	} else if again {
+		return nil, errDoubt
+	}
 	for _, o := range t.shown {
 		if o.Key == "" {
 			continue

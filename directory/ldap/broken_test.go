@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,9 +83,22 @@ func TestBrokenServers(t *testing.T) {
 	if _, proof, err := snapshot(t.Context(), client(t, c)); err != nil || !proof.Complete() {
 		t.Errorf("sentinel that is there: %v %v", proof, err)
 	}
+	told := func() bool {
+		_, findings, err := client(t, c).Probe(t.Context())
+		if err != nil {
+			t.Error(err)
+		}
+		return slices.ContainsFunc(findings, func(f ldap.Finding) bool { return f.Code == "no_sentinel" && f.Severity == ldap.Error })
+	}
+	if told() {
+		t.Error("a probe misses a sentinel that is there")
+	}
 	c.Sentinel = "uid=nobody," + base
 	if _, proof, err := snapshot(t.Context(), client(t, c)); err != nil || proof.Complete() {
 		t.Errorf("sentinel that is missing: %v %v", proof, err)
+	}
+	if !told() {
+		t.Error("a probe does not miss the sentinel")
 	}
 }
 

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -63,6 +64,13 @@ func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
 	}
 	c.p.raced, c.p.proof = rep.Proof.Moved, rep.Proof.text()
 	if err := c.missing(ctx, reader); err != nil {
+		return err
+	}
+	if pairs, err := c.reborn(ctx); err != nil {
+		rep.find(Error, "reborn", "%v", err)
+		if errors.Is(err, ErrReborn) {
+			err = errors.Join(err, s.disables(ctx, c, pairs))
+		}
 		return err
 	}
 	return s.settle(ctx, c)
@@ -169,7 +177,8 @@ func (c *fullPass) plausible() error {
 	case live > 0 && people == 0:
 		return fmt.Errorf("%w: it shows no people, and %d are known: look at base, person_classes and the account's rights", ErrImplausible, live)
 	case live >= plausibleFrom && met == 0:
-		return fmt.Errorf("%w: none of the %d people it shows is among the %d that are known: is it another directory, or is id_attribute changed?", ErrImplausible, people, live)
+		return fmt.Errorf("%w: none of the %d people it shows is among the %d that are known: is it another directory, or is id_attribute changed? "+
+			"If they are the same people: rollcall source relink %s", ErrImplausible, people, live, c.s.Source.Name)
 	}
 	return nil
 }

@@ -17,6 +17,14 @@ func (s *Syncer) incomplete(ctx context.Context, c *fullPass, cause error) error
 	for _, why := range rep.Proof.Missing {
 		rep.find(Error, "incomplete", "%s", why)
 	}
+	if cause = errors.Join(cause, s.disables(ctx, c, nil)); cause != nil {
+		return fmt.Errorf("%w: nobody was marked absent: %w", ErrIncomplete, cause)
+	}
+	return fmt.Errorf("%w: nobody was marked absent: %s", ErrIncomplete, rep.Proof.Missing[0])
+}
+
+// disables freezes whom a reading that is not taken shows disabled, under the id that they are known by or, of pairs, under another one.
+func (s *Syncer) disables(ctx context.Context, c *fullPass, pairs []Pair) error {
 	var disabled []string
 	for _, shown := range c.p.shown {
 		if shown.class != ClassPerson {
@@ -27,6 +35,11 @@ func (s *Syncer) incomplete(ctx context.Context, c *fullPass, cause error) error
 			disabled = append(disabled, entry.Key)
 		}
 	}
+	for _, p := range pairs {
+		if !p.active {
+			disabled = append(disabled, p.old)
+		}
+	}
 	links := map[string]id.Link{}
 	if len(disabled) > 0 && ctx.Err() == nil {
 		if err := s.Store.EachRecordKey(ctx, s.Source.ID, func(k directory.RecordKey) {
@@ -34,23 +47,19 @@ func (s *Syncer) incomplete(ctx context.Context, c *fullPass, cause error) error
 				links[k.Key] = k.Link
 			}
 		}); err != nil {
-			cause = errors.Join(cause, err)
+			return err
 		}
 	}
 	disabled = slices.DeleteFunc(disabled, func(key string) bool { return links[key] == "" })
 	for part := range slices.Chunk(disabled, batch) {
 		if ctx.Err() != nil {
-			break
+			return nil
 		}
 		if err := s.disable(ctx, c.p, part, links); err != nil {
-			cause = errors.Join(cause, err)
-			break
+			return err
 		}
 	}
-	if cause != nil {
-		return fmt.Errorf("%w: nobody was marked absent: %w", ErrIncomplete, cause)
-	}
-	return fmt.Errorf("%w: nobody was marked absent: %s", ErrIncomplete, rep.Proof.Missing[0])
+	return nil
 }
 
 func (s *Syncer) disable(ctx context.Context, p *pass, keys []string, links map[string]id.Link) error {

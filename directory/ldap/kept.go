@@ -59,6 +59,16 @@ func (s *Syncer) Remap(m Mapping) error {
 	if err := m.in(s.config()).Check(); err != nil {
 		return err
 	}
+	return s.halted(func() error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.Config = m.in(s.Config)
+		return nil
+	})
+}
+
+// halted runs fn while nothing of the source is under way, which is ended; everything is looked at anew afterwards.
+func (s *Syncer) halted(fn func() error) error {
 	s.remapping.Lock() // Run does not begin anew before it is done
 	defer s.remapping.Unlock()
 	if s.stop != nil {
@@ -71,10 +81,7 @@ func (s *Syncer) Remap(m Mapping) error {
 	if err := s.Close(); err != nil {
 		s.Log.Debug("connection to a directory was not closed", "source", s.Source.Name, "error", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.Config = m.in(s.Config)
-	return nil
+	return fn()
 }
 
 // begin answers the context of one turn of Run, which Remap may end. over is called at its end.

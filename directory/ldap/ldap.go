@@ -17,6 +17,7 @@ package ldap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -105,4 +106,6 @@ var (
 	ErrClosed      = errors.New("ldap server closed the connection")
 	ErrIncomplete  = errors.New("directory was not read completely") // nobody was marked absent
 	ErrImplausible = errors.New("directory is not believed")         // nothing was changed
+	// ErrReborn is an ErrImplausible: people who are known come under other ids.
+	ErrReborn = fmt.Errorf("%w: who is known comes under another id", ErrImplausible)
 )

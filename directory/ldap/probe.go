@@ -50,10 +50,28 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 		caps.Sample[class] = len(page.entries)
 		c.judge(class, page, find)
 	}
+	if err := c.judgeSentinel(ctx, find); err != nil {
+		return caps, findings, err
+	}
 	if err := c.judgeLockout(ctx, find); err != nil {
 		return caps, findings, err
 	}
 	return caps, findings, cl.judgeFollowing(ctx, c, find)
+}
+
+// judgeSentinel looks for the entry that must be there.
+func (c *conn) judgeSentinel(ctx context.Context, find func(Severity, string, string, ...any)) error {
+	if c.p.Sentinel == "" {
+		return nil
+	}
+	page, err := c.search(ctx, request{base: c.p.Sentinel, scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{"1.1"}})
+	if c.dead {
+		return err
+	}
+	if err != nil || len(page.entries) != 1 {
+		find(Error, "no_sentinel", "the sentinel entry %s is not there, or the account may not read it: no reading would be believed", c.p.Sentinel)
+	}
+	return nil
 }
 
 // judge looks at the first page of a class.
