@@ -41,6 +41,7 @@ func chinese(code string) string {
 		"no_paging":      "服务器不支持分页：无法证明读取完整，因此永远不会判定任何人已离开。",
 		"no_position":    "账号无法读取变更标记（contextCSN、highestCommittedUSN、lastChangeNumber）：只能按全量同步的间隔发现变更。",
 		"no_id":          "部分条目没有不可变标识：账号可能无权读取，或 id_attribute 配置有误。",
+		"no_sentinel":    "哨兵条目不存在，或账号无权读取：任何读取都不会被相信。",
 		"no_people":      "没有找到任何人员：请检查 base 与 person_classes。",
 		"no_unit":        "没有找到任何组织单元。",
 		"no_group":       "没有找到任何组。",

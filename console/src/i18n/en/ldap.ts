@@ -56,6 +56,7 @@ export const ldap = {
     no_person: { what: "No person was found.", todo: "Look at base and person_classes, and at what the account may read." },
     no_group: { what: "No group was found.", todo: "That is fine if there are none; else look at group_classes and at what the account may read." },
     no_login: { what: "Some people have no login.", todo: "Look at the mapping of the user name: which attribute do people sign in with?" },
+    no_sentinel: { what: "The sentinel entry is not there, or the account may not read it.", todo: "Correct sentinel in the configuration, or let the account read the entry. Until then no reading is believed." },
     members_hidden: { what: "No group shows a member.", todo: "Let the account read member (or uniqueMember, memberUid). Until then members stay as they are." },
     lockout: { what: "The domain locks accounts after some wrong passwords.", todo: "Keep sign_in.failures below its limit, so that nobody locks others out by way of the sign-in here." },
     no_stream: { what: "Changes are seen only by reading everything again.", todo: "The detail says why the server cannot be followed: most often a right, or a module that is not switched on." },

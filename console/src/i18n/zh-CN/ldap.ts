@@ -57,6 +57,7 @@ export const ldap = {
     no_person: { what: "没有找到任何人员。", todo: "请检查 base 与 person_classes，以及账号的读取权限。" },
     no_group: { what: "没有找到任何组。", todo: "如果本来就没有，则无妨；否则请检查 group_classes 与账号的读取权限。" },
     no_login: { what: "部分人员没有登录名。", todo: "请查看用户名的映射：人们用哪个属性登录？" },
+    no_sentinel: { what: "哨兵条目不存在，或账号读不到它。", todo: "请更正配置中的 sentinel，或授权读取该条目。在此之前任何读取都不会被相信。" },
     members_hidden: { what: "所有组都没有显示成员。", todo: "请授权读取 member（或 uniqueMember、memberUid）。在此之前成员保持不变。" },
     lockout: { what: "域会在若干次密码错误后锁定账号。", todo: "请让 sign_in.failures 低于其上限，以免有人通过此处的登录锁定他人。" },
     no_stream: { what: "只能通过重新读取全部内容发现变更。", todo: "详情说明了为何无法跟随服务器：多数是权限不足，或模块未启用。" },
