@@ -1,6 +1,12 @@
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/provisioning/notices"
+)
 
 // Administration says how administrators work.
 type Administration struct {
@@ -25,4 +31,16 @@ func (a Administration) check(bad func(key, format string, args ...any)) {
 	if _, err := networksOf(a.Addresses); err != nil {
 		bad("administration.addresses", "%v", err)
 	}
+}
+
+// noticeEmergency tells administrators that the emergency account was opened: about session, at.
+const noticeEmergency notices.Kind = "emergency.opened"
+
+func alarm(tx *db.Tx, people []id.Person, opened id.Session, at time.Time) error {
+	list := make([]notices.Notice, len(people))
+	for i, p := range people {
+		list[i] = notices.Notice{Person: p, Kind: noticeEmergency, Key: "emergency:" + string(opened), At: at,
+			About: map[string]string{"session": string(opened), "at": at.UTC().Format(time.RFC3339)}}
+	}
+	return notices.Tell(tx, list...)
 }

@@ -70,7 +70,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		demoCommand(), serveCommand(), migrateCommand(), configCommand(), auditCommand(), versionCommand(),
 		planCommand(), applyCommand(), diffCommand(), policyCommand(), explainCommand(), holdCommand(),
-		restoreCommand("undo RUN|PLAN|REQUEST|HOLD [PERSON…]", "Undo what a run, a plan, a call or a hold took, for 14 days"), sourceCommand(), syncCommand(),
+		restoreCommand("undo RUN|PLAN|REQUEST|HOLD [PERSON…]", "Undo what a run, a plan, a call or a hold took, for 14 days"), sourceCommand(), syncCommand(), adminCommand(), emergencyCommand(),
 	)
 	return root
 }

@@ -53,6 +53,8 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Plain("GET", "/auth/methods", anybody, "How people sign in here", http.HandlerFunc(a.door.Methods)),
 		httpapi.Plain("POST", "/auth/password", anybody, "Sign in with a directory's password", http.HandlerFunc(a.door.Password)),
 		httpapi.Plain("POST", "/auth/logout", anybody, "Sign out", http.HandlerFunc(a.door.Logout)),
+		httpapi.Plain("GET", "/auth/emergency", anybody, "The emergency account", http.HandlerFunc(a.door.EmergencyPage)),
+		httpapi.Plain("POST", "/auth/emergency", anybody, "Give one half of the emergency account", http.HandlerFunc(a.door.OpenEmergency)).Limit(4 << 10),
 		httpapi.Plain("POST", "/auth/backchannel-logout", anybody, "The identity provider signs somebody out", http.HandlerFunc(a.door.BackchannelLogout)),
 
 		httpapi.Op("GET", "/api/v1/me", known, "Who am I", sess.Me),
@@ -100,6 +102,8 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("DELETE", "/api/v1/admins/{id}", adminsWrite, "Take a role, or all", sess.RevokeAdmin),
 		httpapi.Op("POST", "/api/v1/admins/{id}/unlock", adminsWrite, "Let an administrator try their second factor again", sess.Unlock),
 		httpapi.Op("DELETE", "/api/v1/admins/{id}/factor", adminsWrite, "Take a second factor away that was lost", sess.ForgetFactor),
+		httpapi.Op("GET", "/api/v1/emergency", adminsRead, "How the emergency account stands", sess.Emergency),
+		httpapi.Op("POST", "/api/v1/emergency/seal", adminsWrite, "Seal the emergency account anew: two halves for two people", sess.SealEmergency).Unrepeatable(),
 		httpapi.Op("GET", "/api/v1/roles", adminsRead, "The roles there are, and what they hold", sess.ListRoles),
 		httpapi.Op("GET", "/api/v1/tokens", tokensRead, "Administrators' tokens", sess.ListTokens),
 		httpapi.Op("POST", "/api/v1/tokens", tokensWrite, "Make an administrators' token", sess.CreateToken).Unrepeatable(),

@@ -35,7 +35,7 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AnyLogoutType: o.AnyLogoutType, Scopes: o.Scopes,
 		Resolve: a.resolve, BootstrapToken: a.cfg.BootstrapToken,
 		Passwords: a.wirePasswords(), Tries: session.Tries{Failures: in.Failures, Quiet: in.Quiet, Address: in.AddressFailures}, Proxies: proxies,
-		AdminNetworks: networks, AdminIdle: admin.Idle, StepUpRequired: admin.StepUp == stepUpRequired, Separation: admin.Separation, Key: a.cfg.key,
+		AdminNetworks: networks, AdminIdle: admin.Idle, StepUpRequired: admin.StepUp == stepUpRequired, Separation: admin.Separation, Key: a.cfg.key, Alarm: alarm,
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
 	})

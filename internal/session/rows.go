@@ -67,6 +67,18 @@ type factorRow struct {
 	LockedAt    db.Instant
 }
 
+// emergencyRow is the row of session_emergency; Half is which of the two was shown last, 0 none.
+type emergencyRow struct {
+	ID         int
+	FirstHash  string
+	SecondHash string
+	SealedBy   string
+	SealedAt   db.Instant
+	Half       int
+	HalfAt     db.Instant
+	UsedAt     db.Instant
+}
+
 // triesRow is how often a value failed, of session_tries.
 type triesRow struct {
 	Kind     string

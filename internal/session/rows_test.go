@@ -19,7 +19,7 @@ func TestRowsMatchTables(t *testing.T) {
 		if err := Migrate(ctx, d); err != nil {
 			t.Fatal(err)
 		}
-		for table, row := range map[string]any{"sessions": sessionRow{}, "session_tokens": tokenRow{}, "session_tries": triesRow{}, "session_roles": roleRow{}, "session_factors": factorRow{}} {
+		for table, row := range map[string]any{"sessions": sessionRow{}, "session_tokens": tokenRow{}, "session_tries": triesRow{}, "session_roles": roleRow{}, "session_factors": factorRow{}, "session_emergency": emergencyRow{}} {
 			parsed, err := schema.Parse(row, &sync.Map{}, schema.NamingStrategy{})
 			if err != nil {
 				t.Fatal(err)

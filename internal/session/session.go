@@ -139,6 +139,9 @@ type Options struct {
 	// Key seals second factors; nil: nobody enrols one.
 	Key *seal.Key
 
+	// Alarm tells people, in tx, that the emergency account was opened; nil: only the audit log and the log of the server say so.
+	Alarm func(tx *db.Tx, people []id.Person, opened id.Session, at time.Time) error
+
 	// BootstrapToken is an administrator's token that needs no database row; empty: none.
 	BootstrapToken string
 	// OnEnd and OnEndToken are called after a session or token ended, so that its sockets end too.

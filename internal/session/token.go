@@ -63,6 +63,8 @@ func (d *Door) CreateToken(ctx context.Context, by httpapi.Caller, n NewToken) (
 		return "", Token{}, fmt.Errorf("%w: a token lives 366 days at most", ErrBadRequest)
 	case n.Person == "" && n.Role == "", n.Role != "" && !by.Grants.Covers(roles.Grant{Role: n.Role, Unit: n.Unit}):
 		return "", Token{}, fmt.Errorf("%w: only an administrator makes an administrator's token, and no stronger one", ErrBadRequest)
+	case by.Session != "" && by.Person == "":
+		return "", Token{}, fmt.Errorf("%w: the emergency account makes no tokens, which would outlive it", ErrBadRequest)
 	case n.Dangerous && !by.Stepped:
 		return "", Token{}, fmt.Errorf("%w: prove your second factor before you make a token for dangerous acts", ErrBadRequest)
 	}
