@@ -76,7 +76,11 @@ func Advising() []string { return AuthorityGroups()[1:] }
 // employed answers the records, tombstones too, whose word about the employment of a person counts: those of sources with
 // authority over it, and the others only where no such source ever knew the person.
 func employed(records []Record, sources map[id.Source]Source) []Record {
-	out := slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return sources[r.Source].Advisory() })
+	advises := func(r Record) bool { return sources[r.Source].Advisory() }
+	if !slices.ContainsFunc(records, advises) {
+		return records
+	}
+	out := slices.DeleteFunc(slices.Clone(records), advises)
 	if len(out) == 0 {
 		return records
 	}

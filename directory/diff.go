@@ -3,6 +3,8 @@ package directory
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/rollcall-im/rollcall/internal/id"
 )
 
 // Field is one difference: what it is called and what it was and became.
@@ -25,11 +27,35 @@ func DiffPerson(before, now Person) []Field { return diff(personFields(before), 
 func diff(before, now []attribute) []Field {
 	var out []Field
 	for i, b := range before {
-		if text(b.value) != text(now[i].value) {
+		if !same(b.value, now[i].value) {
+			if out == nil {
+				out = make([]Field, 0, len(before)-i)
+			}
 			out = append(out, Field{Name: b.name, Before: b.value, Now: now[i].value})
 		}
 	}
 	return out
+}
+
+// same tells whether two values read alike. Most are texts: they are compared as they are.
+func same(a, b any) bool {
+	switch a := a.(type) {
+	case nil:
+		if b == nil {
+			return true
+		}
+	case string:
+		if b, ok := b.(string); ok {
+			return a == b
+		}
+	case bool:
+		if b, ok := b.(bool); ok {
+			return a == b
+		}
+	case id.Unit, id.Person:
+		return a == b
+	}
+	return text(a) == text(b)
 }
 
 func text(v any) string {
@@ -103,7 +129,7 @@ func lasting(field string) bool {
 
 // auditHalves splits differences: names and dates for ever, personal values erasable. Of the raw form it tells what the fields do not.
 func auditHalves(fields []Field) (forever, personal map[string]any) {
-	forever, personal = map[string]any{}, map[string]any{}
+	forever, personal = map[string]any{}, make(map[string]any, len(fields))
 	names := fieldNames(fields)
 	for _, f := range fields {
 		switch {

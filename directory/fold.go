@@ -80,11 +80,11 @@ func contentHash(rec Record) (string, error) {
 
 // clean makes a record of the outside fit to be stored: whole microseconds, no empty collections, or ErrInvalid.
 func clean(rec *Record) error {
-	for field, text := range map[string]string{"key": rec.Key, "externalId": rec.ExternalID, "userName": rec.UserName, "displayName": rec.DisplayName,
-		"givenName": rec.GivenName, "familyName": rec.FamilyName, "title": rec.Title, "department": rec.Department, "division": rec.Division,
-		"organization": rec.Organization, "company": rec.Company, "employeeNumber": rec.EmployeeNumber, "employeeType": rec.EmployeeType,
-		"costCenter": rec.CostCenter, "locale": rec.Locale, "timezone": rec.TimeZone, "unit": rec.UnitKey, "manager": rec.ManagerKey, "raw": string(rec.Raw)} {
-		if err := storable(field, text); err != nil {
+	for _, f := range [...]struct{ name, text string }{{"key", rec.Key}, {"externalId", rec.ExternalID}, {"userName", rec.UserName}, {"displayName", rec.DisplayName},
+		{"givenName", rec.GivenName}, {"familyName", rec.FamilyName}, {"title", rec.Title}, {"department", rec.Department}, {"division", rec.Division},
+		{"organization", rec.Organization}, {"company", rec.Company}, {"employeeNumber", rec.EmployeeNumber}, {"employeeType", rec.EmployeeType},
+		{"costCenter", rec.CostCenter}, {"locale", rec.Locale}, {"timezone", rec.TimeZone}, {"unit", rec.UnitKey}, {"manager", rec.ManagerKey}, {"raw", string(rec.Raw)}} {
+		if err := storable(f.name, f.text); err != nil {
 			return err
 		}
 	}

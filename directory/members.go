@@ -48,7 +48,7 @@ func (w *work) changeMembers(g GroupRecord, replace *[]string, add, remove []str
 
 // addMembers answers which values were not there before; fresh: the group is new.
 func (w *work) addMembers(g GroupRecord, values []string, fresh bool) ([]string, error) {
-	unique := map[string]bool{}
+	unique := make(map[string]bool, len(values))
 	for _, v := range values {
 		if v == "" {
 			return nil, fmt.Errorf("%w: a member without a value", ErrInvalid)
@@ -59,6 +59,7 @@ func (w *work) addMembers(g GroupRecord, values []string, fresh bool) ([]string,
 		unique[v] = true
 	}
 	var added []string
+	group, from := any(string(g.ID)), any(string(g.Source))
 	for part := range slices.Chunk(sorted(unique), chunk) {
 		var present []string
 		if !fresh {
@@ -66,10 +67,14 @@ func (w *work) addMembers(g GroupRecord, values []string, fresh bool) ([]string,
 				return nil, fmt.Errorf("read members: %w", err)
 			}
 		}
-		var rows [][]any
+		there := map[string]bool{}
+		for _, v := range present {
+			there[v] = true
+		}
+		rows := make([][]any, 0, len(part))
 		for _, v := range part {
-			if !slices.Contains(present, v) {
-				rows = append(rows, []any{g.ID, v, g.Source})
+			if !there[v] {
+				rows = append(rows, []any{group, v, from})
 				added = append(added, v)
 			}
 		}
@@ -117,6 +122,13 @@ func (w *work) joined(source id.Source, values []string) {
 // members finds the people behind the values whose groups changed, through nested groups, and tells that their groups differ.
 func (w *work) members() error {
 	for source, values := range w.values {
+		var anybody []int
+		if err := w.tx.Raw("select 1 from records where source_id = ? limit 1", source).Scan(&anybody).Error; err != nil {
+			return fmt.Errorf("read records: %w", err)
+		}
+		if len(anybody) == 0 { // a source that is read for the first time: its groups come first
+			continue
+		}
 		people, err := w.peopleWhere("record_key", source, values)
 		if err != nil {
 			return err
@@ -136,7 +148,16 @@ func (w *work) members() error {
 // nested answers the people in those of the values that are groups, however deep; a circle ends where it began.
 func (w *work) nested(source id.Source, values map[string]bool) ([]id.Person, error) {
 	var all []id.Person
-	for part := range slices.Chunk(sorted(values), chunk) {
+	asked := sorted(values)
+	if len(asked) > 4*chunk { // most are people: there are fewer groups than that
+		var keys []string
+		if err := w.tx.Raw("select group_key from directory_groups where source_id = ?", source).Scan(&keys).Error; err != nil {
+			return nil, fmt.Errorf("read nested groups: %w", err)
+		}
+		asked = slices.DeleteFunc(keys, func(k string) bool { return !values[k] })
+		slices.Sort(asked)
+	}
+	for part := range slices.Chunk(asked, chunk) {
 		var groups []id.DirectoryGroup
 		if err := w.tx.Raw("select id from directory_groups where source_id = ? and group_key in ?", source, db.Pad(part)).Scan(&groups).Error; err != nil {
 			return nil, fmt.Errorf("read nested groups: %w", err)

@@ -10,7 +10,11 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
+// living answers the records that are no tombstones; where all are, they are the same list, which nobody may change.
 func living(records []Record) []Record {
+	if !slices.ContainsFunc(records, func(r Record) bool { return !r.DeletedAt.IsZero() }) {
+		return records
+	}
 	return slices.DeleteFunc(slices.Clone(records), func(r Record) bool { return !r.DeletedAt.IsZero() })
 }
 
@@ -27,6 +31,10 @@ func byPriority(records []Record, sources map[id.Source]Source) {
 // ever knew the person (employed).
 func employments(records []Record, sources map[id.Source]Source) []employment {
 	speaking := living(employed(records, sources))
+	if len(speaking) == 1 { // the rule
+		return []employment{{records: speaking, active: speaking[0].Active}}
+	}
+	speaking = slices.Clone(speaking)
 	byPriority(speaking, sources)
 	count := map[id.Source]int{}
 	for _, r := range speaking {
@@ -94,6 +102,10 @@ func ranked(records []Record, sources map[id.Source]Source, now time.Time) []Rec
 		slices.SortStableFunc(dead, func(a, b Record) int { return b.DeletedAt.Compare(a.DeletedAt) })
 		return dead
 	}
+	if len(live) == 1 {
+		return live
+	}
+	live = slices.Clone(live)
 	rank := map[id.Link]int{}
 	at := now.UnixMicro()
 	for _, e := range employments(records, sources) {

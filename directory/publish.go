@@ -14,9 +14,9 @@ import (
 
 // note adds an audit record: differences are split into what stays and what can be erased; more is added to what stays.
 func (w *work) note(action, subject string, fields []Field, more map[string]any) {
-	forever, personal := map[string]any{}, map[string]any{}
-	if fields != nil {
-		forever, personal = auditHalves(fields)
+	forever, personal := auditHalves(fields)
+	if fields == nil {
+		delete(forever, "fields")
 	}
 	for k, v := range more {
 		forever[k] = v

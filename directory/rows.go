@@ -116,6 +116,14 @@ func personRowOf(p Person, gone bool, due time.Time) personRow {
 		Version: p.Version, CreatedAt: db.At(p.CreatedAt), UpdatedAt: db.At(p.UpdatedAt)}
 }
 
+const personColumns = "id, display_name, user_name, email, unit_id, manager_id, attributes, search, sort_key, gone, absent, merged_into, rehired_at, due_at, " +
+	"version, created_at, updated_at"
+
+func (r personRow) values() []any {
+	return []any{string(r.ID), r.DisplayName, r.UserName, r.Email, string(r.UnitID), string(r.ManagerID), r.Attributes, r.Search, r.SortKey, r.Gone, r.Absent,
+		string(r.MergedInto), r.RehiredAt, r.DueAt, r.Version, r.CreatedAt, r.UpdatedAt}
+}
+
 type recordRow struct {
 	Link            id.Link
 	SourceID        id.Source
@@ -170,6 +178,14 @@ const recordColumns = "link, source_id, record_key, person_id, external_id, exte
 	"display_name, display_name_fold, given_name, family_name, title, department, division, organization, company, employee_number, " +
 	"employee_type, cost_center, locale, time_zone, emails, phones, labels, unit_key, manager_key, start_at, end_at, leave_from, leave_until, " +
 	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, said_at, main_email, planned"
+
+// values are those of recordColumns, and the raw form.
+func (r recordRow) values() []any {
+	return []any{string(r.Link), string(r.SourceID), r.RecordKey, r.PersonID, r.ExternalID, r.ExternalKey, r.UserName, r.UserNameFold, r.UserNameKey, r.Active,
+		r.DisplayName, r.DisplayNameFold, r.GivenName, r.FamilyName, r.Title, r.Department, r.Division, r.Organization, r.Company, r.EmployeeNumber,
+		r.EmployeeType, r.CostCenter, r.Locale, r.TimeZone, r.Emails, r.Phones, r.Labels, r.UnitKey, r.ManagerKey, r.StartAt, r.EndAt, r.LeaveFrom, r.LeaveUntil,
+		r.Hash, r.Version, r.CreatedAt, r.UpdatedAt, r.AbsentSince, r.DeletedAt, r.SetAsideUntil, r.SaidAt, r.MainEmail, r.Planned, r.Raw}
+}
 
 func (r recordRow) record() Record {
 	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: valueOf(r.PersonID), ExternalID: r.ExternalID, UserName: r.UserName,
@@ -248,6 +264,12 @@ type contactRow struct {
 }
 
 func (contactRow) TableName() string { return "record_contacts" }
+
+const contactColumns = "link, kind, ord, value_fold, type_fold, is_primary"
+
+func (r contactRow) values() []any {
+	return []any{string(r.Link), string(r.Kind), r.Ord, r.ValueFold, r.TypeFold, r.IsPrimary}
+}
 
 func contactRowsOf(rec Record) []contactRow {
 	var rows []contactRow

@@ -226,7 +226,7 @@ func (p *writing) flush() error {
 	if len(p.newPeople)+len(p.people)+len(p.due)+len(p.newRecords)+len(p.records)+len(p.newFreezes)+len(p.freezes) > 0 {
 		p.w.wrote = true
 	}
-	if err := insert(tx, p.newPeople); err != nil {
+	if err := insert(tx, "persons", personColumns, p.newPeople); err != nil {
 		return fmt.Errorf("write people: %w", err)
 	}
 	for _, row := range p.people {
@@ -259,8 +259,10 @@ func (p *writing) flush() error {
 			return fmt.Errorf("write freezes: %w", err)
 		}
 	}
-	if err := insert(tx, p.newFreezes); err != nil {
-		return fmt.Errorf("write freezes: %w", err)
+	if len(p.newFreezes) > 0 {
+		if err := tx.CreateInBatches(p.newFreezes, 200).Error; err != nil {
+			return fmt.Errorf("write freezes: %w", err)
+		}
 	}
 	return nil
 }
@@ -283,7 +285,7 @@ func (p *writing) flushRecords() error {
 			return err
 		}
 	}
-	if err := insert(tx, p.newRecords); err != nil {
+	if err := insert(tx, "records", recordColumns+", raw", p.newRecords); err != nil {
 		return err
 	}
 	for part := range slices.Chunk(p.dropContacts, chunk) {
@@ -291,12 +293,17 @@ func (p *writing) flushRecords() error {
 			return err
 		}
 	}
-	return insert(tx, p.contacts)
+	return insert(tx, "record_contacts", contactColumns, p.contacts)
 }
 
-func insert[R any](tx *db.Tx, rows []R) error {
+// insert writes rows of a table that every new person fills.
+func insert[R interface{ values() []any }](tx *db.Tx, table, columns string, rows []R) error {
 	if len(rows) == 0 {
 		return nil
 	}
-	return tx.CreateInBatches(rows, 200).Error
+	values := make([][]any, len(rows))
+	for i, r := range rows {
+		values[i] = r.values()
+	}
+	return tx.Insert(table, strings.Split(columns, ", "), values)
 }

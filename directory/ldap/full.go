@@ -39,7 +39,7 @@ func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
 	}
 	c := &fullPass{s: s, p: newPass(p, s.Source, sp, rep), mark: sp.nextMark(), trust: trust && state.mapping == mappingKey(s.config()),
 		fresh: map[string]bool{}, count: map[Class]int{}}
-	c.p.whole = true
+	c.p.whole, c.p.first = true, true
 	if err := s.Store.EachRecordKey(ctx, s.Source.ID, c.know); err != nil {
 		return fmt.Errorf("read what is known of source %s: %w", s.Source.Name, err)
 	}
@@ -78,6 +78,7 @@ func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
 
 // know notes a record that the store has.
 func (c *fullPass) know(k directory.RecordKey) {
+	c.p.first = false
 	if !k.DeletedAt.IsZero() {
 		return
 	}

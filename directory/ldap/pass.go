@@ -19,6 +19,7 @@ type pass struct {
 	rep   *Report
 	d     *digester
 	whole bool // everything was read: a name that leads to nobody is nobody's
+	first bool // nobody of the source was known before
 	raced bool // names may have changed while they were read
 	once  bool // an entry that shows a name nobody has is looked at once more: a group before it loses anybody, a person for the manager
 
@@ -50,7 +51,7 @@ type pass struct {
 type showing struct {
 	class Class
 	at    spooled // a person
-	unit  Object
+	unit  *Object
 	group *shownGroup
 }
 
@@ -78,7 +79,7 @@ func newPass(p *prepared, src directory.Source, sp *space, rep *Report) *pass {
 func (p *pass) put(o Object) error {
 	switch o.Class {
 	case ClassUnit:
-		p.shown = append(p.shown, showing{class: o.Class, unit: o})
+		p.shown = append(p.shown, showing{class: o.Class, unit: &o})
 	case ClassPerson:
 		p.shown = append(p.shown, showing{class: o.Class, at: p.spool.put(o)})
 	case ClassGroup:
@@ -124,7 +125,7 @@ func (p *pass) index() {
 	for _, s := range p.shown {
 		switch s.class {
 		case ClassUnit:
-			p.units[p.place(s.unit)] = s.unit
+			p.units[p.place(*s.unit)] = *s.unit
 		case ClassPerson:
 			entry := p.spool.get(ClassPerson, s.at)
 			o := p.place(entry)

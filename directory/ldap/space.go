@@ -84,6 +84,9 @@ func (sp *space) rename(o *object, dn string) {
 	o.dn = dn
 	if o.name = sp.called(fold(dn)); o.name != nil {
 		o.name.owner = o
+		if o.name.folded == dn {
+			o.dn = o.name.folded // one text
+		}
 	}
 }
 

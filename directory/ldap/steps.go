@@ -19,7 +19,8 @@ type step struct {
 	gone   []*object
 }
 
-// order answers the entries to be looked at, what others refer to first: units from the top, managers before those who report to them.
+// order answers the entries to be looked at, what others refer to first: units from the top, managers before those who report to them. Where
+// nobody was known before, groups come before their members.
 func (p *pass) order() []*object {
 	var units, people, groups []*object
 	sets := map[*object]bool{}
@@ -47,6 +48,9 @@ func (p *pass) order() []*object {
 	}
 	slices.SortFunc(people, func(a, b *object) int { return cmp.Or(ranks[a]-ranks[b], byKey(a, b)) })
 	slices.SortFunc(groups, byKey)
+	if p.first { // who comes into groups that are there already is told of once
+		return slices.Concat(units, groups, people)
+	}
 	return slices.Concat(units, people, groups)
 }
 

@@ -10,8 +10,22 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 )
 
-// batch is how many changes go into one Apply.
-const batch = 500
+// batch is how many changes go into one Apply, and batchMembers how many members of groups, where it is more than one group.
+const (
+	batch        = 500
+	batchMembers = 20_000
+)
+
+// weight counts the members that a step names.
+func (st step) weight() int {
+	switch c := st.change.(type) {
+	case directory.PutGroup:
+		return len(c.Members)
+	case directory.EditGroup:
+		return len(c.Add) + len(c.Remove)
+	}
+	return 0
+}
 
 // maxRefused bounds how many changes of one pass the store may refuse before the pass gives up.
 const maxRefused = 200
@@ -35,7 +49,9 @@ func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Chan
 		w.doubts = p.doubts()
 	}
 	order := p.order()
+	p.shown = nil
 	var steps []step
+	members := 0
 	many, same := crowd(order) > batch, map[*object]bool{} // same: people of whom the store says already what is to be written
 	for i, o := range order {
 		if many && o.class != ClassUnit {
@@ -45,9 +61,6 @@ func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Chan
 			}
 			defer func() { err = errors.Join(err, over(context.WithoutCancel(ctx))) }()
 			many, steps = false, nil
-		}
-		if o.class == ClassGroup { // they come last: what people showed is written, and a first reading holds all of it
-			p.spool, p.shown = spool{}, nil
 		}
 		next := make([]step, 0, 2)
 		if st, needed := p.step(o); needed {
@@ -66,11 +79,15 @@ func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Chan
 			p.rep.tally(o.class, directory.Unchanged, 1)
 			continue
 		}
-		if len(steps) >= batch {
+		more := 0
+		for _, st := range next {
+			more += st.weight()
+		}
+		if members += more; len(steps) >= batch || members > batchMembers && members > more {
 			if err := w.flush(ctx, steps, nil); err != nil {
 				return fmt.Errorf("write %s: %w", o.class, err)
 			}
-			steps = steps[:0]
+			steps, members = steps[:0], more
 			s.progress(Progress{Phase: "write", Class: o.class, Done: i, Total: len(order)})
 		}
 		steps = append(steps, next...)

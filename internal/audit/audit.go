@@ -116,8 +116,8 @@ func Append(tx *db.Tx, records ...Record) error {
 	if err := tx.Raw("update audit_tree set size = size + ? where id = 1 returning size", len(records)).Scan(&size).Error; err != nil {
 		return fmt.Errorf("append to audit log: %w", err)
 	}
-	reader := overlay{tx: tx, fresh: map[int64]tlog.Hash{}}
-	var rows, personal, hashes [][]any
+	reader := overlay{tx: tx, fresh: make(map[int64]tlog.Hash, 2*len(records)+64)}
+	rows, personal, hashes := make([][]any, 0, len(records)), make([][]any, 0, len(records)), make([][]any, 0, 2*len(records)+64)
 	for i, r := range records {
 		r.Seq = size - int64(len(records)) + int64(i)
 		if r.At.IsZero() {

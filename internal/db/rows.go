@@ -1,7 +1,11 @@
 package db
 
 import (
+	"database/sql/driver"
+	"fmt"
 	"math/bits"
+	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -20,25 +24,34 @@ func Pad[T any](values []T) []T {
 	return out
 }
 
-// How many rows one statement inserts at most, and up to how many of any number.
+// How many values one statement inserts at most, and up to how many rows of any number. A statement of more values costs the engines
+// more for each: it is too long to be kept.
 const (
-	insertMost = 128
-	insertFew  = 8
+	insertMost = 1024
+	insertFew  = 4
 )
 
 // Insert inserts rows, each with the values of columns. It is for tables that every write fills: gorm takes longer to put such a
-// statement together than the engine takes to run it. The statements are of 1 to 8, or 16, 32 … 128 rows: few texts, each prepared once.
+// statement together than the engine takes to run it. The statements are of 1 to 4, or 8, 16, 32 … rows: few texts, each prepared once.
 func (t *Tx) Insert(table string, columns []string, rows [][]any) error {
+	most := max(insertMost/len(columns), 1)
+	var args []any
 	for len(rows) > 0 {
-		n := len(rows)
+		n := min(len(rows), most)
 		if n > insertFew {
-			n = min(1<<(bits.Len(uint(n))-1), insertMost)
+			n = 1 << (bits.Len(uint(n)) - 1)
 		}
-		args := make([]any, 0, n*len(columns))
+		args = args[:0]
 		for _, row := range rows[:n] {
-			args = append(args, row...)
+			for _, v := range row {
+				plain, err := plainValue(v)
+				if err != nil {
+					return fmt.Errorf("insert into %s: %w", table, err)
+				}
+				args = append(args, plain)
+			}
 		}
-		if err := t.Exec(insertText(table, columns, n), args...).Error; err != nil {
+		if _, err := t.Statement.ConnPool.ExecContext(t.Statement.Context, t.insertText(table, columns, n), args...); err != nil {
 			return err
 		}
 		rows = rows[n:]
@@ -46,7 +59,48 @@ func (t *Tx) Insert(table string, columns []string, rows [][]any) error {
 	return nil
 }
 
-func insertText(table string, columns []string, n int) string {
-	one := "(?" + strings.Repeat(", ?", len(columns)-1) + ")"
-	return "insert into " + table + " (" + strings.Join(columns, ", ") + ") values " + one + strings.Repeat(", "+one, n-1)
+// plainValue answers v as a driver takes it: database/sql would ask each value what it is by reflection.
+func plainValue(v any) (any, error) {
+	switch v := v.(type) {
+	case nil, string, int64, bool, []byte, float64:
+		return v, nil
+	case int:
+		return int64(v), nil
+	case driver.Valuer:
+		return v.Value()
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.String:
+		return r.String(), nil
+	case reflect.Pointer:
+		if r.IsNil() {
+			return nil, nil
+		}
+		return plainValue(r.Elem().Interface())
+	default:
+		return driver.DefaultParameterConverter.ConvertValue(v)
+	}
+}
+
+func (t *Tx) insertText(table string, columns []string, n int) string {
+	var b strings.Builder
+	b.WriteString("insert into " + table + " (" + strings.Join(columns, ", ") + ") values ")
+	for at := range n * len(columns) {
+		switch {
+		case at == 0:
+			b.WriteByte('(')
+		case at%len(columns) == 0:
+			b.WriteString("), (")
+		default:
+			b.WriteString(", ")
+		}
+		if t.engine == Postgres {
+			b.WriteByte('$')
+			b.WriteString(strconv.Itoa(at + 1))
+		} else {
+			b.WriteByte('?')
+		}
+	}
+	b.WriteByte(')')
+	return b.String()
 }
