@@ -32,10 +32,19 @@ const (
 )
 
 // Insert inserts rows, each with the values of columns. It is for tables that every write fills: gorm takes longer to put such a
-// statement together than the engine takes to run it. The statements are of 1 to 4, or 8, 16, 32 … rows: few texts, each prepared once.
+// statement together than the engine takes to run it. On PostgreSQL the statements are of 1 to 4, or 8, 16, 32 … rows: few texts, each
+// prepared once. SQLite, in the same process, is given one statement of one row, and all rows: a longer one must be able to take back a
+// part of itself, and copies every page for that before it writes.
 func (t *Tx) Insert(table string, columns []string, rows [][]any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	if t.engine == SQLite {
+		_, err := t.Statement.ConnPool.ExecContext(t.Statement.Context, t.insertText(table, columns, 1), bulk(rows))
+		return err
+	}
 	most := max(insertMost/len(columns), 1)
-	var args []any
+	args := make([]any, 0, min(len(rows), most)*len(columns))
 	for len(rows) > 0 {
 		n := min(len(rows), most)
 		if n > insertFew {
@@ -58,6 +67,9 @@ func (t *Tx) Insert(table string, columns []string, rows [][]any) error {
 	}
 	return nil
 }
+
+// bulk is the one argument of a statement of SQLite that runs once for each row.
+type bulk [][]any
 
 // plainValue answers v as a driver takes it: database/sql would ask each value what it is by reflection.
 func plainValue(v any) (any, error) {

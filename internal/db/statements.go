@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"database/sql/driver"
+	"errors"
 	"strings"
 )
 
@@ -115,10 +116,51 @@ func (c *liteConn) ExecContext(ctx context.Context, text string, args []driver.N
 	if err != nil {
 		return nil, err
 	}
+	if len(args) == 1 {
+		if rows, ok := args[0].Value.(bulk); ok {
+			return c.each(ctx, s, rows)
+		}
+	}
 	if s == nil {
 		return c.connection.ExecContext(ctx, text, args)
 	}
 	return s.ExecContext(ctx, args)
+}
+
+var errNotKept = errors.New("a statement for many rows could not be prepared")
+
+// each runs s for each row. What a row that fails leaves behind is the caller's transaction to take back.
+func (c *liteConn) each(ctx context.Context, s *keptStatement, rows bulk) (result driver.Result, err error) {
+	if s == nil {
+		return nil, errNotKept
+	}
+	quiet := context.WithoutCancel(ctx) // each wait for a context costs as much as a row
+	var args []driver.NamedValue
+	for i, row := range rows {
+		if i%64 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		args = args[:0]
+		for j, v := range row {
+			plain, err := plainValue(v)
+			if err != nil {
+				return nil, err
+			}
+			args = append(args, driver.NamedValue{Ordinal: j + 1, Value: plain})
+		}
+		if result, err = s.ExecContext(quiet, args); err != nil {
+			return nil, err
+		}
+	}
+	return result, nil
+}
+
+// CheckNamedValue implements driver.NamedValueChecker.
+func (c *liteConn) CheckNamedValue(v *driver.NamedValue) error {
+	if _, ok := v.Value.(bulk); ok {
+		return nil
+	}
+	return driver.ErrSkip
 }
 
 // QueryContext implements driver.QueryerContext.
