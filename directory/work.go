@@ -28,7 +28,7 @@ type work struct {
 
 	index    int // of the change being made
 	applied  Applied
-	prepared map[int]prepared
+	prepared map[int]*prepared
 	light    map[reference]lightRow
 	entries  map[id.Link]*entry
 	byKey    map[reference]*entry
@@ -99,7 +99,7 @@ func (e *entry) dirty() bool {
 
 func (s *Store) begin(ctx context.Context, tx *db.Tx, cause Cause, n int) (*work, error) {
 	w := &work{s: s, r: s.In(tx), ctx: ctx, tx: tx, cause: cause, now: s.clock().Truncate(time.Microsecond), sources: map[id.Source]Source{},
-		prepared: map[int]prepared{}, light: map[reference]lightRow{}, entries: map[id.Link]*entry{}, byKey: map[reference]*entry{},
+		prepared: map[int]*prepared{}, light: map[reference]lightRow{}, entries: map[id.Link]*entry{}, byKey: map[reference]*entry{},
 		result: map[int]*entry{}, fresh: map[id.Person]bool{}, touched: map[id.Person]bool{}, changed: map[id.Person]*Changed{}, waits: map[id.Person]bool{},
 		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, placedIn: map[reference]id.Unit{}, stages: map[id.Source]int64{}, undone: map[id.Person]int{},
 		returned: map[id.Person]bool{}, rehired: map[id.Person]bool{}, idle: map[id.Person]bool{},
@@ -244,7 +244,7 @@ func (w *work) prefetch(changes []Change) error {
 			if err != nil {
 				return &ChangeError{Index: i, Err: err}
 			}
-			w.prepared[i] = prepared{rec, hash}
+			w.prepared[i] = &prepared{rec, hash}
 			keys[rec.Source], pulled[rec.Source] = append(keys[rec.Source], rec.Key), true
 		case EditRecord:
 			if c.Link != "" {

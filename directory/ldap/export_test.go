@@ -30,3 +30,17 @@ func CursorAt(t testing.TB, cl *Client, position string) Cursor {
 	defer c.close()
 	return c.cursor(c.root.cookieOf(position))
 }
+
+// Spooled answers what a spool gives back of people, asked for in this order.
+func Spooled(people []Object, order []int) []Object {
+	var s spool
+	at := make([]spooled, len(people))
+	for i, o := range people {
+		at[i] = s.put(o)
+	}
+	out := make([]Object, len(people))
+	for _, i := range order {
+		out[i] = s.get(ClassPerson, at[i])
+	}
+	return out
+}

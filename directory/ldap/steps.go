@@ -46,7 +46,9 @@ func (p *pass) order() []*object {
 	for _, o := range people {
 		rank(o, ranks)
 	}
-	slices.SortFunc(people, func(a, b *object) int { return cmp.Or(ranks[a]-ranks[b], byKey(a, b)) })
+	slices.SortFunc(people, func(a, b *object) int {
+		return cmp.Or(ranks[a]-ranks[b], p.people[a].compare(p.people[b]), byKey(a, b))
+	})
 	slices.SortFunc(groups, byKey)
 	if p.first { // who comes into groups that are there already is told of once
 		return slices.Concat(units, groups, people)

@@ -2,11 +2,11 @@ package ldap
 
 import "runtime/debug"
 
-// Who writes many entries lets the heap grow by less than half between two collections: what was read is held meanwhile, and all of it
+// Who writes many entries lets the heap grow by less than its size between two collections: what was read is held meanwhile, and all of it
 // twice would be most of the process.
 const (
 	largeFrom   = 10_000
-	thriftyGrow = 40 // percent
+	thriftyGrow = 75 // percent
 )
 
 // thrifty makes the collector run earlier, until restore; where it is set to that already, by the environment or by another source that is

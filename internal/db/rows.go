@@ -24,10 +24,9 @@ func Pad[T any](values []T) []T {
 	return out
 }
 
-// How many values one statement inserts at most, and up to how many rows of any number. A statement of more values costs the engines
-// more for each: it is too long to be kept.
+// How many values one statement inserts at most, and up to how many rows of any number.
 const (
-	insertMost = 1024
+	insertMost = 4096
 	insertFew  = 4
 )
 
