@@ -286,7 +286,7 @@ func (c *fullPass) hidden(class Class, code, word string) {
 // settle writes what a complete reading showed.
 func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
 	p, rep := c.p, c.p.rep
-	c.standing, c.fresh = nil, nil
+	c.strange, c.fresh = nil, nil
 	if len(p.shown) >= largeFrom {
 		defer thrifty()()
 	}
