@@ -4,6 +4,9 @@ export type RowFinding = { line?: number; row?: number; column?: string; key?: s
 export type FeedCounts = { rows: number; refused: number; people: number; new: number; changed: number; ended: number; deleted: number; unchanged: number; absent: number; units: number };
 export type FeedDiff = { line?: number; key: string; name: string; outcome: string; fields?: { field: string; before: unknown; now: unknown }[] };
 
+/** Foresight is a membership that would end or begin. */
+export type Foresight = { person: string; name: string; group: string; role: string; at?: string };
+
 /** Report is what a file did, or would do. */
 export type Report = {
   run: string;
@@ -20,7 +23,8 @@ export type Report = {
   notes: RowFinding[];
   unknown_columns: string[];
   people: FeedDiff[];
-  losses?: { person: string; name: string; group: string; role: string; at?: string }[];
+  losses?: Foresight[];
+  gains?: Foresight[];
   complete: boolean;
 };
 

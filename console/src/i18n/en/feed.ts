@@ -39,6 +39,8 @@ export const feed = {
   outcome: { new: "New", changed: "Changed", ended: "Ended", deleted: "Deleted", absent: "Missing", back: "Back" },
   planned: (field: string, when: string) => `${field} from ${when}`,
   losses: "Memberships that would end",
+  gains: "Memberships that would begin",
+  gainAt: (date: string) => `from ${date}`,
   lossAt: (when: string) => `on ${when}`,
   first: "The first 1000 are shown.",
   unknown: "Columns nobody knows",

@@ -40,6 +40,8 @@ export const feed = {
   outcome: { new: "新增", changed: "更改", ended: "结束", deleted: "删除", absent: "缺失", back: "返回" },
   planned: (field: string, when: string) => `${field}，自 ${when} 起`,
   losses: "将会结束的成员关系",
+  gains: "将会开始的成员关系",
+  gainAt: (date: string) => `${date} 起`,
   lossAt: (when: string) => `于 ${when}`,
   first: "只显示前 1000 条。",
   unknown: "无人认识的列",

@@ -2,7 +2,7 @@ import { CheckCircleFilled, EyeFilled } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Select, Table, type TableColumnsType } from "antd";
 import { useState } from "react";
-import { byGroup, effect, fields, withColumn, type ColumnMapping, type FeedCounts, type FeedDiff, type Report as What, type RowFinding } from "../../../api/feed";
+import { byGroup, effect, fields, withColumn, type ColumnMapping, type FeedCounts, type FeedDiff, type Foresight, type Report as What, type RowFinding } from "../../../api/feed";
 import { groups } from "../../../api/groups";
 import { nameIn, useTexts, word } from "../../../i18n";
 import { date, full, known } from "../../../i18n/time";
@@ -36,7 +36,8 @@ export function Report({ report: r, again, saved, save }: { report: What; again:
       </Card>
       {r.unknown_columns.length > 0 && <Unknown columns={r.unknown_columns} saved={saved} save={save} />}
       {r.refused.length > 0 && <Findings title={t.feed.refused} hint={t.feed.refusedHint} items={r.refused} />}
-      {(r.losses ?? []).length > 0 && <Losses report={r} />}
+      {(r.losses ?? []).length > 0 && <Foreseen title={t.feed.losses} list={r.losses ?? []} sign="−" at={t.feed.lossAt} />}
+      {(r.gains ?? []).length > 0 && <Foreseen title={t.feed.gains} list={r.gains ?? []} sign="+" at={t.feed.gainAt} />}
       {r.people.length > 0 && <People items={r.people} />}
       {r.notes.length > 0 && <Findings title={t.feed.notes} hint={t.feed.notesHint} items={r.notes} />}
       {r.people.length >= 1000 && <p className={`${styles.small} ${styles.gap}`}>{t.feed.first}</p>}
@@ -157,24 +158,27 @@ function usePlain(): (v: unknown) => string {
   return plain;
 }
 
-function Losses({ report: r }: { report: What }) {
+/** Foreseen are memberships that would end or begin, by project group. */
+function Foreseen({ title, list: changes, sign, at }: { title: string; list: Foresight[]; sign: "−" | "+"; at: (date: string) => string }) {
   const { t, locale } = useTexts();
   const list = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
   const names = new Map((list.data?.items ?? []).map((g) => [g.key ?? g.id, nameIn(locale, g.name, g.key)]));
-  const losses = r.losses ?? [];
   return (
-    <Section title={t.feed.losses}>
+    <Section title={title}>
       <Card rows>
         <div className={styles.chips}>
-          {byGroup(losses).map(([group, n]) => (
+          {byGroup(changes).map(([group, n]) => (
             <span key={group} className={styles.chip}>
-              {names.get(group) ?? group} <span className={styles.minus}>−{n}</span>
+              {names.get(group) ?? group} <span className={sign === "+" ? styles.plus : styles.minus}>
+                {sign}
+                {n}
+              </span>
             </span>
           ))}
         </div>
-        {losses.slice(0, 10).map((l) => (
+        {changes.slice(0, 10).map((l) => (
           <div key={`${l.person} ${l.group} ${l.at ?? ""}`}>
-            {l.name} · {names.get(l.group) ?? l.group} <span className={styles.small}>{[word(t.words.role, l.role), known(l.at) ? t.feed.lossAt(date(l.at, locale)) : ""].filter(Boolean).join(" · ")}</span>
+            {l.name} · {names.get(l.group) ?? l.group} <span className={styles.small}>{[word(t.words.role, l.role), known(l.at) ? at(date(l.at, locale)) : ""].filter(Boolean).join(" · ")}</span>
           </div>
         ))}
       </Card>
