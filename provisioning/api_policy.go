@@ -155,6 +155,8 @@ type PlanView struct {
 	Changes   []PlanChange  `json:"changes" nullable:"false" doc:"memberships, one page of them"`
 	Next      string        `json:"next,omitempty" doc:"cursor of the next page of changes, for GET"`
 	Verdict   VerdictView   `json:"verdict"`
+	FourEyes  FourEyes      `json:"four_eyes" doc:"whether somebody else has to approve it, and who did"`
+	Schedule  *Schedule     `json:"schedule,omitempty" doc:"when it is to be applied, or what became of that"`
 }
 
 // PlanOutput is a plan.
@@ -162,6 +164,7 @@ type PlanOutput struct{ Body PlanView }
 
 // CreatePlan computes what policy files would change and stores it; nothing else is changed.
 func (a *API) CreatePlan(ctx context.Context, in *PlanInput) (*PlanOutput, error) {
+	in.Body.Behind = httpapi.CallerFrom(ctx).Behind()
 	p, err := a.Reactor.Propose(ctx, in.Body, httpapi.CallerFrom(ctx).Actor())
 	if err != nil {
 		return nil, problem(err)
@@ -209,6 +212,14 @@ func (a *API) planOutput(ctx context.Context, p *Plan, query PlanQuery) (*PlanOu
 		Summary: p.Summary(), Groups: orEmpty(p.Groups), Grounds: orEmpty(p.Grounds), Shapes: orEmpty(p.Shapes), Changes: []PlanChange{}, Verdict: verdictView(p.Verdict)}
 	if p.Applied {
 		v.State = "applied"
+	}
+	if v.FourEyes, err = a.Reactor.FourEyes(ctx, p); err != nil {
+		return nil, err
+	}
+	if s, err := a.Reactor.ScheduleOf(ctx, p.ID); err != nil {
+		return nil, err
+	} else if s.Plan != "" {
+		v.Schedule = &s
 	}
 	sights := make(map[sightName]Sight, len(p.Sights))
 	for _, s := range p.Sights {
@@ -269,6 +280,9 @@ func Cases() []httpapi.Case {
 		{Err: ErrNotFound, Status: 404, Code: "not_found"},
 		{Err: ErrDrift, Status: 409, Code: "drift"},
 		{Err: ErrHash, Status: 409, Code: "plan_hash"},
+		{Err: ErrApproval, Status: 409, Code: "needs_approval"},
+		{Err: ErrOwnPlan, Status: 403, Code: "own_plan"},
+		{Err: ErrPast, Status: 422, Code: "past"},
 		{Err: ErrClosed, Status: 409, Code: "closed"},
 		{Err: ErrLastAdmin, Status: 409, Code: "last_admin"},
 		{Err: ErrHeld, Status: 409, Code: "held"},

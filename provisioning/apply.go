@@ -16,8 +16,8 @@ import (
 
 // ApplyPlan puts a plan's policy into force, reconciles everybody and returns when that is in force. hash names
 // what was looked at: another one is ErrHash. A plan applied before is ErrClosed, one that no longer says
-// what applying would do ErrDrift, one that the guard holds a *HeldError unless confirm; then nothing is
-// written. Where the process ends half-way, ReconcileAll or Tend finishes.
+// what applying would do ErrDrift, one that the guard holds a *HeldError unless confirm, one that somebody else has to approve first
+// ErrApproval; then nothing is written. Where the process ends half-way, ReconcileAll or Tend finishes.
 func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.Plan, hash string, confirm bool) (Result, error) {
 	files, p, err := loadPlan(r.db.Read(ctx), plan)
 	switch {
@@ -93,6 +93,9 @@ func (r *Reactor) enact(ctx context.Context, cause directory.Cause, p *Plan, pol
 		}
 		c, err := r.catalogAt(tx.DB, state.Version)
 		if err != nil {
+			return err
+		}
+		if err := r.approved(tx.DB, c, p); err != nil {
 			return err
 		}
 		now := r.clock()

@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -76,7 +77,7 @@ func (r *Reactor) Tend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.sweep(ctx, &run{}, people)
+	return errors.Join(r.sweep(ctx, &run{}, people), r.keepSchedules(ctx))
 }
 
 // prune forgets what the guard's window has left behind long ago.
@@ -95,18 +96,22 @@ func (r *Reactor) prune(ctx context.Context) error {
 	return r.db.Tx(ctx, func(tx *db.Tx) error { return tx.Exec("delete from removals where at < ?", before).Error })
 }
 
-// Run tends until ctx ends. Call it on every node: what another node does at the same time is done once.
+// Run tends until ctx ends, also at the instants of scheduled plans. Call it on every node: what another node does at the same time is done once.
 func (r *Reactor) Run(ctx context.Context) error {
-	ticker := time.NewTicker(tendEvery)
-	defer ticker.Stop()
 	for {
-		if err := r.Tend(ctx); err != nil && ctx.Err() == nil {
+		err := r.Tend(ctx)
+		if err != nil && ctx.Err() == nil {
 			r.log.ErrorContext(ctx, "tending memberships", "error", err)
+		}
+		wait := tendEvery
+		if next, ahead := r.nextSchedule(ctx); err == nil && ahead == nil && !next.IsZero() {
+			wait = min(wait, max(next.Sub(r.clock()), time.Millisecond))
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-ticker.C:
+		case <-r.scheduled:
+		case <-time.After(wait):
 		}
 	}
 }

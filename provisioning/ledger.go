@@ -29,6 +29,7 @@ type ledger struct {
 	page    []PlannedChange
 	sum     hash.Hash
 	last    id.Person
+	loser   id.Person
 	groups  map[string]*tally
 	grounds map[Ground]*tally
 	sights  map[sightName]bool
@@ -197,7 +198,10 @@ func (l *ledger) count(c PlannedChange) {
 	case OpAdd:
 		s.Added++
 	case OpRemove:
-		s.Removed++
+		if s.Removed++; c.Person != l.loser {
+			l.loser = c.Person
+			s.Losing++
+		}
 	default:
 		s.Changed++
 	}

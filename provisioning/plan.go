@@ -64,6 +64,7 @@ type ShapeChange struct {
 // Summary counts a plan's changes.
 type Summary struct {
 	People   int `json:"people"` // whose memberships change
+	Losing   int `json:"losing"` // who lose one
 	Added    int `json:"added"`
 	Removed  int `json:"removed"`
 	Changed  int `json:"changed"` // role or reasons
@@ -115,6 +116,7 @@ type Plan struct {
 	Sights    []Sight
 	Verdict   Verdict // what the guard says of it: where it holds, applying wants a confirmation
 	Author    string
+	Behind    id.Person // the human being behind the author, where that is known
 	Applied   bool
 	CreatedAt time.Time
 	AppliedAt time.Time
@@ -138,6 +140,11 @@ func planHash(b Basis, digest string) string {
 // Files that cannot be accepted are ErrPolicy, with a *policies.SyntaxError where a place can be named; so is a
 // rule that cannot be evaluated for somebody.
 func (r *Reactor) PlanPolicy(ctx context.Context, files []File, author string) (*Plan, error) {
+	return r.PlanFor(ctx, files, author, "")
+}
+
+// PlanFor is PlanPolicy on behalf of a person, who cannot approve it then.
+func (r *Reactor) PlanFor(ctx context.Context, files []File, author string, behind id.Person) (*Plan, error) {
 	policy, err := parse(files)
 	if err != nil {
 		return nil, err
@@ -147,9 +154,9 @@ func (r *Reactor) PlanPolicy(ctx context.Context, files []File, author string) (
 		return nil, err
 	}
 	p := l.plan(basis)
-	p.ID, p.Author, p.CreatedAt = id.New[id.Plan](), author, basis.At
+	p.ID, p.Author, p.Behind, p.CreatedAt = id.New[id.Plan](), author, behind, basis.At
 	p.Hash = planHash(p.Basis, p.digest)
-	row := planRow{ID: p.ID, Hash: p.Hash, Basis: db.JSON[Basis]{V: p.Basis}, Body: db.JSON[planBody]{V: l.body}, Files: db.JSON[[]File]{V: files}, Author: author,
+	row := planRow{ID: p.ID, Hash: p.Hash, Basis: db.JSON[Basis]{V: p.Basis}, Body: db.JSON[planBody]{V: l.body}, Files: db.JSON[[]File]{V: files}, Author: author, Behind: behind,
 		State: "open", CreatedAt: db.At(p.CreatedAt)}
 	if err := r.db.Tx(ctx, func(tx *db.Tx) error {
 		if err := tx.Create(&row).Error; err != nil {
@@ -178,7 +185,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	}
 	row, body := rows[0], rows[0].Body.V
 	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
-		Grounds: body.Grounds, Sights: body.Sights, Verdict: body.Verdict, Author: row.Author, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
+		Grounds: body.Grounds, Sights: body.Sights, Verdict: body.Verdict, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
 		AppliedAt: row.AppliedAt.Time, summary: body.Summary, digest: body.Digest}
 	if p.Total > 0 && len(p.Changes) == 0 {
 		var err error

@@ -36,17 +36,22 @@ type Reactor struct {
 	// Admins answers who has the administrator role, as tx sees it; nil: nobody is known to.
 	Admins func(tx *db.Tx) ([]id.Person, error)
 
+	// TellPlan tells a person, in tx, what became of a plan that was to be applied at an instant; nil: nobody is told.
+	TellPlan func(tx *db.Tx, person id.Person, s Schedule) error
+
 	living sync.Mutex // held by whoever takes a source live in this process
 
 	mu       sync.Mutex
 	compiled *catalog // the newest one seen
 
 	together together
+
+	scheduled chan struct{} // told of a new schedule
 }
 
 // New makes a reactor whose tables are migrated. The caller sets people.Access to it.
 func New(d *db.DB, f *feed.Feed, people *directory.Store, tuples *authz.Store, barrier Barrier, log *slog.Logger) *Reactor {
-	return &Reactor{db: d, feed: f, directory: people, authz: tuples, barrier: barrier, log: log}
+	return &Reactor{db: d, feed: f, directory: people, authz: tuples, barrier: barrier, log: log, scheduled: make(chan struct{}, 1)}
 }
 
 func (r *Reactor) clock() time.Time {

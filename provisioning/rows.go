@@ -48,6 +48,7 @@ type planRow struct {
 	Body      db.JSON[planBody]
 	Files     db.JSON[[]File]
 	Author    string
+	Behind    id.Person
 	State     string
 	CreatedAt db.Instant
 	AppliedAt db.Instant
@@ -62,6 +63,14 @@ type planPartRow struct {
 }
 
 func (planPartRow) TableName() string { return "plan_changes" }
+
+type planApprovalRow struct {
+	Plan     id.Plan
+	Approver id.Person
+	At       db.Instant
+}
+
+func (planApprovalRow) TableName() string { return "plan_approvals" }
 
 type groupRow struct {
 	ID         id.Group
@@ -222,6 +231,6 @@ func (planReasonRow) TableName() string { return "plan_reasons" }
 
 // tables lists one row of every table, for the test that holds them against the migrations.
 func tables() []any {
-	return []any{versionRow{}, stateRow{}, planRow{}, planPartRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
+	return []any{versionRow{}, stateRow{}, planRow{}, planPartRow{}, planApprovalRow{}, scheduleRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
 		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}, goLiveRow{}, foreseenRow{}, planReasonRow{}}
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/policies"
 )
 
@@ -14,6 +15,8 @@ type Proposal struct {
 	Files   []File `json:"files,omitempty" maxItems:"200" doc:"the whole policy"`
 	Version int64  `json:"version,omitempty" minimum:"1" doc:"instead of files: the version to go back to"`
 	Reason  string `json:"reason,omitempty" maxLength:"1000" doc:"why; it stands beside the version"`
+
+	Behind id.Person `json:"-"` // the human being who proposes it, where that is known
 }
 
 // Propose plans what is proposed, and keeps why. Going back is a plan like any other: it makes a new version that says what the old one did.
@@ -28,7 +31,7 @@ func (r *Reactor) Propose(ctx context.Context, p Proposal, author string) (*Plan
 		}
 		p.Files = old.Files
 	}
-	plan, err := r.PlanPolicy(ctx, p.Files, author)
+	plan, err := r.PlanFor(ctx, p.Files, author, p.Behind)
 	if err != nil || p.Reason == "" && p.Version == 0 {
 		return plan, err
 	}

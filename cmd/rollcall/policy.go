@@ -53,17 +53,26 @@ func readPolicies(paths []string) ([]policies.File, error) {
 }
 
 func planCommand() *cobra.Command {
-	c := &cobra.Command{Use: "plan FILE…|--version N", Short: "Show what a policy would change", Args: cobra.ArbitraryArgs}
+	c := &cobra.Command{Use: "plan FILE…|--version N|PLAN", Short: "Show what a policy would change, or a plan that was made", Args: cobra.ArbitraryArgs}
 	read := proposing(c)
 	detailed := c.Flags().Bool("detailed-exitcode", false, "exit 2 where there are changes, 3 where the guard holds them")
+	most := c.Flags().Int("changes", 2000, "how many changes of memberships to show at most")
 	code := 0
-	remote(c, planTable, func(c *cobra.Command, api *client, args []string) (plan, error) {
-		body, err := read(args)
-		if err != nil {
-			return plan{}, err
+	remote(c, planTable, func(c *cobra.Command, api *client, args []string) (p plan, err error) {
+		if len(args) == 1 && strings.HasPrefix(args[0], "pln_") {
+			err = api.do(c.Context(), "GET", "/api/v1/plans/"+url.PathEscape(args[0])+"?limit=200", nil, &p)
+		} else {
+			var body proposal
+			if body, err = read(args); err == nil {
+				err = api.do(c.Context(), "POST", "/api/v1/plans", body, &p)
+			}
 		}
-		var p plan
-		err = api.do(c.Context(), "POST", "/api/v1/plans", body, &p)
+		for err == nil && p.Next != "" && len(p.Changes) < *most {
+			var page plan
+			err = api.do(c.Context(), "GET", "/api/v1/plans/"+url.PathEscape(p.ID)+"?"+url.Values{"cursor": {p.Next}, "limit": {"200"}}.Encode(), nil, &page)
+			p.Changes, p.Next = append(p.Changes, page.Changes...), page.Next
+		}
+		p.Next, p.Changes = "", p.Changes[:min(len(p.Changes), max(*most, 0))]
 		switch {
 		case *detailed && held(p.Verdict):
 			code = exitHeld
@@ -76,16 +85,19 @@ func planCommand() *cobra.Command {
 }
 
 func applyCommand() *cobra.Command {
-	c := &cobra.Command{Use: "apply PLAN|FILE…|--version N", Short: "Apply a plan, or plan policy files and apply that", Args: cobra.ArbitraryArgs}
+	c := &cobra.Command{Use: "apply PLAN|FILE…|--version N", Short: "Apply a plan, now or at an instant, or approve somebody else's", Args: cobra.ArbitraryArgs}
 	confirm := c.Flags().Bool("confirm", false, "apply although the guard holds it")
 	hash := c.Flags().String("hash", "", "the plan's hash, as plan printed it; needed for a plan's id")
-	read := proposing(c)
-	return remote(c, func(w io.Writer, p plan) { fmt.Fprintf(w, "applied plan %s\n", p.ID) },
+	approve := c.Flags().Bool("approve", false, "only find right what somebody else wants to apply")
+	at := c.Flags().String("at", "", "apply at this instant, such as 2026-05-01T08:00:00+08:00; what has changed by then is refused")
+	cancel := c.Flags().Bool("cancel", false, "take --at back")
+	c.MarkFlagsMutuallyExclusive("approve", "at", "cancel")
+	read, done := proposing(c), "applied"
+	return remote(c, func(w io.Writer, p plan) { fmt.Fprintf(w, "%s plan %s\n", done, p.ID) },
 		func(c *cobra.Command, api *client, args []string) (plan, error) {
 			p := plan{Hash: *hash}
 			if len(args) > 0 && strings.HasPrefix(args[0], "pln_") {
-				p.ID = args[0]
-				if *hash == "" {
+				if p.ID = args[0]; *hash == "" && !*cancel {
 					return plan{}, errors.New("apply of a plan wants --hash, so that what was looked at is what is applied")
 				}
 			} else {
@@ -97,7 +109,19 @@ func applyCommand() *cobra.Command {
 					return plan{}, err
 				}
 			}
-			return p, api.do(c.Context(), "POST", "/api/v1/plans/"+url.PathEscape(p.ID)+"/apply", map[string]any{"hash": p.Hash, "confirm": *confirm}, nil)
+			path := "/api/v1/plans/" + url.PathEscape(p.ID)
+			switch {
+			case *approve:
+				done = "approved"
+				return p, api.do(c.Context(), "POST", path+"/approve", map[string]any{"hash": p.Hash}, nil)
+			case *at != "":
+				done = "scheduled"
+				return p, api.do(c.Context(), "PUT", path+"/schedule", map[string]any{"hash": p.Hash, "confirm": *confirm, "at": *at}, nil)
+			case *cancel:
+				done = "no longer scheduled:"
+				return p, api.do(c.Context(), "DELETE", path+"/schedule", nil, nil)
+			}
+			return p, api.do(c.Context(), "POST", path+"/apply", map[string]any{"hash": p.Hash, "confirm": *confirm}, nil)
 		})
 }
 

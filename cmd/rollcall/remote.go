@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -55,7 +56,29 @@ type plan struct {
 		Role       string `json:"role"`
 		Op         string `json:"op"`
 		Cause      string `json:"cause,omitempty"`
+		Ground     string `json:"ground,omitempty"`
+
+		Gains []string `json:"gains,omitempty"`
+		Loses []string `json:"loses,omitempty"`
 	} `json:"changes"`
+	Total   int         `json:"total"`
+	Groups  []planTally `json:"groups,omitempty"`
+	Grounds []planTally `json:"grounds,omitempty"`
+	Next    string      `json:"next,omitempty"`
+
+	FourEyes struct {
+		Needed bool  `json:"needed"`
+		Limit  int   `json:"limit,omitempty"`
+		Given  []any `json:"given"`
+	} `json:"four_eyes"`
+}
+
+type planTally struct {
+	Name    string `json:"name"`
+	People  int    `json:"people"`
+	Added   int    `json:"added"`
+	Removed int    `json:"removed"`
+	Changed int    `json:"changed"`
 }
 
 func planTable(w io.Writer, p plan) {
@@ -68,12 +91,28 @@ func planTable(w io.Writer, p plan) {
 		if sign == "" {
 			sign = "~"
 		}
-		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", sign, change.Group, change.Role, strings.TrimSpace(change.PersonName+" "+change.Person), change.Cause)
+		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\t%s\n", sign, change.Group, change.Role, strings.TrimSpace(change.PersonName+" "+change.Person), cmp.Or(change.Ground, change.Cause),
+			strings.TrimSpace(signed("+", change.Gains)+signed("-", change.Loses)))
 	}
-	fmt.Fprintf(w, "plan %s: %d groups and channels, %d memberships shown, hash %s\n", p.ID, len(p.Shapes), len(p.Changes), p.Hash)
+	for _, t := range append(p.Groups, p.Grounds...) {
+		fmt.Fprintf(w, "%s\t%d people\t+%d\t-%d\t~%d\n", t.Name, t.People, t.Added, t.Removed, t.Changed)
+	}
+	fmt.Fprintf(w, "plan %s: %d groups and channels, %d of %d memberships shown, hash %s\n", p.ID, len(p.Shapes), len(p.Changes), p.Total, p.Hash)
+	if p.FourEyes.Needed && len(p.FourEyes.Given) == 0 {
+		fmt.Fprintln(w, "it takes memberships from more than", p.FourEyes.Limit, "people: a second administrator has to approve it (apply --approve)")
+	}
 	if held(p.Verdict) {
 		fmt.Fprintln(w, "the guard holds this plan: apply it with --confirm")
 	}
+}
+
+// signed lists channels that somebody sees, or sees no more.
+func signed(sign string, keys []string) string {
+	var b strings.Builder
+	for _, key := range keys {
+		b.WriteString(sign + key + " ")
+	}
+	return b.String()
 }
 
 // held tells whether a verdict, a text or an object with its reasons, is a hold.

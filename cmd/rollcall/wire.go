@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
 
 // wireDoor ties sign-in to the directory: a subject is found by a claim, and whoever is frozen is nobody.
@@ -39,8 +40,13 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
 	})
+<<<<<<< HEAD
 	if err != nil {
 		return err
+=======
+	if err == nil {
+		a.access.Admins, a.access.TellPlan = a.door.AdminsTx, tellPlan
+>>>>>>> e590435 (provisioning: four eyes above a limit, plans that are applied at an instant)
 	}
 	a.access.Admins = a.door.AdminsTx
 	if admin.Separation {
@@ -188,4 +194,15 @@ func (a *app) membershipFollower() feed.Follower {
 		}
 		return a.chat.RecordMemberships(tx, moves)
 	}}
+}
+
+// kindPlanDue is the notice to whoever stands behind a plan that was to be applied at an instant: about plan, state and, where it was refused, why.
+const kindPlanDue notices.Kind = "plan.due"
+
+func tellPlan(tx *db.Tx, person id.Person, s provisioning.Schedule) error {
+	about := map[string]string{"plan": string(s.Plan), "state": string(s.State)}
+	if s.Problem != "" {
+		about["problem"] = s.Problem
+	}
+	return notices.Tell(tx, notices.Notice{Person: person, Kind: kindPlanDue, About: about, Key: string(s.Plan) + "/" + s.At.UTC().Format(time.RFC3339), At: s.EndedAt})
 }
