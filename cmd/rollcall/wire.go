@@ -40,15 +40,10 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
 	})
-<<<<<<< HEAD
 	if err != nil {
 		return err
-=======
-	if err == nil {
-		a.access.Admins, a.access.TellPlan = a.door.AdminsTx, tellPlan
->>>>>>> e590435 (provisioning: four eyes above a limit, plans that are applied at an instant)
 	}
-	a.access.Admins = a.door.AdminsTx
+	a.access.Admins, a.access.TellPlan = a.door.AdminsTx, tellPlan
 	if admin.Separation {
 		return a.door.CheckSeparation(ctx)
 	}
