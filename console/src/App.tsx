@@ -7,6 +7,7 @@ import { Redirect, Route, Switch, useLocation } from "wouter";
 import { Problem } from "./api/client";
 import { LocaleProvider, useTexts } from "./i18n";
 import { EndedPage } from "./session/EndedPage";
+import { owns } from "./session/rules";
 import { SessionProvider, useSession } from "./session/session";
 import { SignInPage } from "./session/SignInPage";
 import { ModeProvider, useMode } from "./theme/mode";
@@ -77,7 +78,7 @@ function Pages() {
           <Redirect to={me.person ? "/chat" : "/admin"} replace />
         </Route>
         <Route path="/chat/:channel?">{({ channel }) => (me.person ? <ChatPage channel={channel ?? ""} /> : <Redirect to="/admin" replace />)}</Route>
-        {me.admin && (
+        {(me.admin || owns(me)) && (
           <Route path="/admin/*?">
             <AdminPages />
           </Route>

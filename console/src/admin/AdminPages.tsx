@@ -1,13 +1,15 @@
-import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
-import { Route, Switch, useLocation } from "wouter";
+import { Redirect, Route, Switch, useLocation } from "wouter";
 import { holds, isOpen } from "../api/holds";
 import { needsLook } from "../api/health";
 import { sources } from "../api/sources";
 import { workItemGroups } from "../api/workitems";
 import { useTexts } from "../i18n";
+import { may, mayEverywhere, owns } from "../session/rules";
 import { useMe } from "../session/session";
+import type { Me } from "../api/me";
 import { Frame, NavItem } from "../ui/Frame";
 import { Loading, NotFound } from "../ui/states";
 import { HomePage } from "./home/HomePage";
@@ -24,16 +26,19 @@ const SourcePage = lazy(() => import("./sources/SourcePage"));
 const MappingPage = lazy(() => import("./sources/ldap/MappingPage"));
 const WorkItemsPage = lazy(() => import("./workitems/WorkItemsPage"));
 const WorkItemPage = lazy(() => import("./workitems/WorkItemPage"));
+const AdminsPage = lazy(() => import("./admins/AdminsPage"));
 const AuditPage = lazy(() => import("./audit/AuditPage"));
 
 /** AdminPages is the console: everything below /admin. */
 export default function AdminPages() {
   const { t } = useTexts();
+  const me = useMe();
+  const first = places(me)[0];
   return (
     <Frame title={t.shell.admin} nav={<Navigation />}>
       <Suspense fallback={<Loading full />}>
         <Switch>
-          <Route path="/admin" component={HomePage} />
+          <Route path="/admin">{first === "/admin" ? <HomePage /> : first ? <Redirect to={first} replace /> : <NotFound full />}</Route>
           <Route path="/admin/people" component={PeoplePage} />
           <Route path="/admin/people/:id">{({ id }) => <PersonPage key={id} id={id} />}</Route>
           <Route path="/admin/access/:how?">{({ how }) => <AccessPage how={how ?? ""} />}</Route>
@@ -47,6 +52,7 @@ export default function AdminPages() {
           <Route path="/admin/sources/:id/mapping">{({ id }) => <MappingPage key={id} id={id} />}</Route>
           <Route path="/admin/sources/:id">{({ id }) => <SourcePage key={id} id={id} />}</Route>
           <Route path="/admin/audit" component={AuditPage} />
+          <Route path="/admin/admins" component={AdminsPage} />
           <Route>
             <NotFound full />
           </Route>
@@ -56,17 +62,35 @@ export default function AdminPages() {
   );
 }
 
+/** places answers what of the console is for somebody, in the order of the menu. */
+function places(me: Me): string[] {
+  const all: [string, boolean][] = [
+    ["/admin", ["people.read", "holds.read", "sources.read", "audit.read"].every((p) => mayEverywhere(me, p))],
+    ["/admin/people", may(me, "people.read")],
+    ["/admin/access", mayEverywhere(me, "access.explain") && mayEverywhere(me, "groups.read")],
+    ["/admin/groups", mayEverywhere(me, "groups.read") || owns(me)],
+    ["/admin/policies", mayEverywhere(me, "policies.read")],
+    ["/admin/holds", mayEverywhere(me, "holds.read")],
+    ["/admin/work-items", mayEverywhere(me, "people.read")],
+    ["/admin/sources", mayEverywhere(me, "sources.read")],
+    ["/admin/audit", mayEverywhere(me, "audit.read")],
+    ["/admin/admins", me.admin === true],
+  ];
+  return all.filter(([, shown]) => shown).map(([path]) => path);
+}
+
 function Navigation() {
   const { t } = useTexts();
   const me = useMe();
+  const shown = places(me);
   const [location] = useLocation();
-  const waiting = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal), refetchInterval: 60_000 });
+  const waiting = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal), refetchInterval: 60_000, enabled: shown.includes("/admin/holds") });
   const open = waiting.data?.items.filter(isOpen).length ?? 0;
-  const doubts = useQuery({ queryKey: ["workitems", "groups"], queryFn: ({ signal }) => workItemGroups(signal), refetchInterval: 60_000 });
-  const known = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal), refetchInterval: 60_000 });
+  const doubts = useQuery({ queryKey: ["workitems", "groups"], queryFn: ({ signal }) => workItemGroups(signal), refetchInterval: 60_000, enabled: shown.includes("/admin/work-items") });
+  const known = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal), refetchInterval: 60_000, enabled: shown.includes("/admin/sources") });
   const ill = known.data?.items.filter((s) => needsLook(s.health)).length ?? 0;
   const at = (path: string) => (path === "/admin" ? location === path : location === path || location.startsWith(`${path}/`));
-  const item = (path: string, icon: ReactNode, text: string, note?: ReactNode) => (
+  const item = (path: string, icon: ReactNode, text: string, note?: ReactNode) => (path === "/chat" || shown.includes(path)) && (
     <li key={path}>
       <NavItem href={path} current={at(path)} icon={icon} note={note}>
         {text}
@@ -85,6 +109,7 @@ function Navigation() {
       {item("/admin/work-items", <UserSwitchOutlined />, t.review.nav, doubts.data?.open || undefined)}
       {item("/admin/sources", <CloudServerOutlined />, t.shell.sources, ill || undefined)}
       {item("/admin/audit", <AuditOutlined />, t.shell.audit)}
+      {item("/admin/admins", <SafetyCertificateOutlined />, t.shell.admins)}
     </ul>
   );
 }

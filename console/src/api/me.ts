@@ -3,6 +3,11 @@ import { call } from "./client";
 export type Me = {
   person?: { id: string; display_name?: string; email?: string; locale?: string; time_zone?: string } | null;
   admin?: boolean;
+  /** What the roles of administrators hold, for everything or for a part. */
+  permissions?: string[];
+  roles?: { role: string; unit?: string }[];
+  /** Project groups that the person owns. */
+  owns?: string[];
 };
 
 /** me answers who is signed in. Quiet: it is asked in order to find out, so a 401 is an answer like another. */

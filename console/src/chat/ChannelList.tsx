@@ -1,6 +1,7 @@
 import { SafetyOutlined } from "@ant-design/icons";
 import { Fragment, useMemo } from "react";
 import { nameIn, useTexts } from "../i18n";
+import { owns } from "../session/rules";
 import { useMe } from "../session/session";
 import { NavItem } from "../ui/Frame";
 import styles from "./chat.module.css";
@@ -26,7 +27,7 @@ export function ChannelList({ state, current }: { state: State; current: string 
   }, [state.logs, current, locale, t]);
   return (
     <>
-      {me.admin && (
+      {(me.admin || owns(me)) && (
         <NavItem href="/admin" current={false} icon={<SafetyOutlined />}>
           {t.shell.admin}
         </NavItem>

@@ -1,4 +1,5 @@
 import type { Problem } from "../api/client";
+import type { Me } from "../api/me";
 
 /** Ending is how a session came to its end: access was taken away, it ran out, or the person left. */
 export type Ending = "access" | "expired" | "left";
@@ -18,3 +19,12 @@ export const signInURL = (back?: string | null) => `/auth/login?return_to=${enco
 
 /** signInPageURL is the page where one chooses how to sign in. */
 export const signInPageURL = (back?: string | null) => `/signin?return=${encodeURIComponent(local(back))}`;
+
+/** may tells whether to show what a permission is for. The server decides all the same. */
+export const may = (me: Me, permission: string): boolean => (me.permissions ?? []).includes(permission);
+
+/** mayEverywhere tells the same of what is closed to who has all their roles for a part of the organisation. */
+export const mayEverywhere = (me: Me, permission: string): boolean => may(me, permission) && (me.roles ?? []).some((r) => !r.unit);
+
+/** owns tells whether somebody owns a project group. */
+export const owns = (me: Me): boolean => (me.owns ?? []).length > 0;

@@ -1,4 +1,5 @@
 import { access } from "./access";
+import { admins } from "./admins";
 import { audit } from "./audit";
 import { chat } from "./chat";
 import { feed } from "./feed";
@@ -18,4 +19,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, feed, source, sources, preview, review, audit };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, feed, source, sources, preview, review, audit, admins };

@@ -11,6 +11,7 @@ export const shell = {
   holds: "Holds",
   sources: "Sources",
   audit: "Audit",
+  admins: "Administrators",
   menu: "Menu",
   account: "Account",
   language: "Language",

@@ -1,5 +1,6 @@
 import type { Texts } from "../types";
 import { access } from "./access";
+import { admins } from "./admins";
 import { audit } from "./audit";
 import { chat } from "./chat";
 import { feed } from "./feed";
@@ -19,4 +20,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, feed, source, sources, preview, review, audit } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, feed, source, sources, preview, review, audit, admins } satisfies Texts;

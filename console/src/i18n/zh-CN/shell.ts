@@ -13,6 +13,7 @@ export const shell = {
   holds: "暂缓",
   sources: "数据源",
   audit: "审计",
+  admins: "管理员",
   menu: "菜单",
   account: "账户",
   language: "语言",
