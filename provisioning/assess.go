@@ -28,6 +28,7 @@ type run struct {
 	added    map[id.Group]int              // members the whole run will add
 	counts   map[Sign]directory.LossCount  // of what is lost, as the survey counted it
 	later    map[id.Group]int              // and those it plans
+	given    map[id.Person][]Grant         // reasons that are given and taken
 	above    heads                         // of the people at hand
 }
 
@@ -148,7 +149,8 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 	}
 	going := map[id.Membership]bool{}
 	kept := map[id.Group]bool{}
-	for _, change := range Diff(have, Desired(have, matches, standing, now), now) {
+	want, revoked := run.with(Desired(have, matches, standing, now), a.person, standing)
+	for _, change := range Diff(have, want, now) {
 		if change.Op == OpAdd && kept[change.Group] {
 			continue
 		}
@@ -167,6 +169,8 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 		switch {
 		case run.released[change.Before.ID]:
 			s.cause = CauseRelease
+		case revoked[change.Group]:
+			s.cause = CauseRevoked
 		case run.approved[position{a.person, change.Group}] && s.cause == CauseMove:
 			s.cause = CausePolicy
 		case stopped && s.cause != CausePolicy:

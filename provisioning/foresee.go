@@ -83,11 +83,14 @@ type FormerGrant struct {
 // it is for a human being to give again.
 func (r *Reactor) FormerGrants(ctx context.Context, person id.Person) ([]FormerGrant, error) {
 	var rows []struct {
-		reasonRow
-		GroupID id.Group
+		Role               policies.Role
+		Kind               Kind
+		Ref                string
+		CreatedAt, EndedAt db.Instant
+		GroupID            id.Group
 	}
 	q := r.db.Read(ctx)
-	if err := q.Raw(`select r.*, m.group_id from reasons r join memberships m on m.id = r.membership
+	if err := q.Raw(`select r.role, r.kind, r.ref, r.created_at, r.ended_at, m.group_id from reasons r join memberships m on m.id = r.membership
 		where m.person = ? and r.ended_at is not null and r.kind in ('grant', 'approval', 'join') order by r.ended_at desc, r.id desc limit 200`, person).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read reasons: %w", err)
 	}

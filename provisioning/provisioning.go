@@ -139,5 +139,6 @@ const (
 	CauseRelease Cause = "release" // somebody released a hold
 	CauseUndo    Cause = "undo"    // somebody undid what took it
 	CauseBurst   Cause = "burst"   // of a hold only: a source froze many people
+	CauseRevoked Cause = "revoked" // the grant it stood on was taken
 	CauseMerge   Cause = "merge"   // a human being said that the person is another one, who has places of their own
 )

@@ -30,6 +30,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
 
@@ -56,6 +57,7 @@ type app struct {
 	journal  *journal.Journal
 	ldap     map[string]*ldap.Syncer // by the source's name
 	hr       *hrfeed.Feeds
+	heirs    *handover.Engine
 	registry *prometheus.Registry
 
 	wait    sync.WaitGroup
@@ -65,7 +67,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -118,6 +120,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.wireDoor(ctx); err != nil {
 		return err
 	}
+	a.wireHandovers()
 	if err := a.wireChat(ctx); err != nil {
 		return err
 	}
@@ -236,6 +239,8 @@ func (a *app) background() map[string]func(context.Context) error {
 		"instants":   a.people.WatchInstants,
 		"journal":    a.journal.Run,
 		"leaving":    a.watchLeaving,
+		"handovers":  a.heirs.Run,
+		"handover":   func(ctx context.Context) error { return a.feed.Run(ctx, a.heirs.Follower()) },
 		"sources":    a.configureSources,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },

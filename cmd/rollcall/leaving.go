@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"slices"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
+	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/leaving"
 )
 
@@ -36,12 +39,20 @@ func (a *app) watchLeaving(ctx context.Context) error {
 	return watch.Run(ctx)
 }
 
-// administrators answers the people with the administrator role.
+// wireHandovers ties what people answer for to who answers for it next.
+func (a *app) wireHandovers() {
+	a.heirs = &handover.Engine{DB: a.db, Directory: a.people, Outsiders: a.access.Outsiders, Admins: a.administrators, Log: a.log,
+		Kinds: map[string]handover.Owned{handover.KindGroup: handover.Groups{Reactor: a.access}}}
+}
+
+// administrators answers who is told of what waits for one: those who have a role for the whole organisation that deals with people.
 func (a *app) administrators(ctx context.Context) ([]id.Person, error) {
 	list, err := a.door.Admins(ctx)
-	out := make([]id.Person, len(list))
-	for i, admin := range list {
-		out[i] = admin.Person
+	var out []id.Person
+	for _, admin := range list {
+		if admin.Unit == "" && (admin.Role == roles.Owner || admin.Role == roles.HR) && !slices.Contains(out, admin.Person) {
+			out = append(out, admin.Person)
+		}
 	}
 	return out, err
 }

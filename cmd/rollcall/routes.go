@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
 
@@ -39,6 +40,7 @@ func (a *app) routes() []httpapi.Route {
 	rate, burst := a.scim.Limits()
 	tree := &ldap.API{Store: a.people, Syncer: a.syncerOf, Foresee: a.foresee}
 	inbox := a.inboxAPI()
+	hand := &handover.API{Engine: a.heirs, Names: a.called}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -66,6 +68,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/inbox", people, "What I am told", inbox.List),
 		httpapi.Op("POST", "/api/v1/inbox/read", people, "I have read it up to here", inbox.ReadAll),
 		httpapi.Op("POST", "/api/v1/inbox/{id}/read", people, "I have read one notice", inbox.Read),
+		httpapi.Op("GET", "/api/v1/me/handovers", people, "What I am asked to take over", hand.Mine),
+		httpapi.Op("POST", "/api/v1/me/handovers/{id}/accept", people, "I take it over", hand.Accept),
+		httpapi.Op("POST", "/api/v1/me/handovers/{id}/refuse", people, "I do not", hand.Refuse),
 
 		httpapi.Op("GET", "/api/v1/me/factor", people, "How my second factor stands", sess.MyFactor),
 		httpapi.Op("POST", "/api/v1/me/factor", people, "Make a second factor", sess.Enrol).Unrepeatable(),
@@ -90,6 +95,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/people/{id}/unfreeze", peopleFreeze, "Lift a freeze of the console", dir.Unfreeze).OfPerson(),
 		httpapi.Op("POST", "/api/v1/people/{id}/restore", peopleRestore, "Undo for 14 days that a source disabled or deleted a person", prov.RestorePerson).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/memberships", membershipsRead, "A person's memberships with their reasons", prov.PersonMemberships).OfPerson(),
+		httpapi.Op("GET", "/api/v1/people/{id}/handover", membershipsRead, "What a person answers for, and to whom went what they left", hand.Sheet).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/former-grants", membershipsRead, "What was given to a person by hand and is over", prov.FormerGrants).OfPerson(),
 		httpapi.Op("POST", "/api/v1/people/{id}/records/{link}/split", peopleLink, "Take a record from a person", dir.Split),
 		httpapi.Op("GET", "/api/v1/people/{id}/sessions", sessionsRead, "A person's sessions", sess.ListPersonSessions).OfPerson(),
@@ -108,6 +114,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/tokens", tokensRead, "Administrators' tokens", sess.ListTokens),
 		httpapi.Op("POST", "/api/v1/tokens", tokensWrite, "Make an administrators' token", sess.CreateToken).Unrepeatable(),
 		httpapi.Op("DELETE", "/api/v1/tokens/{id}", tokensWrite, "End an administrators' token", sess.RevokeToken),
+
+		httpapi.Op("GET", "/api/v1/handovers", peopleRead, "What nobody answers for, and what is offered to somebody", hand.List),
+		httpapi.Op("POST", "/api/v1/handovers/{id}/assign", holdsDecide, "Say who answers for it", hand.Assign),
 
 		httpapi.Op("GET", "/api/v1/work-items", peopleRead, "People who may be one", dir.ListWorkItems),
 		httpapi.Op("GET", "/api/v1/work-items/groups", peopleRead, "How many, by source and what they have in common", dir.WorkItemGroups),
@@ -185,6 +194,7 @@ func (a *app) handler() http.Handler {
 func cases() []httpapi.Case {
 	out := append(chat.Cases(), session.Cases()...)
 	out = append(append(out, provisioning.Cases()...), notices.Cases()...)
+	out = append(out, handover.Cases()...)
 	return append(out, directoryCases()...)
 }
 

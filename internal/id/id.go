@@ -53,6 +53,8 @@ type (
 	WorkItem string
 	// Notice is one thing that somebody is told by the product itself.
 	Notice string
+	// Handover is one step of the succession of a thing that somebody answered for.
+	Handover string
 )
 
 func (Person) prefix() string         { return "per_" }
@@ -76,6 +78,7 @@ func (Request) prefix() string        { return "req_" }
 func (Run) prefix() string            { return "run_" }
 func (WorkItem) prefix() string       { return "wki_" }
 func (Notice) prefix() string         { return "ntc_" }
+func (Handover) prefix() string       { return "hdv_" }
 
 // Typed is any id of this package.
 type Typed interface {

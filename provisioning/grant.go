@@ -1,0 +1,96 @@
+package provisioning
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// Grant is a reason that no rule gave: somebody, or an engine on their behalf, gives or takes it. Person, group, Kind, Ref and Role name
+// it; Take ends it.
+type Grant struct {
+	Person      id.Person
+	Group       id.Group
+	Role        policies.Role
+	Kind        Kind // KindGrant, KindApproval or KindJoin
+	Ref         string
+	From, Until time.Time // zero: open
+	Take        bool
+}
+
+// Give gives and takes reasons, of at most 64 people, in one transaction with also, which writes rows of its own before, and answers what
+// the audit log says of them. What stands already, or is gone, is left. A person whom the policy cannot judge, who has left, or whose group is archived gets nothing.
+// It returns when all of it is in force.
+func (r *Reactor) Give(ctx context.Context, cause directory.Cause, grants []Grant, also func(tx *db.Tx) ([]audit.Record, error)) error {
+	given := map[id.Person][]Grant{}
+	var people []id.Person
+	for _, g := range grants {
+		given[g.Person] = append(given[g.Person], g)
+		people = append(people, g.Person)
+	}
+	var result Result
+	err := r.db.Tx(ctx, func(tx *db.Tx) error {
+		run := &run{cause: cause, given: given}
+		state, err := lockState(tx, false)
+		if err != nil {
+			return err
+		}
+		c, err := r.catalogAt(tx.DB, state.Version)
+		if err != nil {
+			return err
+		}
+		var list []assessment
+		if len(people) > 0 {
+			if list, err = r.gather(tx, run, c, distinct(people), true); err != nil {
+				return err
+			}
+		}
+		var records []audit.Record
+		if also != nil {
+			if records, err = also(tx); err != nil {
+				return err
+			}
+		}
+		if result, err = r.write(ctx, tx, run, c, list); err != nil {
+			return err
+		}
+		return audit.Append(tx, records...)
+	})
+	if err != nil {
+		return err
+	}
+	return r.wait(ctx, result.Rev)
+}
+
+// with answers the seats that a person ought to have once these grants are given and taken, and the groups of which the last is taken.
+func (run *run) with(want []Seat, person id.Person, standing Standing) (out []Seat, revoked map[id.Group]bool) {
+	grants := run.given[person]
+	if len(grants) == 0 {
+		return want, nil
+	}
+	revoked = map[id.Group]bool{}
+	for _, g := range grants {
+		reason := Reason{Kind: g.Kind, Ref: g.Ref, Role: g.Role, From: g.From, Until: g.Until}
+		at := slices.IndexFunc(want, func(s Seat) bool { return s.Group == g.Group })
+		same := func(o Reason) bool { return o.ground() == reason.ground() }
+		switch {
+		case g.Take && at >= 0:
+			want = slices.Clone(want)
+			want[at].Reasons = slices.DeleteFunc(slices.Clone(want[at].Reasons), same)
+			revoked[g.Group] = len(want[at].Reasons) == 0
+		case g.Take || standing.Terminated || standing.Merged || !standing.Live(g.Group):
+		case at < 0:
+			want = append(slices.Clone(want), Seat{Group: g.Group, Reasons: []Reason{reason}})
+		case !slices.ContainsFunc(want[at].Reasons, same):
+			want = slices.Clone(want)
+			want[at].Reasons = append(slices.Clone(want[at].Reasons), reason)
+		}
+	}
+	return want, revoked
+}
