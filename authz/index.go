@@ -98,12 +98,17 @@ func (x *Index) Load(ctx context.Context) error {
 }
 
 func (x *Index) load(ctx context.Context) error {
+	return x.build(func(put func(Tuple)) (int64, error) { return x.store.load(ctx, put) })
+}
+
+// build replaces everything by what load puts. The caller holds turn.
+func (x *Index) build(load func(put func(Tuple)) (int64, error)) error {
 	m, err := x.store.model()
 	if err != nil {
 		return err
 	}
 	g := newGraph(m, x.number)
-	rev, err := x.store.load(ctx, func(t Tuple) { g.apply(Change{Tuple: t}) })
+	rev, err := load(func(t Tuple) { g.apply(Change{Tuple: t}) })
 	if err != nil {
 		return err
 	}

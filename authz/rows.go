@@ -1,6 +1,13 @@
 package authz
 
-import "github.com/rollcall-im/rollcall/internal/db"
+import (
+	"gorm.io/gorm"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+)
+
+// handle is anything that can be queried.
+type handle = *gorm.DB
 
 // tupleRow is a row of authz_tuples.
 type tupleRow struct {

@@ -170,6 +170,8 @@ type AudienceItem struct {
 	Suspended  bool          `json:"suspended"`
 	Held       bool          `json:"held"`
 	Reasons    []ReasonView  `json:"reasons"`
+
+	Past *PastView `json:"past,omitempty" doc:"with at: the evidence"`
 }
 
 // MembersInput chooses members of one group.
@@ -191,13 +193,17 @@ func (a *API) ListMemberships(ctx context.Context, in *MembersInput) (*httpapi.P
 // AudienceInput names a channel.
 type AudienceInput struct {
 	ID id.Channel `path:"id"`
+	At time.Time  `query:"at" doc:"who could see it at this instant, past or to come, as the relations then decided; absent: who has a place now"`
 	httpapi.Paging
 }
 
-// ChannelAudience answers who has a place in a channel and why.
+// ChannelAudience answers who has a place in a channel and why, or who could see it at an instant.
 func (a *API) ChannelAudience(ctx context.Context, in *AudienceInput) (*httpapi.Page[AudienceItem], error) {
 	if err := a.reachChannel(ctx, in.ID); err != nil {
 		return nil, err
+	}
+	if !in.At.IsZero() {
+		return a.pastPage(ctx, in)
 	}
 	return audiencePage(ctx, in.Paging, func(after id.Person) ([]AudienceEntry, bool, error) {
 		return a.Reactor.Audience(ctx, in.ID, after, in.Limit)
@@ -230,6 +236,7 @@ func audiencePage(ctx context.Context, paging httpapi.Paging, read func(id.Perso
 type ExplainInput struct {
 	Person  id.Person  `query:"person" required:"true" minLength:"1"`
 	Channel id.Channel `query:"channel" required:"true" minLength:"1"`
+	At      time.Time  `query:"at" doc:"at this instant, past or to come; absent: now"`
 }
 
 // ExplainOutput is an explanation beside what the relations decide.
@@ -251,6 +258,9 @@ type ExplainOutput struct {
 func (a *API) Explain(ctx context.Context, in *ExplainInput) (*ExplainOutput, error) {
 	if err := a.reachPlace(ctx, in.Person, in.Channel); err != nil {
 		return nil, err
+	}
+	if !in.At.IsZero() {
+		return a.explainAt(ctx, in)
 	}
 	e, err := a.Reactor.Explain(ctx, in.Person, in.Channel)
 	if err != nil {

@@ -47,6 +47,7 @@ type Reactor struct {
 	together together
 
 	scheduled chan struct{} // told of a new schedule
+	pastAt    pastAt
 }
 
 // New makes a reactor whose tables are migrated. The caller sets people.Access to it.

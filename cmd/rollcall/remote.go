@@ -154,6 +154,7 @@ type step struct {
 
 func explainCommand() *cobra.Command {
 	c := &cobra.Command{Use: "explain PERSON CHANNEL", Short: "Say why a person can, or cannot, see a channel", Args: cobra.ExactArgs(2)}
+	at := c.Flags().String("at", "", "at this instant, past or to come, such as 2026-05-01T08:00:00+08:00")
 	return remote(c, func(w io.Writer, e explanation) {
 		fmt.Fprintf(w, "%s:\t%v\n", e.Action, map[bool]string{true: "allowed", false: "denied"}[e.Allowed])
 		for _, s := range e.Path {
@@ -164,7 +165,7 @@ func explainCommand() *cobra.Command {
 		}
 	}, func(c *cobra.Command, api *client, args []string) (explanation, error) {
 		var e explanation
-		return e, api.do(c.Context(), "GET", "/api/v1/access/explain?"+url.Values{"person": {args[0]}, "channel": {args[1]}}.Encode(), nil, &e)
+		return e, api.do(c.Context(), "GET", "/api/v1/access/explain?"+instantQuery(*at, url.Values{"person": {args[0]}, "channel": {args[1]}}), nil, &e)
 	})
 }
 
