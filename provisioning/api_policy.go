@@ -139,24 +139,25 @@ type PlanChange struct {
 
 // PlanView is a plan in an answer: its changes come in pages.
 type PlanView struct {
-	ID        id.Plan       `json:"id"`
-	Hash      string        `json:"hash"`
-	State     string        `json:"state" enum:"open,applied"`
-	Author    string        `json:"author"`
-	CreatedAt time.Time     `json:"created_at"`
-	AppliedAt time.Time     `json:"applied_at,omitzero"`
-	Basis     Basis         `json:"basis"`
-	Empty     bool          `json:"empty" doc:"applying it changes nothing"`
-	Summary   Summary       `json:"summary"`
-	Total     int           `json:"total" doc:"changes of memberships"`
-	Groups    []Tally       `json:"groups" nullable:"false" doc:"changes by group"`
-	Grounds   []Tally       `json:"grounds" nullable:"false" doc:"changes by what in the policy causes them"`
-	Shapes    []ShapeChange `json:"shapes" nullable:"false" doc:"groups and channels"`
-	Changes   []PlanChange  `json:"changes" nullable:"false" doc:"memberships, one page of them"`
-	Next      string        `json:"next,omitempty" doc:"cursor of the next page of changes, for GET"`
-	Verdict   VerdictView   `json:"verdict"`
-	FourEyes  FourEyes      `json:"four_eyes" doc:"whether somebody else has to approve it, and who did"`
-	Schedule  *Schedule     `json:"schedule,omitempty" doc:"when it is to be applied, or what became of that"`
+	ID        id.Plan        `json:"id"`
+	Hash      string         `json:"hash"`
+	State     string         `json:"state" enum:"open,applied"`
+	Author    string         `json:"author"`
+	CreatedAt time.Time      `json:"created_at"`
+	AppliedAt time.Time      `json:"applied_at,omitzero"`
+	Basis     Basis          `json:"basis"`
+	Empty     bool           `json:"empty" doc:"applying it changes nothing"`
+	Summary   Summary        `json:"summary"`
+	Total     int            `json:"total" doc:"changes of memberships"`
+	Groups    []Tally        `json:"groups" nullable:"false" doc:"changes by group"`
+	Grounds   []Tally        `json:"grounds" nullable:"false" doc:"changes by what in the policy causes them"`
+	Shapes    []ShapeChange  `json:"shapes" nullable:"false" doc:"groups and channels"`
+	Changes   []PlanChange   `json:"changes" nullable:"false" doc:"memberships, one page of them"`
+	Next      string         `json:"next,omitempty" doc:"cursor of the next page of changes, for GET"`
+	Verdict   VerdictView    `json:"verdict"`
+	FourEyes  FourEyes       `json:"four_eyes" doc:"whether somebody else has to approve it, and who did"`
+	Schedule  *Schedule      `json:"schedule,omitempty" doc:"when it is to be applied, or what became of that"`
+	Conflicts []PlanConflict `json:"conflicts" nullable:"false" doc:"what separation keeps from people, as it stands or as it would"`
 }
 
 // PlanOutput is a plan.
@@ -204,12 +205,19 @@ func (a *API) planOutput(ctx context.Context, p *Plan, query PlanQuery) (*PlanOu
 	for _, c := range page {
 		people = append(people, c.Person)
 	}
+	for _, k := range p.Conflicts {
+		people = append(people, k.Person)
+	}
 	names, err := a.names(ctx, people)
 	if err != nil {
 		return nil, err
 	}
 	v := PlanView{ID: p.ID, Hash: p.Hash, State: "open", Author: p.Author, CreatedAt: p.CreatedAt, AppliedAt: p.AppliedAt, Basis: p.Basis, Empty: p.Empty(), Total: p.Total,
-		Summary: p.Summary(), Groups: orEmpty(p.Groups), Grounds: orEmpty(p.Grounds), Shapes: orEmpty(p.Shapes), Changes: []PlanChange{}, Verdict: verdictView(p.Verdict)}
+		Summary: p.Summary(), Groups: orEmpty(p.Groups), Grounds: orEmpty(p.Grounds), Shapes: orEmpty(p.Shapes), Changes: []PlanChange{}, Verdict: verdictView(p.Verdict),
+		Conflicts: []PlanConflict{}}
+	for _, k := range p.Conflicts {
+		v.Conflicts = append(v.Conflicts, PlanConflict{k, names[k.Person]})
+	}
 	if p.Applied {
 		v.State = "applied"
 	}

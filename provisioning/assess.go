@@ -142,7 +142,11 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 	var matches []Match
 	if !standing.Terminated && !standing.Absent {
 		var err error
-		if matches, standing.Begins, err = c.foreseen(f, run.above, now); err != nil {
+		places := withHeld(have, held)
+		if matches, standing.Begins, err = c.foreseen(f, run.above, places, now); err == nil {
+			standing.Barred, err = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, now)
+		}
+		if err != nil {
 			a.err = fmt.Errorf("evaluate policy %d: %w", c.version, err)
 			return a
 		}

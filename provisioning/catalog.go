@@ -55,6 +55,7 @@ type catalog struct {
 	byKey    map[string]id.Group
 	channels map[id.Group][]Channel // not archived, in the order of the policy
 	uses     map[string]bool        // attributes that its rules ask for
+	report   func([]Conflict)       // of the catalog of a plan: told of what is kept apart; nil elsewhere
 	zones    sync.Map               // by name; what is in it never changes
 }
 

@@ -125,7 +125,8 @@ type Standing struct {
 	Rehired    time.Time // of a person who came back after a dismissal: what was given before is over
 	Begins     time.Time // of a person who has not started: when they do
 	Version    int64
-	Live       func(id.Group) bool // whether the policy still has the group
+	Live       func(id.Group) bool         // whether the policy still has the group
+	Barred     func(id.Group, Reason) bool // whether a separation forbids what no rule gave; nil: nothing
 }
 
 // Desired answers the seats a person ought to have: what the rules give, and of the reasons that no rule
@@ -156,6 +157,9 @@ func Desired(have []Membership, matches []Match, s Standing, now time.Time) []Se
 		for _, r := range m.Reasons {
 			if r.Kind == KindRule || s.Merged || s.Terminated && r.Kind != KindKeep || !r.Until.IsZero() && !now.Before(r.Until) ||
 				r.Kind != KindKeep && r.CreatedAt.Before(s.Rehired) {
+				continue
+			}
+			if s.Barred != nil && s.Barred(m.Group, r) {
 				continue
 			}
 			put(m.Group, r)

@@ -98,7 +98,7 @@ func (x *explainer) project() error {
 	}
 	if len(have[person]) == 0 {
 		x.unmatched()
-		return nil
+		return x.separations(person)
 	}
 	m := have[person][0]
 	x.Since = m.Since

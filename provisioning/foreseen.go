@@ -21,8 +21,8 @@ type moment struct {
 // windows of that. An instant is known because a source plans something of the person, or of a manager above, or because a rule asks whether it
 // has come. begins is when a person who has not started yet does. At an end nothing changes here: what
 // the freeze of an end takes is cleaned up after it, by the guard.
-func (c *catalog) foreseen(f directory.Fact, above heads, now time.Time) (matches []Match, begins time.Time, err error) {
-	moments := c.moments(f, above, now)
+func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, now time.Time) (matches []Match, begins time.Time, err error) {
+	moments := c.moments(f, above, have, now)
 	var given [][]Match
 	var horizon time.Time // where there are more instants than are looked at: the first that is not
 	for i := 0; i < len(moments); i++ {
@@ -31,7 +31,11 @@ func (c *catalog) foreseen(f directory.Fact, above heads, now time.Time) (matche
 			given = append(given, given[i-1])
 			continue
 		}
-		list, next, err := c.matches(c.subject(m.fact, above, m.at))
+		subject := c.subject(m.fact, above, m.at)
+		list, next, err := c.matches(subject)
+		if err == nil {
+			list, next, err = c.separate(subject, have, list, next, i == 0)
+		}
 		if err != nil {
 			return nil, begins, err
 		}
@@ -54,17 +58,27 @@ func (c *catalog) foreseen(f directory.Fact, above heads, now time.Time) (matche
 }
 
 // moments answers when the facts themselves are known to change, from now on.
-func (c *catalog) moments(f directory.Fact, above heads, now time.Time) []moment {
+func (c *catalog) moments(f directory.Fact, above heads, have []Membership, now time.Time) []moment {
 	out := []moment{{f, now}}
 	managers := []id.Person{f.Person.Manager}
 	for _, then := range f.Ahead {
 		out = append(out, moment{then, then.At})
 		managers = append(managers, then.Person.Manager)
 	}
-	if above == nil {
-		return out
+	var more []time.Time
+	if above != nil {
+		more = above.instants(managers)
 	}
-	for _, at := range above.instants(managers) {
+	if c.separates() { // what stands beside rules may begin or end
+		for _, m := range have {
+			for _, r := range m.Reasons {
+				if r.Kind != KindRule && r.Kind != KindKeep {
+					more = append(more, r.From, r.Until)
+				}
+			}
+		}
+	}
+	for _, at := range more {
 		i, known := slices.BinarySearchFunc(out, at, func(m moment, at time.Time) int { return m.at.Compare(at) })
 		if i > 0 && !known && len(out) < momentsMost {
 			out = slices.Insert(out, i, moment{out[i-1].fact, at})

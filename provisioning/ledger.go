@@ -55,6 +55,13 @@ func newLedger(keep bool) *ledger {
 	return &ledger{keep: keep, sum: sha256.New(), groups: map[string]*tally{}, grounds: map[Ground]*tally{}, sights: map[sightName]bool{}, page: []PlannedChange{}}
 }
 
+// conflict notes what is kept from somebody, who may be looked at more than once.
+func (l *ledger) conflict(list []Conflict) {
+	if n := len(l.body.Conflicts); n < planPage && (n == 0 || l.body.Conflicts[n-1].Person != list[0].Person) {
+		l.body.Conflicts = append(l.body.Conflicts, list...)
+	}
+}
+
 // begin says between which states the plan leads.
 func (l *ledger) begin(before, after *catalog, shapes []ShapeChange) {
 	l.before, l.after = before, after
@@ -264,7 +271,7 @@ func (c *catalog) sights(group string, role policies.Role) []string {
 
 // plan answers what the ledger says, without what makes it one of the stored.
 func (l *ledger) plan(b Basis) *Plan {
-	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights,
+	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights, Conflicts: l.body.Conflicts,
 		Verdict: l.body.Verdict, summary: l.body.Summary, digest: l.body.Digest}
 }
 

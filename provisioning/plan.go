@@ -101,6 +101,8 @@ type planBody struct {
 	Groups  []Tally         `json:"groups,omitempty"`
 	Grounds []Tally         `json:"grounds,omitempty"`
 	Sights  []Sight         `json:"sights,omitempty"`
+	// Conflicts are the first of what separation keeps from people.
+	Conflicts []Conflict `json:"conflicts,omitempty"`
 }
 
 // Plan is a computed, not yet applied change of policy: exact, and refused where it is no longer exact.
@@ -114,7 +116,8 @@ type Plan struct {
 	Groups    []Tally         // by group, in order of the keys
 	Grounds   []Tally         // by what in the policy causes it: see PlannedChange.Ground
 	Sights    []Sight
-	Verdict   Verdict // what the guard says of it: where it holds, applying wants a confirmation
+	Conflicts []Conflict // what separation keeps from people under this policy, the first planPage of them
+	Verdict   Verdict    // what the guard says of it: where it holds, applying wants a confirmation
 	Author    string
 	Behind    id.Person // the human being behind the author, where that is known
 	Applied   bool
@@ -185,7 +188,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	}
 	row, body := rows[0], rows[0].Body.V
 	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
-		Grounds: body.Grounds, Sights: body.Sights, Verdict: body.Verdict, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
+		Grounds: body.Grounds, Sights: body.Sights, Conflicts: body.Conflicts, Verdict: body.Verdict, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
 		AppliedAt: row.AppliedAt.Time, summary: body.Summary, digest: body.Digest}
 	if p.Total > 0 && len(p.Changes) == 0 {
 		var err error
@@ -214,6 +217,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 			return err
 		}
 		l.begin(c, next, shapes.list)
+		next.report = l.conflict
 		batch := Batch{Added: map[id.Group]int{}}
 		err = r.scan(tx, &run{}, next, func(a assessment, plain bool) error {
 			if a.err != nil {

@@ -52,7 +52,11 @@ func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, see func(a assessment, p
 		}
 	}
 	return in.EachPlain(tx, involved, c.uses["groups"], func(f directory.Fact) error {
-		matches, _, err := c.foreseen(f, run.above, now)
+		var have []Membership
+		if c.separates() {
+			have = p.memberships(f.Person.ID)
+		}
+		matches, _, err := c.foreseen(f, run.above, have, now)
 		if err == nil && p.stands(f.Person.ID, matches) {
 			return nil
 		}

@@ -1,0 +1,122 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Withheld is a place that a separation does not let somebody have.
+type Withheld struct {
+	Wanted
+	Separation string   // key
+	Against    []string // places it must not be together with; empty where it is forbidden by itself
+}
+
+// Separated is what separation leaves of places.
+type Separated struct {
+	Wanted   []Wanted   // what rules may give
+	Withheld []Withheld // what they may not
+	Barred   []Withheld // what stood by other reasons and may not stay
+	Next     time.Time  // as of Judgement
+}
+
+// Separate takes from places what the policy forbids. standing are places by reasons of their own (a grant, an approval), wanted those by rules.
+// Of places that must not be together those that stand go before those that rules want, so that a rule never takes what somebody gave; where
+// that does not decide, none of them is given. The same places always give the same, in whatever order they come.
+func (p *Policy) Separate(s Subject, standing, wanted []Wanted) (Separated, error) {
+	out := Separated{Wanted: wanted}
+	if len(p.Separation) == 0 || len(standing)+len(wanted) == 0 {
+		return out, nil
+	}
+	f := p.language.facts(&s)
+	var err error
+	if standing, out.Barred, err = p.forbid(f, standing, nil); err != nil {
+		return out, err
+	}
+	if out.Wanted, out.Withheld, err = p.forbid(f, wanted, nil); err != nil {
+		return out, err
+	}
+	standing, out.Barred = p.divide(standing, nil, out.Barred)
+	out.Wanted, out.Withheld = p.divide(out.Wanted, standing, out.Withheld)
+	out.Next = f.clock.next
+	return out, nil
+}
+
+// forbid takes out what is forbidden by itself.
+func (p *Policy) forbid(f *facts, list []Wanted, out []Withheld) ([]Wanted, []Withheld, error) {
+	for i := range p.Separation {
+		sep := &p.Separation[i]
+		if sep.Never == nil || len(list) == 0 {
+			continue
+		}
+		meant := true
+		if sep.Never.When != "" {
+			var err error
+			if meant, err = sep.Never.holds(f); err != nil {
+				return nil, nil, fmt.Errorf("separation %s: %w", sep.Key, err)
+			}
+		}
+		if !meant {
+			continue
+		}
+		var rest []Wanted
+		for _, w := range list {
+			if (sep.Never.Role == "" || sep.Never.Role == w.Role) && p.seesLabel(w, sep.Never.Label) {
+				out = append(out, Withheld{Wanted: w, Separation: sep.Key})
+				continue
+			}
+			rest = append(rest, w)
+		}
+		list = rest
+	}
+	return list, out, nil
+}
+
+// seesLabel tells whether a place shows a channel with a label.
+func (p *Policy) seesLabel(w Wanted, label string) bool {
+	g := p.Group(w.Group)
+	return g != nil && slices.ContainsFunc(g.Channels, func(c Channel) bool { return slices.Contains(c.Labels, label) && c.Access[w.Role] != None })
+}
+
+// divide takes out what must not be together, among list and with what is settled.
+func (p *Policy) divide(list, settled []Wanted, out []Withheld) ([]Wanted, []Withheld) {
+	gone := make([]bool, len(list))
+	for i := range p.Separation {
+		sep := &p.Separation[i]
+		for _, side := range sep.NeverTogether {
+			var against []string
+			for _, other := range sep.NeverTogether {
+				is := func(w Wanted) bool { return p.isIn(w, other) }
+				if other != side && (slices.ContainsFunc(settled, is) || !slices.ContainsFunc(settled, func(w Wanted) bool { return p.isIn(w, side) }) && slices.ContainsFunc(list, is)) {
+					against = append(against, other.String())
+				}
+			}
+			if against == nil {
+				continue
+			}
+			for j, w := range list {
+				if p.isIn(w, side) {
+					gone[j] = true
+					out = append(out, Withheld{Wanted: w, Separation: sep.Key, Against: against})
+				}
+			}
+		}
+	}
+	var rest []Wanted
+	for j, w := range list {
+		if !gone[j] {
+			rest = append(rest, w)
+		}
+	}
+	return rest, out
+}
+
+// isIn tells whether somebody with that role is in a place: in the group, or seeing the channel.
+func (p *Policy) isIn(w Wanted, at Place) bool {
+	if w.Group != at.Group || at.Channel == "" {
+		return w.Group == at.Group
+	}
+	g := p.Group(w.Group)
+	return g != nil && slices.ContainsFunc(g.Channels, func(c Channel) bool { return c.Key == at.Channel && c.Access[w.Role] != None })
+}

@@ -1,0 +1,188 @@
+package provisioning
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
+)
+
+// separates tells whether the policy keeps anything apart.
+func (c *catalog) separates() bool { return c.policy != nil && len(c.policy.Separation) > 0 }
+
+// held answers, as places of the policy, the reasons of have that no rule gives and that hold at t; rules of other versions are not among them.
+func (c *catalog) held(have []Membership, t time.Time) []policies.Wanted {
+	var out []policies.Wanted
+	for _, m := range have {
+		for _, r := range m.Reasons {
+			if r.Kind != KindRule && r.openAt(t) && c.live(m.Group) {
+				out = append(out, policies.Wanted{Group: c.key(m.Group), Role: r.Role, Rule: r.Ref})
+			}
+		}
+	}
+	return out
+}
+
+// withHeld makes what the guard holds stand by itself: while somebody keeps a place, rules give none that excludes it.
+func withHeld(have []Membership, held map[id.Membership]heldRow) []Membership {
+	if len(held) == 0 {
+		return have
+	}
+	out := slices.Clone(have)
+	for i, m := range out {
+		if _, stopped := held[m.ID]; stopped {
+			out[i].Reasons = slices.Clone(m.Reasons)
+			for j := range out[i].Reasons {
+				out[i].Reasons[j].Kind = KindKeep
+			}
+		}
+	}
+	return out
+}
+
+// separate takes from matches what the policy keeps apart, at the subject's present, and answers until when that holds. What is withheld now is
+// reported.
+func (c *catalog) separate(s policies.Subject, have []Membership, matches []Match, next time.Time, now bool) ([]Match, time.Time, error) {
+	if !c.separates() {
+		return matches, next, nil
+	}
+	standing := c.held(have, s.Now)
+	got, err := c.policy.Separate(s, standing, c.wanted(matches))
+	if err != nil {
+		return nil, next, err
+	}
+	if c.report != nil && now && len(got.Withheld)+len(got.Barred) > 0 {
+		c.report(conflictsOf(id.Person(s.ID), got))
+	}
+	if !got.Next.IsZero() && (next.IsZero() || got.Next.Before(next)) {
+		next = got.Next
+	}
+	return slices.DeleteFunc(slices.Clone(matches), func(m Match) bool {
+		return slices.ContainsFunc(got.Withheld, func(w policies.Withheld) bool { return m.is(c, w.Wanted) })
+	}), next, nil
+}
+
+// wanted answers matches as places of the policy.
+func (c *catalog) wanted(matches []Match) []policies.Wanted {
+	out := make([]policies.Wanted, len(matches))
+	for i, m := range matches {
+		_, rule, _ := strings.Cut(m.Ref, "/")
+		out[i] = policies.Wanted{Group: c.key(m.Group), Role: m.Role, Rule: rule}
+	}
+	return out
+}
+
+func (m Match) is(c *catalog, w policies.Wanted) bool {
+	return c.key(m.Group) == w.Group && m.Role == w.Role && m.Ref == ruleRef(w.Group, w.Rule)
+}
+
+// barred answers which reasons that no rule gave may not stay; nil where that is none.
+func (c *catalog) barred(s func() policies.Subject, have []Membership, now time.Time) (func(id.Group, Reason) bool, error) {
+	if !c.separates() {
+		return nil, nil
+	}
+	standing := c.held(have, now)
+	if len(standing) == 0 {
+		return nil, nil
+	}
+	got, err := c.policy.Separate(s(), standing, nil)
+	if err != nil || len(got.Barred) == 0 {
+		return nil, err
+	}
+	return func(g id.Group, r Reason) bool {
+		return r.Kind != KindRule && r.openAt(now) && slices.ContainsFunc(got.Barred, func(w policies.Withheld) bool {
+			return w.Group == c.key(g) && w.Role == r.Role && w.Rule == r.Ref
+		})
+	}, nil
+}
+
+// Conflict is a place that somebody would have, did a separation of the policy not forbid it.
+type Conflict struct {
+	Person     id.Person     `json:"person"`
+	Group      string        `json:"group"` // key
+	Role       policies.Role `json:"role"`
+	Rule       string        `json:"rule"`       // that gives it, or what stands behind a grant
+	Separation string        `json:"separation"` // key
+	Against    []string      `json:"against" nullable:"false" doc:"places it must not be together with; none where it is forbidden by itself"`
+	Held       bool          `json:"held" doc:"it stood before, and ends"`
+}
+
+// PlanConflict is a place that is kept from somebody, in an answer.
+type PlanConflict struct {
+	Conflict
+	PersonName string `json:"person_name" doc:"the display name"`
+}
+
+// conflicts answers what separation keeps from somebody at the subject's present.
+func (c *catalog) conflicts(person id.Person, s policies.Subject, have []Membership) ([]Conflict, error) {
+	if !c.separates() {
+		return nil, nil
+	}
+	matches, _, err := c.matches(s)
+	if err != nil {
+		return nil, err
+	}
+	standing := c.held(have, s.Now)
+	got, err := c.policy.Separate(s, standing, c.wanted(matches))
+	if err != nil {
+		return nil, err
+	}
+	return conflictsOf(person, got), nil
+}
+
+func conflictsOf(person id.Person, got policies.Separated) []Conflict {
+	var out []Conflict
+	for i, w := range append(slices.Clone(got.Withheld), got.Barred...) {
+		out = append(out, Conflict{Person: person, Group: w.Group, Role: w.Role, Rule: w.Rule, Separation: w.Separation, Against: orEmpty(w.Against), Held: i >= len(got.Withheld)})
+	}
+	return out
+}
+
+// line says why a place is withheld.
+func (k Conflict) line(names map[string]string) Line {
+	en, zh := names["en"], names["zh"]
+	if en == "" {
+		en = zh
+	}
+	if zh == "" {
+		zh = en
+	}
+	text := Text{"Kept apart by \"" + en + "\": " + k.Group + " is not given", "因“" + zh + "”而隔离：不授予 " + k.Group}
+	if len(k.Against) > 0 {
+		list := strings.Join(k.Against, ", ")
+		text = Text{"Kept apart by \"" + en + "\": " + k.Group + " and " + list + " exclude each other", "因“" + zh + "”而隔离：" + k.Group + " 与 " + list + " 互斥"}
+	}
+	return Line{Kind: "separation", Ref: k.Separation, Text: text}
+}
+
+// separations writes what keeps a person from the group of the channel.
+func (x *explainer) separations(person id.Person) error {
+	if !x.catalog.separates() {
+		return nil
+	}
+	have, err := loadMemberships(x.tx.DB, []id.Person{person})
+	if err != nil {
+		return err
+	}
+	held, err := loadHeld(x.tx.DB, []id.Person{person})
+	if err != nil {
+		return err
+	}
+	list, err := x.catalog.conflicts(person, x.catalog.subject(x.fact, x.above, x.now), withHeld(have[person], held))
+	if err != nil {
+		return err
+	}
+	for _, k := range list {
+		if k.Group != x.catalog.key(x.channel.Group) {
+			continue
+		}
+		for _, sep := range x.catalog.policy.Separation {
+			if sep.Key == k.Separation {
+				x.Missing = append([]Line{k.line(sep.Names)}, x.Missing...)
+			}
+		}
+	}
+	return nil
+}
