@@ -24,28 +24,34 @@ type Judgement struct {
 // nothing. A rule that costs too much or meets a value of the wrong kind is an error that names it; then
 // nothing may be concluded about s. Only rules of which s has an anchor are looked at.
 func (p *Policy) Evaluate(s Subject) (Judgement, error) {
-	return p.judge(&s, p.index.candidates(&s))
+	return p.judge(&s, p.index.candidates(&s), true)
 }
 
-// EvaluateAll is Evaluate by looking at every rule: the measure of it.
+// EvaluateAll is Evaluate by having CEL look at every rule: the measure of it.
 func (p *Policy) EvaluateAll(s Subject) (Judgement, error) {
 	all := make([]int, len(p.index.rules))
 	for i := range all {
 		all[i] = i
 	}
-	return p.judge(&s, all)
+	return p.judge(&s, all, false)
 }
 
-func (p *Policy) judge(s *Subject, candidates []int) (Judgement, error) {
+func (p *Policy) judge(s *Subject, candidates []int, plainly bool) (Judgement, error) {
 	var out Judgement
-	if len(candidates) == 0 {
-		return out, nil
-	}
-	f := p.language.facts(s)
+	var f *facts
 	for _, i := range candidates {
 		at := p.index.rules[i]
 		g := &p.Groups[at.group]
 		rule := &g.Rules[at.rule]
+		if plainly && rule.program.plain != nil {
+			if rule.program.plain(s, rule.bound) == yes {
+				out.Wanted = append(out.Wanted, Wanted{Group: g.Key, Role: rule.Role, Rule: rule.Key})
+			}
+			continue
+		}
+		if f == nil {
+			f = p.language.facts(s)
+		}
 		holds, err := rule.holds(f)
 		if err != nil {
 			return Judgement{}, fmt.Errorf("rule %s/%s: %w", g.Key, rule.Key, err)
@@ -54,7 +60,9 @@ func (p *Policy) judge(s *Subject, candidates []int) (Judgement, error) {
 			out.Wanted = append(out.Wanted, Wanted{Group: g.Key, Role: rule.Role, Rule: rule.Key})
 		}
 	}
-	out.Next = f.clock.next
+	if f != nil {
+		out.Next = f.clock.next
+	}
 	return out, nil
 }
 

@@ -158,7 +158,7 @@ func anchorsOf(e ast.Expr) ([]anchor, bool) {
 	case operators.LogicalAnd:
 		a, left := anchorsOf(args[0])
 		b, right := anchorsOf(args[1])
-		if !left || right && len(b) < len(a) {
+		if !left || right && rarity(b) < rarity(a) {
 			return b, right
 		}
 		return a, left
@@ -184,6 +184,26 @@ func anchorsOf(e ast.Expr) ([]anchor, bool) {
 		return members(args[0], args[1])
 	}
 	return nil, false
+}
+
+// rarity guesses how many people have one of these: the less, the fewer have to be looked at.
+func rarity(anchors []anchor) int {
+	sum := 0
+	for _, a := range anchors {
+		switch a.Attribute {
+		case "id", "user_name", "email", "employee_number":
+			sum++
+		case "managers", "manager", "groups", "unit.key", "unit.name", "unit.path":
+			sum += 10
+		case "department", "cost_center":
+			sum += 20
+		case "employee_type", "company", "locale", "time_zone", "organization":
+			sum += 1000
+		default:
+			sum += 100
+		}
+	}
+	return sum
 }
 
 // members reads an attribute that is one of a list.

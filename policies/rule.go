@@ -88,7 +88,8 @@ type program struct {
 	eval    cel.Program
 	reads   Reads
 	anchors []anchor
-	bounded bool // anchors are a bound: it is true for nobody who has none of them
+	bounded bool  // anchors are a bound: it is true for nobody who has none of them
+	plain   plain // nil where only CEL can tell
 }
 
 func newLanguage() (*language, error) {
@@ -238,7 +239,7 @@ func compile(env *cel.Env, expression string) (*program, *fault) {
 	if err != nil {
 		return nil, &fault{line: 1, message: err.Error()}
 	}
-	p := &program{eval: eval, reads: readsOf(root.Expr())}
+	p := &program{eval: eval, reads: readsOf(root.Expr()), plain: plainly(root.Expr())}
 	p.anchors, p.bounded = anchorsOf(root.Expr())
 	return p, nil
 }
