@@ -3,10 +3,13 @@ package directory
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
 // MembershipChange is what a decision does to one membership.
@@ -72,8 +75,28 @@ func (a *API) Link(ctx context.Context, in *LinkInput) (*JoinOutput, error) {
 	return a.decide(ctx, in.Body.Keep, gone, moved, in.Body.DryRun, in.Body.Reason, MergePeople{Keep: in.Body.Keep, Gone: gone})
 }
 
+// spareAdmins refuses to let anybody say who an administrator is but those who make administrators: whoever is linked to one signs in as them.
+func (a *API) spareAdmins(ctx context.Context, people ...id.Person) error {
+	if httpapi.CallerFrom(ctx).Grants.Holds(roles.AdminsWrite) {
+		return nil
+	}
+	admins, err := a.admins(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		if admins[p] {
+			return httpapi.NewProblem(http.StatusForbidden, "administrator", "this person is an administrator: only who makes administrators may do that")
+		}
+	}
+	return nil
+}
+
 // decide makes one decision, or shows what it would do.
 func (a *API) decide(ctx context.Context, keep, other id.Person, moved []id.Link, dry bool, reason string, change Change) (*JoinOutput, error) {
+	if err := a.spareAdmins(ctx, keep, other); err != nil {
+		return nil, err
+	}
 	before, err := a.Store.Person(ctx, keep)
 	if err != nil {
 		return nil, err

@@ -213,6 +213,14 @@ func (w *scopeWorld) moved() {
 	if n, text := s.ask("POST", "/api/v1/people/"+boss+"/freeze", w.hr, `{}`); n != 403 || !strings.Contains(text, `"administrator"`) {
 		w.t.Errorf("HR froze an administrator: %d %s", n, text)
 	}
+	everywhere, _ := s.person("u5")
+	hr := s.admin(everywhere, roles.Grant{Role: roles.HR}, true)
+	if n, text := s.ask("POST", "/api/v1/people/"+boss+"/records/lnk_x/split", hr, `{"dry_run":true}`); n != 403 || !strings.Contains(text, `"administrator"`) {
+		w.t.Errorf("HR says who an administrator is: %d %s", n, text)
+	}
+	if n, text := s.ask("POST", "/api/v1/people/"+w.inside+"/records/lnk_x/split", hr, `{"dry_run":true}`); n != 404 {
+		w.t.Errorf("HR splits: %d %s", n, text)
+	}
 	if n := status(w.hr, "/api/v1/people/"+boss); n != 200 {
 		w.t.Errorf("HR does not see an administrator: %d", n)
 	}

@@ -202,6 +202,7 @@ async function all(locale, mode, viewport, suffix) {
     await page.mouse.wheel(0, 400);
     await wait();
   });
+  await visit(page, at("admins"), "/admin/admins");
   await visit(page, at("audit"), "/admin/audit", async () => {
     await page.locator("button[aria-expanded]").first().click({ timeout: 3000 }).catch(() => {});
     await wait();

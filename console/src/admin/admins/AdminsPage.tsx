@@ -142,7 +142,7 @@ function Account() {
     <Section title={t.admins.emergency}>
       <Loaded query={query}>
         {(e) => (
-          <Card>
+          <Card rows>
             <p>
               {e.used_at ? t.admins.emergencyUsed(full(e.used_at, locale)) : e.sealed_at ? t.admins.emergencySealed(full(e.sealed_at, locale)) : t.admins.emergencyNone}
               {e.half_at && ` ${t.admins.emergencyHalf(full(e.half_at, locale))}`}

@@ -18,20 +18,22 @@ export function MyFactor() {
     <Section title={t.admins.mine}>
       <Loaded query={query}>
         {(f) => (
-          <Card>
-            {codes ? (
-              <Recovery codes={codes} done={() => setCodes(undefined)} />
-            ) : fresh ? (
-              <First
-                fresh={fresh}
-                done={(list) => {
-                  setFresh(undefined);
-                  setCodes(list);
-                }}
-              />
-            ) : (
-              <Standing factor={f} begin={setFresh} />
-            )}
+          <Card rows>
+            <div>
+              {codes ? (
+                <Recovery codes={codes} done={() => setCodes(undefined)} />
+              ) : fresh ? (
+                <First
+                  fresh={fresh}
+                  done={(list) => {
+                    setFresh(undefined);
+                    setCodes(list);
+                  }}
+                />
+              ) : (
+                <Standing factor={f} begin={setFresh} />
+              )}
+            </div>
           </Card>
         )}
       </Loaded>
