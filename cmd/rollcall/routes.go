@@ -96,6 +96,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/people/{id}/restore", peopleRestore, "Undo for 14 days that a source disabled or deleted a person", prov.RestorePerson).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/memberships", membershipsRead, "A person's memberships with their reasons", prov.PersonMemberships).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/handover", membershipsRead, "What a person answers for, and to whom went what they left", hand.Sheet).OfPerson(),
+		httpapi.Op("GET", "/api/v1/people/{id}/accessed", auditRead, "What was open to a person since an end that was entered late", ops.Accessed),
 		httpapi.Op("GET", "/api/v1/people/{id}/former-grants", membershipsRead, "What was given to a person by hand and is over", prov.FormerGrants).OfPerson(),
 		httpapi.Op("POST", "/api/v1/people/{id}/records/{link}/split", peopleLink, "Take a record from a person", dir.Split),
 		httpapi.Op("GET", "/api/v1/people/{id}/sessions", sessionsRead, "A person's sessions", sess.ListPersonSessions).OfPerson(),

@@ -1,0 +1,44 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Use is a session or a token of a person that was used since an instant, whether or not it has ended.
+type Use struct {
+	Session   id.Session // empty: it is a token
+	Token     id.Token
+	CreatedAt time.Time
+	LastAt    time.Time // coarse
+	EndedAt   time.Time
+}
+
+// Used answers a person's sessions and tokens that were used since an instant, the last used first, at most 200 of each.
+func (d *Door) Used(ctx context.Context, person id.Person, since time.Time) ([]Use, error) {
+	type row struct {
+		ID                         string
+		CreatedAt, LastAt, EndedAt db.Instant
+	}
+	var sessions, tokens []row
+	if err := d.DB.Read(ctx).Raw(`select id, created_at, last_seen_at as last_at, ended_at from sessions
+		where person = ? and last_seen_at >= ? order by last_seen_at desc limit 200`, person, db.At(since)).Scan(&sessions).Error; err != nil {
+		return nil, fmt.Errorf("read sessions: %w", err)
+	}
+	if err := d.DB.Read(ctx).Raw(`select id, created_at, last_used_at as last_at, ended_at from session_tokens
+		where (person = ? or person = '' and created_by = ?) and last_used_at >= ? order by last_used_at desc limit 200`, person, person, db.At(since)).Scan(&tokens).Error; err != nil {
+		return nil, fmt.Errorf("read tokens: %w", err)
+	}
+	var out []Use
+	for _, r := range sessions {
+		out = append(out, Use{Session: id.Session(r.ID), CreatedAt: r.CreatedAt.Time, LastAt: r.LastAt.Time, EndedAt: r.EndedAt.Time})
+	}
+	for _, r := range tokens {
+		out = append(out, Use{Token: id.Token(r.ID), CreatedAt: r.CreatedAt.Time, LastAt: r.LastAt.Time, EndedAt: r.EndedAt.Time})
+	}
+	return out, nil
+}
