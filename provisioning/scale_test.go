@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
 	"github.com/rollcall-im/rollcall/provisioning"
 )
 
@@ -251,7 +252,8 @@ func cpuTime() time.Duration {
 
 func (c *company) report(b *testing.B, what string, fn func()) {
 	took, cpu, heap := cost(fn)
-	b.Logf("%s: %.2f s, %.2f s of CPU, %d MB of heap at most", what, took.Seconds(), cpu.Seconds(), heap>>20)
+	load, _ := os.ReadFile("/proc/loadavg")
+	b.Logf("%s: %.2f s, %.2f s of CPU, %d MB of heap at most, load %.4s", what, took.Seconds(), cpu.Seconds(), heap>>20, load)
 }
 
 // BenchmarkScale prints what a company costs: run it once, with -people 100000 for the figures of docs/performance.md.
@@ -272,7 +274,28 @@ func (c *company) plan(edit func(int, string) string) *provisioning.Plan {
 	return p
 }
 
+// naive has the interpreter ask every rule about some of the people, and answers what that costs for one of them.
+func (c *company) naive(b *testing.B) time.Duration {
+	p, err := policies.Parse(policies.File{Name: "policy.yaml", Source: scalePolicy(nil)})
+	c.ok(err)
+	const some = 500
+	_, cpu, _ := cost(func() {
+		for i := range some {
+			r := c.scaleRecord(i)
+			team := i % 1000
+			if _, err := p.EvaluateAll(policies.Subject{ID: r.Key, DisplayName: r.DisplayName, UserName: r.UserName, Title: r.Title, Department: r.Department, Company: r.Company,
+				EmployeeType: r.EmployeeType, Labels: r.Labels, Manager: "k1", Groups: []string{fmt.Sprint("hr/g", i%400)}, UnitKey: r.UnitKey,
+				UnitPath: []string{r.UnitKey, fmt.Sprint("dept-", team/10), fmt.Sprint("div-", team/100)}}); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	return cpu / some
+}
+
 func (c *company) measure(b *testing.B) {
+	each := c.naive(b)
+	b.Logf("every rule asked about every person, without reading or comparing anything: %s each, %.0f s for all", each, (each * time.Duration(len(c.people))).Seconds())
 	var written int
 	c.report(b, "full run, nothing changed", func() {
 		result, err := c.r.ReconcileAll(ctx)

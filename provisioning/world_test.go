@@ -101,8 +101,12 @@ func newWorld(t testing.TB, d *db.DB) *world {
 // openWorld opens what newWorld made.
 func openWorld(t testing.TB, d *db.DB) *world {
 	t.Helper()
+	for _, migrate := range []func(context.Context, *db.DB) error{feed.Migrate, audit.Migrate, directory.Migrate, authz.Migrate, provisioning.Migrate} {
+		if err := migrate(ctx, d); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w := bareWorld(t, d)
-	w.ok(provisioning.Migrate(ctx, d))
 	w.ok(w.index.Load(ctx))
 	sources, err := w.people.Sources(ctx)
 	w.ok(err)
