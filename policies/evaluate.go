@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -131,7 +132,13 @@ func (p *Policy) Uses() map[string]bool {
 			if name == "affiliations" {
 				out["unit"], out["department"], out["company"], out["employee_type"] = true, true, true, true
 			}
-			if name == "managers" {
+			if name == "person" { // all of it
+				for _, field := range vocabulary(reflect.TypeFor[person]()) {
+					out[field] = true
+				}
+				out["unit"] = true
+			}
+			if name == "managers" || name == "person" {
 				out["manager"] = true
 			}
 		}

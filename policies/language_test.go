@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -171,5 +172,49 @@ groups:
 		if strings.Join(rules, " ") != c.want || !got.Next.Equal(c.next) {
 			t.Errorf("%s: %v until %s, want %s until %s", c.s.Now, rules, got.Next, c.want, c.next)
 		}
+	}
+}
+
+// What a condition depends on is said in full, and what bounds it, with the values of parameters.
+func TestReads(t *testing.T) {
+	for when, want := range map[string]struct{ reads, anchors string }{
+		`person.department == "R&D" && within("rnd")`:                    {"department unit.path", "unit.path=rnd"},
+		`person.labels.site == "x" || person.labels["floor"] == "2"`:     {"labels.floor labels.site", "labels.site=x labels.floor=2"},
+		`person.employee_number in ["1", "2"] && person.title != "Head"`: {"employee_number title", "employee_number=1 employee_number=2"},
+		`reports_to("7")`: {"managers", "managers=7"},
+		`"hr/x" in person.groups && after(person.start)`: {"groups start time", "groups=hr/x"},
+		`!within("rnd")`:                                                         {"unit.path", "-"},
+		`person.labels.exists(l, l == "x")`:                                      {"labels", "-"},
+		`person.affiliations.exists(a, a.company == "x")`:                        {"affiliations", "-"},
+		`[person].exists(p, p.title == "x")`:                                     {"person", "-"},
+		`person.title == "x" || person.title.startsWith("y")`:                    {"title", "-"},
+		`person.title.startsWith("y") && (within("a") || unit.key == "b")`:       {"title unit.key unit.path", "unit.path=a unit.key=b"},
+		`person.labels.all(l, person.labels[l] == "x") && person.company == "c"`: {"company labels", "company=c"},
+	} {
+		p, err := parse("apiVersion: rollcall/v1\ngroups:\n  - key: a\n    name: A\n    rules:\n      - key: r\n        role: owner\n        when: |\n          " + when + "\n")
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		rule := p.Groups[0].Rules[0]
+		reads := strings.Join(rule.Reads().Attributes, " ")
+		if rule.Reads().Time {
+			reads += " time"
+		}
+		list, bounded := rule.Anchors()
+		var anchors []string
+		for _, a := range list {
+			anchors = append(anchors, a.Attribute+"="+a.Value)
+		}
+		if !bounded {
+			anchors = []string{"-"}
+		}
+		if reads != want.reads || strings.Join(anchors, " ") != want.anchors {
+			t.Errorf("%s: reads %q, anchors %q", when, reads, anchors)
+		}
+	}
+	p, err := parse(fmt.Sprintf(inGroup, `rules: [{key: r, role: owner, when: '[person].exists(p, p.title == "x")'}]`))
+	if err != nil || !p.Uses()["department"] || !p.Uses()["manager"] || !p.Uses()["unit"] {
+		t.Errorf("a person as a whole: %v, %v", p.Uses(), err)
 	}
 }

@@ -158,6 +158,8 @@ func TestSeveralFiles(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(apollo))
+	f.Add([]byte(projects))
+	f.Add([]byte(apart))
 	f.Add([]byte("apiVersion: rollcall/v1\ngroups: [{key: a, name: b, rules: [{key: c, role: owner, when: \"1 == 1\"}]}]"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		p, err := Parse(File{"f.yaml", string(src)})

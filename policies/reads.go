@@ -9,7 +9,7 @@ import (
 
 // Reads is what a condition depends on; what is not among it can change without changing its answer. It may name too much, never too little.
 type Reads struct {
-	Attributes []string // sorted: "department", "labels.site" or "labels" for any of them, "groups", "managers", "unit.path", "affiliations", …
+	Attributes []string // sorted: "department", "labels.site" or "labels" for any of them, "groups", "managers", "unit.path", "affiliations", …; "person" or "unit" for all of it
 	Time       bool     // the present, too
 }
 
