@@ -124,7 +124,7 @@ func (d *demoServer) appoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return d.app.door.GrantAdmin(ctx, httpapi.Caller{Grants: roles.Everything(), Stepped: true}, boss, roles.Grant{Role: roles.Owner})
+	return d.app.door.GrantAdmin(ctx, httpapi.Caller{Token: session.BootstrapToken, Grants: roles.Everything(), Stepped: true}, boss, roles.Grant{Role: roles.Owner})
 }
 
 // talk writes a few messages, so that nobody meets an empty room.
