@@ -59,7 +59,7 @@ func TestRehireKeepsNoGrants(t *testing.T) {
 		w.want("sees", w.sees(made.Person), "sales/general everybody/news")
 		former, err := w.r.FormerGrants(ctx, made.Person)
 		w.ok(err)
-		if len(former) != 1 || former[0].Group.Key != "apollo" || former[0].Present {
+		if len(former) != 1 || former[0].Group.Key != "apollo" || former[0].Present || former[0].Kind == "" || former[0].Role == "" || former[0].Until.IsZero() {
 			t.Errorf("former grants: %+v", former)
 		}
 	})

@@ -22,13 +22,18 @@ func soonWord(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(args[0]+"_UTC", at.UTC().Format(time.RFC3339))
 }
 
-// reachWord: reach NAME waits for the instant of soon NAME; reach NAME before for what is left of it but 300 ms, which fails where less
+// reachWord: reach NAME waits for the instant of soon NAME; reach NAME before [DURATION] for what is left of it but 300 ms, or DURATION, which fails where less
 // is left. The clock is what these stories are about.
 func reachWord(ts *testscript.TestScript, _ bool, args []string) {
 	at, err := time.Parse(time.RFC3339, ts.Getenv(args[0]+"_UTC"))
 	ts.Check(err)
 	if len(args) > 1 {
-		if at = at.Add(-300 * time.Millisecond); time.Until(at) < 0 {
+		margin := 300 * time.Millisecond
+		if len(args) > 2 {
+			margin, err = time.ParseDuration(args[2])
+			ts.Check(err)
+		}
+		if at = at.Add(-margin); time.Until(at) < 0 {
 			ts.Fatalf("the machine is too slow: %s is past", args[0])
 		}
 	}
