@@ -36,7 +36,7 @@ type SourceHealth struct {
 
 // SourceError is what keeps a source from being read.
 type SourceError struct {
-	Code     string `json:"code" doc:"stable: unreachable, timeout, tls, login, closed, server, incomplete, implausible, config"`
+	Code     string `json:"code" doc:"stable: unreachable, timeout, tls, login, closed, server, incomplete, reborn, implausible, config"`
 	Text     string `json:"text"`
 	Failures int    `json:"failures" doc:"in a row"`
 }

@@ -103,7 +103,7 @@ type MappingInput struct {
 // MappingBody is a mapping as it is sent.
 type MappingBody struct {
 	Mapping
-	IDAttribute string `json:"id_attribute,omitempty" doc:"only what it is already: people are known by it for ever"`
+	IDAttribute string `json:"id_attribute,omitempty" doc:"only what it is already: with another one people are linked anew"`
 	File        bool   `json:"file,omitempty" doc:"that of the configuration; the rest is not looked at then"`
 }
 
@@ -158,9 +158,8 @@ func sameIdentity(c Config, asked string) error {
 	if asked == "" || strings.EqualFold(asked, c.IDAttribute) {
 		return nil
 	}
-	return httpapi.NewProblem(http.StatusUnprocessableEntity, "id_attribute", "id_attribute cannot be changed: each person is known by its value, "+
-		"and with another attribute nobody would be known any more: everybody would be gone and come anew. "+
-		"For another directory make a new source, and join its people with those of this one by employee number.")
+	return httpapi.NewProblem(http.StatusUnprocessableEntity, "id_attribute", "another id attribute is no part of the mapping: each person is known by its value. "+
+		"Set id_attribute in the configuration and start the server: nothing is taken from the directory until its people are linked anew, which is previewed and applied at relink/preview and relink.")
 }
 
 // ApplyMappingInput is a mapping that was previewed.

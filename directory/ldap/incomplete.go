@@ -37,7 +37,7 @@ func (s *Syncer) disables(ctx context.Context, c *fullPass, pairs []Pair) error 
 	}
 	for _, p := range pairs {
 		if !p.active {
-			disabled = append(disabled, p.old)
+			disabled = append(disabled, p.Was)
 		}
 	}
 	links := map[string]id.Link{}

@@ -33,8 +33,8 @@ type Pair struct {
 	Name   string    `json:"name"`
 	DN     string    `json:"dn"`
 	By     string    `json:"by" enum:"employee_number,user_name,dn"`
-	old    string
-	now    string
+	Was    string    `json:"was" doc:"the id that they are known by"`
+	Now    string    `json:"now" doc:"their id in the directory"`
 	active bool
 }
 
@@ -96,7 +96,7 @@ func pair(known, shown []identity) (pairs []Pair, unsure []Unsure) {
 		k := known[c.of[0]]
 		name := cmp.Or(c.s.name, k.name)
 		if c.refuse == "" {
-			pairs = append(pairs, Pair{Person: k.person, Name: name, DN: c.s.dn, By: c.by, old: k.key, now: c.s.key, active: c.s.active})
+			pairs = append(pairs, Pair{Person: k.person, Name: name, DN: c.s.dn, By: c.by, Was: k.key, Now: c.s.key, active: c.s.active})
 			continue
 		}
 		u := Unsure{Name: name, DN: c.s.dn, Why: c.refuse, People: []id.Person{}}
@@ -105,7 +105,7 @@ func pair(known, shown []identity) (pairs []Pair, unsure []Unsure) {
 		}
 		unsure = append(unsure, u)
 	}
-	slices.SortFunc(pairs, func(a, b Pair) int { return cmp.Compare(a.old, b.old) })
+	slices.SortFunc(pairs, func(a, b Pair) int { return cmp.Compare(a.Was, b.Was) })
 	slices.SortFunc(unsure, func(a, b Unsure) int { return cmp.Compare(a.DN, b.DN) })
 	return pairs, unsure
 }

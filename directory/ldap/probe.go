@@ -115,7 +115,7 @@ func codeOf(err error) string {
 		err  error
 		code string
 	}{{ErrConfig, "config"}, {ErrUnreachable, "unreachable"}, {ErrTimeout, "timeout"}, {ErrTLS, "tls"}, {ErrLogin, "login"}, {ErrClosed, "closed"},
-		{ErrImplausible, "implausible"}, {ErrIncomplete, "incomplete"}} {
+		{ErrReborn, "reborn"}, {ErrImplausible, "implausible"}, {ErrIncomplete, "incomplete"}} {
 		if errors.Is(err, row.err) {
 			return row.code
 		}

@@ -115,6 +115,13 @@ func (t *news) reborn(ctx context.Context, s *Syncer, p *prepared, gone []*objec
 	for _, o := range gone {
 		lost[o.key] = true
 	}
+	for _, o := range fresh { // whose name another has now is gone, told or not: where the server tells it by another id than ours, it is not
+		if n := t.sp.names[fold(o.DN)]; n != nil && n.owner != nil {
+			if _, shown := t.at[n.owner.key]; !shown {
+				lost[n.owner.key] = true
+			}
+		}
+	}
 	_, err := s.reborn(ctx, p, t.sp, fresh, func(k directory.RecordKey) bool { return k.AbsentSince.IsZero() && !lost[k.Key] })
 	if errors.Is(err, ErrReborn) {
 		return true, nil

@@ -127,7 +127,7 @@ func (s *Syncer) compareAnew(ctx context.Context, r *relinking, keys map[string]
 func (r *relinking) hash() string {
 	h := sha256.New()
 	for _, p := range r.pairs {
-		fmt.Fprintf(h, "%q %q\n", p.old, p.now)
+		fmt.Fprintf(h, "%q %q\n", p.Was, p.Now)
 	}
 	for _, keys := range []map[string]string{r.units, r.groups} {
 		for _, old := range slices.Sorted(maps.Keys(keys)) {
@@ -141,7 +141,7 @@ func (r *relinking) hash() string {
 func (s *Syncer) relink(ctx context.Context, cause directory.Cause, r *relinking) error {
 	people := map[string]string{}
 	for _, p := range r.pairs {
-		people[p.old] = p.now
+		people[p.Was] = p.Now
 	}
 	all := maps.Clone(people)
 	maps.Copy(all, r.units)

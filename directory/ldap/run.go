@@ -19,7 +19,7 @@ type Status struct {
 	// VerifiedAt is when the directory was last known to say what the store holds: a sync has succeeded since its last change.
 	VerifiedAt time.Time
 	LastError  string // empty after a success
-	LastCode   string // of it: unreachable, timeout, tls, login, closed, server, incomplete, implausible, config
+	LastCode   string // of it: unreachable, timeout, tls, login, closed, server, incomplete, reborn, implausible, config
 	Failures   int    // in a row
 	Live       bool   // changes are told, or the server has a freshness mark, so that they are seen within PollInterval
 	// Mode is how changes are heard of: "live" (the server tells them), "catching up" (it tells what was missed), "poll" (its mark is asked

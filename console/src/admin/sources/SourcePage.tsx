@@ -9,6 +9,7 @@ import { Connection } from "./Connection";
 import { Feed } from "./feed/Feed";
 import { Standing } from "./Health";
 import { Directory } from "./ldap/Directory";
+import { Relink } from "./ldap/Relink";
 import { Ignored, Overview } from "./Overview";
 import { Preview } from "./Preview";
 import { Requests } from "./Requests";
@@ -55,6 +56,7 @@ function Parts({ source: s }: { source: SourceDetail }) {
       <Standing health={s.health} />
       {s.kind === "hrfeed" && <Feed source={s} />}
       <Preview source={s} />
+      {s.kind === "ldap" && s.health?.state !== "unconfigured" && s.health?.state !== "never" && <Relink source={s} />}
       {s.kind === "ldap" && <Directory source={s} />}
       {s.kind === "ldap" && <Runs source={s.id} />}
       <Overview source={s} />

@@ -11,6 +11,7 @@ import { ldap } from "./ldap";
 import { people } from "./people";
 import { policies } from "./policies";
 import { preview } from "./preview";
+import { relink } from "./relink";
 import { review } from "./review";
 import { shell } from "./shell";
 import { signin } from "./signin";
@@ -19,4 +20,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, feed, source, sources, preview, review, audit, admins };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, relink, feed, source, sources, preview, review, audit, admins };

@@ -48,6 +48,7 @@ export const ldap = {
   progress: (done: number, total?: number) => (total ? `${done} of ${total}` : `${done}`),
   finding: {
     plain: { what: "The connection is not encrypted.", todo: "Use ldaps://, or ldap:// without insecure_plain: then StartTLS secures it." },
+    reborn: { what: "People who are known have another id in the directory.", todo: "Nothing of the reading is taken. Link people anew on the page of the source." },
     no_paging: { what: "The server does not page.", todo: "Without paging no reading can be proved complete, and nobody is ever found absent. Allow the paged results control (1.2.840.113556.1.4.319)." },
     no_position: { what: "The account reads no mark that moves with each write.", todo: "Let it read contextCSN of the suffix (OpenLDAP), lastChangeNumber (389) or highestCommittedUSN (AD). Without it changes are seen at full readings only." },
     no_id: { what: "Some entries show no immutable id.", todo: "Let the account read entryUUID, nsUniqueId or objectGUID. Without an id on every entry no reading counts as complete." },
@@ -124,7 +125,8 @@ export const ldap = {
   addLabel: "Add a label",
   remove: "Remove",
   reset: "Discard changes",
-  identity: "The identity of entries is not part of the mapping: everybody is known by it for ever. For another directory make another source.",
+  identity: "The attribute that identifies entries is no part of the mapping: everybody is known by it. To change it set id_attribute in rollcall.yaml and start the server; nothing is taken then until people are",
+  identityLink: "linked anew",
   samples: "Real entries",
   samplesHint: "What the directory has, beside what becomes of it",
   find: "Login or e-mail address",

@@ -12,6 +12,7 @@ import { ldap } from "./ldap";
 import { people } from "./people";
 import { policies } from "./policies";
 import { preview } from "./preview";
+import { relink } from "./relink";
 import { review } from "./review";
 import { shell } from "./shell";
 import { signin } from "./signin";
@@ -20,4 +21,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, feed, source, sources, preview, review, audit, admins } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, relink, feed, source, sources, preview, review, audit, admins } satisfies Texts;

@@ -49,6 +49,7 @@ export const ldap = {
   progress: (done: number, total?: number) => (total ? `${done} / ${total} 条` : `${done} 条`),
   finding: {
     plain: { what: "连接未加密。", todo: "请使用 ldaps://，或使用不带 insecure_plain 的 ldap://：此时由 StartTLS 加密。" },
+    reborn: { what: "已知人员在目录中有了另一个标识。", todo: "这次读取一律不采用。请在该数据源页面重新关联人员。" },
     no_paging: { what: "服务器不支持分页。", todo: "没有分页就无法证明读取完整，也就永远不会判定任何人已离开。请允许分页控件（1.2.840.113556.1.4.319）。" },
     no_position: { what: "账号读不到随每次写入而移动的标记。", todo: "请授权读取后缀的 contextCSN（OpenLDAP）、lastChangeNumber（389）或 highestCommittedUSN（AD）。否则只能在完整读取时发现变更。" },
     no_id: { what: "部分条目没有不可变标识。", todo: "请授权读取 entryUUID、nsUniqueId 或 objectGUID。只有每个条目都有标识，读取才算完整。" },
@@ -125,7 +126,8 @@ export const ldap = {
   addLabel: "添加标签",
   remove: "移除",
   reset: "放弃修改",
-  identity: "条目的身份标识不属于映射：每个人永远以它识别。若是另一个目录，请新建数据源。",
+  identity: "标识条目的属性不属于映射：每个人以它识别。若要更改，请在 rollcall.yaml 中设置 id_attribute 并重启服务；此后在下述操作之前不采用任何内容：",
+  identityLink: "重新关联人员",
   samples: "真实条目",
   samplesHint: "目录中的内容，与由此得到的结果",
   find: "登录名或邮箱",

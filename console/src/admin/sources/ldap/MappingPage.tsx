@@ -72,7 +72,9 @@ function Editor({ id, ldap: found }: { id: string; ldap: Ldap }) {
               {t.ldap.reset}
             </Button>
           </div>
-          <p className={`${styles.small} ${styles.gap}`}>{t.ldap.identity}</p>
+          <p className={`${styles.small} ${styles.gap}`}>
+            {t.ldap.identity} <Link href={`/admin/sources/${id}`}>{t.ldap.identityLink}</Link>
+          </p>
         </div>
         <Samples id={id} draft={good} proposed={!same(start, good) ? mappingOf(good) : undefined} fields={found.mapping.fields.map((f) => f.field)} />
       </div>

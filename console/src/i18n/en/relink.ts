@@ -1,0 +1,38 @@
+// Texts of linking people anew who have other ids in a directory.
+export const relink = {
+  title: "Link people anew",
+  door: "The directory was loaded anew, or id_attribute is another?",
+  why: "People who are known have another id in the directory, so nothing of it is taken. Look at who is who; nothing is written before you confirm.",
+  hint: "For a directory that was loaded anew, or whose people are identified by another attribute. Reads everybody once and writes nothing.",
+  preview: "Look at who is who",
+  again: "Look again",
+  apply: "Link them anew",
+  linked: "linked anew",
+  same: "have their own id",
+  unsure: "unsure",
+  fresh: "new",
+  missing: "not found",
+  known: "Recognised by:",
+  by: { employee_number: "employee number", user_name: "login", dn: "place in the tree (DN)" },
+  person: "Person",
+  as: "Recognised by",
+  was: "Id until now",
+  now: "Id in the directory",
+  incomplete: "The directory was not read to its end, so nobody can be linked:",
+  nothing: "Nobody can be linked anew.",
+  stays: (units: number, groups: number) =>
+    `Everybody who is linked keeps person, memberships, freezes and history; only the id is another.${units + groups > 0 ? ` ${units} units and ${groups} groups are linked by their place in the tree.` : ""}`,
+  doubts: "Unsure",
+  doubtsHint: "These are not linked: they come as new people, and whoever they may be is missed until you decide",
+  doubt: {
+    several: "More than one person has one of its names.",
+    contradiction: "Its employee number is not that of the person it would be.",
+    taken: "Another entry may be the same person.",
+  },
+  mayBe: "May be:",
+  more: (n: number) => `and ${n} more`,
+  confirmTitle: (n: number) => (n === 1 ? "Link 1 person anew?" : `Link ${n} people anew?`),
+  confirmText: (unsure: number, missing: number) =>
+    `Nobody who is linked loses anything. ${unsure + missing > 0 ? `${unsure} entries come as new people, and ${missing} people are missed: what they would lose goes through the guard. ` : ""}Then everything is read.`,
+  done: (n: number) => (n === 1 ? "1 person is linked anew; the directory is being read." : `${n} people are linked anew; the directory is being read.`),
+};
