@@ -143,6 +143,10 @@ func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
 	if !r.exact && r.c.width > len(at.cells) {
 		notes = append(notes, Finding{Line: at.line, Key: key, Code: "short_row", Text: "it has fewer columns than the header; what they would say was left as it is"})
 	}
+	if note := r.unnamed(at); note != nil {
+		note.Key = key
+		notes = append(notes, *note)
+	}
 	for i, field := range r.c.fields {
 		if field == "" {
 			continue
@@ -168,6 +172,28 @@ func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
 		}
 	}
 	return in, notes, nil
+}
+
+// unnamed notes the first cell of a workbook's row that the header has no name for, and that nobody reads.
+func (r *reader) unnamed(at row) *Finding {
+	if !r.exact {
+		return nil
+	}
+	for i, c := range at.cells {
+		if c.text == "" && c.sort <= number || i < len(r.c.names) && r.c.names[i] != "" {
+			continue
+		}
+		return &Finding{Line: at.line, Column: columnName(i), Code: "no_header", Value: cutText(c.text), Text: "the header has no name for this column; what stands there was left out"}
+	}
+	return nil
+}
+
+// columnName is what a workbook calls a column; the first is 0.
+func columnName(i int) string {
+	if i < 26 {
+		return string(rune('A' + i))
+	}
+	return columnName(i/26-1) + string(rune('A'+i%26))
 }
 
 // field takes one cell.

@@ -64,6 +64,25 @@ func TestWideRows(t *testing.T) {
 	})
 }
 
+// A cell of a workbook under no heading is left out, and said with its line and column.
+func TestCellWithoutHeading(t *testing.T) {
+	run(t, func(w *world) {
+		line := func(n int, cells ...string) string {
+			out := ""
+			for i := 0; i < len(cells); i += 2 {
+				out += fmt.Sprintf(`<c r="%s%d" t="str"><v>%s</v></c>`, cells[i], n, cells[i+1])
+			}
+			return fmt.Sprintf(`<row r="%d">%s</row>`, n, out)
+		}
+		sheet := `<worksheet><sheetData>` + line(1, "A", "工号", "B", "姓名") + line(2, "A", "00018", "B", "张伟", "D", "研发") + line(3, "A", "00019", "B", "李娜", "AB", "x") + line(4, "A", "00020", "B", "王芳") +
+			`</sheetData></worksheet>`
+		rep := w.file("a.full.xlsx", string(archive(t, workbookParts(sheet))))
+		same(t, "refused", lines(rep.Refused), "")
+		same(t, "notes", lines(rep.Notes), "2 no_header, 3 no_header")
+		same(t, "where", rep.Notes[0].Column+rep.Notes[1].Column+rep.Notes[0].Key, "DAB00018")
+	})
+}
+
 // One bad byte costs its row; the names of the others stay, and the report says how they were read.
 func TestBadByte(t *testing.T) {
 	run(t, func(w *world) {

@@ -88,6 +88,7 @@ export const feed = {
     no_key: "It does not say whose row it is.",
     bad_key: "The number cannot be one of a person.",
     short_row: "The row has fewer cells than the header; what they would say stays as it is.",
+    no_header: "The header has no name for this column; what stands there was left out.",
     bad_date: "The date cannot be read.",
     bad_value: "The value cannot be read.",
     unreadable: "The row cannot be read.",

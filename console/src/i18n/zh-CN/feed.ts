@@ -89,6 +89,7 @@ export const feed = {
     no_key: "没有说明是谁的行。",
     bad_key: "此编号不可能属于某个人。",
     short_row: "此行的单元格少于表头；缺少的内容保持不变。",
+    no_header: "表头没有此列的名称；其中的内容未读取。",
     bad_date: "日期无法识别。",
     bad_value: "内容无法识别。",
     unreadable: "此行无法读取。",
