@@ -195,7 +195,7 @@ func TestAPIPreviewsAMapping(t *testing.T) {
 		}
 		var refused struct{ Code, Detail string }
 		d.call("POST", d.at+"/mapping/preview", `{"mapping":{},"id_attribute":"uid"}`, 422, &refused)
-		if refused.Code != "id_attribute" || !strings.Contains(refused.Detail, "everybody would be gone") {
+		if refused.Code != "id_attribute" || !strings.Contains(refused.Detail, "linked anew") {
 			t.Errorf("%+v", refused)
 		}
 	})
