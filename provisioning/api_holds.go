@@ -19,20 +19,22 @@ type HoldsInput struct {
 
 // HoldItem is a hold in an answer.
 type HoldItem struct {
-	ID        id.Hold      `json:"id"`
-	Cause     Cause        `json:"cause"`
-	Source    id.Source    `json:"source,omitempty"`
-	State     string       `json:"state"`
-	Reason    string       `json:"reason" doc:"the limit that was exceeded when it opened"`
-	Breach    Breach       `json:"breach"`
-	Count     int          `json:"count" doc:"people"`
-	People    []PersonRef  `json:"people" nullable:"false" doc:"the first 500"`
-	CreatedAt time.Time    `json:"created_at"`
-	DecidedAt time.Time    `json:"decided_at,omitzero"`
-	DecidedBy string       `json:"decided_by,omitempty"`
-	Removals  []HeldEntry  `json:"removals" nullable:"false" doc:"the first 500"`
-	Effects   []HeldEffect `json:"effects" nullable:"false" doc:"everything that is held, by cause and group"`
-	Burst     *BurstView   `json:"burst,omitempty" doc:"of the cause burst: whom a source froze"`
+	ID         id.Hold      `json:"id"`
+	Cause      Cause        `json:"cause"`
+	Source     id.Source    `json:"source,omitempty"`
+	SourceName string       `json:"source_name,omitempty"`
+	About      *HoldAbout   `json:"about,omitempty" doc:"what the reason names"`
+	State      string       `json:"state"`
+	Reason     string       `json:"reason" doc:"the limit that was exceeded when it opened"`
+	Breach     Breach       `json:"breach"`
+	Count      int          `json:"count" doc:"people"`
+	People     []PersonRef  `json:"people" nullable:"false" doc:"the first 500"`
+	CreatedAt  time.Time    `json:"created_at"`
+	DecidedAt  time.Time    `json:"decided_at,omitzero"`
+	DecidedBy  string       `json:"decided_by,omitempty"`
+	Removals   []HeldEntry  `json:"removals" nullable:"false" doc:"the first 500"`
+	Effects    []HeldEffect `json:"effects" nullable:"false" doc:"everything that is held, by cause and group"`
+	Burst      *BurstView   `json:"burst,omitempty" doc:"of the cause burst: whom a source froze"`
 }
 
 // HeldEffect counts what a hold keeps of one group, by cause.
@@ -88,6 +90,9 @@ func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 	}
 	c, err := a.Reactor.current(ctx)
 	if err != nil {
+		return out, err
+	}
+	if err := a.name(ctx, c, &out); err != nil {
 		return out, err
 	}
 	out.Effects = h.effects(c)

@@ -75,8 +75,13 @@ type Breach struct {
 
 // String says the breach in one line.
 func (b Breach) String() string {
+	return b.naming(cmp.Or(string(b.Group), string(b.Unit), string(b.DirectoryGroup)))
+}
+
+// naming says it, with the name of the group or unit that it is about.
+func (b Breach) naming(name string) string {
 	if b.Group != "" {
-		return fmt.Sprintf("would empty group %s, which had %d members", b.Group, b.People)
+		return fmt.Sprintf("would empty group %s, which had %d members", name, b.People)
 	}
 	if b.Cause == CauseBurst {
 		return fmt.Sprintf("disabled or deleted %d people within 24 hours, the limit is %d", b.People, b.Limit)
@@ -92,10 +97,10 @@ func (b Breach) String() string {
 		return fmt.Sprintf("attribute %s %s of %d of the source's %d people within 24 hours, the limit is %d", b.Attribute, what, b.People, b.Of, b.Limit)
 	}
 	if b.Unit != "" {
-		return fmt.Sprintf("unit %s lost %d of %d people within 24 hours by %s", b.Unit, b.People, b.Of, b.Cause)
+		return fmt.Sprintf("unit %s lost %d of %d people within 24 hours by %s", name, b.People, b.Of, b.Cause)
 	}
 	if b.DirectoryGroup != "" {
-		return fmt.Sprintf("directory group %s lost %d of %d members within 24 hours", b.DirectoryGroup, b.People, b.Of)
+		return fmt.Sprintf("directory group %s lost %d of %d members within 24 hours", name, b.People, b.Of)
 	}
 	return fmt.Sprintf("%s would reach %d people within 24 hours, the limit is %d", b.Cause, b.People, b.Limit)
 }

@@ -85,6 +85,15 @@ func (w *world) reason() string {
 	return strings.Join(out, "; ")
 }
 
+// named answers how the only open hold is told to people: without an id.
+func (w *world) named() string {
+	w.Helper()
+	_, out := w.site(nil)("GET", "/api/v1/holds?state=open", nil)
+	item := out["items"].([]any)[0].(map[string]any)
+	about := item["about"].(map[string]any)
+	return fmt.Sprintf("%v; %v %v", item["reason"], about["kind"], about["name"])
+}
+
 // Half of a unit that goes is held, by move and by absence, although the whole is under every limit; less than half passes.
 func TestGuardOfAUnit(t *testing.T) {
 	both(t, func(w *world) {
@@ -99,6 +108,7 @@ func TestGuardOfAUnit(t *testing.T) {
 		want := fmt.Sprintf("unit %s lost 6 of 12 people within 24 hours by move", w.unitID("lab"))
 		w.want("half is held", w.reason(), want)
 		w.want("who is held", w.places(people[5]), "lab:participant!")
+		w.want("named", w.named(), "unit lab lost 6 of 12 people within 24 hours by move; unit lab")
 		w.crowd(6, always("lab"), always("Clerk")) // back: clears by itself
 		w.want("back", w.places(people[5])+w.reason(), "lab:participant")
 		w.absent("p0000", "p0001", "p0002", "p0003", "p0004", "p0005")

@@ -11,15 +11,16 @@ import (
 )
 
 type hold struct {
-	ID        string          `json:"id"`
-	Cause     string          `json:"cause"`
-	State     string          `json:"state"`
-	CreatedAt string          `json:"created_at"`
-	Count     int             `json:"count"`
-	People    json.RawMessage `json:"people,omitempty"`
-	Reason    string          `json:"reason,omitempty"`
-	Effects   []heldEffect    `json:"effects,omitempty"`
-	Removals  []heldRemoval   `json:"removals,omitempty"`
+	ID         string          `json:"id"`
+	Cause      string          `json:"cause"`
+	State      string          `json:"state"`
+	CreatedAt  string          `json:"created_at"`
+	Count      int             `json:"count"`
+	People     json.RawMessage `json:"people,omitempty"`
+	Reason     string          `json:"reason,omitempty"`
+	SourceName string          `json:"source_name,omitempty"`
+	Effects    []heldEffect    `json:"effects,omitempty"`
+	Removals   []heldRemoval   `json:"removals,omitempty"`
 }
 
 type heldEffect struct {
@@ -65,6 +66,9 @@ func holdCommand() *cobra.Command {
 	command.AddCommand(remote(&cobra.Command{Use: "show HOLD", Short: "What a hold is about, by cause and group, and whom", Args: cobra.ExactArgs(1)},
 		func(w io.Writer, h hold) {
 			fmt.Fprintf(w, "%s\t%s\t%s\t%d people\t%s\t%s\n", h.ID, h.State, h.Cause, h.Count, h.CreatedAt, h.Reason)
+			if h.SourceName != "" {
+				fmt.Fprintf(w, "source\t%s\n", h.SourceName)
+			}
 			for _, e := range h.Effects {
 				fmt.Fprintf(w, "%s\t%s\t%d people\n", e.Cause, e.Group.Key, e.People)
 			}

@@ -8,7 +8,10 @@ export type Hold = {
   created_at?: string;
   decided_at?: string;
   source?: { id: string; name?: string } | string | null;
+  source_name?: string;
   reason?: string;
+  about?: { kind: "group" | "unit" | "directory_group"; id: string; name: string; names?: Names };
+  breach?: { people: number; limit: number; of?: number; attribute?: string; cleared?: boolean; admin?: boolean };
   count?: number;
   removals?: { membership?: string; person?: { id: string; display_name?: string }; group?: { id: string; key?: string; name?: Names | string } }[];
   people?: ({ id: string; display_name?: string } | string)[];

@@ -87,13 +87,17 @@ function Batch({ hold: h }: { hold: Hold }) {
           {source && (
             <span className={styles.muted}>
               {" · "}
-              <Name id={source} known={typeof h.source === "string" ? undefined : h.source?.name} />
+              <Name id={source} known={h.source_name ?? (typeof h.source === "string" ? undefined : h.source?.name)} />
             </span>
           )}
           <div className={styles.small}>
             {t.holds.people(size(h))} · <When at={h.created_at} />
           </div>
-          {h.reason && <div className={styles.small}>{h.reason}</div>}
+          {h.reason && (
+            <div className={styles.small}>
+              <Why hold={h} />
+            </div>
+          )}
         </span>
         {(h.people ?? []).length > 0 && (
           <Button type="text" aria-expanded={open} onClick={() => setOpen(!open)}>
@@ -115,4 +119,17 @@ function Batch({ hold: h }: { hold: Hold }) {
       )}
     </div>
   );
+}
+
+/** Why says the limit that was exceeded, with the names of what it is about. */
+function Why({ hold: h }: { hold: Hold }) {
+  const { t, locale } = useTexts();
+  const b = h.breach;
+  const say = t.holds.why;
+  if (!b) return <>{h.reason}</>;
+  const name = h.about && nameIn(locale, h.about.names, h.about.name);
+  if (name && h.about) return <>{say[h.about.kind](name, b.people, b.of ?? 0)}</>;
+  if (b.admin) return <>{say.admin(b.people, b.of ?? 0)}</>;
+  if (b.attribute) return <>{say.attribute(word(t.ldap.field, b.attribute), b.cleared ?? false, b.people, b.of ?? 0)}</>;
+  return <>{say.limit(b.people, b.limit)}</>;
 }
