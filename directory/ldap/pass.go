@@ -152,8 +152,8 @@ func (p *pass) place(shown Object) *object {
 		shown.Key, o = o.key, nil
 	}
 	if o == nil {
-		o = &object{key: strings.Clone(shown.Key), class: shown.Class, row: len(p.before) > 0}
-		p.sp.objects[o.key] = o
+		o = p.sp.enter(p.sp.shelf.keep(shown.Key), shown.Class)
+		o.row = len(p.before) > 0
 		p.tree = p.tree || o.class == ClassUnit
 	}
 	if p.mark != 0 {
@@ -198,9 +198,9 @@ func (p *pass) claim(o *object, user, login string) {
 	if o.user == user && o.login == login {
 		return
 	}
-	rivals := slices.Clone(p.sp.users[strings.ToLower(o.user)])
+	rivals := slices.Collect(p.sp.rivals(o.user))
 	p.sp.claim(o, user, login)
-	for _, r := range append(rivals, p.sp.users[strings.ToLower(user)]...) {
+	for _, r := range slices.AppendSeq(rivals, p.sp.rivals(user)) {
 		if r != o {
 			p.touched[r] = true
 		}
@@ -212,7 +212,7 @@ func (p *pass) claim(o *object, user, login string) {
 
 // drop takes an entry out of the space.
 func (p *pass) drop(o *object) {
-	for _, r := range p.sp.users[strings.ToLower(o.user)] {
+	for r := range p.sp.rivals(o.user) {
 		if r != o {
 			p.touched[r] = true
 		}

@@ -46,10 +46,10 @@ func (l *loading) add(rows *sql.Rows) error {
 	}
 	key, ok := l.texts[string(r.key)] // somebody reports to it
 	if !ok {
-		key = string(r.key)
+		key = sp.shelf.keepRaw(r.key)
 	}
-	o := &object{key: key, class: Class(l.text(r.class)), hash: parseDigest(r.hash), members: parseDigest(r.members), boss: l.keyOf(r.boss), unit: l.keyOf(r.unit), named: r.named, row: true}
-	sp.objects[o.key] = o
+	o := sp.enter(key, Class(l.text(r.class)))
+	o.hash, o.members, o.boss, o.unit, o.named, o.row = parseDigest(r.hash), parseDigest(r.members), l.keyOf(r.boss), l.keyOf(r.unit), r.named, true
 	sp.rename(o, string(r.dn))
 	if o.manager = sp.names[string(r.manager)]; o.manager == nil {
 		o.manager = sp.called(string(r.manager))
@@ -78,7 +78,7 @@ func (l *loading) add(rows *sql.Rows) error {
 func (l *loading) text(raw []byte) string {
 	text, ok := l.texts[string(raw)]
 	if !ok {
-		text = string(raw)
+		text = l.sp.shelf.keepRaw(raw)
 		l.texts[text] = text
 	}
 	return text

@@ -1,6 +1,7 @@
 package ldap
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -10,9 +11,12 @@ import (
 // away and read again.
 type space struct {
 	objects map[string]*object
-	names   map[string]*name     // by folded name, and by loginName
-	users   map[string][]*object // by login in lower case: who claims it, the one who has it first
+	names   map[string]*name   // by folded name, and by loginName
+	users   map[string]*object // by login in lower case: who claims it and has it, with the rivals behind
 	waiting map[*name]map[*object]bool
+	shelf   shelf // of the texts of all of them
+	entries slab[object]
+	calls   slab[name]
 	marks   uint32 // handed out so far, to readings
 	counts  uint32 // and to countings
 }
@@ -38,6 +42,7 @@ type object struct {
 	login   string // its uid, for groups that list logins
 	members digest // of a group, as the store was given them; zero: not known
 	waits   []*name
+	rival   *object // who claims the same login and comes next in order of key
 }
 
 // name is something an entry may be called, and who is called so now.
@@ -49,8 +54,18 @@ type name struct {
 // loginName is how a login stands among the names.
 func loginName(login string) string { return "uid:" + strings.ToLower(strings.TrimSpace(login)) }
 
-func newSpace() *space {
-	return &space{objects: map[string]*object{}, names: map[string]*name{}, users: map[string][]*object{}, waiting: map[*name]map[*object]bool{}}
+// newSpace answers an empty space with room for so many entries.
+func newSpace(entries int) *space {
+	return &space{objects: make(map[string]*object, entries), names: make(map[string]*name, 2*entries), users: make(map[string]*object, entries),
+		waiting: map[*name]map[*object]bool{}}
+}
+
+// enter answers a new entry of this key, which stays with the space.
+func (sp *space) enter(key string, class Class) *object {
+	o := sp.entries.next()
+	o.key, o.class = key, class
+	sp.objects[key] = o
+	return o
 }
 
 // called answers a name; nil for a text that is none.
@@ -60,8 +75,9 @@ func (sp *space) called(folded string) *name {
 	}
 	n := sp.names[folded]
 	if n == nil {
-		n = &name{folded: folded}
-		sp.names[folded] = n
+		n = sp.calls.next()
+		n.folded = sp.shelf.keep(folded)
+		sp.names[n.folded] = n
 	}
 	return n
 }
@@ -81,52 +97,82 @@ func (sp *space) rename(o *object, dn string) {
 	if o.name != nil && o.name.owner == o {
 		o.name.owner = nil
 	}
-	o.dn = dn
 	if o.name = sp.called(fold(dn)); o.name != nil {
 		o.name.owner = o
-		if o.name.folded == dn {
-			o.dn = o.name.folded // one text
-		}
+	}
+	if o.dn = folded(o); o.dn != dn { // else one text
+		o.dn = sp.shelf.keep(dn)
 	}
 }
 
 // claim notes which logins o has and wants.
 func (sp *space) claim(o *object, user, login string) {
-	if !strings.EqualFold(o.user, user) {
+	if o.user != user {
 		sp.unclaim(o)
-		if key := strings.ToLower(user); key != "" {
-			list := append(sp.users[key], o)
-			slices.SortFunc(list, func(a, b *object) int { return strings.Compare(a.key, b.key) })
-			sp.users[key] = list
-		}
+		o.user = sp.shelf.keep(user)
+		sp.queue(o)
 	}
-	o.user = user
 	if o.login != login {
 		if old := sp.names[loginName(o.login)]; o.login != "" && old != nil && old.owner == o {
 			old.owner = nil
 		}
-		if o.login = login; login != "" {
+		if o.login = o.user; login != user {
+			o.login = sp.shelf.keep(login)
+		}
+		if login != "" {
 			sp.called(loginName(login)).owner = o
 		}
 	}
 }
 
-func (sp *space) unclaim(o *object) {
+// rivals are those who claim a login, in order of key.
+func (sp *space) rivals(user string) iter.Seq[*object] {
+	return func(yield func(*object) bool) {
+		for o := sp.users[strings.ToLower(user)]; o != nil && yield(o); o = o.rival {
+		}
+	}
+}
+
+// queue puts o among those who claim its login.
+func (sp *space) queue(o *object) {
 	key := strings.ToLower(o.user)
 	if key == "" {
 		return
 	}
-	if list := slices.DeleteFunc(sp.users[key], func(c *object) bool { return c == o }); len(list) > 0 {
-		sp.users[key] = list
-	} else {
-		delete(sp.users, key)
+	before, at := (*object)(nil), sp.users[key]
+	for at != nil && at.key < o.key {
+		before, at = at, at.rival
 	}
+	if o.rival = at; before != nil {
+		before.rival = o
+	} else {
+		sp.users[key] = o
+	}
+}
+
+func (sp *space) unclaim(o *object) {
+	key := strings.ToLower(o.user)
+	first := sp.users[key]
+	switch {
+	case key == "":
+	case first == o && o.rival == nil:
+		delete(sp.users, key)
+	case first == o:
+		sp.users[key] = o.rival
+	default:
+		for at := first; at != nil; at = at.rival {
+			if at.rival == o {
+				at.rival = o.rival
+				break
+			}
+		}
+	}
+	o.rival = nil
 }
 
 // keeps tells whether o is the one who has the login it claims.
 func (sp *space) keeps(o *object) bool {
-	list := sp.users[strings.ToLower(o.user)]
-	return len(list) > 0 && list[0] == o
+	return sp.users[strings.ToLower(o.user)] == o
 }
 
 // drop takes an entry out.

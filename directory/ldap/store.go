@@ -26,7 +26,11 @@ func clean(text string) string {
 
 // loadSpace reads the connector space of a source.
 func loadSpace(ctx context.Context, d *db.DB, source id.Source) (*space, error) {
-	sp := newSpace()
+	var entries int
+	if err := d.Read(ctx).Raw("select count(*) from ldap_objects where source_id = ?", source).Scan(&entries).Error; err != nil {
+		return nil, fmt.Errorf("read connector space: %w", err)
+	}
+	sp := newSpace(entries)
 	rows, err := d.Read(ctx).Raw("select "+objectColumns+" from ldap_objects where source_id = ? order by object_key", source).Rows()
 	if err != nil {
 		return nil, fmt.Errorf("read connector space: %w", err)
