@@ -50,31 +50,34 @@ func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Chan
 	}
 	order := p.order()
 	p.shown = nil
-	var steps []step
+	steps, over, err := w.entries(ctx, p, order)
+	if over != nil {
+		defer func() { err = errors.Join(err, over(context.WithoutCancel(ctx))) }()
+	}
+	if err != nil {
+		return err
+	}
+	if err := w.rest(ctx, p, steps, end); err != nil {
+		return err
+	}
+	if len(order) > 0 {
+		s.progress(Progress{Phase: "write", Class: order[len(order)-1].class, Done: len(order), Total: len(order)})
+	}
+	return nil
+}
+
+// entries writes what was shown, but for the last steps, which it answers. over is to be called when everything is written; it may be nil.
+func (w *writer) entries(ctx context.Context, p *pass, order []*object) (steps []step, over func(context.Context) error, err error) {
 	members := 0
 	many, same := crowd(order) > batch, map[*object]bool{} // same: people of whom the store says already what is to be written
 	for i, o := range order {
 		if many && o.class != ClassUnit {
-			var over func(context.Context) error
 			if same, over, err = w.rehearse(ctx, p, order, steps); err != nil {
-				return err
+				return nil, nil, err
 			}
-			defer func() { err = errors.Join(err, over(context.WithoutCancel(ctx))) }()
 			many, steps = false, nil
 		}
-		next := make([]step, 0, 2)
-		if st, needed := p.step(o); needed {
-			if same[o] {
-				st.change = nil
-				p.rep.tally(o.class, directory.Unchanged, 1)
-			}
-			next = append(next, st)
-		}
-		if p.groups[o] != nil && p.joined[o] != nil { // told after it was shown
-			if st, needed := p.crewStep(o); needed {
-				next = append(next, st)
-			}
-		}
+		next := p.stepsOf(o, same[o])
 		if len(next) == 0 {
 			p.rep.tally(o.class, directory.Unchanged, 1)
 			continue
@@ -85,13 +88,36 @@ func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Chan
 		}
 		if members += more; len(steps) >= batch || members > batchMembers && members > more {
 			if err := w.flush(ctx, steps, nil); err != nil {
-				return fmt.Errorf("write %s: %w", o.class, err)
+				return nil, over, fmt.Errorf("write %s: %w", o.class, err)
 			}
 			steps, members = steps[:0], more
-			s.progress(Progress{Phase: "write", Class: o.class, Done: i, Total: len(order)})
+			w.s.progress(Progress{Phase: "write", Class: o.class, Done: i, Total: len(order)})
 		}
 		steps = append(steps, next...)
 	}
+	return steps, over, nil
+}
+
+// stepsOf answers what is to be written of an entry; of one that the store has as it is, same, only its row.
+func (p *pass) stepsOf(o *object, same bool) []step {
+	next := make([]step, 0, 2)
+	if st, needed := p.step(o); needed {
+		if same {
+			st.change = nil
+			p.rep.tally(o.class, directory.Unchanged, 1)
+		}
+		next = append(next, st)
+	}
+	if p.groups[o] != nil && p.joined[o] != nil { // told after it was shown
+		if st, needed := p.crewStep(o); needed {
+			next = append(next, st)
+		}
+	}
+	return next
+}
+
+// rest writes the last steps, who is gone, who was set aside, and what ends the pass.
+func (w *writer) rest(ctx context.Context, p *pass, steps []step, end func() []directory.Change) error {
 	for _, st := range p.farewells() {
 		if len(steps) >= batch {
 			if err := w.flush(ctx, steps, nil); err != nil {
@@ -117,12 +143,7 @@ func (s *Syncer) write(ctx context.Context, p *pass, end func() []directory.Chan
 		return err
 	}
 	if len(w.aside) > 0 { // of the last steps
-		if err := w.again(ctx); err != nil {
-			return err
-		}
-	}
-	if len(order) > 0 {
-		s.progress(Progress{Phase: "write", Class: order[len(order)-1].class, Done: len(order), Total: len(order)})
+		return w.again(ctx)
 	}
 	return nil
 }
