@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -59,7 +60,10 @@ func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.
 	return result, nil
 }
 
-// SetPolicy plans and applies files in one go, whatever the guard says: for seeding. The policy in force
+// seedTries bounds how often SetPolicy looks again because somebody came or went between the plan and its application.
+const seedTries = 50
+
+// SetPolicy plans and applies files in one go, whatever the guard says and whoever is written to meanwhile: for seeding. The policy in force
 // already writes nothing.
 func (r *Reactor) SetPolicy(ctx context.Context, cause directory.Cause, files []File) (Result, error) {
 	policy, err := parse(files)
@@ -73,11 +77,16 @@ func (r *Reactor) SetPolicy(ctx context.Context, cause directory.Cause, files []
 	if c.policy != nil && c.policy.Hash() == policy.Hash() {
 		return r.ReconcileAll(ctx)
 	}
-	p, err := r.PlanPolicy(ctx, files, actorOf(cause))
-	if err != nil {
-		return Result{}, err
+	for try := 1; ; try++ {
+		p, err := r.PlanPolicy(ctx, files, actorOf(cause))
+		if err != nil {
+			return Result{}, err
+		}
+		result, err := r.ApplyPlan(ctx, cause, p.ID, p.Hash, true)
+		if !errors.Is(err, ErrDrift) || try == seedTries {
+			return result, err
+		}
 	}
-	return r.ApplyPlan(ctx, cause, p.ID, p.Hash, true)
 }
 
 // enact is the one transaction in which a version comes into force, with its groups, channels and their tuples.

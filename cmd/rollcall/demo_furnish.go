@@ -44,14 +44,8 @@ func (d *demoServer) furnish(ctx context.Context, cfg Config, hr net.Listener) e
 		if _, err := d.app.people.Apply(ctx, cause, hrUnits(source.ID)...); err != nil {
 			return fmt.Errorf("furnish the demo: %w", err)
 		}
-		for try := 1; ; try++ { // the directory is read meanwhile, so a plan may be out of date before it is applied
-			_, err := d.app.access.SetPolicy(ctx, cause, []provisioning.File{{Name: "aurora.yaml", Source: string(demo.Policy())}})
-			if err == nil {
-				break
-			}
-			if !errors.Is(err, provisioning.ErrDrift) || try == 50 {
-				return fmt.Errorf("furnish the demo: %w", err)
-			}
+		if _, err := d.app.access.SetPolicy(ctx, cause, []provisioning.File{{Name: "aurora.yaml", Source: string(demo.Policy())}}); err != nil {
+			return fmt.Errorf("furnish the demo: %w", err)
 		}
 		push := &idp.SCIM{URL: d.ready.SCIMURL, Token: d.ready.SCIMToken}
 		if _, err := push.Push(ctx, d.hrPeople(), nil); err != nil {
