@@ -123,6 +123,7 @@ func (s *Server) Resume(t testing.TB) {
 	t.Helper()
 	s.start(t, s.args...)
 	s.answers(t, strings.TrimPrefix(s.URL, "ldap://"))
+	s.answers(t, strings.TrimPrefix(s.URLS, "ldaps://")) // it listens there a moment later
 }
 
 // Admin answers a connection that may write everything.
