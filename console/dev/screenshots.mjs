@@ -119,6 +119,8 @@ async function all(locale, mode, viewport, suffix) {
     await wait();
   });
   await visit(page, at("holds"), "/admin/holds");
+  await visit(page, at("inbox"), "/inbox");
+  await visit(page, at("handovers"), "/admin/handovers");
   await visit(page, at("review"), "/admin/work-items");
   const item = (await api(page, "/api/v1/work-items?state=open&limit=1")).items?.[0];
   if (item) {

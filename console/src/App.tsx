@@ -17,6 +17,7 @@ import { Failure, Loading, NotFound } from "./ui/states";
 import { CrashGuard } from "./ui/CrashGuard";
 
 const ChatPage = lazy(() => import("./chat/ChatPage"));
+const InboxPage = lazy(() => import("./inbox/InboxPage"));
 const AdminPages = lazy(() => import("./admin/AdminPages"));
 
 const makeQueries = () =>
@@ -78,6 +79,7 @@ function Pages() {
           <Redirect to={me.person ? "/chat" : "/admin"} replace />
         </Route>
         <Route path="/chat/:channel?">{({ channel }) => (me.person ? <ChatPage channel={channel ?? ""} /> : <Redirect to="/admin" replace />)}</Route>
+        {me.person && <Route path="/inbox" component={InboxPage} />}
         {(me.admin || owns(me)) && (
           <Route path="/admin/*?">
             <AdminPages />

@@ -1,8 +1,9 @@
-import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SwapOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
 import { holds, isOpen } from "../api/holds";
+import { handovers } from "../api/inbox";
 import { needsLook } from "../api/health";
 import { sources } from "../api/sources";
 import { workItemGroups } from "../api/workitems";
@@ -21,6 +22,7 @@ const GroupsPage = lazy(() => import("./groups/GroupsPage"));
 const GroupPage = lazy(() => import("./groups/GroupPage"));
 const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
 const HoldsPage = lazy(() => import("./holds/HoldsPage"));
+const HandoversPage = lazy(() => import("./handovers/HandoversPage"));
 const SourcesPage = lazy(() => import("./sources/SourcesPage"));
 const SourcePage = lazy(() => import("./sources/SourcePage"));
 const MappingPage = lazy(() => import("./sources/ldap/MappingPage"));
@@ -46,6 +48,7 @@ export default function AdminPages() {
           <Route path="/admin/groups/:id">{({ id }) => <GroupPage key={id} id={id} />}</Route>
           <Route path="/admin/policies" component={PoliciesPage} />
           <Route path="/admin/holds" component={HoldsPage} />
+          <Route path="/admin/handovers" component={HandoversPage} />
           <Route path="/admin/work-items" component={WorkItemsPage} />
           <Route path="/admin/work-items/:id">{({ id }) => <WorkItemPage key={id} id={id} />}</Route>
           <Route path="/admin/sources" component={SourcesPage} />
@@ -71,6 +74,7 @@ function places(me: Me): string[] {
     ["/admin/groups", mayEverywhere(me, "groups.read") || owns(me)],
     ["/admin/policies", mayEverywhere(me, "policies.read")],
     ["/admin/holds", mayEverywhere(me, "holds.read")],
+    ["/admin/handovers", mayEverywhere(me, "people.read")],
     ["/admin/work-items", mayEverywhere(me, "people.read")],
     ["/admin/sources", mayEverywhere(me, "sources.read")],
     ["/admin/audit", mayEverywhere(me, "audit.read")],
@@ -87,6 +91,7 @@ function Navigation() {
   const waiting = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal), refetchInterval: 60_000, enabled: shown.includes("/admin/holds") });
   const open = waiting.data?.items.filter(isOpen).length ?? 0;
   const doubts = useQuery({ queryKey: ["workitems", "groups"], queryFn: ({ signal }) => workItemGroups(signal), refetchInterval: 60_000, enabled: shown.includes("/admin/work-items") });
+  const unowned = useQuery({ queryKey: ["handovers", "waiting"], queryFn: ({ signal }) => handovers("waiting", signal), refetchInterval: 60_000, enabled: shown.includes("/admin/handovers") });
   const known = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal), refetchInterval: 60_000, enabled: shown.includes("/admin/sources") });
   const ill = known.data?.items.filter((s) => needsLook(s.health)).length ?? 0;
   const at = (path: string) => (path === "/admin" ? location === path : location === path || location.startsWith(`${path}/`));
@@ -106,6 +111,7 @@ function Navigation() {
       {item("/admin/groups", <ApartmentOutlined />, t.shell.groups)}
       {item("/admin/policies", <FileProtectOutlined />, t.shell.policies)}
       {item("/admin/holds", <PauseCircleOutlined />, t.shell.holds, open || undefined)}
+      {item("/admin/handovers", <SwapOutlined />, t.inbox.handovers, unowned.data?.items.length || undefined)}
       {item("/admin/work-items", <UserSwitchOutlined />, t.review.nav, doubts.data?.open || undefined)}
       {item("/admin/sources", <CloudServerOutlined />, t.shell.sources, ill || undefined)}
       {item("/admin/audit", <AuditOutlined />, t.shell.audit)}

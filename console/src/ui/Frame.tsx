@@ -1,8 +1,9 @@
-import { LogoutOutlined, MenuOutlined, SettingOutlined } from "@ant-design/icons";
+import { BellOutlined, LogoutOutlined, MenuOutlined, SettingOutlined } from "@ant-design/icons";
 import { Button, Popover } from "antd";
 import { useState, type ReactNode } from "react";
 import { Link, useLocation } from "wouter";
 import { useTexts } from "../i18n";
+import { useUnread } from "../inbox/useUnread";
 import { useMe, useSession } from "../session/session";
 import { Avatar } from "./people";
 import { Mark } from "./Mark";
@@ -27,6 +28,7 @@ export function Frame({ nav, title, children }: { nav: ReactNode; title: string;
         <nav className={styles.nav} aria-label={t.shell.menu}>
           {nav}
         </nav>
+        <InboxLink current={location === "/inbox"} />
         <Account />
       </aside>
       <button type="button" className={styles.veil} aria-label={t.shell.cancel} onClick={() => setOpenAt(null)} />
@@ -49,6 +51,32 @@ export function NavItem({ href, current, icon, children, note, onClick }: { href
       <span className={styles.navText}>{children}</span>
       {note && <span className={styles.navNote}>{note}</span>}
     </Link>
+  );
+}
+
+/** InboxLink leads to the inbox from everywhere, and says how much is not read. */
+function InboxLink({ current }: { current: boolean }) {
+  const { t } = useTexts();
+  const me = useMe();
+  const unread = useUnread();
+  if (!me.person) return null;
+  return (
+    <div className={styles.inbox}>
+      <NavItem
+        href="/inbox"
+        current={current}
+        icon={<BellOutlined />}
+        note={
+          unread > 0 && (
+            <span className={styles.badge} aria-label={t.inbox.unread(unread)}>
+              {unread > 99 ? "99+" : unread}
+            </span>
+          )
+        }
+      >
+        {t.inbox.title}
+      </NavItem>
+    </div>
   );
 }
 

@@ -171,8 +171,8 @@ function Held({ line }: { line: RoleLine }) {
       <div className={styles.strong}>{word(t.admins.role, line.role)}</div>
       <div className={styles.chips}>
         {line.permissions.map((p) => (
-          <span key={p} className={styles.chip}>
-            {line.dangerous.includes(p) ? <strong>{p}</strong> : p}
+          <span key={p} className={styles.chip} title={p}>
+            {line.dangerous.includes(p) ? <strong>{word(t.admins.permission, p)}</strong> : word(t.admins.permission, p)}
           </span>
         ))}
       </div>

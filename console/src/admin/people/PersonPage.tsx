@@ -9,6 +9,7 @@ import { Avatar, Reasons, StatusTags, Tag, When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
 import { Ahead } from "./Ahead";
 import { FreezeButton, Freezes } from "./Freezes";
+import { Handover } from "./Handover";
 import { FormerGrants, Merged, Questions, SplitButton } from "./Same";
 import styles from "../admin.module.css";
 
@@ -27,6 +28,7 @@ export default function PersonPage({ id }: { id: string }) {
             <Ahead person={found} />
             <Questions id={id} />
             <Memberships id={id} />
+            <Handover id={id} />
             <FormerGrants person={found} />
             <Affiliations items={found.affiliations ?? []} />
             <Details person={found} />
@@ -142,7 +144,7 @@ function Details({ person: p }: { person: Person }) {
     ["user_name", t.people.userName, p.user_name],
     ["email", t.people.email, p.email],
     ["employee_number", t.people.employeeNumber, p.employee_number],
-    ["employee_type", t.people.employeeType, p.employee_type],
+    ["employee_type", t.people.employeeType, word(t.words.affiliation, p.employee_type)],
     ["title", t.people.jobTitle, p.title],
     ["department", t.people.department, p.department],
     ["manager", t.people.manager, p.manager?.id ? <Link href={`/admin/people/${p.manager.id}`}>{p.manager.display_name || p.manager.id}</Link> : undefined],

@@ -7,6 +7,7 @@ import { groups } from "./groups";
 import { health } from "./health";
 import { holds } from "./holds";
 import { home } from "./home";
+import { inbox } from "./inbox";
 import { ldap } from "./ldap";
 import { people } from "./people";
 import { policies } from "./policies";
@@ -20,4 +21,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, relink, feed, source, sources, preview, review, audit, admins };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins };

@@ -8,6 +8,7 @@ import { groups } from "./groups";
 import { health } from "./health";
 import { holds } from "./holds";
 import { home } from "./home";
+import { inbox } from "./inbox";
 import { ldap } from "./ldap";
 import { people } from "./people";
 import { policies } from "./policies";
@@ -21,4 +22,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, ldap, relink, feed, source, sources, preview, review, audit, admins } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins } satisfies Texts;
