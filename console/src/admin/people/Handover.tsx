@@ -14,7 +14,8 @@ export function Handover({ id }: { id: string }) {
   const me = useMe();
   const query = useQuery({ queryKey: ["handover", id], queryFn: ({ signal }) => sheet(id, signal), enabled: may(me, "memberships.read"), retry: false });
   const s = query.data;
-  if (!s || s.owned.length + s.items.length === 0) return null;
+  const left = (s?.items ?? []).filter((h) => h.to || h.state === "waiting"); // what waited once says nothing of where it went
+  if (!s || s.owned.length + left.length === 0) return null;
   const called = (one?: string) => nameOf(s.names, locale, one);
   return (
     <Section title={t.inbox.sheet} hint={s.owned.length > 0 ? t.inbox.sheetHint : t.inbox.sheetLeft}>
@@ -28,7 +29,7 @@ export function Handover({ id }: { id: string }) {
             {o.alone && <Tag tone="warn">{t.inbox.alone}</Tag>}
           </div>
         ))}
-        {s.items.map((h) => (
+        {left.map((h) => (
           <div key={h.id} className={styles.line}>
             <span className={styles.lineText}>
               <span className={styles.strong}>{called(h.thing)}</span>
