@@ -36,9 +36,10 @@ type SourceHealth struct {
 
 // SourceError is what keeps a source from being read.
 type SourceError struct {
-	Code     string `json:"code" doc:"stable: unreachable, timeout, tls, login, closed, server, incomplete, reborn, implausible, config"`
-	Text     string `json:"text"`
-	Failures int    `json:"failures" doc:"in a row"`
+	Code     string    `json:"code" doc:"stable: unreachable, timeout, tls, login, closed, server, incomplete, reborn, implausible, config"`
+	Text     string    `json:"text"`
+	Failures int       `json:"failures" doc:"in a row"`
+	RetryAt  time.Time `json:"retry_at,omitzero" doc:"of a refused login: when it is tried again by itself; a sync tries it at once"`
 }
 
 // RunFinding is what a run found. It names no person.

@@ -58,7 +58,10 @@ func (a *app) ldapHealth(s directory.Source, h *directory.SourceHealth, now time
 		h.Follows, patience = "poll", freshFor
 	}
 	if st.LastError != "" {
-		h.Error = &directory.SourceError{Code: st.LastCode, Text: st.LastError, Failures: st.Failures}
+		h.Error = &directory.SourceError{Code: st.LastCode, Text: st.LastError, Failures: st.Failures, RetryAt: st.RetryAt}
+		if !st.RetryAt.IsZero() {
+			h.Error.Text += "; the login is tried again at " + st.RetryAt.UTC().Format(time.RFC3339) + ", or at once by a sync"
+		}
 	}
 	switch {
 	case st.LastError != "":

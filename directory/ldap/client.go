@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 )
@@ -29,6 +30,7 @@ type Client struct {
 	newest    newest
 	unsynced  atomic.Bool  // the server announces content synchronization and refused it
 	at        atomic.Int32 // the server that was last found well, in p.servers
+	wary      *refusals    // of the login; nil: whoever uses the client takes care of pauses
 }
 
 // NewClient checks c and answers a Client, which connects when it is first used.
@@ -53,7 +55,15 @@ func (cl *Client) Close() error {
 
 // dial connects and logs in.
 func (cl *Client) dial(ctx context.Context) (*conn, error) {
+	if cl.wary != nil {
+		if err := cl.wary.standing(time.Now()); err != nil {
+			return nil, err
+		}
+	}
 	c, err := cl.reach(ctx, dial)
+	if cl.wary != nil {
+		cl.wary.note(time.Now(), err)
+	}
 	if err == nil && cl.unsynced.Load() && c.root.follow == bySync {
 		c.root.follow = byStamp
 	}

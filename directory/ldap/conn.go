@@ -69,7 +69,7 @@ func dial(ctx context.Context, p *prepared, at *server) (*conn, error) {
 	}
 	if err := c.guard(ctx, p.Timeout, c.bind); err != nil {
 		c.close()
-		return nil, explain("log in at "+at.address, err, p.Password)
+		return nil, explain("log in at "+at.address, refusedLogin(err), p.Password)
 	}
 	if err := c.readRoot(ctx); err != nil {
 		c.close()

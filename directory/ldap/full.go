@@ -57,7 +57,11 @@ func (s *Syncer) compare(ctx context.Context, rep *Report, trust bool) error {
 	}
 	if err := c.plausible(); err != nil {
 		rep.find(Error, "implausible", "%v", err)
-		return err
+		pairs, found := c.reborn(ctx)
+		if !errors.Is(found, ErrReborn) {
+			return errors.Join(err, found)
+		}
+		return errors.Join(err, s.disables(ctx, c, pairs))
 	}
 	if rep.Proof.Counts[ClassPerson] == 0 {
 		rep.find(Warning, "no_people", "no person was found: look at base and person_classes")

@@ -48,7 +48,7 @@ func NewPasswords(c Config) (*Passwords, error) {
 	if !c.SignIn {
 		return nil, fmt.Errorf("%w: sign_in is off", ErrConfig)
 	}
-	return &Passwords{p: p, search: &Client{p: p}, find: make(chan struct{}, 1), bind: make(chan struct{}, maxBinds)}, nil
+	return &Passwords{p: p, search: &Client{p: p, wary: &refusals{}}, find: make(chan struct{}, 1), bind: make(chan struct{}, maxBinds)}, nil
 }
 
 // Close closes the standing connection. The Passwords may be used again.

@@ -21,7 +21,10 @@ type Status struct {
 	LastError  string // empty after a success
 	LastCode   string // of it: unreachable, timeout, tls, login, closed, server, incomplete, reborn, implausible, config
 	Failures   int    // in a row
-	Live       bool   // changes are told, or the server has a freshness mark, so that they are seen within PollInterval
+	Refused    int    // logins in a row, among them
+	// RetryAt is when the login is tried again after it was refused; zero where it was not.
+	RetryAt time.Time
+	Live    bool // changes are told, or the server has a freshness mark, so that they are seen within PollInterval
 	// Mode is how changes are heard of: "live" (the server tells them), "catching up" (it tells what was missed), "poll" (its mark is asked
 	// for, and everything is read when it moves), "standby" (another node does it); empty where Run does not run.
 	Mode      string
@@ -51,7 +54,7 @@ func (s *Syncer) note(rep Report, err error) {
 		s.failing(err, true, "directory sync failed", "run", rep.Run, "disabled", rep.Disabled)
 		return
 	}
-	st.LastError, st.Failures = "", 0
+	s.well()
 	st.LastSuccess, st.VerifiedAt = rep.StartedAt, rep.StartedAt
 	st.position, st.Live = rep.Proof.Position, rep.Proof.Position != ""
 	s.Log.Info("directory synced", "source", s.Source.Name, "run", rep.Run, "people", rep.Proof.Counts[ClassPerson], "units", rep.Proof.Counts[ClassUnit],
@@ -155,7 +158,7 @@ func (s *Syncer) run(ctx context.Context, every time.Duration) error {
 		if read {
 			if _, err := s.sync(ctx, trust); err != nil {
 				s.turn(err)
-				if err := sleep(ctx, pause(s.Status().Failures)); err != nil {
+				if err := s.rest(ctx, pause(s.Status().Failures)); err != nil {
 					break
 				}
 				continue
@@ -190,7 +193,7 @@ func (s *Syncer) run(ctx context.Context, every time.Duration) error {
 			return err
 		default:
 			s.turn(err)
-			if err := sleep(ctx, s.broken(err)); err != nil {
+			if err := s.rest(ctx, s.broken(err)); err != nil {
 				break
 			}
 			read = s.Status().Failures > 3 && !away(err) && !errors.Is(err, ErrBehind) // what it tells cannot be taken in
@@ -229,6 +232,12 @@ func (s *Syncer) poll(ctx context.Context, due time.Time) (trust bool, err error
 			}
 			if err != nil {
 				wait = s.unreachable(err)
+				if s.Status().Refused > 0 {
+					if err := s.rest(ctx, wait); err != nil {
+						return false, err
+					}
+					continue
+				}
 			}
 		}
 		if err := sleep(ctx, min(wait, max(time.Until(due), 0))); err != nil {
@@ -254,7 +263,7 @@ func (s *Syncer) moved(ctx context.Context) (bool, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.status.Failures, s.status.LastError = 0, ""
+	s.well()
 	if position != s.status.position {
 		return true, nil
 	}
@@ -268,6 +277,10 @@ func (s *Syncer) failing(err error, always bool, what string, args ...any) time.
 	st.LastError, st.LastCode = scrub(err.Error(), s.Config.Password), codeOf(err)
 	if st.Failures++; st.Failures == 1 || always {
 		s.Log.Warn(what, append(args, "source", s.Source.Name, "failures", st.Failures, "error", st.LastError)...)
+	}
+	if errors.Is(err, ErrLogin) {
+		st.Refused++
+		st.RetryAt = time.Now().Add(refusedPause(st.Refused))
 	}
 	return pause(st.Failures)
 }

@@ -92,7 +92,8 @@ type Syncer struct {
 	kept      int    // how many keep the lease
 	epoch     int    // how often everything was read
 	status    Status
-	under     *Progress // of the sync that is under way
+	taken     chan struct{} // closed when a login is taken again; guarded by mu
+	under     *Progress     // of the sync that is under way
 }
 
 // heartbeat is how often a sync that changed nothing is noted in the store all the same.

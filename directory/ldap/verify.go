@@ -16,7 +16,7 @@ func (f *session) verified(at time.Time) {
 	if at.After(f.s.status.VerifiedAt) {
 		f.s.status.VerifiedAt = at
 	}
-	f.s.status.LastError, f.s.status.LastCode, f.s.status.Failures = "", "", 0
+	f.s.well()
 }
 
 // beat looks at doubts, and after a stream that is silent.
