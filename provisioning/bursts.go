@@ -328,22 +328,6 @@ func (r *Reactor) tellHolds(tx *db.Tx, s *sheet) error {
 	return audit.Append(tx, s.records...)
 }
 
-// OpenHoldsOf counts the open holds of each source.
-func (r *Reactor) OpenHoldsOf(ctx context.Context) (map[id.Source]int, error) {
-	var rows []struct {
-		Source id.Source
-		N      int
-	}
-	if err := r.db.Read(ctx).Raw("select source, count(*) as n from holds where state = 'open' and source <> '' group by source").Scan(&rows).Error; err != nil {
-		return nil, fmt.Errorf("count holds: %w", err)
-	}
-	out := map[id.Source]int{}
-	for _, row := range rows {
-		out[row.Source] = row.N
-	}
-	return out, nil
-}
-
 // OpenHolds answers how many holds of each cause wait for somebody.
 func (r *Reactor) OpenHolds(ctx context.Context) (map[Cause]int, error) {
 	var rows []struct {

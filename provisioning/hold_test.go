@@ -88,6 +88,9 @@ func TestMoversAreHeldOverTheLimit(t *testing.T) {
 		people := w.putMany(40, "p", "dept=R&D")
 		w.putMany(11, "p", "dept=Sales")
 		w.want("held, and the new place given", w.places(people[10]), "apollo:participant! everybody:participant sales:participant")
+		if of, err := w.r.OpenHoldsOf(ctx); err != nil || of[w.source.ID] != 1 {
+			w.Errorf("open holds of the source: %v %v", of, err)
+		}
 		w.pass(25 * time.Hour)
 		w.putMany(21, "p", "dept=Sales") // the next ten, the day after, beside the eleven who wait
 		w.want("a new day", w.places(people[15]), "everybody:participant sales:participant")

@@ -187,6 +187,9 @@ func parseConfig(raw map[string]any) (Config, error) {
 	if err := clean.Load(confmap.Provider(raw, ""), nil); err != nil {
 		return Config{}, err
 	}
+	if err := oneText(raw); err != nil {
+		return Config{}, fmt.Errorf("configuration: %w", err)
+	}
 	cfg := Config{key: key}
 	if err := decode(clean, &cfg); err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
@@ -196,6 +199,9 @@ func parseConfig(raw map[string]any) (Config, error) {
 	}
 	return cfg, cfg.validate()
 }
+
+// sourceName is what the name of a source may be: it stands in addresses and on command lines.
+var sourceName = regexp.MustCompile(`^[\pL\pN]([\pL\pM\pN ._-]{0,62}[\pL\pM\pN])?$`)
 
 var envReference = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
@@ -293,8 +299,10 @@ func (c Config) validate() error {
 	}
 	names := map[string]bool{}
 	for i, l := range c.LDAP {
-		if l.Name == "" || l.URL == "" || l.Base == "" {
-			bad(fmt.Sprintf("ldap[%d]", i), "wants name, url and base")
+		if l.Name == "" {
+			bad(fmt.Sprintf("ldap[%d].name", i), "is missing")
+		} else if !sourceName.MatchString(l.Name) {
+			bad(fmt.Sprintf("ldap[%d].name", i), "%q is no name: wants up to 64 letters, digits, blanks, and . _ - between them", l.Name)
 		}
 		if err := l.Check(); err != nil {
 			bad(fmt.Sprintf("ldap[%d]", i), "%v", err)

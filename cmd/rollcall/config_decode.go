@@ -29,3 +29,15 @@ func decode(k *koanf.Koanf, cfg *Config) error {
 	}
 	return nil
 }
+
+// oneText refuses a list where an LDAP source wants its servers in one text.
+func oneText(raw map[string]any) error {
+	sources, _ := raw["ldap"].([]any)
+	for i, source := range sources {
+		keys, _ := source.(map[string]any)
+		if _, list := keys["url"].([]any); list {
+			return fmt.Errorf("ldap[%d].url: wants one text, with blanks between the servers, not a list", i)
+		}
+	}
+	return nil
+}

@@ -91,6 +91,9 @@ func holdCommand() *cobra.Command {
 	return command
 }
 
+// restoredMost is how many people of a kind are named to somebody who undoes a hold.
+const restoredMost = 200
+
 // restoreCommand undoes a hold, whether it waits or was released.
 func restoreCommand(use, short string) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.MinimumNArgs(1)}
@@ -100,8 +103,11 @@ func restoreCommand(use, short string) *cobra.Command {
 			what   string
 			people []personRef
 		}{{"restored", r.Restored}, {"still frozen otherwise", r.Frozen}, {"nothing to undo", r.Skipped}} {
-			for _, p := range list.people {
+			for _, p := range list.people[:min(len(list.people), restoredMost)] {
 				fmt.Fprintf(w, "%s\t%s\t%s\n", list.what, p.ID, p.DisplayName)
+			}
+			if n := len(list.people) - restoredMost; n > 0 {
+				fmt.Fprintf(w, "%s\tand %d more (--output json names all)\n", list.what, n)
 			}
 		}
 		fmt.Fprintf(w, "%d people have access again until %s, %d ended memberships are back\n", len(r.Restored), r.Until, r.Memberships)

@@ -16,9 +16,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// serverByEnvironment is said in the help of every command that asks a server.
+const serverByEnvironment = "It asks a running server: ROLLCALL_URL is its address, as http://127.0.0.1:8480, and ROLLCALL_TOKEN a token of an administrator."
+
 // remote makes a command that asks a running server: fetch answers what --output json prints, table prints
 // the same for people.
 func remote[T any](c *cobra.Command, table func(io.Writer, T), fetch func(c *cobra.Command, api *client, args []string) (T, error)) *cobra.Command {
+	c.Long = c.Short + "\n\n" + serverByEnvironment
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := newClient()
 		if err != nil {
@@ -181,12 +185,38 @@ type source struct {
 	Mode   string `json:"mode,omitempty"`
 	Token  string `json:"token,omitempty"`
 	Secret string `json:"secret,omitempty"`
+	Health *struct {
+		State string `json:"state"`
+		Holds int    `json:"holds"`
+		Error *struct {
+			Code     string     `json:"code"`
+			Text     string     `json:"text"`
+			Failures int        `json:"failures"`
+			RetryAt  *time.Time `json:"retry_at,omitempty"`
+		} `json:"error,omitempty"`
+	} `json:"health,omitempty"`
+}
+
+// standing says how a source stands, in columns.
+func (s source) standing() string {
+	h := s.Health
+	if h == nil {
+		return ""
+	}
+	out := "\t" + h.State
+	if h.Holds > 0 {
+		out += fmt.Sprintf(", holds that wait: %d", h.Holds)
+	}
+	if h.Error != nil {
+		out += "\t" + h.Error.Code + ": " + h.Error.Text
+	}
+	return out
 }
 
 func sourceCommand() *cobra.Command {
 	command := &cobra.Command{Use: "source", Short: "The systems that say who works here"}
 	row := func(w io.Writer, s source) {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.ID, s.Kind, s.Name, strings.ReplaceAll(s.Mode, "_", " "))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s%s\n", s.ID, s.Kind, s.Name, strings.ReplaceAll(s.Mode, "_", " "), s.standing())
 		if secret := s.Token + s.Secret; secret != "" {
 			fmt.Fprintf(w, "token, shown this once:\t%s\n", secret)
 		}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,6 +81,10 @@ var ErrConfig = errors.New("ldap configuration")
 
 var attributeName = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)+)(;[A-Za-z0-9-]+)*$`) // RFC 4512 section 2.5
 
+// neverID are attributes that say who somebody is today, and are no key.
+var neverID = []string{"mail", "mailalternateaddress", "proxyaddresses", "othermailbox", "userprincipalname", "cn", "sn", "givenname", "displayname", "name", "title", "ou", "o",
+	"telephonenumber", "mobile", "department", "manager", "member", "objectclass"}
+
 // prepared is a Config that was checked and filled in.
 type prepared struct {
 	Config
@@ -108,6 +113,12 @@ func (c Config) prepare() (*prepared, error) {
 	bad := func(key, format string, args ...any) error {
 		return fmt.Errorf("%w: %s: %s", ErrConfig, key, fmt.Sprintf(format, args...))
 	}
+	if c.URL == "" {
+		return nil, bad("url", "is missing")
+	}
+	if c.Base == "" {
+		return nil, bad("base", "is missing")
+	}
 	for text := range strings.FieldsSeq(c.URL) {
 		at, err := c.server(text, bad)
 		if err != nil {
@@ -125,6 +136,11 @@ func (c Config) prepare() (*prepared, error) {
 	for key, dn := range map[string]string{"bind_dn": c.BindDN, "sentinel": c.Sentinel} {
 		if _, err := goldap.ParseDN(dn); err != nil && !(key == "bind_dn" && strings.ContainsAny(dn, `@\`)) { // Active Directory also takes user@domain
 			return nil, bad(key, "%q is not a distinguished name", dn)
+		}
+	}
+	if c.Sentinel != "" {
+		if within, err := parsedWithin(c.Base, parsed(c.Sentinel)); err != nil || !within {
+			return nil, bad("sentinel", "%q is not below base, %q", c.Sentinel, c.Base)
 		}
 	}
 	if c.BindDN == "" || c.Password == "" {
@@ -159,6 +175,11 @@ func (c Config) server(text string, bad func(string, string, ...any) error) (*se
 	}
 	if u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
 		return nil, bad("url", "wants only a host and a port; the login stands in bind_dn and password, the base in base")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, bad("url", "%s is not a port: wants 1 to 65535", port)
+		}
 	}
 	s, port := &server{host: u.Hostname(), secure: u.Scheme == "ldaps"}, u.Port()
 	if port == "" {
@@ -207,6 +228,9 @@ func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
 	if secretName(p.IDAttribute) {
 		return bad("id_attribute", "%q may hold a secret", p.IDAttribute)
 	}
+	if slices.Contains(neverID, strings.ToLower(p.IDAttribute)) {
+		return bad("id_attribute", "%q is never a key: it changes, is given to others, or several people have the same", p.IDAttribute)
+	}
 	p.fields = map[string][]string{}
 	for field, list := range defaultMapping {
 		if list != "" {
@@ -242,6 +266,15 @@ func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
 		p.labels[label] = strings.ToLower(name)
 	}
 	return nil
+}
+
+// parsed answers a DN that was checked before.
+func parsed(dn string) *goldap.DN {
+	d, err := goldap.ParseDN(dn)
+	if err != nil {
+		return &goldap.DN{}
+	}
+	return d
 }
 
 func (c Config) tlsConfig(host string) (*tls.Config, error) {
