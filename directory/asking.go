@@ -166,10 +166,16 @@ func (w *work) vanish(people map[id.Person]bool) error {
 			records[r.Person] = append(records[r.Person], r)
 		}
 	}
+	held, err := w.quarantined(sorted(concerned))
+	if err != nil {
+		return err
+	}
 	for _, row := range rows {
 		hints := common(records[row.Newer], records[row.Older], w.sources)
 		sql, args := "", []any(nil)
 		switch {
+		case len(hints) == 0 && (held[row.Newer] || held[row.Older]) && len(records[row.Newer]) > 0 && len(records[row.Older]) > 0: // a human being decides, whatever a source takes back
+			continue
 		case len(hints) == 0 || len(living(records[row.Newer])) == 0:
 			sql, args = "update work_items set state = ?, closed_at = ?, closed_by = 'system' where id = ?", []any{ItemVanished, db.At(w.now), row.ID}
 		case !slices.Equal(hints, row.Hints.V):

@@ -110,6 +110,7 @@ func (w *work) separatePeople(c SeparatePeople) (Outcome, error) {
 	case ItemLinked:
 		return "", fmt.Errorf("work item %s is %s: %w", item.ID, item.State, ErrDecided)
 	}
+	w.touched[item.Older], w.touched[item.Newer] = true, true
 	w.decisions = append(w.decisions, decision{state: ItemSeparated, keep: item.Older, other: item.Newer, item: item})
 	return Updated, nil
 }

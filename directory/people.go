@@ -69,7 +69,7 @@ func (w *work) consoleChange(c Change) (Outcome, error) {
 }
 
 func consoleSlot(slot string) bool {
-	return slot == SlotSecurity || slot == SlotEnded || slot == SlotVeto
+	return slot == SlotSecurity || slot == SlotEnded || slot == SlotVeto || slot == SlotQuarantine
 }
 
 // follow finds whom the changed records and units concern besides their own people: those who named them before they were there.
@@ -128,6 +128,7 @@ type subject struct {
 	fresh    bool
 	records  []Record
 	standing []Freeze
+	released []Freeze // the quarantine that a decision ends
 	now      Person
 	unit     reference
 	manager  reference
@@ -148,10 +149,20 @@ func (w *work) people() error {
 		}
 	}
 	w.inherit(subjects)
+	if err := w.quarantine(); err != nil {
+		return err
+	}
 	for _, s := range subjects {
 		s.now, s.unit, s.manager = merge(s.records, w.sources, w.now)
 		if err := w.contest(s); err != nil {
 			return err
+		}
+		f, free, err := w.released(s)
+		if err != nil {
+			return err
+		}
+		if free {
+			s.released = []Freeze{f}
 		}
 	}
 	if err := w.resolve(subjects); err != nil {
@@ -311,7 +322,10 @@ func (w *work) freezePlan(s *subject) (opened, changed, lifted []Freeze) {
 		}
 		want = slices.Delete(want, i, i+1)
 	}
-	opened = want
+	opened, lifted = want, append(lifted, s.released...)
+	if source, suspect := w.suspects[s.id]; suspect {
+		opened = append(opened, quarantineBy(source))
+	}
 	for i, op := range w.console {
 		if op.person != s.id {
 			continue
@@ -322,7 +336,7 @@ func (w *work) freezePlan(s *subject) (opened, changed, lifted []Freeze) {
 	for i := range opened {
 		f := &opened[i]
 		f.ID, f.Person, f.CreatedAt, f.Request = id.New[id.Freeze](), s.id, w.now, w.cause.Request
-		if at, undone := w.undone[s.id]; consoleSlot(f.Slot) || undone && f.Slot == w.applied.Freezes[at].Slot {
+		if at, undone := w.undone[s.id]; consoleSlot(f.Slot) && f.Slot != SlotQuarantine || undone && f.Slot == w.applied.Freezes[at].Slot {
 			f.Actor, f.Reason = w.cause.actor(), cmp.Or(w.cause.Reason, w.terminatedFor(f.Person))
 		}
 	}

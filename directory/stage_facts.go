@@ -22,10 +22,10 @@ type StageFact struct {
 	ManagerPending bool     // it names a manager who is not known
 }
 
-// Double is somebody who shares an address or a name with a new person. Nobody is ever joined by that.
+// Double is somebody who shares a number, an address or a name with a new person. Nobody is ever joined by that.
 type Double struct {
 	Person id.Person
-	By     string // "email" or "user_name"
+	By     string // "employee_number", "email" or "user_name"
 }
 
 // Stage is what a source that is not live holds.
@@ -133,6 +133,9 @@ func (s stager) part(links []id.Link) ([]StageFact, error) {
 		return nil, err
 	}
 	if err := s.merged(out, links); err != nil {
+		return nil, err
+	}
+	if err := s.quarantine(out); err != nil {
 		return nil, err
 	}
 	return out, s.doubles(out)
@@ -278,12 +281,15 @@ func (s stager) heads(refs []reference) (map[reference]id.Person, error) {
 	return found, nil
 }
 
-// doubles looks for people who share an address or a login with the new ones.
+// doubles looks for people who share a number, an address or a login with the new ones.
 func (s stager) doubles(out []StageFact) error {
-	names, mails := map[string][]int{}, map[string][]int{}
+	numbers, names, mails := map[string][]int{}, map[string][]int{}, map[string][]int{}
 	for i, f := range out {
 		if f.By != "" {
 			continue
+		}
+		if n := f.Record.EmployeeNumber; n != "" {
+			numbers[n] = append(numbers[n], i)
 		}
 		if name := fold(f.Record.UserName); name != "" {
 			names[name] = append(names[name], i)
@@ -317,10 +323,14 @@ func (s stager) doubles(out []StageFact) error {
 		}
 		return nil
 	}
+	if err := note("employee_number", `select distinct employee_number as value, person_id from records
+		where employee_number <> '' and employee_number in ? and person_id is not null order by person_id`, numbers); err != nil {
+		return err
+	}
 	if err := note("email", `select distinct c.value_fold as value, r.person_id from record_contacts c join records r on r.link = c.link
 		where c.kind = 'email' and c.value_fold in ? and r.person_id is not null order by r.person_id`, mails); err != nil {
 		return err
 	}
-	return note("user_name", `select distinct user_name_key as value, person_id from records
-		where source_id in (select id from sources) and user_name_key in ? and person_id is not null order by person_id`, names)
+	return note("user_name", `select distinct user_name_fold as value, person_id from records
+		where user_name_fold in ? and person_id is not null order by person_id`, names)
 }

@@ -66,13 +66,16 @@ const (
 	CauseLeave    FreezeCause = "leave"    // on leave
 	CauseSecurity FreezeCause = "security" // a human being said so in the console
 	CauseVeto     FreezeCause = "veto"     // terminated at once; no source lifts it while it stands
+	// CauseQuarantine is that a source made somebody who may be a person who is kept out; the decision of the work item lifts it.
+	CauseQuarantine FreezeCause = "quarantine"
 )
 
 // Slots of the freezes that no source lifts. Those of sources are "<cause>.<source id>".
 const (
-	SlotSecurity = "security"
-	SlotEnded    = "ended.console"
-	SlotVeto     = "veto" // of Terminate
+	SlotSecurity   = "security"
+	SlotEnded      = "ended.console"
+	SlotVeto       = "veto" // of Terminate
+	SlotQuarantine = "quarantine"
 )
 
 // Freeze is one reason why a person has no access, within [From, Until); zero is an open end.

@@ -28,23 +28,24 @@ type Preview struct {
 
 // PreviewSummary counts what would happen.
 type PreviewSummary struct {
-	New      int            `json:"new" doc:"people who are new"`
-	Joined   int            `json:"joined" doc:"records that join a person another source knows"`
-	JoinedBy map[string]int `json:"joined_by" doc:"of those, how many by which field"`
-	Changed  int            `json:"changed" doc:"people whose attributes change"`
-	Fields   map[string]int `json:"fields" doc:"how many people change in which attribute"`
-	Frozen   int            `json:"frozen" doc:"people who have access now and would be frozen"`
-	Lifted   int            `json:"lifted" doc:"people who are frozen now and would not be"`
-	Arriving int            `json:"arriving_frozen" doc:"new people who would be frozen from the first moment"`
-	Gained   int            `json:"gained" doc:"memberships that begin"`
-	Lost     int            `json:"lost" doc:"memberships that end, or are held"`
-	Roles    int            `json:"roles" doc:"memberships whose role changes"`
-	Doubles  int            `json:"doubles" doc:"new people who share an e-mail or userName with somebody; never joined by that"`
-	Refused  int            `json:"conflicts" doc:"records that join nobody although somebody has their value"`
-	Pending  int            `json:"pending" doc:"records that name a unit or manager nobody knows yet"`
-	Failed   int            `json:"failed" doc:"people whom the policy cannot judge"`
-	Groups   []GroupEffect  `json:"groups" nullable:"false" doc:"memberships per project group"`
-	Verdict  Verdict        `json:"-"`
+	New         int            `json:"new" doc:"people who are new"`
+	Joined      int            `json:"joined" doc:"records that join a person another source knows"`
+	JoinedBy    map[string]int `json:"joined_by" doc:"of those, how many by which field"`
+	Changed     int            `json:"changed" doc:"people whose attributes change"`
+	Fields      map[string]int `json:"fields" doc:"how many people change in which attribute"`
+	Frozen      int            `json:"frozen" doc:"people who have access now and would be frozen"`
+	Lifted      int            `json:"lifted" doc:"people who are frozen now and would not be"`
+	Arriving    int            `json:"arriving_frozen" doc:"new people who would be frozen from the first moment"`
+	Gained      int            `json:"gained" doc:"memberships that begin"`
+	Lost        int            `json:"lost" doc:"memberships that end, or are held"`
+	Roles       int            `json:"roles" doc:"memberships whose role changes"`
+	Doubles     int            `json:"doubles" doc:"new people who share an employee number, e-mail or userName with somebody; never joined by that"`
+	Quarantined int            `json:"quarantined" doc:"of the new people, who may be somebody who is kept out: no access before the work item is decided"`
+	Refused     int            `json:"conflicts" doc:"records that join nobody although somebody has their value"`
+	Pending     int            `json:"pending" doc:"records that name a unit or manager nobody knows yet"`
+	Failed      int            `json:"failed" doc:"people whom the policy cannot judge"`
+	Groups      []GroupEffect  `json:"groups" nullable:"false" doc:"memberships per project group"`
+	Verdict     Verdict        `json:"-"`
 }
 
 // GroupEffect is what would happen to one project group.
@@ -92,7 +93,7 @@ type FreezeEffect struct {
 // PreviewDouble is somebody who may be the same human being.
 type PreviewDouble struct {
 	Person id.Person `json:"person"`
-	By     string    `json:"by" enum:"email,user_name"`
+	By     string    `json:"by" enum:"employee_number,email,user_name"`
 }
 
 // PreviewQuery chooses lines; the zero value answers the summary alone.
@@ -295,6 +296,7 @@ func (p *previewer) count(f directory.StageFact, line PreviewLine, steps []step)
 	add(&s.Lifted, !fresh && !line.Frozen && f.Before.Person.Frozen)
 	add(&s.Arriving, fresh && line.Frozen)
 	add(&s.Doubles, len(line.Doubles) > 0)
+	add(&s.Quarantined, slices.ContainsFunc(line.Freezes, func(e FreezeEffect) bool { return e.Op == "open" && e.Cause == directory.CauseQuarantine }))
 	add(&s.Refused, line.Conflict != "")
 	add(&s.Pending, len(line.Pending) > 0)
 	add(&s.Failed, line.Failure != "")

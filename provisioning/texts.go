@@ -70,13 +70,14 @@ func reasonText(r Reason, author string) Text {
 
 func freezeText(f directory.Freeze, by string) Text {
 	causes := map[directory.FreezeCause]Text{
-		directory.CauseDisabled: {"the account was disabled", "账号已停用"},
-		directory.CauseDeleted:  {"the account was deleted", "账号已删除"},
-		directory.CausePending:  {"the person has not started yet", "尚未入职"},
-		directory.CauseEnded:    {"the employment has ended", "雇佣已结束"},
-		directory.CauseLeave:    {"the person is on leave", "正在休假"},
-		directory.CauseSecurity: {"it was frozen by an administrator", "已被管理员冻结"},
-		directory.CauseVeto:     {"the person was terminated at once; no source lifts this", "已被立即解雇；任何来源均不能解除"},
+		directory.CauseDisabled:   {"the account was disabled", "账号已停用"},
+		directory.CauseDeleted:    {"the account was deleted", "账号已删除"},
+		directory.CausePending:    {"the person has not started yet", "尚未入职"},
+		directory.CauseEnded:      {"the employment has ended", "雇佣已结束"},
+		directory.CauseLeave:      {"the person is on leave", "正在休假"},
+		directory.CauseSecurity:   {"it was frozen by an administrator", "已被管理员冻结"},
+		directory.CauseQuarantine: {"the person may be somebody who is kept out; an administrator decides the work item", "此人可能是已被拒之门外的某人；须由管理员处理待办事项"},
+		directory.CauseVeto:       {"the person was terminated at once; no source lifts this", "已被立即解雇；任何来源均不能解除"},
 	}
 	t := causes[f.Cause]
 	if by != "" {

@@ -64,22 +64,23 @@ type preview struct {
 		MembersPending int `json:"members_pending"`
 	} `json:"stage"`
 	Summary struct {
-		New      int            `json:"new"`
-		Joined   int            `json:"joined"`
-		JoinedBy map[string]int `json:"joined_by"`
-		Changed  int            `json:"changed"`
-		Fields   map[string]int `json:"fields"`
-		Frozen   int            `json:"frozen"`
-		Lifted   int            `json:"lifted"`
-		Arriving int            `json:"arriving_frozen"`
-		Gained   int            `json:"gained"`
-		Lost     int            `json:"lost"`
-		Roles    int            `json:"roles"`
-		Doubles  int            `json:"doubles"`
-		Refused  int            `json:"conflicts"`
-		Pending  int            `json:"pending"`
-		Failed   int            `json:"failed"`
-		Groups   []struct {
+		New         int            `json:"new"`
+		Joined      int            `json:"joined"`
+		JoinedBy    map[string]int `json:"joined_by"`
+		Changed     int            `json:"changed"`
+		Fields      map[string]int `json:"fields"`
+		Frozen      int            `json:"frozen"`
+		Lifted      int            `json:"lifted"`
+		Arriving    int            `json:"arriving_frozen"`
+		Gained      int            `json:"gained"`
+		Lost        int            `json:"lost"`
+		Roles       int            `json:"roles"`
+		Doubles     int            `json:"doubles"`
+		Quarantined int            `json:"quarantined"`
+		Refused     int            `json:"conflicts"`
+		Pending     int            `json:"pending"`
+		Failed      int            `json:"failed"`
+		Groups      []struct {
 			Group  string         `json:"group"`
 			Gained int            `json:"gained"`
 			Roles  int            `json:"roles"`
@@ -139,7 +140,8 @@ func previewTable(w io.Writer, p preview) {
 	}{{s.New, "new people"}, {s.Joined, "join a person whom another source knows" + tally(s.JoinedBy, " by ")}, {s.Changed, "people change" + tally(s.Fields, ": ")},
 		{s.Frozen, "people lose all access (frozen)"}, {s.Lifted, "people get access back"}, {s.Arriving, "new people arrive frozen"},
 		{s.Gained, "memberships begin"}, {s.Lost, "memberships end"}, {s.Roles, "memberships change their role"},
-		{s.Doubles, "new people share an e-mail or userName with somebody (never joined by that)"}, {s.Refused, "records match somebody and cannot be joined"},
+		{s.Doubles, "new people share an employee number, e-mail or userName with somebody (never joined by that; --kind double lists them)"},
+		{s.Quarantined, "of them may be somebody who is kept out: no access before their work item is decided"}, {s.Refused, "records match somebody and cannot be joined"},
 		{s.Pending, "records name a unit or manager who is not known yet"}, {p.Stage.MembersPending, "members of groups are not known yet"}, {s.Failed, "people cannot be judged by the policy"}} {
 		if line.n > 0 {
 			fmt.Fprintf(w, "%8d  %s\n", line.n, line.text)

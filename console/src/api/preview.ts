@@ -40,6 +40,7 @@ export type Preview = {
     lost: number;
     roles: number;
     doubles: number;
+    quarantined: number;
     conflicts: number;
     pending: number;
     failed: number;

@@ -180,7 +180,7 @@ function Stop({ freeze: f, person: id }: { freeze: Freeze; person: string }) {
           </div>
         )}
       </span>
-      {f.cause === "security" || f.cause === "veto" ? (
+      {f.cause === "security" || f.cause === "veto" || f.cause === "quarantine" ? (
         <Button onClick={lift}>{t.people.unfreeze}</Button>
       ) : (f.cause === "disabled" || f.cause === "deleted") && deniesNow(f) ? (
         <>

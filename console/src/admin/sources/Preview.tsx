@@ -137,6 +137,7 @@ function Notices({ what }: { what: What }) {
     [s.arriving_frozen, say.arriving],
     [s.roles, say.roles],
     [s.doubles, say.doubles],
+    [s.quarantined ?? 0, say.quarantined],
     [s.conflicts, say.conflicts],
     [s.pending, say.pending],
     [what.stage.members_pending, say.members],

@@ -17,6 +17,7 @@ export const words = {
     leave: "On leave",
     security: "Stopped by an administrator",
     veto: "Terminated at once",
+    quarantine: "May be somebody who is kept out; the work item decides",
   },
   reason: {
     rule: (ref: string, version?: number) => `Rule ${ref}${version ? ` (policy v${version})` : ""}`,

@@ -18,6 +18,7 @@ export const words = {
     leave: "休假中",
     security: "被管理员停止",
     veto: "已被立即解雇",
+    quarantine: "可能是已无访问权的某人；须先处理待办事项",
   },
   reason: {
     rule: (ref: string, version?: number) => `规则 ${ref}${version ? `（策略 v${version}）` : ""}`,
