@@ -105,4 +105,5 @@ type RecordKey struct {
 	Person      id.Person
 	AbsentSince time.Time
 	DeletedAt   time.Time
+	Withdrawn   bool // deleted before the employment began
 }

@@ -72,7 +72,7 @@ func (r Reader) RecordKeys(ctx context.Context, source id.Source) ([]RecordKey, 
 
 // EachRecordKey is RecordKeys, one after the other and none of them kept. fn must not use the store.
 func (r Reader) EachRecordKey(ctx context.Context, source id.Source, fn func(RecordKey)) error {
-	rows, err := r.from(ctx).Raw("select record_key, link, coalesce(person_id, ''), absent_since, deleted_at from records where source_id = ? order by record_key", source).Rows()
+	rows, err := r.from(ctx).Raw("select record_key, link, coalesce(person_id, ''), absent_since, deleted_at, coalesce(start_at > deleted_at, false) from records where source_id = ? order by record_key", source).Rows()
 	if err != nil {
 		return fmt.Errorf("read records: %w", err)
 	}
@@ -80,7 +80,7 @@ func (r Reader) EachRecordKey(ctx context.Context, source id.Source, fn func(Rec
 	for rows.Next() {
 		var k RecordKey
 		var absent, deleted db.Instant
-		if err := rows.Scan(&k.Key, (*string)(&k.Link), (*string)(&k.Person), &absent, &deleted); err != nil {
+		if err := rows.Scan(&k.Key, (*string)(&k.Link), (*string)(&k.Person), &absent, &deleted, &k.Withdrawn); err != nil {
 			return fmt.Errorf("read records: %w", err)
 		}
 		k.AbsentSince, k.DeletedAt = absent.Time, deleted.Time

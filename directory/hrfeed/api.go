@@ -86,7 +86,11 @@ func orderOf(r *http.Request, body []byte, origin string, flags ...string) (Orde
 // Feed answers POST /api/v1/sources/{id}/feed: a file, from an administrator or with a token of the source that may write.
 func (a *API) Feed() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		source := id.Source(r.PathValue("id"))
+		source, err := a.named(r.Context(), r.PathValue("id"))
+		if err != nil {
+			httpapi.WriteError(w, r, err)
+			return
+		}
 		cause, err := a.caller(r, source)
 		if err != nil {
 			httpapi.WriteError(w, r, err)
@@ -105,6 +109,15 @@ func (a *API) Feed() http.Handler {
 		o.Source, o.Cause = source, cause
 		a.answer(w, r, o)
 	})
+}
+
+// named answers the source of this id or name; a word that is neither stays, and nobody knows it.
+func (a *API) named(ctx context.Context, name string) (id.Source, error) {
+	s, err := a.Feeds.Store.SourceByName(ctx, name)
+	if errors.Is(err, directory.ErrNotFound) {
+		return id.Source(name), nil
+	}
+	return s.ID, err
 }
 
 // caller answers who hands a file in; nobody but an administrator and the source itself may.

@@ -118,8 +118,8 @@ func (e *editor) texts(p *person, in intent) []assign {
 				continue
 			}
 		case a.field == fManager && a.value == p.key:
-			e.note(in, "own_manager", "nobody is their own manager; the manager was left empty")
-			a.value = ""
+			e.note(in, "own_manager", "nobody is their own manager; the manager was left as it was")
+			continue
 		case a.field == e.m.key():
 			continue
 		}

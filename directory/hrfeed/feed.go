@@ -286,7 +286,7 @@ const headerRows = 10
 // header finds the columns of a table, and takes what stands up to them off the rows.
 func (m Mapping) header(t *table, rows *[]row) (columns, error) {
 	if t.columns != nil || t.format == "json" {
-		if len(*rows) == 0 {
+		if len(*rows) == 0 || len(t.columns) == 0 { // then every row is wrong, and says why
 			return columns{}, nil
 		}
 		return m.match(t.columns)

@@ -15,7 +15,7 @@ func (j *job) gather(*table) error {
 		return err
 	}
 	j.doubtNumbers()
-	e := &editor{m: j.m, zone: j.zone, now: j.rep.At, note: func(in intent, code, format string, args ...any) {
+	e := &editor{m: j.m, delta: j.rep.Kind == Delta, zone: j.zone, now: j.rep.At, note: func(in intent, code, format string, args ...any) {
 		j.rep.note(Finding{Line: in.line, Row: in.row, Key: in.key, Code: code, Text: fmt.Sprintf(format, args...)})
 	}}
 	byKey := map[string][]intent{}

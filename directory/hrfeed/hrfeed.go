@@ -99,6 +99,7 @@ type Finding struct {
 // Diff is what becomes of one person.
 type Diff struct {
 	Line    int      `json:"line,omitempty"`
+	Row     int      `json:"row,omitempty" doc:"of JSON"`
 	Key     string   `json:"key"`
 	Name    string   `json:"name"`
 	Outcome string   `json:"outcome" doc:"new, changed, ended, deleted, absent or back"`

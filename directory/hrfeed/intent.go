@@ -131,6 +131,9 @@ func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
 		return in, nil, r.wrong(at, -1, "long_row", "%s", wide)
 	}
 	keyAt := slices.Index(r.c.fields, r.m.key())
+	if keyAt < 0 {
+		return in, nil, r.wrong(at, -1, "no_key", "it does not say whose row it is")
+	}
 	at.cells = slices.Clip(at.cells)
 	if keyAt >= len(at.cells) || at.cells[keyAt].text == "" && at.cells[keyAt].sort < formula {
 		return in, nil, r.wrong(at, -1, "no_key", "it does not say whose row it is: %q is empty", r.c.names[keyAt])
@@ -212,6 +215,9 @@ func (r *reader) field(in *intent, at row, i int, field string) (note, wrong *Fi
 		}
 		*to = m
 		return nil, nil
+	}
+	if c.sort == truth && field != fAction && field != fStatus && !strings.HasPrefix(field, labelPrefix) {
+		return r.wrong(at, i, "bad_value", "true and false are no text; it was left as it was"), nil
 	}
 	var value string
 	var err error

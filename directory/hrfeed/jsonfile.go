@@ -230,7 +230,7 @@ func (r *jsonReader) put(out *row, name string, value json.RawMessage) error {
 	case first == 'n':
 		out.cells[i] = cell{sort: null}
 	case first == 't' || first == 'f':
-		out.cells[i] = cell{text: string(value), sort: text}
+		out.cells[i] = cell{text: string(value), sort: truth}
 	case first == '-' || first >= '0' && first <= '9':
 		out.cells[i] = cell{text: string(value), sort: number}
 	default:

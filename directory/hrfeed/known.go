@@ -23,6 +23,9 @@ func (j *job) know(*table) error {
 	}
 	live := map[string]directory.RecordKey{}
 	for _, k := range j.keys {
+		if p := j.people[k.Key]; p != nil && k.Withdrawn {
+			p.withdrawn = true
+		}
 		if p := j.people[k.Key]; p != nil && k.DeletedAt.IsZero() {
 			live[k.Key], p.absent = k, !k.AbsentSince.IsZero()
 		}

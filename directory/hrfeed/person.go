@@ -10,17 +10,18 @@ import (
 
 // person is one record while a file is read: what it was and what it will be.
 type person struct {
-	key      string
-	line     int
-	row      int              // of JSON
-	before   directory.Record // as stored, with what was planned up to now in force
-	rec      directory.Record
-	known    bool // it was live before
-	live     bool // it is there after the rows that were taken
-	deleted  bool
-	absent   bool // a full file missed it before
-	ended    *directory.Terminate
-	accepted bool // at least one row was taken
+	key       string
+	line      int
+	row       int              // of JSON
+	before    directory.Record // as stored, with what was planned up to now in force
+	rec       directory.Record
+	known     bool // it was live before
+	live      bool // it is there after the rows that were taken
+	deleted   bool
+	absent    bool // a full file missed it before
+	withdrawn bool // it was deleted before it began
+	ended     *directory.Terminate
+	accepted  bool // at least one row was taken
 }
 
 // out tells whether somebody who had access has none any more: they are switched off, or their last day is over.
@@ -38,10 +39,11 @@ func because(code, format string, args ...any) *problem {
 
 // editor takes rows into people.
 type editor struct {
-	m    Mapping
-	zone *time.Location
-	now  time.Time
-	note func(in intent, code, format string, args ...any)
+	m     Mapping
+	delta bool
+	zone  *time.Location
+	now   time.Time
+	note  func(in intent, code, format string, args ...any)
 }
 
 // zoneOf answers where somebody's days begin: the row's zone, the record's, that of unit or company, the source's.
@@ -105,6 +107,10 @@ func (e *editor) apply(p *person, in intent) *problem {
 	fresh := !p.live
 	switch {
 	case p.live:
+	case in.action == "" && p.withdrawn && !in.begins():
+		return because("withdrawn", "the hire was taken back before it began; to begin all the same it wants the action hire, or a start")
+	case in.action == "" && e.delta && !in.begins() && !in.named():
+		return because("unknown_person", "nobody of this number is known; who is new has a name, a start or the action hire")
 	case in.action == "" || in.action == hire:
 		p.begin()
 	case in.action == remove:
@@ -142,6 +148,18 @@ func (e *editor) apply(p *person, in intent) *problem {
 		p.live, p.deleted = false, true
 	}
 	return nil
+}
+
+// begins tells whether a row says from when on somebody works here.
+func (in intent) begins() bool {
+	return in.start.said && !in.start.clear || in.effective.said && !in.effective.clear
+}
+
+// named tells whether a row says what somebody is called.
+func (in intent) named() bool {
+	return slices.ContainsFunc(in.texts, func(a assign) bool {
+		return a.value != "" && (a.field == fDisplay || a.field == fGiven || a.field == fFamily)
+	})
 }
 
 // begin makes p somebody new.

@@ -17,6 +17,7 @@ const (
 	null    // of JSON: nothing, said on purpose
 	formula // of a workbook, without a value
 	broken  // of a workbook: #N/A
+	truth   // of JSON: true or false
 )
 
 // cell is one value as the file has it.

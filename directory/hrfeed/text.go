@@ -29,9 +29,12 @@ func (r Report) Text() string {
 		line("source %s is in its dry run: what the file says is stored, and nothing follows until the source goes live", r.Source)
 	}
 	if r.Error == "" && r.Again.IsZero() {
-		c := r.Counts
-		line("%d rows, %d refused; %d people: %d new, %d changed, %d ended, %d deleted, %d unchanged, %d missing; %d units", c.Rows, c.Refused, c.People,
-			c.New, c.Changed, c.Ended, c.Deleted, c.Unchanged, c.Absent, c.Units)
+		c, without := r.Counts, ""
+		if n := c.People - c.New - c.Changed - c.Ended - c.Deleted - c.Unchanged; n > 0 { // all of whose rows were refused, or said nothing
+			without = fmt.Sprintf(", %d without effect", n)
+		}
+		line("%d rows, %d refused; %d people: %d new, %d changed, %d ended, %d deleted, %d unchanged%s; %d missing; %d units", c.Rows, c.Refused, c.People,
+			c.New, c.Changed, c.Ended, c.Deleted, c.Unchanged, without, c.Absent, c.Units)
 	}
 	for _, part := range []struct {
 		word string

@@ -205,6 +205,9 @@ var exponent = regexp.MustCompile(`^\d(\.\d+)?[eE]\+?\d+$`)
 
 // readNumber reads an employee number; of what a spreadsheet made of it nothing is guessed.
 func readNumber(c cell) (string, error) {
+	if c.sort == truth {
+		return "", errors.New("true and false are no number")
+	}
 	if c.dated {
 		return "", errors.New("the column shows dates, not numbers")
 	}

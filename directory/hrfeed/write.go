@@ -148,7 +148,7 @@ func (j *job) sorted() []*person {
 
 // outcome says and counts what becomes of somebody; empty where nothing does.
 func (j *job) outcome(p *person) string {
-	d := Diff{Line: p.line, Key: p.key, Name: cmp.Or(p.rec.DisplayName, p.rec.FamilyName+p.rec.GivenName)}
+	d := Diff{Line: p.line, Row: p.row, Key: p.key, Name: cmp.Or(p.rec.DisplayName, p.rec.FamilyName+p.rec.GivenName)}
 	c := &j.rep.Counts
 	switch {
 	case p.deleted && p.known:
