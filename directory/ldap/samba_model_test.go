@@ -167,7 +167,7 @@ func modelAD(t *testing.T, s *ldaptest.AD, login, password string) {
 	if login == ldaptest.ADAdmin && m.ops[ldap.OpPresent] != 0 {
 		t.Errorf("who is shown deletions needs no inventory: %v", m.ops)
 	}
-	if m.ops[ldap.OpMembers] == 0 || m.ops[ldap.OpDelete] == 0 {
+	if m.ops[ldap.OpMembers] == 0 || m.ops[ldap.OpDelete]+m.ops[ldap.OpPresent] == 0 {
 		t.Errorf("operations: %v", m.ops)
 	}
 }
