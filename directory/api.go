@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -102,10 +103,11 @@ type FreezeView struct {
 	Undone    bool        `json:"undone" doc:"a source disabled or deleted the person; that is set aside until from"`
 }
 
-// Contested says which source contradicts a veto.
+// Contested says which sources contradict a veto.
 type Contested struct {
-	Source SourceRef `json:"source"`
-	Since  time.Time `json:"since"`
+	Source  SourceRef   `json:"source" doc:"the first that did"`
+	Sources []SourceRef `json:"sources" nullable:"false" doc:"all that say active now, by priority"`
+	Since   time.Time   `json:"since"`
 }
 
 // RecordView is a record in an answer, without its raw form.
@@ -287,6 +289,9 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 	}
 	for _, f := range freezes {
 		out.Body.Freezes = append(out.Body.Freezes, freezeView(f, sources, a.Store.clock()))
+		if c := out.Body.Freezes[len(out.Body.Freezes)-1].Contested; c != nil && f.OpenAt(a.Store.clock()) {
+			c.Sources = asserting(records, sources)
+		}
 	}
 	said := map[id.Link]id.Source{}
 	for _, r := range records {
@@ -309,6 +314,22 @@ func recordView(r Record, sources map[id.Source]Source) RecordView {
 
 func sourceRef(s Source) SourceRef { return SourceRef{s.ID, s.Name, s.Kind} }
 
+// asserting answers which sources say with authority that the person of these records works here, by priority.
+func asserting(records []Record, sources map[id.Source]Source) []SourceRef {
+	var by []Source
+	for _, r := range records {
+		if s := sources[r.Source]; r.asserts(s) && !slices.ContainsFunc(by, func(o Source) bool { return o.ID == s.ID }) {
+			by = append(by, s)
+		}
+	}
+	slices.SortFunc(by, func(a, b Source) int { return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(a.ID, b.ID)) })
+	out := []SourceRef{}
+	for _, s := range by {
+		out = append(out, sourceRef(s))
+	}
+	return out
+}
+
 func freezeView(f Freeze, sources map[id.Source]Source, now time.Time) FreezeView {
 	v := FreezeView{ID: f.ID, Slot: f.Slot, Cause: f.Cause, From: f.From, Until: f.Until, Open: f.OpenAt(now), Veto: f.Veto, CreatedAt: f.CreatedAt, LiftedAt: f.LiftedAt,
 		Actor: f.Actor, Reason: f.Reason, Undone: f.UndoneAt(now)}
@@ -317,7 +338,7 @@ func freezeView(f Freeze, sources map[id.Source]Source, now time.Time) FreezeVie
 		v.Source = &ref
 	}
 	if !f.ContestedAt.IsZero() {
-		v.Contested = &Contested{sourceRef(sources[f.ContestedBy]), f.ContestedAt}
+		v.Contested = &Contested{Source: sourceRef(sources[f.ContestedBy]), Sources: []SourceRef{}, Since: f.ContestedAt}
 	}
 	return v
 }

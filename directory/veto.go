@@ -143,8 +143,10 @@ func (w *work) contest(s *subject) error {
 }
 
 // asserts tells whether a record says with authority that somebody works here.
-func (w *work) asserts(r Record) bool {
-	return r.Active && r.DeletedAt.IsZero() && r.AbsentSince.IsZero() && !w.sources[r.Source].Advisory()
+func (w *work) asserts(r Record) bool { return r.asserts(w.sources[r.Source]) }
+
+func (r Record) asserts(by Source) bool {
+	return r.Active && r.DeletedAt.IsZero() && r.AbsentSince.IsZero() && !by.Advisory()
 }
 
 // stillActive finds whom a source that was read as a whole calls active although a veto stands.

@@ -95,6 +95,19 @@ func TestVetoIsContestedByACompleteReading(t *testing.T) {
 		}
 		same(t, "listed", contested(), 1)
 		list(t, "slots", w.standing(p), "disabled."+string(hr), directory.SlotVeto)
+		w.hr(hr, true, time.Time{}) // whose own termination it was
+		whole, err := (&directory.API{Store: w.Store}).GetPerson(w.ctx, &directory.PersonInPath{ID: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var says []id.Source
+		for _, f := range whole.Body.Freezes {
+			for i := 0; f.Contested != nil && i < len(f.Contested.Sources); i++ {
+				says = append(says, f.Contested.Sources[i].ID)
+			}
+		}
+		list(t, "say active", says, hr, account.Source)
+		w.hr(hr, false, time.Time{})
 		w.put("wang", active(false))
 		same(t, "listed", contested(), 0)
 		same(t, "contested", w.veto(p).ContestedAt, time.Time{})

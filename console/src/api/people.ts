@@ -39,7 +39,7 @@ export type Freeze = {
   reason?: string;
   actor?: string;
   undone?: boolean;
-  contested?: { source?: { id: string; name?: string }; since: string };
+  contested?: { source?: { id: string; name?: string }; sources?: { id: string; name?: string }[]; since: string };
   created_at?: string;
   lifted_at?: string;
 };

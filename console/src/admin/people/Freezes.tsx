@@ -176,7 +176,7 @@ function Stop({ freeze: f, person: id }: { freeze: Freeze; person: string }) {
         <div className={styles.small}>{[source ? t.people.bySource(source) : "", window, f.veto ? t.people.veto : ""].filter(Boolean).join(" · ")}</div>
         {f.contested && (
           <div className={styles.alertTitle} role="status">
-            {t.people.contested(f.contested.source?.name ?? "", date(f.contested.since, locale))}
+            {t.people.contested((f.contested.sources?.length ? f.contested.sources : [f.contested.source]).map((s) => s?.name ?? "").join(t.people.and), date(f.contested.since, locale))}
           </div>
         )}
       </span>

@@ -2,6 +2,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Button, Segmented } from "antd";
 import { useState } from "react";
 import { Link } from "wouter";
+import { people } from "../../api/people";
 import { byMany, workItemGroups, workItems, type WorkItem } from "../../api/workitems";
 import { useTexts, word } from "../../i18n";
 import { Card, Page, Section } from "../../ui/page";
@@ -34,10 +35,32 @@ export default function WorkItemsPage() {
           </Card>
         </Section>
       )}
+      <Conflicts />
       <Section title={t.review.each} more={<Segmented value={state} onChange={setState} options={["open", "linked", "separated", "vanished"].map((value) => ({ value, label: word(t.review.state, value) }))} />}>
         <Pairs state={state} />
       </Section>
     </Page>
+  );
+}
+
+/** Conflicts lists those of whom a source says that they work here although they were terminated at once; nothing where there are none. */
+function Conflicts() {
+  const { t } = useTexts();
+  const query = useQuery({ queryKey: ["people", "contested", "all"], queryFn: ({ signal }) => people({ contested: "true", limit: 200 }, signal) });
+  const list = query.data?.items ?? [];
+  if (list.length === 0) return null;
+  return (
+    <Section title={t.review.conflicts} hint={t.review.conflictsHint}>
+      <Card rows>
+        {list.map((p) => (
+          <div key={p.id} className={admin.line}>
+            <span className={admin.lineText}>
+              <Link href={`/admin/people/${p.id}`}>{t.people.homeContested(p.display_name || p.id)}</Link>
+            </span>
+          </div>
+        ))}
+      </Card>
+    </Section>
   );
 }
 

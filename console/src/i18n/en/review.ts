@@ -4,6 +4,8 @@ export const review = {
   lead: "People who may be one person. Nobody is merged by an e-mail address, a number or a user name: you say so, and may take it back.",
   none: "No open question",
   noneHint: "When a source brings somebody whose e-mail, number or user name another person has, the pair waits here.",
+  conflicts: "Sources contradict a termination",
+  conflictsHint: "The people stay out. Have the source put right, or lift the veto on the page of the person.",
   groups: "Many at once",
   groupsHint: "Pairs that came the same way.",
   each: "One by one",
