@@ -12,6 +12,7 @@ import (
 type SourceCounts struct {
 	Records int `json:"records" doc:"people, without those it deleted"`
 	Active  int `json:"active" doc:"of them enabled"`
+	Staged  int `json:"staged" doc:"of them, how many nothing follows from yet: the source is in its dry run, or on its way out of it"`
 	Groups  int `json:"groups"`
 	Units   int `json:"units"`
 	// Pending references name somebody or something that the source has not sent yet.
@@ -29,6 +30,7 @@ func (r Reader) SourceCounts(ctx context.Context, source id.Source) (SourceCount
 	}{
 		{&c.Records, "select live_records from sources where id = ?"},
 		{&c.Active, "select count(*) from records r where r.source_id = ? and r.deleted_at is null and r.active"},
+		{&c.Staged, "select count(*) from records r where r.source_id = ? and r.deleted_at is null and r.person_id is null"},
 		{&c.Groups, "select count(*) from directory_groups g where g.source_id = ?"},
 		{&c.Units, "select count(*) from units u where u.source_id = ?"},
 		{&c.PendingMembers, `select count(*) from group_members m where m.source_id = ?

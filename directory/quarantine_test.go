@@ -85,6 +85,14 @@ func TestQuarantineOfAStage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		staged := func() int {
+			c, err := w.SourceCounts(w.ctx, second.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.Staged
+		}
+		same(t, "staged", staged(), 1)
 		var seen directory.StageFact
 		if err := w.EachStaged(w.ctx, stage.Source, "", func(f []directory.StageFact) (bool, error) { seen = f[0]; return true, nil }); err != nil {
 			t.Fatal(err)
@@ -98,6 +106,7 @@ func TestQuarantineOfAStage(t *testing.T) {
 		if err := w.GoOn(w.ctx, directory.Cause{Actor: "test"}, second.ID); err != nil {
 			t.Fatal(err)
 		}
+		same(t, "staged", staged(), 0)
 		item := w.item()
 		twin := item.Other(old)
 		list(t, "slots", w.standing(twin), directory.SlotQuarantine)

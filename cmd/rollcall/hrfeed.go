@@ -141,7 +141,10 @@ func feedCommand() *cobra.Command {
 		if *encoding != "" {
 			q.Set("encoding", *encoding)
 		}
-		if err = api.send(c.Context(), "POST", "/api/v1/sources/"+source+"/feed?"+q.Encode(), "application/octet-stream", bytes.NewReader(data), &r); err == nil && r.Counts.Refused > 0 {
+		err = patiently(c, api, source, feedProgress, func(api *client) error {
+			return api.send(c.Context(), "POST", "/api/v1/sources/"+source+"/feed?"+q.Encode(), "application/octet-stream", bytes.NewReader(data), &r)
+		})
+		if err == nil && r.Counts.Refused > 0 {
 			code = exitError
 		}
 		return r, err

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -117,4 +119,42 @@ func watch(ctx context.Context, m *meter, every time.Duration, ask func(context.
 	<-watched
 	m.clear()
 	return err
+}
+
+// sourceProgress is how much a source has told, and what of it is staged.
+type sourceProgress struct{ Records, Staged int }
+
+// liveProgress tells how many staged people have become somebody.
+func liveProgress(_, now sourceProgress) progress {
+	return progress{Phase: "live", Class: "person", Done: now.Records - now.Staged, Total: now.Records}
+}
+
+// feedProgress tells how many people a file has brought so far.
+func feedProgress(before, now sourceProgress) progress {
+	return progress{Phase: "new", Class: "person", Done: max(0, now.Records-before.Records)}
+}
+
+// patiently does work that may take minutes on a source, and shows on a terminal how far it has come. source is the id, escaped.
+func patiently(c *cobra.Command, api *client, source string, as func(before, now sourceProgress) progress, work func(*client) error) error {
+	long := *api
+	long.http = &http.Client{Timeout: time.Hour}
+	out, colour := screen(c.ErrOrStderr())
+	if out == nil {
+		return work(&long)
+	}
+	counts := func(ctx context.Context) (sourceProgress, error) {
+		var s struct {
+			Counts sourceProgress `json:"counts"`
+		}
+		err := api.do(ctx, "GET", "/api/v1/sources/"+source, nil, &s)
+		return s.Counts, err
+	}
+	before, err := counts(c.Context())
+	if err != nil { // who may write may not look: then nothing is shown
+		return work(&long)
+	}
+	return watch(c.Context(), &meter{out: out, colour: colour}, time.Second, func(ctx context.Context) (progress, bool) {
+		now, err := counts(ctx)
+		return as(before, now), err == nil
+	}, func() error { return work(&long) })
 }

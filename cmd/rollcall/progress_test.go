@@ -40,6 +40,16 @@ func TestProgressLine(t *testing.T) {
 	}
 }
 
+func TestProgressOfASource(t *testing.T) {
+	before, now := sourceProgress{Records: 100, Staged: 80}, sourceProgress{Records: 130, Staged: 30}
+	if p := liveProgress(before, now); p.Done != 100 || p.Total != 130 {
+		t.Errorf("%+v", p)
+	}
+	if p := feedProgress(before, now); p.Done != 30 || p.Total != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
 func TestProgressIsGoneAtTheEnd(t *testing.T) {
 	var b bytes.Buffer
 	asked := make(chan struct{}, 100)

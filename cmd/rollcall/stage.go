@@ -298,7 +298,9 @@ func liveCommand() *cobra.Command {
 			if err := sure(c, *yes, "take "+args[0]+" live?"); err != nil {
 				return s, err
 			}
-			return s, api.do(c.Context(), "POST", "/api/v1/sources/"+id+"/live", map[string]any{"hash": *hash}, nil)
+			return s, patiently(c, api, id, liveProgress, func(api *client) error {
+				return api.do(c.Context(), "POST", "/api/v1/sources/"+id+"/live", map[string]any{"hash": *hash}, nil)
+			})
 		})
 }
 
