@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -102,14 +103,22 @@ func (d *Door) Password(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(map[string]string{"location": localPath(in.ReturnTo)})
 }
 
-// readPassword reads the request. Nothing of it is in an error.
+// unknownField finds what the decoder does not know, where it looks like the name of a field.
+var unknownField = regexp.MustCompile(`unknown field "([A-Za-z_]{1,32})"`)
+
+// readPassword reads the request. Nothing of it is in an error but the name of a field that is none.
 func readPassword(r *http.Request) (passwordInput, error) {
 	var in passwordInput
 	bad := func(code, text string) error { return httpapi.NewProblem(http.StatusBadRequest, code, text) }
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return in, httpapi.NewProblem(http.StatusUnsupportedMediaType, "unsupported_media_type", "wants application/json")
 	}
-	if json.NewDecoder(r.Body).Decode(&in) != nil {
+	body := json.NewDecoder(r.Body)
+	body.DisallowUnknownFields()
+	if err := body.Decode(&in); err != nil {
+		if found := unknownField.FindStringSubmatch(err.Error()); found != nil {
+			return in, bad("invalid_request", found[1]+" is no field of this: wants {login, password, return_to} as JSON")
+		}
 		return in, bad("invalid_request", "wants {login, password, return_to} as JSON")
 	}
 	in.Login = strings.TrimSpace(in.Login)

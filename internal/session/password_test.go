@@ -319,6 +319,7 @@ func TestPasswordRequestsThatAreNone(t *testing.T) {
 			{`{"login":"` + strings.Repeat("a", 300) + `","password":"` + goodPW + `"}`, "application/json", "", 400, "invalid_request"},
 			{`{"login":"ann","password":"` + goodPW, "application/json", "", 400, "invalid_request"},
 			{`{"login":"ann","password":["` + goodPW + `"]}`, "application/json", "", 400, "invalid_request"},
+			{`{"user_name":"ann","password":"` + goodPW + `"}`, "application/json", "", 400, "invalid_request"},
 			{`login=ann&password=` + goodPW, "application/x-www-form-urlencoded", "", 415, "unsupported_media_type"},
 			{`{"login":"ann","password":"` + goodPW + `"}`, "text/plain", "", 415, "unsupported_media_type"},
 			{`{"login":"ann","password":"` + goodPW + `"}`, "application/json", "cross-site", 403, "cross_origin"},
@@ -331,6 +332,9 @@ func TestPasswordRequestsThatAreNone(t *testing.T) {
 			if a := b.do("POST", "/auth/password", row.body, headers...); a.status != row.status || a.code != row.code || strings.Contains(a.body, goodPW) {
 				t.Errorf("%.60s: %d %s", row.body, a.status, a.body)
 			}
+		}
+		if a := b.do("POST", "/auth/password", `{"user_name":"ann","password":"`+goodPW+`"}`, "Content-Type", "application/json"); !strings.Contains(a.body, "user_name is no field of this") {
+			t.Errorf("an unknown field is not named: %s", a.body)
 		}
 		if c.finds != 0 || g.sessions() != 0 {
 			t.Errorf("%d were looked up, %d sessions", c.finds, g.sessions())

@@ -210,6 +210,30 @@ func TestWriting(t *testing.T) {
 	if err := c.Add(add); !goldap.IsErrorWithCode(err, goldap.LDAPResultEntryAlreadyExists) {
 		t.Errorf("add twice: %v", err)
 	}
+	for what, attr := range map[string]string{"id": "entryUUID", "time": "modifyTimestamp"} {
+		mod := goldap.NewModifyRequest(dn, nil)
+		mod.Replace(attr, []string{"x"})
+		if err := c.Modify(mod); !goldap.IsErrorWithCode(err, goldap.LDAPResultConstraintViolation) {
+			t.Errorf("write of the %s: %v", what, err)
+		}
+		add := goldap.NewAddRequest("uid=another,ou=people,"+base, nil)
+		add.Attribute(attr, []string{"x"})
+		if err := c.Add(add); !goldap.IsErrorWithCode(err, goldap.LDAPResultConstraintViolation) {
+			t.Errorf("add with the %s: %v", what, err)
+		}
+	}
+	for _, bad := range []string{"ou=<x>,ou=people," + base, "ou=,ou=people," + base, `ou=a\z,ou=people,` + base, "ou=a;b," + base, "ou=x,ou=<people>," + base} {
+		add := goldap.NewAddRequest(bad, nil)
+		add.Attribute("objectClass", []string{"organizationalUnit"})
+		if err := c.Add(add); !goldap.IsErrorWithCode(err, goldap.LDAPResultInvalidDNSyntax) {
+			t.Errorf("add %s: %v", bad, err)
+		}
+	}
+	add = goldap.NewAddRequest(`ou=a\<b\2c c\> #1,ou=people,`+base, nil)
+	add.Attribute("objectClass", []string{"organizationalUnit"})
+	if err := c.Add(add); err != nil {
+		t.Errorf("add with what is escaped: %v", err)
+	}
 }
 
 func TestFaults(t *testing.T) {

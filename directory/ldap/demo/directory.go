@@ -24,6 +24,7 @@ var (
 	ErrBadName     = errors.New("not a distinguished name")
 	ErrNoSuchValue = errors.New("no such attribute or value")
 	ErrValueExists = errors.New("attribute value exists already")
+	ErrOperational = errors.New("no user modification allowed")
 )
 
 // Entry is one object. Attribute names keep the case they were given in; they are compared without case.
@@ -124,7 +125,7 @@ func (d *Directory) Add(entries ...Entry) error {
 	defer d.mu.Unlock()
 	for _, e := range entries {
 		rdns := splitDN(e.DN)
-		if len(rdns) == 0 {
+		if !valid(e.DN) {
 			return fmt.Errorf("add %q: %w", e.DN, ErrBadName)
 		}
 		if _, ok := d.entries[fold(e.DN)]; ok {
@@ -177,6 +178,9 @@ func (d *Directory) Modify(dn string, mods ...Mod) error {
 	}
 	r := old.clone()
 	for _, m := range mods {
+		if operational(m.Name) {
+			return fmt.Errorf("modify %s: %s: %w", dn, m.Name, ErrOperational)
+		}
 		if err := m.apply(r.Attributes); err != nil {
 			return fmt.Errorf("modify %s: %s: %w", dn, m.Name, err)
 		}
@@ -252,7 +256,7 @@ func (d *Directory) Move(dn, newRDN string, dropOld bool, parent string) error {
 	if !ok || len(rdns) == 0 {
 		return fmt.Errorf("move %s: %w", dn, ErrNoSuchEntry)
 	}
-	if len(fresh) != 1 {
+	if len(fresh) != 1 || !valid(newRDN) || parent != "" && !valid(parent) {
 		return fmt.Errorf("move %s to %q: %w", dn, newRDN, ErrBadName)
 	}
 	if parent == "" {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,44 @@ func splitDN(dn string) []string {
 		}
 	}
 	return parts
+}
+
+// valid tells whether a text is a distinguished name of at least one part (RFC 4514 section 3): none of which is empty, and with nothing unescaped that
+// has to be escaped.
+func valid(dn string) bool {
+	parts := splitDN(dn)
+	for _, part := range parts {
+		_, value, _ := strings.Cut(part, "=")
+		if value = strings.TrimSpace(value); value == "" {
+			return false
+		}
+		for i := 0; i < len(value); i++ {
+			switch value[i] {
+			case '"', '<', '>', ';', 0:
+				return false
+			case '\\':
+				if i+1 == len(value) {
+					return false
+				}
+				if i++; strings.IndexByte(` "#+,;<=>\`, value[i]) < 0 {
+					if i+1 == len(value) {
+						return false
+					}
+					if _, err := hex.DecodeString(value[i : i+2]); err != nil {
+						return false
+					}
+					i++
+				}
+			}
+		}
+	}
+	return len(parts) > 0
+}
+
+// operational tells whether only the server writes an attribute (NO-USER-MODIFICATION).
+func operational(name string) bool {
+	return slices.Contains([]string{"entryuuid", "entrycsn", "contextcsn", "entrydn", "createtimestamp", "modifytimestamp", "creatorsname", "modifiersname",
+		"structuralobjectclass", "subschemasubentry", "hassubordinates", "objectguid", "usnchanged", "usncreated", "whencreated", "whenchanged"}, strings.ToLower(name))
 }
 
 // fold makes names comparable: without case, without blanks around commas and "=".

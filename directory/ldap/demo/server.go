@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -33,25 +33,26 @@ const (
 
 // Result codes of RFC 4511 appendix A, and e-syncRefreshRequired of RFC 4533.
 const (
-	success           = 0
-	protocolError     = 2
-	sizeLimitExceeded = 4
-	compareFalse      = 5
-	compareTrue       = 6
-	authUnsupported   = 7
-	referral          = 10
-	criticalMissing   = 12
-	noSuchAttribute   = 16
-	valueExists       = 20
-	noSuchObject      = 32
-	invalidDN         = 34
-	badCredentials    = 49
-	insufficient      = 50
-	unwilling         = 53
-	notLeaf           = 66
-	alreadyExists     = 68
-	canceled          = 118
-	refreshRequired   = 4096
+	success             = 0
+	protocolError       = 2
+	sizeLimitExceeded   = 4
+	compareFalse        = 5
+	compareTrue         = 6
+	authUnsupported     = 7
+	referral            = 10
+	criticalMissing     = 12
+	noSuchAttribute     = 16
+	constraintViolation = 19
+	valueExists         = 20
+	noSuchObject        = 32
+	invalidDN           = 34
+	badCredentials      = 49
+	insufficient        = 50
+	unwilling           = 53
+	notLeaf             = 66
+	alreadyExists       = 68
+	canceled            = 118
+	refreshRequired     = 4096
 )
 
 const (
@@ -224,16 +225,26 @@ func (c *conn) writing(id int64, op *ber.Packet) error {
 	if c.bound == "" || !c.manager && op.Tag != opCompare {
 		return c.result(id, op.Tag+1, insufficient, "bind first, as the manager")
 	}
+	dn := text(child(op, 0))
+	if op.Tag == opDelete {
+		dn = text(op)
+	}
+	if !valid(dn) {
+		return c.result(id, op.Tag+1, invalidDN, ErrBadName.Error())
+	}
 	var err error
 	switch op.Tag {
 	case opAdd:
 		e := Entry{DN: text(child(op, 0)), Attributes: map[string][]string{}}
 		for _, a := range children(child(op, 1)) {
-			if name := text(child(a, 0)); !strings.EqualFold(name, "entryUUID") { // NO-USER-MODIFICATION
-				e.Attributes[name] = texts(child(a, 1))
+			name := text(child(a, 0))
+			if e.Attributes[name] = texts(child(a, 1)); operational(name) {
+				err = fmt.Errorf("add %s: %s: %w", e.DN, name, ErrOperational)
 			}
 		}
-		err = c.d.Add(e)
+		if err == nil {
+			err = c.d.Add(e)
+		}
 	case opModify:
 		var mods []Mod
 		for _, m := range children(child(op, 1)) {
@@ -264,7 +275,7 @@ func codeOf(err error) int {
 	for _, row := range []struct {
 		err  error
 		code int
-	}{{nil, success}, {ErrNoSuchEntry, noSuchObject}, {ErrExists, alreadyExists}, {ErrNotLeaf, notLeaf}, {ErrBadName, invalidDN}, {ErrNoSuchValue, noSuchAttribute}, {ErrValueExists, valueExists}} {
+	}{{nil, success}, {ErrNoSuchEntry, noSuchObject}, {ErrExists, alreadyExists}, {ErrNotLeaf, notLeaf}, {ErrBadName, invalidDN}, {ErrNoSuchValue, noSuchAttribute}, {ErrValueExists, valueExists}, {ErrOperational, constraintViolation}} {
 		if errors.Is(err, row.err) {
 			return row.code
 		}
