@@ -312,6 +312,7 @@ func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
 	if unknown > 0 {
 		rep.find(Info, "manager_unknown", "%d people name a manager who is not in the directory", unknown)
 	}
+	p.orphans()
 	if p.blind {
 		rep.find(Warning, "members_hidden", "no group shows a member: may the account read them? Members stay as they are")
 	}

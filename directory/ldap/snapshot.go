@@ -26,6 +26,7 @@ type reading struct {
 	look    glance
 	seen    map[string]bool // keys, over all classes
 	noID    int
+	badID   string // what is wrong with the id of the first entry that has one, but not one
 	twice   int
 	outside int // references to elsewhere
 }
@@ -106,7 +107,10 @@ func (r *reading) run(ctx context.Context, unitsTwice bool) (err error) {
 		}
 	}
 	r.proof.Kind = "page_end"
-	if r.noID > 0 {
+	switch {
+	case r.badID != "":
+		r.missing(fmt.Sprintf("%d entries have no id that can be used: %s. Every entry must have one %s; mend the entry", r.noID, r.badID, r.id))
+	case r.noID > 0:
 		r.missing(fmt.Sprintf("%d entries show no %s: the account may not read it, or id_attribute is wrong", r.noID, r.id))
 	}
 	if r.twice > 0 {
@@ -171,7 +175,9 @@ func (r *reading) take(class Class, entries []entry, again bool) error {
 	for _, e := range entries {
 		k := key(e, r.id)
 		if k == "" {
-			r.noID++
+			if r.noID++; r.badID == "" && len(e.attrs[r.id]) > 0 {
+				r.badID = unidentified(class, e, r.id)
+			}
 			continue
 		}
 		if !again {
