@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
 
@@ -254,6 +255,17 @@ func TestProbe(t *testing.T) {
 	d.SetFaults(demo.Faults{NoIDs: true})
 	if _, findings, err = cl.Probe(t.Context()); err != nil || !slices.Contains(codes(), "no_id") {
 		t.Errorf("no ids: %v %v", findings, err)
+	}
+	d.SetFaults(demo.Faults{})
+	two := c
+	two.URL, two.Timeout = "ldap://127.0.0.1:1 "+c.URL, time.Second
+	if _, findings, err = client(t, two).Probe(t.Context()); err != nil || !slices.Contains(codes(), "server_failed") {
+		t.Errorf("a first server that is not there: %v %v", findings, err)
+	}
+	elsewhere := c
+	elsewhere.Base = "ou=nowhere," + base
+	if _, findings, err = client(t, elsewhere).Probe(t.Context()); err == nil || slices.Contains(codes(), "no_position") {
+		t.Errorf("wrong base: %v %v", findings, err)
 	}
 	c.Password = "wrong"
 	if _, findings, err = client(t, c).Probe(t.Context()); !errors.Is(err, ldap.ErrLogin) || !slices.Contains(codes(), "login") {

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -16,7 +17,8 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 		findings = append(findings, Finding{Severity: severity, Code: code, Text: fmt.Sprintf(format, args...)})
 	}
 	defer func() {
-		if err != nil {
+		if err != nil { // where nothing can be read the mark is the least
+			findings = slices.DeleteFunc(findings, func(f Finding) bool { return f.Code == "no_position" })
 			find(Error, codeOf(err), "%v", err)
 		}
 	}()
@@ -25,6 +27,7 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 		return caps, nil, err
 	}
 	defer c.close()
+	cl.judgeOthers(ctx, c, find)
 	caps = Capabilities{Vendor: c.root.vendor, IDAttribute: c.idAttribute(), TLS: "none", Paging: c.root.paging, ContentSync: c.root.contentSync, Sample: map[Class]int{}}
 	if t, ok := c.wire.(*tls.Conn); ok {
 		caps.TLS = tls.VersionName(t.ConnectionState().Version)
@@ -57,6 +60,21 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 		return caps, findings, err
 	}
 	return caps, findings, cl.judgeFollowing(ctx, c, find)
+}
+
+// judgeOthers looks whether the other servers of the list could be asked, too.
+func (cl *Client) judgeOthers(ctx context.Context, c *conn, find func(Severity, string, string, ...any)) {
+	for _, at := range cl.p.servers {
+		if at == c.at || ctx.Err() != nil {
+			continue
+		}
+		other, err := dial(ctx, cl.p, at)
+		if err != nil {
+			find(Warning, "server_failed", "%s of the list cannot be asked, %s can: %v", at.address, c.at.address, err)
+			continue
+		}
+		other.close()
+	}
 }
 
 // judgeSentinel looks for the entry that must be there.

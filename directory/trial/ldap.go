@@ -29,7 +29,7 @@ func tryLDAP(ctx context.Context, look func(context.Context) (ldap.Capabilities,
 		if zh == "" {
 			zh = f.Text
 		}
-		steps = append(steps, Step{Name: f.Code, Expected: "nothing to say", Got: string(f.Severity), OK: f.Severity != ldap.Error, Hint: hint(f.Text, zh)})
+		steps = append(steps, Step{Name: f.Code, Got: string(f.Severity), OK: f.Severity != ldap.Error, Hint: hint(f.Text, zh)})
 	}
 	return steps
 }
@@ -49,6 +49,7 @@ func chinese(code string) string {
 		"members_hidden": "所有组都没有显示成员：账号是否有权读取成员？",
 		"reference":      "服务器将部分目录指向另一台服务器；该部分不会被读取。",
 		"config":         "配置有误。",
+		"server_failed":  "url 中有一台服务器无法使用：请检查其地址、端口、防火墙与证书；读取由其他服务器完成。",
 		"unreachable":    "无法连接 LDAP 服务器：请检查地址、端口与防火墙。",
 		"timeout":        "LDAP 服务器没有响应。",
 		"tls":            "无法建立安全连接：请检查证书、ca_file 与 server_name。",

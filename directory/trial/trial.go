@@ -16,7 +16,7 @@ import (
 type Step struct {
 	Name     string            `json:"name" doc:"stable"`
 	Request  string            `json:"request,omitempty" doc:"what was asked"`
-	Expected string            `json:"expected"`
+	Expected string            `json:"expected" doc:"empty where the step is something that was noticed"`
 	Got      string            `json:"got"`
 	Status   int               `json:"status,omitempty" doc:"of the answer, where there was one"`
 	Millis   float64           `json:"ms"`
@@ -50,7 +50,9 @@ func (r *Report) finish(language string) {
 		if s.Request != "" {
 			fmt.Fprintf(&b, ": %s", s.Request)
 		}
-		fmt.Fprintf(&b, "\n            expected %s; got %s", s.Expected, s.Got)
+		if s.Expected != "" {
+			fmt.Fprintf(&b, "\n            expected %s; got %s", s.Expected, s.Got)
+		}
 		if s.Millis > 0 {
 			fmt.Fprintf(&b, " (%.0f ms)", s.Millis)
 		}

@@ -224,7 +224,7 @@ func TestLDAPSteps(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	broken = errors.New("no")
-	if r := w.test(t); r.OK || len(r.Steps) != 2 || r.step("login").OK {
+	if r := w.test(t); r.OK || len(r.Steps) != 2 || r.step("login").OK || strings.Contains(r.Text, "nothing to say") || !strings.Contains(r.Text, "FAILED  login\n") {
 		t.Errorf("%+v", r)
 	}
 	w.api.LDAP = func(id.Source) (func(context.Context) (ldap.Capabilities, []ldap.Finding, error), string) {

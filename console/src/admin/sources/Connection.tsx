@@ -126,7 +126,7 @@ function Line({ step: s }: { step: Step }) {
       <div>
         <span className={styles.strong}>{word(t.source.steps, s.name)}</span> {s.request && <Code>{s.request}</Code>}
         <div className={own.stepMore}>
-          {!s.ok && `${t.source.expected}: ${s.expected} · `}
+          {!s.ok && s.expected !== "" && `${t.source.expected}: ${s.expected} · `}
           {t.source.got}: {s.got}
         </div>
         {hint && <div className={`${own.hint} ${s.ok ? styles.small : ""}`}>{hint}</div>}
