@@ -380,6 +380,9 @@ func configCommand() *cobra.Command {
 					return err
 				}
 				fmt.Fprintln(c.ErrOrStderr(), "configuration is fine")
+				if open := openIdentity(*path, os.Environ()); open != "" {
+					fmt.Fprintln(c.ErrOrStderr(), "warning: secrets.identity_file:", open)
+				}
 				return nil
 			}
 			shown := redact("", raw)

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/v2"
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
@@ -94,6 +97,25 @@ func open(key *seal.Key, path, name string, v any) (any, error) {
 		return secret, nil
 	}
 	return v, nil
+}
+
+// openIdentity says that everybody on the machine can read the file of the identity, which opens all that is sealed; empty: it is not so.
+func openIdentity(path string, environ []string) string {
+	k := koanf.New(".")
+	if path != "" && k.Load(file.Provider(path), yaml.Parser()) != nil {
+		return ""
+	}
+	name := k.String("secrets.identity_file")
+	for _, entry := range environ {
+		if value, ok := strings.CutPrefix(entry, envPrefix+"SECRETS_IDENTITY_FILE="); ok && value != "" {
+			name = value
+		}
+	}
+	info, err := os.Stat(name)
+	if err != nil || info.Mode().Perm()&0o007 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s has the mode %04o, and whoever reads it opens every sealed secret; it wants 0600", name, info.Mode().Perm())
 }
 
 func sealCommand() *cobra.Command {

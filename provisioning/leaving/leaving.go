@@ -30,6 +30,7 @@ const (
 const (
 	every      = 5 * time.Second // how often Run looks whether anything moved
 	everyFull  = time.Minute     // how often it looks at everybody anyway
+	shortly    = time.Hour       // within which the next level comes in place of the one before
 	lookAhead  = 15 * notices.Day
 	lookBehind = 30 * notices.Day // after which nobody is reminded of a leave any more
 	managers   = 10               // how far up somebody who is there is looked for
@@ -251,6 +252,9 @@ func (s staff) soon(ends []directory.Boundary, admins []id.Person, now time.Time
 			if at.After(now) {
 				if next.IsZero() || at.Before(next) {
 					next = at
+				}
+				if !at.After(now.Add(shortly)) { // one notice, and the right one
+					days = 0
 				}
 				break
 			}

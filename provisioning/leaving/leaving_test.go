@@ -212,3 +212,18 @@ func TestLeaveIsOver(t *testing.T) {
 		})
 	}
 }
+
+// An end that is said 40 seconds before a level is told of once, at that level.
+func TestTheLatestLevelAlone(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		boss := w.put("boss", "", nil)
+		end := w.now.AddDate(0, 0, 1).Add(40 * time.Second)
+		w.put("wang", "boss", func(r *directory.Record) { r.EndAt = end })
+		w.look()
+		w.want("before", w.inbox(boss), "")
+		w.now = w.now.Add(40 * time.Second)
+		w.look()
+		w.want("at the level", w.inbox(boss), "leaving.soon 1")
+	})
+}
