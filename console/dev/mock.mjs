@@ -53,6 +53,8 @@ const routes = [
   ["GET", /^\/access\/channels\/(\w+)\/audience$/, ([id], q) => page(co.membersOf(groupOf(id)).map(({ person, role, since, suspended, reasons }) => ({ person, role, since, suspended, reasons })), q)],
   ["GET", /^\/policies$/, (_, q) => page(co.policies, q)],
   ["GET", /^\/policies\/(\d+)$/, ([v]) => ok({ ...co.policies.find((p) => p.version === Number(v)), source: [{ name: "policy.yaml", source: co.policyText }] })],
+  ["GET", /^\/plans$/, (_, q) => page([], q)],
+  ["GET", /^\/plans\/(\w+)$/, (_, q) => { const all = plan("groups:"); return ok({ ...all.body, changes: all.body.changes.filter((c) => !q.get("op") || c.op === q.get("op")) }); }],
   ["POST", /^\/plans$/, (_, __, body) => plan(body.files[0].source)],
   ["POST", /^\/plans\/(\w+)\/apply$/, (_, __, body) => (body.confirm ? ok({}) : problem(409, "held", "the guard holds this plan: 12 removals, the limit is 10"))],
   ["GET", /^\/holds$/, (_, q) => page(co.holds, q)],

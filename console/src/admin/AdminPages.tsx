@@ -21,6 +21,7 @@ const AccessPage = lazy(() => import("./access/AccessPage"));
 const GroupsPage = lazy(() => import("./groups/GroupsPage"));
 const GroupPage = lazy(() => import("./groups/GroupPage"));
 const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
+const PlanPage = lazy(() => import("./policies/PlanPage"));
 const HoldsPage = lazy(() => import("./holds/HoldsPage"));
 const HandoversPage = lazy(() => import("./handovers/HandoversPage"));
 const SourcesPage = lazy(() => import("./sources/SourcesPage"));
@@ -47,6 +48,7 @@ export default function AdminPages() {
           <Route path="/admin/groups" component={GroupsPage} />
           <Route path="/admin/groups/:id">{({ id }) => <GroupPage key={id} id={id} />}</Route>
           <Route path="/admin/policies" component={PoliciesPage} />
+          <Route path="/admin/policies/plans/:id">{({ id }) => <PlanPage key={id} id={id} />}</Route>
           <Route path="/admin/holds" component={HoldsPage} />
           <Route path="/admin/handovers" component={HandoversPage} />
           <Route path="/admin/work-items" component={WorkItemsPage} />

@@ -38,7 +38,9 @@ export type AudienceEntry = {
   suspended?: boolean;
   held?: boolean;
   reasons?: Reason[];
+  /** With an instant: the evidence of that time. */
+  past?: { access: string; until?: string; revision: number; as_of: number; history_from?: string };
 };
 
-export const explain = (person: string, channel: string, signal?: AbortSignal) => call<Explanation>("GET", "/access/explain", { query: { person, channel }, signal });
-export const audience = (channel: string, signal?: AbortSignal) => everything<AudienceEntry>(path`/access/channels/${channel}/audience`, { signal }, 5000);
+export const explain = (person: string, channel: string, at?: string, signal?: AbortSignal) => call<Explanation>("GET", "/access/explain", { query: { person, channel, at }, signal });
+export const audience = (channel: string, at?: string, signal?: AbortSignal) => everything<AudienceEntry>(path`/access/channels/${channel}/audience`, { query: { at }, signal }, 5000);

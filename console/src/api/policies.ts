@@ -3,7 +3,7 @@ import { call, list, path } from "./client";
 /** A policy's text: one file, or several by name. */
 export type PolicySource = string | Record<string, string> | { name?: string; source?: string; text?: string }[];
 
-export type PolicyVersion = { version: number; author?: string; author_name?: string; at?: string; hash?: string; in_force?: boolean; source?: PolicySource };
+export type PolicyVersion = { version: number; author?: string; author_name?: string; at?: string; hash?: string; in_force?: boolean; reason?: string; back_to?: number; source?: PolicySource };
 
 export type PlanChange = {
   person?: { id: string; display_name?: string } | string;
@@ -13,8 +13,22 @@ export type PlanChange = {
   from_role?: string;
   op?: string;
   cause?: string;
+  ground?: string;
   reasons?: string[];
+  gains?: string[];
+  loses?: string[];
+  at?: string;
 };
+
+/** Tally counts what a plan does to one group, or by one ground. */
+export type Tally = { name: string; people: number; added: number; removed: number; changed: number };
+
+export type Schedule = { at: string; by: string; state: "waiting" | "applied" | "refused" | "cancelled"; ended_at?: string; problem?: string };
+
+/** Conflict is a place that separation keeps from somebody. */
+export type Conflict = { person: string; person_name?: string; group: string; role: string; rule?: string; separation: string; against?: string[]; held?: boolean };
+
+export type FourEyes = { needed: boolean; limit?: number; given: { approver: string; at: string }[] };
 
 export type ShapeChange = { op?: string; group?: string; channel?: string; fields?: string[] };
 
@@ -24,18 +38,44 @@ export type Plan = {
   id: string;
   hash: string;
   empty?: boolean;
-  summary?: { people?: number; added?: number; removed?: number; changed?: number; groups?: number; channels?: number };
+  state?: "open" | "applied";
+  author?: string;
+  created_at?: string;
+  applied_at?: string;
+  total?: number;
+  groups?: Tally[];
+  grounds?: Tally[];
+  next?: string;
+  four_eyes?: FourEyes;
+  schedule?: Schedule;
+  conflicts?: Conflict[];
+  summary?: { people?: number; losing?: number; added?: number; removed?: number; changed?: number; groups?: number; channels?: number };
   shapes?: ShapeChange[];
   changes?: PlanChange[];
   verdict?: Verdict;
 };
+
+/** PlanItem is a plan in a list. */
+export type PlanItem = { id: string; hash: string; state: string; author: string; created_at: string; held?: boolean; summary: { people?: number; losing?: number; added?: number; removed?: number; changed?: number }; schedule?: Schedule };
+
+export type PlanQuery = { group?: string; op?: string; ground?: string; limit?: number; cursor?: string };
+
+/** Difference is one thing that two versions say otherwise. */
+export type Difference = { op: "add" | "change" | "remove"; kind: string; name: string; fields: { field: string; before?: unknown; after?: unknown }[] };
 
 /** fileName is what the server calls the text that is pasted here, in its messages about mistakes. */
 export const fileName = "policy.yaml";
 
 export const policies = (signal?: AbortSignal) => list<PolicyVersion>("/policies", { query: { limit: 50 }, signal });
 export const policy = (version: number, signal?: AbortSignal) => call<PolicyVersion>("GET", path`/policies/${version}`, { signal });
-export const makePlan = (source: string) => call<Plan>("POST", "/plans", { body: { files: [{ name: fileName, source }] } });
+export const makePlan = ({ source, reason }: { source: string; reason?: string }) => call<Plan>("POST", "/plans", { body: { files: [{ name: fileName, source }], reason: reason || undefined } });
+export const planBack = (version: number, reason: string) => call<Plan>("POST", "/plans", { body: { version, reason: reason || undefined } });
+export const plan = (id: string, query: PlanQuery = {}, signal?: AbortSignal) => call<Plan>("GET", path`/plans/${id}`, { query, signal });
+export const plans = (state: "open" | "waiting" | "applied", signal?: AbortSignal) => list<PlanItem>("/plans", { query: { state, limit: 20 }, signal });
+export const approvePlan = (id: string, hash: string) => call<unknown>("POST", path`/plans/${id}/approve`, { body: { hash } });
+export const schedulePlan = (id: string, hash: string, at: string, confirm: boolean) => call<unknown>("PUT", path`/plans/${id}/schedule`, { body: { hash, at, confirm } });
+export const unschedulePlan = (id: string) => call<unknown>("DELETE", path`/plans/${id}/schedule`);
+export const diff = (version: number, from: number, signal?: AbortSignal) => list<Difference>(path`/policies/${version}/diff`, { query: { from }, signal });
 export const applyPlan = (id: string, hash: string, confirm: boolean) => call<unknown>("POST", path`/plans/${id}/apply`, { body: { hash, confirm } });
 
 /** sourceText answers the text of a version, its files one after the other; undefined where it was not sent. */

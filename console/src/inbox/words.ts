@@ -35,7 +35,7 @@ export function whereTo(me: Me, n: Notice): string {
     case "handover.waiting":
       return may(me, "people.read") ? "/admin/handovers" : "";
     case "plan.due":
-      return may(me, "policies.read") ? "/admin/policies" : "";
+      return may(me, "plans.read") && n.about["plan"] ? `/admin/policies/plans/${n.about["plan"]}` : "";
     case "emergency.opened":
       return me.admin ? "/admin/admins" : "";
   }

@@ -4,9 +4,11 @@ import { useMemo, useState } from "react";
 import { Link, useSearchParams } from "wouter";
 import { audience, type AudienceEntry } from "../../api/access";
 import { useTexts, word } from "../../i18n";
+import { full, known } from "../../i18n/time";
 import { Reasons, Tag, When, Who } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
 import { ChooseChannel } from "./choose";
+import { ChooseInstant } from "./When";
 import styles from "../admin.module.css";
 
 const rank: Record<string, number> = { owner: 0, participant: 1, collaborator: 2, vendor: 3 };
@@ -16,19 +18,23 @@ export function Audience() {
   const { t } = useTexts();
   const [query, setQuery] = useSearchParams();
   const channel = query.get("channel") ?? "";
-  const found = useQuery({ queryKey: ["audience", channel], queryFn: ({ signal }) => audience(channel, signal), enabled: channel !== "" });
+  const at = query.get("at") ?? "";
+  const choose = (next: { channel: string; at: string }) => setQuery(Object.fromEntries(Object.entries(next).filter(([, v]) => v)), { replace: true });
+  const found = useQuery({ queryKey: ["audience", channel, at], queryFn: ({ signal }) => audience(channel, at, signal), enabled: channel !== "" });
   return (
     <>
       <div className={styles.filters}>
-        <ChooseChannel value={channel} onChange={(id) => setQuery(id ? { channel: id } : {}, { replace: true })} />
+        <ChooseChannel value={channel} onChange={(id) => choose({ channel: id ?? "", at })} />
+        <ChooseInstant value={at} onChange={(v) => choose({ channel, at: v })} />
       </div>
-      {channel ? <Loaded query={found}>{(page) => <List entries={page.items} channel={channel} />}</Loaded> : <Empty title={t.access.byChannel} hint={t.access.chooseHint} />}
+      {at && <p className={styles.small}>{t.access.atHint}</p>}
+      {channel ? <Loaded query={found}>{(page) => <List entries={page.items} channel={channel} at={at} />}</Loaded> : <Empty title={t.access.byChannel} hint={t.access.chooseHint} />}
     </>
   );
 }
 
-function List({ entries, channel }: { entries: AudienceEntry[]; channel: string }) {
-  const { t } = useTexts();
+function List({ entries, channel, at }: { entries: AudienceEntry[]; channel: string; at: string }) {
+  const { t, locale } = useTexts();
   const [typed, setTyped] = useState("");
   const shown = useMemo(() => {
     const needle = typed.trim().toLowerCase();
@@ -50,8 +56,19 @@ function List({ entries, channel }: { entries: AudienceEntry[]; channel: string 
       ),
     },
     { title: t.access.why, key: "why", render: (_, e) => <Reasons reasons={e.reasons} /> },
-    { title: t.access.since, key: "since", render: (_, e) => <When at={e.since} day />, responsive: ["md"] },
-    { title: "", key: "path", align: "right", render: (_, e) => e.person && <Link href={`/admin/access/explain?person=${e.person.id}&channel=${channel}`}>{t.access.show}</Link>, responsive: ["sm"] },
+    {
+      title: t.access.since,
+      key: "since",
+      render: (_, e) => (
+        <>
+          <When at={e.since} day />
+          {known(e.past?.until) && <div className={styles.small}>{t.words.until(full(e.past.until, locale))}</div>}
+          {e.past && <div className={styles.small}>{t.access.revision(e.past.revision)}</div>}
+        </>
+      ),
+      responsive: ["md"],
+    },
+    { title: "", key: "path", align: "right", render: (_, e) => e.person && <Link href={`/admin/access/explain?person=${e.person.id}&channel=${channel}${at && `&at=${encodeURIComponent(at)}`}`}>{t.access.show}</Link>, responsive: ["sm"] },
   ];
   return (
     <>

@@ -10,6 +10,7 @@ import { Section } from "../../ui/page";
 import { Empty, Loaded } from "../../ui/states";
 import { Name } from "../Name";
 import { ChooseChannel, ChoosePerson, useChannels, usePersonName } from "./choose";
+import { ChooseInstant } from "./When";
 import styles from "../admin.module.css";
 
 /** Explain draws the path from the rule over the fact to the relation, or what is missing on it. */
@@ -18,6 +19,7 @@ export function Explain() {
   const [query, setQuery] = useSearchParams();
   const person = query.get("person") ?? "";
   const channel = query.get("channel") ?? "";
+  const at = query.get("at") ?? "";
   const choose = (name: string, value: string | undefined) =>
     setQuery(
       (old) => {
@@ -28,13 +30,15 @@ export function Explain() {
       },
       { replace: true },
     );
-  const found = useQuery({ queryKey: ["explain", person, channel], queryFn: ({ signal }) => explain(person, channel, signal), enabled: person !== "" && channel !== "" });
+  const found = useQuery({ queryKey: ["explain", person, channel, at], queryFn: ({ signal }) => explain(person, channel, at, signal), enabled: person !== "" && channel !== "" });
   return (
     <>
       <div className={styles.filters} style={{ marginBottom: 24 }}>
         <ChoosePerson value={person} onChange={(v) => choose("person", v)} />
         <ChooseChannel value={channel} onChange={(v) => choose("channel", v)} />
+        <ChooseInstant value={at} onChange={(v) => choose("at", v)} />
       </div>
+      {at && <p className={styles.small}>{t.access.atHint}</p>}
       {person && channel ? <Loaded query={found}>{(e) => <Picture explanation={e} person={person} channel={channel} />}</Loaded> : <Empty title={t.access.byPerson} hint={t.access.explainHint} />}
     </>
   );

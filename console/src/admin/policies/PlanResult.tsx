@@ -1,26 +1,21 @@
-import { Alert, Button, Checkbox, Modal, Table, type TableColumnsType } from "antd";
-import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
-import { groups } from "../../api/groups";
-import { isHeld, tally, verdictReasons, type Plan, type PlanChange } from "../../api/policies";
-import { nameIn, useTexts, word } from "../../i18n";
+import { Alert } from "antd";
+import { isHeld, tally, verdictReasons, type Conflict, type Plan } from "../../api/policies";
+import { useTexts, word } from "../../i18n";
 import { Card, Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
+import { Due, PlanActions } from "./PlanActions";
+import { PlanChanges, useGroupNames } from "./PlanChanges";
 import styles from "../admin.module.css";
 
-const shownAtMost = 200;
-
-/** PlanResult is what a plan would do: how many join and leave, who, and the button that does it. */
-export function PlanResult({ plan, busy, problem, apply }: { plan: Plan; busy: boolean; problem: string; apply: (confirm: boolean) => void }) {
+/** PlanResult is what a plan would do: how many join and leave, what stands against it, who, and what one may do with it. */
+export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void }) {
   const { t } = useTexts();
-  const [asking, setAsking] = useState(false);
-  const [looked, setLooked] = useState(false);
-  const changes = plan.changes ?? [];
   const shapes = plan.shapes ?? [];
   const { added, removed, changed } = tally(plan);
-  const held = isHeld(plan.verdict);
+  const losing = plan.summary?.losing ?? 0;
+  const some = added + removed + changed > 0;
   return (
-    <Section title={t.policies.result}>
+    <>
       <Card>
         <div className={styles.tally}>
           <Count n={added} sign="+" tone={styles.plus} text={t.policies.added} />
@@ -28,7 +23,8 @@ export function PlanResult({ plan, busy, problem, apply }: { plan: Plan; busy: b
           <Count n={changed} sign="" text={t.policies.changed} />
         </div>
       </Card>
-      {held ? (
+      <Due plan={plan} />
+      {isHeld(plan.verdict) ? (
         <Alert
           className={styles.gap}
           type="warning"
@@ -44,8 +40,14 @@ export function PlanResult({ plan, busy, problem, apply }: { plan: Plan; busy: b
           }
         />
       ) : (
-        <p className={`${styles.gap} ${styles.muted}`}>{changes.length === 0 && shapes.length === 0 ? t.policies.nothing : t.policies.fine}</p>
+        <p className={`${styles.gap} ${styles.muted}`}>
+          {!some && shapes.length === 0 ? t.policies.nothing : t.policies.fine}
+          {losing > 0 && ` ${t.policies.losing(losing)}`}
+        </p>
       )}
+      <div className={styles.gap}>
+        <PlanActions plan={plan} applied={applied} />
+      </div>
       {shapes.length > 0 && (
         <ul className={styles.gap}>
           {shapes.map((s, i) => (
@@ -55,25 +57,32 @@ export function PlanResult({ plan, busy, problem, apply }: { plan: Plan; busy: b
           ))}
         </ul>
       )}
-      {changes.length > 0 && <Changes changes={changes} all={added + removed + changed} />}
-      <div className={styles.buttons}>
-        <Button type="primary" danger={removed > 0} disabled={plan.empty === true} onClick={() => setAsking(true)}>
-          {t.policies.apply}
-        </Button>
-      </div>
-      <Modal open={asking} title={t.policies.applyTitle} okText={t.policies.apply} cancelText={t.shell.cancel} okButtonProps={{ danger: removed > 0, disabled: held && !looked, loading: busy }} onOk={() => apply(held && looked)} onCancel={() => setAsking(false)}>
-        <p>{t.policies.applyText(added, removed)}</p>
-        {held && (
-          <Checkbox className={styles.gap} checked={looked} onChange={(e) => setLooked(e.target.checked)}>
-            {t.policies.applyConfirm(removed)}
-          </Checkbox>
-        )}
-        {problem && (
-          <p className={`${styles.gap} ${styles.alertTitle}`} role="alert">
-            {problem}
-          </p>
-        )}
-      </Modal>
+      <Conflicts items={plan.conflicts ?? []} />
+      {some && <PlanChanges plan={plan} />}
+    </>
+  );
+}
+
+function Conflicts({ items }: { items: Conflict[] }) {
+  const { t } = useTexts();
+  const called = useGroupNames();
+  if (items.length === 0) return null;
+  return (
+    <Section title={t.policies.conflicts} hint={t.policies.conflictsHint}>
+      <Card rows>
+        {items.map((c) => (
+          <div key={`${c.person}${c.group}${c.role}${c.separation}`} className={styles.line} style={{ flexWrap: "wrap" }}>
+            <Who id={c.person} name={c.person_name} link />
+            <span className={styles.lineText} style={{ whiteSpace: "normal" }}>
+              {called(c.group)} · {word(t.words.role, c.role)}
+              <div className={styles.small}>
+                {c.separation}: {(c.against ?? []).length > 0 ? t.policies.against((c.against ?? []).join(", ")) : t.policies.forbidden}
+              </div>
+            </span>
+            {c.held && <Tag tone="bad">{t.policies.endsNow}</Tag>}
+          </div>
+        ))}
+      </Card>
     </Section>
   );
 }
@@ -87,25 +96,5 @@ function Count({ n, sign, text, tone = "" }: { n: number; sign: string; text: st
       </div>
       <div className={styles.small}>{text}</div>
     </div>
-  );
-}
-
-function Changes({ changes, all }: { changes: PlanChange[]; all: number }) {
-  const { t, locale } = useTexts();
-  const known = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
-  const names = new Map((known.data?.items ?? []).map((g) => [g.key ?? g.id, nameIn(locale, g.name, g.key)]));
-  const order = (c: PlanChange) => (c.op === "remove" ? 0 : c.op === "add" ? 2 : 1); // what is taken away comes first
-  const shown = [...changes].sort((a, b) => order(a) - order(b)).slice(0, shownAtMost);
-  const columns: TableColumnsType<PlanChange> = [
-    { title: t.policies.effect, key: "op", render: (_, c) => <Tag tone={c.op === "remove" ? "bad" : c.op === "add" ? "good" : "accent"}>{word(t.policies.op, c.op)}</Tag> },
-    { title: t.policies.person, key: "person", render: (_, c) => (typeof c.person === "string" ? <Who id={c.person} name={c.person_name} /> : c.person ? <Who id={c.person.id} name={c.person.display_name} /> : "–") },
-    { title: t.policies.group, key: "group", render: (_, c) => (typeof c.group === "string" ? (names.get(c.group) ?? c.group) : nameIn(locale, c.group?.name, c.group?.key ?? c.group?.id)) },
-    { title: t.policies.role, key: "role", render: (_, c) => [c.from_role, c.role].filter(Boolean).map((r) => word(t.words.role, r)).join(" → ") },
-  ];
-  return (
-    <>
-      <Table<PlanChange> className={styles.gap} size="small" rowKey={(c) => JSON.stringify(c)} columns={columns} dataSource={shown} pagination={{ pageSize: 20, hideOnSinglePage: true, showSizeChanger: false }} />
-      {all > shown.length && <p className={styles.small}>{t.policies.firstOf(shown.length, all)}</p>}
-    </>
   );
 }

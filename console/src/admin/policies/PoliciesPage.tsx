@@ -1,19 +1,24 @@
 import { useQuery } from "@tanstack/react-query";
 import { Button } from "antd";
 import { useState } from "react";
-import { policies, policy, sourceText, type PolicyVersion } from "../../api/policies";
+import { policies, type PolicyVersion } from "../../api/policies";
 import { useTexts } from "../../i18n";
-import { Card, Page } from "../../ui/page";
+import { mayEverywhere } from "../../session/rules";
+import { useMe } from "../../session/session";
+import { Page } from "../../ui/page";
 import { Tag, When } from "../../ui/people";
-import { Empty, Failure, Loaded, Loading } from "../../ui/states";
+import { Empty, Loaded, Loading } from "../../ui/states";
 import { Name } from "../Name";
 import { PlanEditor } from "./PlanEditor";
-import { Yaml } from "./Yaml";
+import { Planned } from "./Planned";
+import { useText } from "./TextOf";
+import { Version } from "./Version";
 import styles from "../admin.module.css";
 
 /** PoliciesPage shows the policy in force and its versions, and makes plans of a new text. */
 export default function PoliciesPage() {
   const { t } = useTexts();
+  const me = useMe();
   const query = useQuery({ queryKey: ["policies"], queryFn: ({ signal }) => policies(signal) });
   const [chosen, setChosen] = useState<number | null>(null);
   const [editing, setEditing] = useState(false);
@@ -22,7 +27,8 @@ export default function PoliciesPage() {
       title={t.policies.title}
       lead={t.policies.lead}
       actions={
-        !editing && (
+        !editing &&
+        mayEverywhere(me, "policies.plan") && (
           <Button type="primary" onClick={() => setEditing(true)}>
             {t.policies.plan}
           </Button>
@@ -37,30 +43,18 @@ export default function PoliciesPage() {
           if (editing) return <Editing current={current} close={() => setEditing(false)} />;
           if (!shown) return <Empty title={t.policies.none} hint={t.policies.noneHint} />;
           return (
-            <div className={styles.split}>
-              <TextOf key={shown.version} version={shown} />
-              <Versions versions={versions} shown={shown.version} choose={setChosen} />
-            </div>
+            <>
+              <div className={styles.split}>
+                <Version key={shown.version} version={shown} inForce={current?.version ?? 0} />
+                <Versions versions={versions} shown={shown.version} choose={setChosen} />
+              </div>
+              {mayEverywhere(me, "plans.read") && <Planned />}
+            </>
           );
         }}
       </Loaded>
     </Page>
   );
-}
-
-/** useText answers the text of a version: as it came with the list, else asked for by itself. */
-function useText(version: PolicyVersion | undefined) {
-  const inList = version ? sourceText(version.source) : "";
-  const query = useQuery({ queryKey: ["policies", version?.version], queryFn: ({ signal }) => policy(version?.version ?? 0, signal), enabled: inList === undefined });
-  return { text: inList ?? sourceText(query.data?.source), loading: inList === undefined && query.isPending, error: query.error };
-}
-
-function TextOf({ version }: { version: PolicyVersion }) {
-  const { t } = useTexts();
-  const { text, loading, error } = useText(version);
-  if (loading) return <Loading />;
-  if (error) return <Failure error={error} />;
-  return <Card>{text === undefined ? <Empty title={t.policies.noText} /> : <Yaml text={text} />}</Card>;
 }
 
 function Editing({ current, close }: { current?: PolicyVersion; close: () => void }) {
@@ -88,6 +82,8 @@ function Versions({ versions, shown, choose }: { versions: PolicyVersion[]; show
                   </>
                 )}
                 <When at={v.at} />
+                {v.back_to ? ` · ${t.policies.backTo(v.back_to)}` : ""}
+                {v.reason && <div>{v.reason}</div>}
               </span>
             </button>
           </li>
@@ -96,4 +92,3 @@ function Versions({ versions, shown, choose }: { versions: PolicyVersion[]; show
     </div>
   );
 }
-
