@@ -32,7 +32,10 @@ export type FourEyes = { needed: boolean; limit?: number; given: { approver: str
 
 export type ShapeChange = { op?: string; group?: string; channel?: string; fields?: string[] };
 
-export type Verdict = string | { held?: boolean; reason?: string; reasons?: string[]; text?: string };
+/** Breach is one limit of the guard that a plan would go over; group: it would be empty. */
+export type Breach = { cause?: string; group?: string; people: number; limit?: number };
+
+export type Verdict = string | { held?: boolean; reason?: string; reasons?: string[]; text?: string; breaches?: Breach[] };
 
 export type Plan = {
   id: string;

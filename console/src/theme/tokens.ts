@@ -92,6 +92,7 @@ export function antTheme(mode: Mode): ThemeConfig {
       colorLink: p.accentText,
       colorSuccess: p.good,
       colorWarning: p.warn,
+      colorWarningBg: p.warnSoft,
       colorError: p.bad,
       colorTextBase: p.text,
       colorBgBase: p.canvas,

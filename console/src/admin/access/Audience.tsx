@@ -27,7 +27,7 @@ export function Audience() {
         <ChooseChannel value={channel} onChange={(id) => choose({ channel: id ?? "", at })} />
         <ChooseInstant value={at} onChange={(v) => choose({ channel, at: v })} />
       </div>
-      {at && <p className={styles.small}>{t.access.atHint}</p>}
+      {at && <p className={styles.small} style={{ marginBottom: 12 }}>{t.access.atHint}</p>}
       {channel ? <Loaded query={found}>{(page) => <List entries={page.items} channel={channel} at={at} />}</Loaded> : <Empty title={t.access.byChannel} hint={t.access.chooseHint} />}
     </>
   );

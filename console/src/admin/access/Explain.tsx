@@ -38,7 +38,7 @@ export function Explain() {
         <ChooseChannel value={channel} onChange={(v) => choose("channel", v)} />
         <ChooseInstant value={at} onChange={(v) => choose("at", v)} />
       </div>
-      {at && <p className={styles.small}>{t.access.atHint}</p>}
+      {at && <p className={styles.small} style={{ marginBottom: 12 }}>{t.access.atHint}</p>}
       {person && channel ? <Loaded query={found}>{(e) => <Picture explanation={e} person={person} channel={channel} />}</Loaded> : <Empty title={t.access.byPerson} hint={t.access.explainHint} />}
     </>
   );
@@ -171,7 +171,7 @@ function StepItem({ step: s, missing, bad }: { step: Step; missing?: boolean; ba
 /** Checked shows that two independent engines were asked. */
 function Checked({ explanation: e }: { explanation: Explanation }) {
   const { t } = useTexts();
-  if (e.index === undefined && e.openfga === undefined) return null;
+  if (e.index === undefined || e.openfga === undefined || e.openfga === null) return null; // of another instant the log of the relations is played back, once
   const say = (v: boolean | null | undefined) => (v === undefined || v === null ? t.access.notAsked : t.access.says(v));
   const both = typeof e.index === "boolean" && typeof e.openfga === "boolean";
   return (

@@ -11,5 +11,5 @@ function localOf(at: string): string {
 /** ChooseInstant picks an instant, past or to come; empty: now. */
 export function ChooseInstant({ value, onChange }: { value: string; onChange: (at: string) => void }) {
   const { t } = useTexts();
-  return <Input type="datetime-local" style={{ width: 220 }} allowClear defaultValue={localOf(value)} aria-label={t.access.at} title={t.access.at} onChange={(e) => onChange(e.target.value ? new Date(e.target.value).toISOString() : "")} />;
+  return <Input type="datetime-local" style={{ width: 256 }} allowClear defaultValue={localOf(value)} aria-label={t.access.at} title={t.access.at} onChange={(e) => onChange(e.target.value ? new Date(e.target.value).toISOString() : "")} />;
 }

@@ -38,7 +38,7 @@ export function PlanActions({ plan, applied }: { plan: Plan; applied: () => void
     <>
       <Approval plan={plan} />
       <div className={styles.buttons}>
-        <Button type="primary" danger={removed > 0} onClick={() => setAsking("now")} data-apply>
+        <Button type="primary" danger={removed > 0} disabled={plan.four_eyes?.needed === true && (plan.four_eyes.given ?? []).length === 0} onClick={() => setAsking("now")} data-apply>
           {t.policies.apply}
         </Button>
         {!waiting && (

@@ -10,11 +10,11 @@ import { Tag, Who } from "../../ui/people";
 import { Loaded } from "../../ui/states";
 import styles from "../admin.module.css";
 
-/** useGroupNames answers what groups are called, by key. */
+/** useGroupNames answers what groups are called, by key or id. */
 export function useGroupNames(): (key: string) => string {
   const { locale } = useTexts();
   const all = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
-  const names = new Map((all.data?.items ?? []).map((g) => [g.key ?? g.id, nameIn(locale, g.name, g.key)]));
+  const names = new Map((all.data?.items ?? []).flatMap((g) => [g.key ?? g.id, g.id].map((k): [string, string] => [k, nameIn(locale, g.name, g.key)])));
   return (key) => names.get(key) ?? key;
 }
 
@@ -33,12 +33,16 @@ export function PlanChanges({ plan }: { plan: Plan }) {
     queryFn: ({ pageParam, signal }) => readPlan(plan.id, { op, group, ground, cursor: pageParam, limit: 50 }, signal),
     getNextPageParam: (page) => page.next,
   });
+  const ruled = (r: string) => {
+    const found = /^rule (.+)@(\d+)$/.exec(r);
+    return found?.[1] ? t.words.reason.rule(found[1], Number(found[2])) : r;
+  };
   const columns: TableColumnsType<PlanChange> = [
     { title: t.policies.effect, key: "op", render: (_, c) => <Effect change={c} /> },
     { title: t.policies.person, key: "person", render: (_, c) => (typeof c.person === "string" ? <Who id={c.person} name={c.person_name} link /> : c.person ? <Who id={c.person.id} name={c.person.display_name} link /> : "–") },
     { title: t.policies.group, key: "group", render: (_, c) => called(typeof c.group === "string" ? c.group : (c.group?.key ?? "")) },
     { title: t.policies.role, key: "role", render: (_, c) => [c.from_role, c.role].filter(Boolean).map((r) => word(t.words.role, r)).join(" → ") },
-    { title: t.policies.cause, key: "ground", render: (_, c) => [word(t.policies.ground, c.ground), (c.reasons ?? []).join(", ")].filter(Boolean).map((line) => <div key={line}>{line}</div>), responsive: ["md"] },
+    { title: t.policies.cause, key: "ground", render: (_, c) => [word(t.policies.ground, c.ground), (c.reasons ?? []).map(ruled).join(", ")].filter(Boolean).map((line) => <div key={line}>{line}</div>), responsive: ["md"] },
     { title: `${t.policies.gains} / ${t.policies.loses}`, key: "sight", render: (_, c) => <Sight change={c} />, responsive: ["md"] },
   ];
   const options = (list: Tally[] | undefined, name: (key: string) => string) => (list ?? []).map((x) => ({ value: x.name, label: `${name(x.name)}  ${counts(x)}` }));

@@ -12,6 +12,9 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
   const { t } = useTexts();
   const shapes = plan.shapes ?? [];
   const { added, removed, changed } = tally(plan);
+  const called = useGroupNames();
+  const over = typeof plan.verdict === "object" ? (plan.verdict.breaches ?? []) : [];
+  const breaches = over.length > 0 ? over.map((b) => (b.group ? t.policies.empties(called(b.group), b.people) : t.policies.reaches(b.people, b.limit ?? 0))) : verdictReasons(plan.verdict);
   const losing = plan.summary?.losing ?? 0;
   const some = added + removed + changed > 0;
   return (
@@ -33,7 +36,7 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
           description={
             <>
               {t.policies.heldHint}
-              {verdictReasons(plan.verdict).map((r) => (
+              {breaches.map((r) => (
                 <div key={r}>{r}</div>
               ))}
             </>

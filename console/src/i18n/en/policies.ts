@@ -34,6 +34,8 @@ export const policies = {
   applyText: (added: number, removed: number) => `${added} join, ${removed} leave. If anything has moved since the plan was made, it is refused.`,
   applyConfirm: (removed: number) => `I have looked at the removals (${removed}) and confirm them`,
   applied: "Applied.",
+  reaches: (n: number, limit: number) => `It would reach ${n} people within 24 hours; the limit is ${limit}.`,
+  empties: (group: string, n: number) => `It would empty ${group}, which has ${n === 1 ? "1 member" : `${n} members`}.`,
   planned: "Plans",
   plannedHint: "Made, and not in force.",
   back: "Policies",

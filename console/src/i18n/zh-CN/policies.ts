@@ -36,6 +36,8 @@ export const policies = {
   applyText: (added: number, removed: number) => `${added} 人加入，${removed} 人离开。若生成计划后情况有变，将被拒绝。`,
   applyConfirm: (removed: number) => `我已查看将被移除的人员（${removed}）并确认`,
   applied: "已应用。",
+  reaches: (n: number, limit: number) => `24 小时内将影响 ${n} 人，上限为 ${limit} 人。`,
+  empties: (group: string, n: number) => `「${group}」的 ${n} 名成员将全部离开。`,
   planned: "计划",
   plannedHint: "已生成，尚未生效。",
   back: "策略",
