@@ -39,14 +39,14 @@ export function Explain() {
         <ChooseInstant value={at} onChange={(v) => choose("at", v)} />
       </div>
       {at && <p className={styles.small} style={{ marginBottom: 12 }}>{t.access.atHint}</p>}
-      {person && channel ? <Loaded query={found}>{(e) => <Picture explanation={e} person={person} channel={channel} />}</Loaded> : <Empty title={t.access.byPerson} hint={t.access.explainHint} />}
+      {person && channel ? <Loaded query={found}>{(e) => <Picture explanation={e} person={person} channel={channel} at={at} />}</Loaded> : <Empty title={t.access.byPerson} hint={t.access.explainHint} />}
     </>
   );
 }
 
 const against = new Set(["freeze", "person", "channel", "hold"]);
 
-function Picture({ explanation: e, person, channel }: { explanation: Explanation; person: string; channel: string }) {
+function Picture({ explanation: e, person, channel, at }: { explanation: Explanation; person: string; channel: string; at: string }) {
   const { t, locale } = useTexts();
   const name = usePersonName(person) || person;
   const where = useChannels().names.get(channel) ?? channel;
@@ -77,7 +77,7 @@ function Picture({ explanation: e, person, channel }: { explanation: Explanation
           </ul>
         </Section>
       )}
-      <Checked explanation={e} />
+      {!at && <Checked explanation={e} />} {/* of another instant the log of the relations is played back, once */}
     </>
   );
 }
@@ -171,7 +171,7 @@ function StepItem({ step: s, missing, bad }: { step: Step; missing?: boolean; ba
 /** Checked shows that two independent engines were asked. */
 function Checked({ explanation: e }: { explanation: Explanation }) {
   const { t } = useTexts();
-  if (e.index === undefined || e.openfga === undefined || e.openfga === null) return null; // of another instant the log of the relations is played back, once
+  if (e.index === undefined && e.openfga === undefined) return null;
   const say = (v: boolean | null | undefined) => (v === undefined || v === null ? t.access.notAsked : t.access.says(v));
   const both = typeof e.index === "boolean" && typeof e.openfga === "boolean";
   return (

@@ -97,6 +97,7 @@ export const feed = {
     bad_time_zone: "It is no time zone, as Asia/Shanghai is.",
     bad_email: "It is no e-mail address; it was left out.",
     end_before_start: "The last day lies before the first.",
+    withdrawn: "The hire was taken back before it began; the action hire or a start begins it again.",
     leave_turned: "The leave ends before it begins.",
     unknown_person: "Nobody of this number is known.",
     no_effective: "A move needs the day from which it holds.",

@@ -98,6 +98,7 @@ export const feed = {
     bad_time_zone: "不是时区，正确的写法如 Asia/Shanghai。",
     bad_email: "不是邮箱地址，已忽略。",
     end_before_start: "最后工作日早于入职日期。",
+    withdrawn: "入职在开始之前已撤回；须再次以入职动作或入职日期开始。",
     leave_turned: "休假的结束早于开始。",
     unknown_person: "没有人使用此工号。",
     no_effective: "调动需要生效日期。",
