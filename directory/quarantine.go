@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -16,8 +17,8 @@ import (
 // disabled, deleted or ended. What two people with access have in common quarantines nobody.
 
 // keptOut answers of these values those by which somebody is known who is kept out so.
-func (r Reader) keptOut(ctx context.Context, asked map[token]bool, sources map[id.Source]Source) (map[token]bool, error) {
-	values, now, out := map[Hint][]string{}, r.now().UnixMicro(), map[token]bool{}
+func (r Reader) keptOut(ctx context.Context, asked map[token]bool, sources map[id.Source]Source, at time.Time) (map[token]bool, error) {
+	values, now, out := map[Hint][]string{}, at.UnixMicro(), map[token]bool{}
 	for t := range asked {
 		if t.hint == HintEmployeeNumber || t.hint == HintUserName {
 			values[t.hint] = append(values[t.hint], t.value)
@@ -62,7 +63,7 @@ func (w *work) quarantine() error {
 	if len(made) == 0 {
 		return nil
 	}
-	found, err := w.r.keptOut(w.ctx, asked, w.sources)
+	found, err := w.r.keptOut(w.ctx, asked, w.sources, w.now)
 	if err != nil || len(found) == 0 {
 		return err
 	}
@@ -130,7 +131,7 @@ func (s stager) quarantine(out []StageFact) error {
 			}
 		}
 	}
-	found, err := s.keptOut(s.ctx, asked, s.sources)
+	found, err := s.keptOut(s.ctx, asked, s.sources, s.at)
 	if err != nil || len(found) == 0 {
 		return err
 	}
