@@ -190,10 +190,13 @@ func (m *mirror) watch(t testing.TB, cl *ldap.Client) (stop func() error) {
 func (m *mirror) catchUp(t testing.TB, cl *ldap.Client) (stop func() error) {
 	t.Helper()
 	stop = m.watch(t, cl)
-	m.until(t, "refresh", func() bool {
-		return slices.ContainsFunc(m.ops, func(c ldap.Change) bool { return c.Op == ldap.OpRefreshed })
-	})
+	m.until(t, "refresh", m.refreshed)
 	return stop
+}
+
+// refreshed says that the server was caught up with; until holds the lock.
+func (m *mirror) refreshed() bool {
+	return slices.ContainsFunc(m.ops, func(c ldap.Change) bool { return c.Op == ldap.OpRefreshed })
 }
 
 // load fills the mirror by a Snapshot.
