@@ -86,32 +86,6 @@ func (c condition) holds(f *facts) (bool, error) {
 	return value.Value() == true, nil
 }
 
-// Admission is what a person may do about a group by themselves.
-type Admission struct {
-	Join, Ask bool
-	Role      Role
-	Next      time.Time // as of Judgement
-}
-
-// Admits answers whether s may join the group, or ask for it.
-func (p *Policy) Admits(s Subject, group string) (Admission, error) {
-	g := p.Group(group)
-	if g == nil || g.Eligibility.Role == "" {
-		return Admission{}, nil
-	}
-	f := p.language.facts(&s)
-	out := Admission{Role: g.Eligibility.Role}
-	var err error
-	if out.Join, err = g.Eligibility.join.holds(f); err == nil {
-		out.Ask, err = g.Eligibility.ask.holds(f)
-	}
-	if err != nil {
-		return Admission{}, fmt.Errorf("eligibility of %s: %w", group, err)
-	}
-	out.Next = f.clock.next
-	return out, nil
-}
-
 // Group answers the group of that key; nil where there is none.
 func (p *Policy) Group(key string) *Group {
 	i, ok := p.index.groups[key]
