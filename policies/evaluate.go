@@ -39,21 +39,12 @@ func (p *Policy) EvaluateAll(s Subject) (Judgement, error) {
 
 func (p *Policy) judge(s *Subject, candidates []int, plainly bool) (Judgement, error) {
 	var out Judgement
-	var f *facts
+	v := view{language: p.language, subject: s, plainly: plainly}
 	for _, i := range candidates {
 		at := p.index.rules[i]
 		g := &p.Groups[at.group]
 		rule := &g.Rules[at.rule]
-		if plainly && rule.program.plain != nil {
-			if rule.program.plain(s, rule.bound) == yes {
-				out.Wanted = append(out.Wanted, Wanted{Group: g.Key, Role: rule.Role, Rule: rule.Key})
-			}
-			continue
-		}
-		if f == nil {
-			f = p.language.facts(s)
-		}
-		holds, err := rule.holds(f)
+		holds, err := v.holds(rule.condition)
 		if err != nil {
 			return Judgement{}, fmt.Errorf("rule %s/%s: %w", g.Key, rule.Key, err)
 		}
@@ -61,29 +52,8 @@ func (p *Policy) judge(s *Subject, candidates []int, plainly bool) (Judgement, e
 			out.Wanted = append(out.Wanted, Wanted{Group: g.Key, Role: rule.Role, Rule: rule.Key})
 		}
 	}
-	if f != nil {
-		out.Next = f.clock.next
-	}
+	out.Next = v.next()
 	return out, nil
-}
-
-// holds evaluates the condition.
-func (c condition) holds(f *facts) (bool, error) {
-	if c.program == nil {
-		return false, nil
-	}
-	f.bound = c.bound
-	value, _, err := c.program.eval.Eval(f)
-	if err != nil {
-		if strings.Contains(err.Error(), "no such key") {
-			return false, nil
-		}
-		if strings.Contains(err.Error(), "cost limit exceeded") {
-			err = ErrCost
-		}
-		return false, err
-	}
-	return value.Value() == true, nil
 }
 
 // Group answers the group of that key; nil where there is none.

@@ -29,22 +29,22 @@ func (p *Policy) Separate(s Subject, standing, wanted []Wanted) (Separated, erro
 	if len(p.Separation) == 0 || len(standing)+len(wanted) == 0 {
 		return out, nil
 	}
-	f := p.language.facts(&s)
+	v := &view{language: p.language, subject: &s, plainly: true}
 	var err error
-	if standing, out.Barred, err = p.forbid(f, standing, nil); err != nil {
+	if standing, out.Barred, err = p.forbid(v, standing, nil); err != nil {
 		return out, err
 	}
-	if out.Wanted, out.Withheld, err = p.forbid(f, wanted, nil); err != nil {
+	if out.Wanted, out.Withheld, err = p.forbid(v, wanted, nil); err != nil {
 		return out, err
 	}
 	standing, out.Barred = p.divide(standing, nil, out.Barred)
 	out.Wanted, out.Withheld = p.divide(out.Wanted, standing, out.Withheld)
-	out.Next = f.clock.next
+	out.Next = v.next()
 	return out, nil
 }
 
 // forbid takes out what is forbidden by itself.
-func (p *Policy) forbid(f *facts, list []Wanted, out []Withheld) ([]Wanted, []Withheld, error) {
+func (p *Policy) forbid(v *view, list []Wanted, out []Withheld) ([]Wanted, []Withheld, error) {
 	for i := range p.Separation {
 		sep := &p.Separation[i]
 		if sep.Never == nil || len(list) == 0 {
@@ -53,7 +53,7 @@ func (p *Policy) forbid(f *facts, list []Wanted, out []Withheld) ([]Wanted, []Wi
 		meant := true
 		if sep.Never.When != "" {
 			var err error
-			if meant, err = sep.Never.holds(f); err != nil {
+			if meant, err = v.holds(sep.Never.condition); err != nil {
 				return nil, nil, fmt.Errorf("separation %s: %w", sep.Key, err)
 			}
 		}

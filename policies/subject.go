@@ -83,6 +83,47 @@ func (l *language) facts(s *Subject) *facts {
 		clock: &clock{now: s.Now, zone: zone}}
 }
 
+// view is one subject before conditions, one after the other. What only CEL can tell needs facts, which are made when the first asks.
+type view struct {
+	language *language
+	subject  *Subject
+	plainly  bool // plain conditions without CEL
+	facts    *facts
+}
+
+// holds tells whether a condition is true. One that asks for a label the person does not have is not.
+func (v *view) holds(c condition) (bool, error) {
+	if c.program == nil {
+		return false, nil
+	}
+	if v.plainly && c.program.plain != nil {
+		return c.program.plain(v.subject, c.bound) == yes, nil
+	}
+	if v.facts == nil {
+		v.facts = v.language.facts(v.subject)
+	}
+	v.facts.bound = c.bound
+	value, _, err := c.program.eval.Eval(v.facts)
+	if err != nil {
+		if strings.Contains(err.Error(), "no such key") {
+			return false, nil
+		}
+		if strings.Contains(err.Error(), "cost limit exceeded") {
+			err = ErrCost
+		}
+		return false, err
+	}
+	return value.Value() == true, nil
+}
+
+// next is the first instant of which a condition so far had to say that it has not come; zero: none. A plain one asks for no instant.
+func (v *view) next() time.Time {
+	if v.facts == nil {
+		return time.Time{}
+	}
+	return v.facts.clock.next
+}
+
 // single tells whether an attribute is one text, which values answers.
 func single(name string) bool {
 	if strings.HasPrefix(name, "labels.") || name == "unit.key" || name == "unit.name" {
