@@ -133,27 +133,46 @@ func (r *Reactor) gather(tx *db.Tx, run *run, c *catalog, people []id.Person, lo
 	return out, nil
 }
 
+// due is what facts and policy give a person: asking costs the rules, and is done once.
+type due struct {
+	matches  []Match
+	standing Standing
+	err      error // the policy cannot judge the person
+}
+
+// due evaluates the policy for a person whose fact is present; have counts only where the policy separates.
+func (run *run) due(c *catalog, f directory.Fact, have []Membership, held map[id.Membership]heldRow, now time.Time) due {
+	d := due{standing: Standing{Terminated: f.Person.Status == directory.StatusTerminated, Absent: f.Person.Absent, Version: c.version, Live: c.live,
+		Merged: f.Person.MergedInto != "", Rehired: f.Person.RehiredAt}}
+	if d.standing.Terminated || d.standing.Absent {
+		return d
+	}
+	var err error
+	if d.matches, d.standing.Begins, err = c.foreseen(f, run.above, withHeld(have, held), now); err == nil {
+		d.standing.Barred, err = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, now)
+	}
+	if err != nil {
+		d.err = fmt.Errorf("evaluate policy %d: %w", c.version, err)
+	}
+	return d
+}
+
 // assess compares what a person has with what the person ought to have. It is pure.
 func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map[id.Membership]heldRow, now time.Time) assessment {
 	f = presentFact(f, now)
-	a := assessment{person: f.Person.ID}
-	standing := Standing{Terminated: f.Person.Status == directory.StatusTerminated, Absent: f.Person.Absent, Version: c.version, Live: c.live,
-		Merged: f.Person.MergedInto != "", Rehired: f.Person.RehiredAt}
-	var matches []Match
-	if !standing.Terminated && !standing.Absent {
-		var err error
-		places := withHeld(have, held)
-		if matches, standing.Begins, err = c.foreseen(f, run.above, places, now); err == nil {
-			standing.Barred, err = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, now)
-		}
-		if err != nil {
-			a.err = fmt.Errorf("evaluate policy %d: %w", c.version, err)
-			return a
-		}
+	return run.compare(f, have, held, run.due(c, f, have, held, now), now)
+}
+
+// compare answers what is to be done about a person whose due is known.
+func (run *run) compare(f directory.Fact, have []Membership, held map[id.Membership]heldRow, d due, now time.Time) assessment {
+	a := assessment{person: f.Person.ID, err: d.err}
+	if a.err != nil {
+		return a
 	}
+	standing := d.standing
 	going := map[id.Membership]bool{}
 	kept := map[id.Group]bool{}
-	want, revoked := run.with(Desired(have, matches, standing, now), a.person, standing)
+	want, revoked := run.with(Desired(have, d.matches, standing, now), a.person, standing)
 	for _, change := range Diff(have, want, now) {
 		if change.Op == OpAdd && kept[change.Group] {
 			continue

@@ -55,9 +55,9 @@ func newLedger(keep bool) *ledger {
 	return &ledger{keep: keep, sum: sha256.New(), groups: map[string]*tally{}, grounds: map[Ground]*tally{}, sights: map[sightName]bool{}, page: []PlannedChange{}}
 }
 
-// conflict notes what is kept from somebody, who may be looked at more than once.
+// conflict notes what is kept from somebody.
 func (l *ledger) conflict(list []Conflict) {
-	if n := len(l.body.Conflicts); n < planPage && (n == 0 || l.body.Conflicts[n-1].Person != list[0].Person) {
+	if len(l.body.Conflicts) < planPage {
 		l.body.Conflicts = append(l.body.Conflicts, list...)
 	}
 }

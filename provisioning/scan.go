@@ -56,11 +56,11 @@ func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, see func(a assessment, p
 		if c.separates() {
 			have = p.memberships(f.Person.ID)
 		}
-		matches, _, err := c.foreseen(f, run.above, have, now)
-		if err == nil && p.stands(f.Person.ID, matches) {
+		d := run.due(c, f, have, nil, now) // who is plain has nothing ahead
+		if d.err == nil && p.stands(f.Person.ID, d.matches) {
 			return nil
 		}
-		if a := run.assess(c, f, p.memberships(f.Person.ID), nil, now); !a.idle() {
+		if a := run.compare(f, p.memberships(f.Person.ID), nil, d, now); !a.idle() {
 			return see(a, true)
 		}
 		return nil
