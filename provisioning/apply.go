@@ -20,14 +20,9 @@ import (
 // what applying would do ErrDrift, one that the guard holds a *HeldError unless confirm, one that somebody else has to approve first
 // ErrApproval; then nothing is written. Where the process ends half-way, ReconcileAll or Tend finishes.
 func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.Plan, hash string, confirm bool) (Result, error) {
-	files, p, err := loadPlan(r.db.Read(ctx), plan)
-	switch {
-	case err != nil:
+	files, p, err := openPlan(r.db.Read(ctx), plan, hash)
+	if err != nil {
 		return Result{}, err
-	case p.Hash != hash:
-		return Result{}, fmt.Errorf("plan %s: %w", plan, ErrHash)
-	case p.Applied:
-		return Result{}, fmt.Errorf("plan %s: %w", plan, ErrClosed)
 	}
 	policy, err := parse(files)
 	if err != nil {

@@ -89,15 +89,11 @@ func (r *Reactor) ApprovePlan(ctx context.Context, cause directory.Cause, approv
 		if _, err := lockState(tx, false); err != nil {
 			return err
 		}
-		_, p, err := loadPlan(tx.DB, plan)
-		switch {
-		case err != nil:
+		_, p, err := openPlan(tx.DB, plan, hash)
+		if err != nil {
 			return err
-		case p.Hash != hash:
-			return fmt.Errorf("plan %s: %w", plan, ErrHash)
-		case p.Applied:
-			return fmt.Errorf("plan %s: %w", plan, ErrClosed)
-		case approver == "" || string(approver) == p.Author || approver == p.Behind:
+		}
+		if approver == "" || string(approver) == p.Author || approver == p.Behind {
 			return fmt.Errorf("plan %s: %w", plan, ErrOwnPlan)
 		}
 		now := r.clock()

@@ -178,6 +178,20 @@ func (r *Reactor) Plan(ctx context.Context, plan id.Plan) (*Plan, error) {
 	return p, err
 }
 
+// openPlan is loadPlan of a plan that hash names and that was not applied: ErrHash, ErrClosed.
+func openPlan(q reader, plan id.Plan, hash string) ([]File, *Plan, error) {
+	files, p, err := loadPlan(q, plan)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case p.Hash != hash:
+		return nil, nil, fmt.Errorf("plan %s: %w", plan, ErrHash)
+	case p.Applied:
+		return nil, nil, fmt.Errorf("plan %s: %w", plan, ErrClosed)
+	}
+	return files, p, nil
+}
+
 func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	var rows []planRow
 	if err := q.Raw("select * from plans where id = ?", plan).Scan(&rows).Error; err != nil {

@@ -57,15 +57,10 @@ func (scheduleRow) TableName() string { return "plan_schedules" }
 func (r *Reactor) SchedulePlan(ctx context.Context, cause directory.Cause, behind id.Person, plan id.Plan, hash string, confirm bool, at time.Time) error {
 	return r.db.Tx(ctx, func(tx *db.Tx) error {
 		now := r.clock()
-		_, p, err := loadPlan(tx.DB, plan)
-		switch {
-		case err != nil:
+		if _, _, err := openPlan(tx.DB, plan, hash); err != nil {
 			return err
-		case p.Hash != hash:
-			return fmt.Errorf("plan %s: %w", plan, ErrHash)
-		case p.Applied:
-			return fmt.Errorf("plan %s: %w", plan, ErrClosed)
-		case !at.After(now):
+		}
+		if !at.After(now) {
 			return fmt.Errorf("plan %s at %s: %w", plan, at.UTC().Format(time.RFC3339), ErrPast)
 		}
 		if err := tx.Exec(`insert into plan_schedules (plan, at, hash, confirm, actor, behind, created_at, state, problem) values (?, ?, ?, ?, ?, ?, ?, 'waiting', '')
