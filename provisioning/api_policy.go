@@ -27,9 +27,9 @@ type PolicyItem struct {
 // Policies answers versions of the policy, newest first, those before before (0: from the newest).
 func (r *Reactor) Policies(ctx context.Context, before int64, limit int) ([]PolicyItem, error) {
 	q := r.db.Read(ctx)
-	var state stateRow
-	if err := q.Raw("select id, version, settled from policy_state where id = 1").Scan(&state).Error; err != nil {
-		return nil, fmt.Errorf("read policy state: %w", err)
+	state, err := readState(q, "")
+	if err != nil {
+		return nil, err
 	}
 	var rows []reasonedRow
 	if err := q.Raw(fmt.Sprintf(reasoned, "'null' as files")+"where ? = 0 or v.version < ? order by v.version desc limit ?", before, before, limit).
@@ -72,11 +72,11 @@ func (r *Reactor) Policy(ctx context.Context, version int64) (PolicyItem, error)
 	if len(rows) == 0 {
 		return PolicyItem{}, fmt.Errorf("policy %d: %w", version, ErrNotFound)
 	}
-	var inForce int64
-	if err := q.Raw("select version from policy_state where id = 1").Scan(&inForce).Error; err != nil {
-		return PolicyItem{}, fmt.Errorf("read policy state: %w", err)
+	state, err := readState(q, "")
+	if err != nil {
+		return PolicyItem{}, err
 	}
-	return rows[0].item(inForce), nil
+	return rows[0].item(state.Version), nil
 }
 
 // ListPolicies answers the versions of the policy, newest first.

@@ -88,16 +88,12 @@ func (r *Reactor) SetPolicy(ctx context.Context, cause directory.Cause, files []
 func (r *Reactor) enact(ctx context.Context, cause directory.Cause, p *Plan, policy *policies.Policy, files []File) (int64, error) {
 	var rev int64
 	err := r.db.Tx(ctx, func(tx *db.Tx) error {
-		state, err := lockState(tx, true)
+		c, err := r.locked(tx, true)
 		if err != nil {
 			return err
 		}
-		if state.Version != p.Basis.Version {
+		if c.version != p.Basis.Version {
 			return ErrDrift
-		}
-		c, err := r.catalogAt(tx.DB, state.Version)
-		if err != nil {
-			return err
 		}
 		if err := r.approved(tx.DB, c, p); err != nil {
 			return err

@@ -111,19 +111,39 @@ func parse(files []File) (*policies.Policy, error) {
 
 // lockState reads which policy is in force and, on PostgreSQL, keeps it in force until the end of tx.
 func lockState(tx *db.Tx, exclusive bool) (stateRow, error) {
-	var s stateRow
-	query := "select id, version, settled from policy_state where id = 1"
 	switch {
 	case tx.Engine() != db.Postgres:
+		return readState(tx.DB, "")
 	case exclusive:
-		query += " for update"
-	default:
-		query += " for share"
+		return readState(tx.DB, " for update")
 	}
-	if err := tx.Raw(query).Scan(&s).Error; err != nil {
+	return readState(tx.DB, " for share")
+}
+
+func readState(q reader, lock string) (stateRow, error) {
+	var s stateRow
+	if err := q.Raw("select id, version, settled from policy_state where id = 1" + lock).Scan(&s).Error; err != nil {
 		return s, fmt.Errorf("read policy state: %w", err)
 	}
 	return s, nil
+}
+
+// locked answers the catalog in force, which lockState keeps in force until the end of tx.
+func (r *Reactor) locked(tx *db.Tx, exclusive bool) (*catalog, error) {
+	state, err := lockState(tx, exclusive)
+	if err != nil {
+		return nil, err
+	}
+	return r.catalogAt(tx.DB, state.Version)
+}
+
+// catalogIn answers the catalog in force on the state that q sees.
+func (r *Reactor) catalogIn(q reader) (*catalog, error) {
+	state, err := readState(q, "")
+	if err != nil {
+		return nil, err
+	}
+	return r.catalogAt(q, state.Version)
 }
 
 // catalogAt answers the catalog of version, from memory where it was compiled before. All that q reads is of that version:
@@ -196,18 +216,18 @@ func (c *catalog) sort() {
 
 // current answers the catalog in force, for reading: from memory where the version has not changed.
 func (r *Reactor) current(ctx context.Context) (*catalog, error) {
-	var version int64
-	if err := r.db.Read(ctx).Raw("select version from policy_state where id = 1").Scan(&version).Error; err != nil {
-		return nil, fmt.Errorf("read policy state: %w", err)
+	state, err := readState(r.db.Read(ctx), "")
+	if err != nil {
+		return nil, err
 	}
 	r.mu.Lock()
 	known := r.compiled
 	r.mu.Unlock()
-	if known != nil && known.version == version {
+	if known != nil && known.version == state.Version {
 		return known, nil
 	}
 	var out *catalog
-	err := r.look(ctx, func(_ *db.Tx, c *catalog) error {
+	err = r.look(ctx, func(_ *db.Tx, c *catalog) error {
 		out = c
 		return nil
 	})

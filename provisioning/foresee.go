@@ -15,11 +15,7 @@ import (
 // Foresee answers what reconciling these people would do to their memberships, now and at the instants that are known, on the state that tx
 // sees. It writes nothing; what the guard would hold is among it.
 func (r *Reactor) Foresee(tx *db.Tx, people []id.Person) ([]PlannedChange, error) {
-	var state stateRow
-	if err := tx.Raw("select id, version, settled from policy_state where id = 1").Scan(&state).Error; err != nil {
-		return nil, fmt.Errorf("read policy state: %w", err)
-	}
-	c, err := r.catalogAt(tx.DB, state.Version)
+	c, err := r.catalogIn(tx.DB)
 	if err != nil {
 		return nil, err
 	}

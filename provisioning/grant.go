@@ -37,11 +37,7 @@ func (r *Reactor) Give(ctx context.Context, cause directory.Cause, grants []Gran
 	var result Result
 	err := r.db.Tx(ctx, func(tx *db.Tx) error {
 		run := &run{cause: cause, given: given}
-		state, err := lockState(tx, false)
-		if err != nil {
-			return err
-		}
-		c, err := r.catalogAt(tx.DB, state.Version)
+		c, err := r.locked(tx, false)
 		if err != nil {
 			return err
 		}

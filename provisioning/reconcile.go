@@ -219,11 +219,7 @@ func (r *Reactor) population(ctx context.Context, tx *db.Tx) func(Cause, id.Sour
 // look runs fn on one consistent state, for reading only.
 func (r *Reactor) look(ctx context.Context, fn func(*db.Tx, *catalog) error) error {
 	return r.db.Snapshot(ctx, func(q reader) error {
-		var s stateRow
-		if err := q.Raw("select id, version, settled from policy_state where id = 1").Scan(&s).Error; err != nil {
-			return fmt.Errorf("read policy state: %w", err)
-		}
-		c, err := r.catalogAt(q, s.Version)
+		c, err := r.catalogIn(q)
 		if err != nil {
 			return err
 		}
@@ -270,11 +266,7 @@ func (r *Reactor) chunk(ctx context.Context, run *run, people []id.Person) (Resu
 func (r *Reactor) attempt(ctx context.Context, run *run, people []id.Person) (Result, error) {
 	var result Result
 	err := r.db.Tx(ctx, func(tx *db.Tx) error {
-		state, err := lockState(tx, false)
-		if err != nil {
-			return err
-		}
-		c, err := r.catalogAt(tx.DB, state.Version)
+		c, err := r.locked(tx, false)
 		if err != nil {
 			return err
 		}

@@ -26,11 +26,7 @@ func (r *Reactor) Rehearse(cause directory.Cause) directory.Rehearsal {
 
 // Look implements directory.Rehearsal.
 func (f *rehearsal) Look(ctx context.Context, tx *db.Tx, people []id.Person, lost []directory.Loss) error {
-	var state stateRow
-	if err := tx.Raw("select id, version, settled from policy_state where id = 1").Scan(&state).Error; err != nil {
-		return fmt.Errorf("read policy state: %w", err)
-	}
-	c, err := f.r.catalogAt(tx.DB, state.Version)
+	c, err := f.r.catalogIn(tx.DB)
 	if err != nil {
 		return err
 	}

@@ -146,11 +146,7 @@ func (r *Reactor) company(ctx context.Context, tx *db.Tx, calls []*settling, alo
 			}
 		}
 	}
-	state, err := lockState(tx, false)
-	if err != nil {
-		return Result{}, err
-	}
-	c, err := r.catalogAt(tx.DB, state.Version)
+	c, err := r.locked(tx, false)
 	if err != nil {
 		return Result{}, err
 	}

@@ -182,11 +182,7 @@ func (r *Reactor) giveBack(tx *db.Tx, cause directory.Cause, ref string, list []
 
 // lockPeople locks the policy, people and the guard, in that order, and answers the policy and the facts.
 func (r *Reactor) lockPeople(tx *db.Tx, people []id.Person) (*catalog, []directory.Fact, error) {
-	state, err := lockState(tx, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	c, err := r.catalogAt(tx.DB, state.Version)
+	c, err := r.locked(tx, false)
 	if err != nil {
 		return nil, nil, err
 	}
