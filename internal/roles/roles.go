@@ -46,15 +46,7 @@ func (r Role) Has(p Permission) bool {
 }
 
 // Permissions answers what r holds, in the order of the table.
-func (r Role) Permissions() []Permission {
-	var out []Permission
-	for _, line := range Table() {
-		if line.Held(r) {
-			out = append(out, line.Permission)
-		}
-	}
-	return out
-}
+func (r Role) Permissions() []Permission { return Grants{{Role: r}}.Permissions() }
 
 // Line is one line of the table. An owner holds every permission.
 type Line struct {
@@ -68,7 +60,6 @@ func (l Line) Held(r Role) bool { return r == Owner || slices.Contains(l.Roles, 
 
 // Find answers the line of p.
 func Find(p Permission) (Line, bool) {
-	table := Table()
 	at := slices.IndexFunc(table, func(l Line) bool { return l.Permission == p })
 	if at < 0 {
 		return Line{}, false
@@ -120,7 +111,7 @@ func (g Grants) Covers(grant Grant) bool {
 // Permissions answers everything that one of these grants holds, in the order of the table.
 func (g Grants) Permissions() []Permission {
 	var out []Permission
-	for _, line := range Table() {
+	for _, line := range table {
 		if slices.ContainsFunc(g, func(own Grant) bool { return line.Held(own.Role) }) {
 			out = append(out, line.Permission)
 		}

@@ -1,5 +1,7 @@
 package roles
 
+import "slices"
+
 // The permissions. A new one wants a line in Table, and a route that needs it wants its name in cmd/rollcall/routes.go.
 const (
 	PeopleRead        Permission = "people.read"
@@ -36,41 +38,43 @@ const (
 	MetricsRead       Permission = "metrics.read"
 )
 
-// Table is who holds what, besides owners, who hold everything.
-func Table() []Line {
-	const dangerous = true
-	return []Line{
-		{PeopleRead, false, []Role{System, Security, HR, Helpdesk, Auditor}},
-		{PeopleFreeze, false, []Role{Security, HR}},
-		{PeopleOffboard, dangerous, []Role{Security, HR}},
-		{PeopleRestore, false, []Role{Security, HR}},
-		{PeopleLink, dangerous, []Role{HR}},
-		{PeopleImpersonate, dangerous, nil},
-		{ReasonsRead, false, []Role{Security, HR}},
-		{SessionsRead, false, []Role{Security, Helpdesk, Auditor}},
-		{SessionsEnd, false, []Role{Security, Helpdesk}},
-		{IdentitiesRead, false, []Role{Security, Helpdesk, Auditor}},
-		{IdentitiesUnlink, dangerous, []Role{Security, Helpdesk}},
-		{MembershipsRead, false, []Role{Security, HR, Helpdesk, Auditor}},
-		{GroupsRead, false, []Role{Security, Auditor, GroupOwner}},
-		{AccessExplain, false, []Role{Security, HR, Helpdesk, Auditor, GroupOwner}},
-		{SourcesRead, false, []Role{System, Security, Auditor}},
-		{SourcesWrite, false, []Role{System}},
-		{SourcesTraffic, false, []Role{System}},
-		{SourcesTokens, dangerous, []Role{System}},
-		{SourcesLive, dangerous, []Role{System}},
-		{PoliciesRead, false, []Role{Security, Auditor}},
-		{PoliciesPlan, false, []Role{Security}},
-		{PoliciesApply, dangerous, []Role{Security}},
-		{PlansRead, false, []Role{Security, Auditor}},
-		{HoldsRead, false, []Role{Security, Auditor}},
-		{HoldsDecide, dangerous, []Role{Security}},
-		{RunsUndo, dangerous, []Role{Security}},
-		{AuditRead, false, []Role{Auditor}},
-		{AdminsRead, false, []Role{Security, Auditor}},
-		{AdminsWrite, dangerous, []Role{Security}},
-		{TokensRead, false, []Role{Security, Auditor}},
-		{TokensWrite, dangerous, []Role{Security}},
-		{MetricsRead, false, []Role{System, Auditor}},
-	}
+// Table answers who holds what, besides owners, who hold everything.
+func Table() []Line { return slices.Clone(table) }
+
+const dangerous = true
+
+// table is built once: every request looks something up in it.
+var table = []Line{
+	{PeopleRead, false, []Role{System, Security, HR, Helpdesk, Auditor}},
+	{PeopleFreeze, false, []Role{Security, HR}},
+	{PeopleOffboard, dangerous, []Role{Security, HR}},
+	{PeopleRestore, false, []Role{Security, HR}},
+	{PeopleLink, dangerous, []Role{HR}},
+	{PeopleImpersonate, dangerous, nil},
+	{ReasonsRead, false, []Role{Security, HR}},
+	{SessionsRead, false, []Role{Security, Helpdesk, Auditor}},
+	{SessionsEnd, false, []Role{Security, Helpdesk}},
+	{IdentitiesRead, false, []Role{Security, Helpdesk, Auditor}},
+	{IdentitiesUnlink, dangerous, []Role{Security, Helpdesk}},
+	{MembershipsRead, false, []Role{Security, HR, Helpdesk, Auditor}},
+	{GroupsRead, false, []Role{Security, Auditor, GroupOwner}},
+	{AccessExplain, false, []Role{Security, HR, Helpdesk, Auditor, GroupOwner}},
+	{SourcesRead, false, []Role{System, Security, Auditor}},
+	{SourcesWrite, false, []Role{System}},
+	{SourcesTraffic, false, []Role{System}},
+	{SourcesTokens, dangerous, []Role{System}},
+	{SourcesLive, dangerous, []Role{System}},
+	{PoliciesRead, false, []Role{Security, Auditor}},
+	{PoliciesPlan, false, []Role{Security}},
+	{PoliciesApply, dangerous, []Role{Security}},
+	{PlansRead, false, []Role{Security, Auditor}},
+	{HoldsRead, false, []Role{Security, Auditor}},
+	{HoldsDecide, dangerous, []Role{Security}},
+	{RunsUndo, dangerous, []Role{Security}},
+	{AuditRead, false, []Role{Auditor}},
+	{AdminsRead, false, []Role{Security, Auditor}},
+	{AdminsWrite, dangerous, []Role{Security}},
+	{TokensRead, false, []Role{Security, Auditor}},
+	{TokensWrite, dangerous, []Role{Security}},
+	{MetricsRead, false, []Role{System, Auditor}},
 }
