@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -59,21 +58,4 @@ func (d *Door) separate(tx *db.Tx, person id.Person, role roles.Role) error {
 		return fmt.Errorf("%w: this person has the role %s", ErrSeparation, others[0])
 	}
 	return nil
-}
-
-// Place tells whether r comes from an address from which administrators may work.
-func (d *Door) Place(r *http.Request) bool {
-	if len(d.AdminNetworks) == 0 {
-		return true
-	}
-	at, ok := d.clientOf(r)
-	if !ok {
-		return false
-	}
-	for _, network := range d.AdminNetworks {
-		if network.Contains(at) {
-			return true
-		}
-	}
-	return false
 }

@@ -2,11 +2,7 @@ package session
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -138,55 +134,4 @@ func (d *Door) forgive(ctx context.Context, reserved map[string]string, all bool
 		}
 		return nil
 	})
-}
-
-// addressOf answers where r comes from, as far as Proxies can be believed: the last address in X-Forwarded-For that no proxy
-// of ours has.
-func (d *Door) addressOf(r *http.Request) string {
-	at, ok := d.clientOf(r)
-	if !ok {
-		return r.RemoteAddr
-	}
-	if at.Is6() {
-		if network, err := at.Prefix(64); err == nil {
-			return network.String()
-		}
-	}
-	return at.String()
-}
-
-func (d *Door) clientOf(r *http.Request) (netip.Addr, bool) {
-	at, err := addressFrom(r.RemoteAddr)
-	if err != nil {
-		return at, false
-	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && d.proxy(at); i-- {
-		hop, err := addressFrom(strings.TrimSpace(hops[i]))
-		if err != nil {
-			break
-		}
-		at = hop
-	}
-	return at, true
-}
-
-func addressFrom(text string) (netip.Addr, error) {
-	if host, _, err := net.SplitHostPort(text); err == nil {
-		text = host
-	}
-	at, err := netip.ParseAddr(text)
-	if err != nil {
-		return at, errors.New("not an address")
-	}
-	return at.Unmap().WithZone(""), nil
-}
-
-func (d *Door) proxy(at netip.Addr) bool {
-	for _, network := range d.Proxies {
-		if network.Contains(at) {
-			return true
-		}
-	}
-	return false
 }
