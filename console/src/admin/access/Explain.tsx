@@ -3,11 +3,11 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { useSearchParams } from "wouter";
 import { explain, type Explanation, type Step } from "../../api/access";
-import { groups } from "../../api/groups";
 import { nameIn, useTexts, word } from "../../i18n";
 import { date, full, known } from "../../i18n/time";
 import { Section } from "../../ui/page";
 import { Empty, Loaded } from "../../ui/states";
+import { useGroupNames } from "../groups/names";
 import { Name } from "../Name";
 import { ChooseChannel, ChoosePerson, useChannels, usePersonName } from "./choose";
 import { ChooseInstant } from "./When";
@@ -102,8 +102,8 @@ const withoutTail = (text: string, tail: string | undefined) => (tail && text.en
 
 /** useReferences answers what the references of a tuple are called: user:…, project:…#role, channel:…, freeze:…. */
 function useReferences(): (ref: string) => ReactNode {
-  const { t, locale } = useTexts();
-  const known = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
+  const { t } = useTexts();
+  const called = useGroupNames();
   const channels = useChannels().names;
   return (ref) => {
     const [object = "", role] = ref.split("#");
@@ -111,11 +111,8 @@ function useReferences(): (ref: string) => ReactNode {
     switch (object.slice(0, object.indexOf(":"))) {
       case "user":
         return <Name id={id} plain />;
-      case "project": {
-        const group = known.data?.items.find((g) => g.id === id);
-        const name = group ? nameIn(locale, group.name, group.key) : id;
-        return role ? t.access.everyRole(word(t.words.role, role), name) : name;
-      }
+      case "project":
+        return role ? t.access.everyRole(word(t.words.role, role), called(id)) : called(id);
       case "channel":
         return `# ${channels.get(id) ?? id}`;
       case "freeze":

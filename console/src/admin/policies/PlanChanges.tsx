@@ -1,22 +1,14 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button, Segmented, Select, Table, type TableColumnsType } from "antd";
 import { useState } from "react";
-import { groups } from "../../api/groups";
 import { plan as readPlan, tally, type Plan, type PlanChange, type Tally } from "../../api/policies";
-import { nameIn, useTexts, word } from "../../i18n";
+import { useTexts, word } from "../../i18n";
 import { full, known } from "../../i18n/time";
 import { Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
 import { Loaded } from "../../ui/states";
+import { useGroupNames } from "../groups/names";
 import styles from "../admin.module.css";
-
-/** useGroupNames answers what groups are called, by key or id. */
-export function useGroupNames(): (key: string) => string {
-  const { locale } = useTexts();
-  const all = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
-  const names = new Map((all.data?.items ?? []).flatMap((g) => [g.key ?? g.id, g.id].map((k): [string, string] => [k, nameIn(locale, g.name, g.key)])));
-  return (key) => names.get(key) ?? key;
-}
 
 const counts = (c: Tally) => [c.added && `+${c.added}`, c.removed && `−${c.removed}`, c.changed && `~${c.changed}`].filter(Boolean).join(" ");
 

@@ -3,8 +3,9 @@ import { isHeld, tally, verdictReasons, type Conflict, type Plan } from "../../a
 import { useTexts, word } from "../../i18n";
 import { Card, Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
+import { useGroupNames } from "../groups/names";
 import { Due, PlanActions } from "./PlanActions";
-import { PlanChanges, useGroupNames } from "./PlanChanges";
+import { PlanChanges } from "./PlanChanges";
 import styles from "../admin.module.css";
 
 /** PlanResult is what a plan would do: how many join and leave, what stands against it, who, and what one may do with it. */

@@ -2,13 +2,13 @@ import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-quer
 import { Alert, App as AntApp, Button, Select, Table, type TableColumnsType } from "antd";
 import { useState } from "react";
 import { useLocation } from "wouter";
-import { groups } from "../../api/groups";
 import { discard, goLive, preview, previewKinds, type Preview as What, type PreviewKind, type PreviewLine } from "../../api/preview";
 import type { Source } from "../../api/sources";
-import { nameIn, useTexts, word } from "../../i18n";
+import { useTexts, word } from "../../i18n";
 import { Card, Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
 import { Empty, Loaded, useProblemText } from "../../ui/states";
+import { useGroupNames } from "../groups/names";
 import styles from "../admin.module.css";
 
 /** Preview is what would happen if a source in its dry run went live, with the two ways out of it. A live source has none. */
@@ -163,14 +163,6 @@ function Notices({ what }: { what: What }) {
       )}
     </>
   );
-}
-
-/** useGroupNames answers a project group's name by its key. */
-function useGroupNames(): (key: string) => string {
-  const { locale } = useTexts();
-  const known = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
-  const names = new Map((known.data?.items ?? []).map((g) => [g.key ?? g.id, nameIn(locale, g.name, g.key)]));
-  return (key) => names.get(key) ?? key;
 }
 
 function Effects({ what }: { what: What }) {

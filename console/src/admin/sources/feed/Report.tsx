@@ -1,13 +1,12 @@
 import { CheckCircleFilled, EyeFilled } from "@ant-design/icons";
-import { useQuery } from "@tanstack/react-query";
 import { Alert, Button, Select, Table, type TableColumnsType } from "antd";
 import { useState } from "react";
 import { byGroup, effect, fields, withColumn, type ColumnMapping, type FeedCounts, type FeedDiff, type Foresight, type Report as What, type RowFinding } from "../../../api/feed";
-import { groups } from "../../../api/groups";
-import { nameIn, useTexts, word } from "../../../i18n";
+import { useTexts, word } from "../../../i18n";
 import { date, full, known } from "../../../i18n/time";
 import { Card, Section } from "../../../ui/page";
 import { Tag } from "../../../ui/people";
+import { useGroupNames } from "../../groups/names";
 import { Took } from "../Health";
 import { useFieldName } from "./Feed";
 import styles from "../../admin.module.css";
@@ -161,15 +160,14 @@ function usePlain(): (v: unknown) => string {
 /** Foreseen are memberships that would end or begin, by project group. */
 function Foreseen({ title, list: changes, sign, at }: { title: string; list: Foresight[]; sign: "−" | "+"; at: (date: string) => string }) {
   const { t, locale } = useTexts();
-  const list = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
-  const names = new Map((list.data?.items ?? []).map((g) => [g.key ?? g.id, nameIn(locale, g.name, g.key)]));
+  const called = useGroupNames();
   return (
     <Section title={title}>
       <Card rows>
         <div className={styles.chips}>
           {byGroup(changes).map(([group, n]) => (
             <span key={group} className={styles.chip}>
-              {names.get(group) ?? group} <span className={sign === "+" ? styles.plus : styles.minus}>
+              {called(group)} <span className={sign === "+" ? styles.plus : styles.minus}>
                 {sign}
                 {n}
               </span>
@@ -178,7 +176,7 @@ function Foreseen({ title, list: changes, sign, at }: { title: string; list: For
         </div>
         {changes.slice(0, 10).map((l) => (
           <div key={`${l.person} ${l.group} ${l.at ?? ""}`}>
-            {l.name} · {names.get(l.group) ?? l.group} <span className={styles.small}>{[word(t.words.role, l.role), known(l.at) ? at(date(l.at, locale)) : ""].filter(Boolean).join(" · ")}</span>
+            {l.name} · {called(l.group)} <span className={styles.small}>{[word(t.words.role, l.role), known(l.at) ? at(date(l.at, locale)) : ""].filter(Boolean).join(" · ")}</span>
           </div>
         ))}
       </Card>

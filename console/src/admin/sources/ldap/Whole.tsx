@@ -1,11 +1,11 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { App as AntApp, Button } from "antd";
 import { useEffect, useRef } from "react";
-import { groups } from "../../../api/groups";
 import { applyMapping, mappingOf, previewMapping, type Draft, type FieldDiff, type MappingDiff, type Progress, type Proposal } from "../../../api/ldap";
-import { nameIn, useTexts, word } from "../../../i18n";
+import { useTexts, word } from "../../../i18n";
 import { Card, Section } from "../../../ui/page";
 import { useProblemText } from "../../../ui/states";
+import { useGroupNames } from "../../groups/names";
 import { Bar, FindingLine } from "./Directory";
 import styles from "../../admin.module.css";
 import css from "./mapping.module.css";
@@ -133,9 +133,8 @@ function FieldLine({ diff: f }: { diff: FieldDiff }) {
 }
 
 function Groups({ diff: d }: { diff: MappingDiff }) {
-  const { t, locale } = useTexts();
-  const known = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
-  const names = new Map((known.data?.items ?? []).map((g) => [g.key ?? g.id, nameIn(locale, g.name, g.key)]));
+  const { t } = useTexts();
+  const called = useGroupNames();
   if (!d.foreseen) return <p className={`${styles.gap} ${styles.muted}`}>{t.ldap.membershipsMany}</p>;
   if (d.groups.length === 0) return <p className={`${styles.gap} ${styles.muted}`}>{t.ldap.membershipsNone}</p>;
   return (
@@ -144,7 +143,7 @@ function Groups({ diff: d }: { diff: MappingDiff }) {
       <div className={styles.chips}>
         {d.groups.map((g) => (
           <span key={g.group} className={styles.chip}>
-            {names.get(g.group) ?? g.group} {g.added > 0 && <span className={styles.plus}>{t.ldap.joined(g.added)}</span>} {g.removed > 0 && <span className={styles.minus}>{t.ldap.left(g.removed)}</span>} {g.roles > 0 && t.ldap.roles(g.roles)}
+            {called(g.group)} {g.added > 0 && <span className={styles.plus}>{t.ldap.joined(g.added)}</span>} {g.removed > 0 && <span className={styles.minus}>{t.ldap.left(g.removed)}</span>} {g.roles > 0 && t.ldap.roles(g.roles)}
           </span>
         ))}
       </div>
