@@ -103,7 +103,7 @@ func (x *explainer) project() error {
 	m := have[person][0]
 	x.Since = m.Since
 	for _, reason := range m.Reasons {
-		if err := x.reason(reason); err != nil {
+		if err := x.reason(reason, true); err != nil {
 			return err
 		}
 	}
@@ -154,8 +154,8 @@ func tupleLine(t authz.Tuple, since time.Time) Line {
 	return Line{Kind: "tuple", Since: since, Text: Text{text, text}, User: t.User, Relation: t.Relation, Object: t.Object}
 }
 
-// reason writes the rule, its facts and the reason itself.
-func (x *explainer) reason(reason Reason) error {
+// reason writes the reason itself and, withRule, before it the rule as it is now, and its facts.
+func (x *explainer) reason(reason Reason, withRule bool) error {
 	by := ""
 	if reason.Kind == KindRule {
 		var rows []versionRow
@@ -165,7 +165,7 @@ func (x *explainer) reason(reason Reason) error {
 		if len(rows) > 0 {
 			by = rows[0].Author
 		}
-		if rule, ok := x.catalog.rule(reason.Ref); ok {
+		if rule, ok := x.catalog.rule(reason.Ref); ok && withRule {
 			x.Path = append(x.Path, Line{Kind: "rule", Ref: reason.Ref, By: by, Expression: rule.When, PolicyVersion: reason.Version, Text: ruleText(reason.Ref, reason.Version, rule.Role, rule.When)})
 			x.Path = append(x.Path, x.facts(rule.When)...)
 		}
@@ -234,8 +234,13 @@ func (x *explainer) obstacles() {
 	case p.Absent && x.Role == "":
 		x.Missing = append(x.Missing, Line{Kind: "person", Text: Text{"No source knows the person any more", "所有来源都已不再包含此人"}})
 	}
-	if !x.channel.ArchivedAt.IsZero() {
-		x.Missing = append(x.Missing, Line{Kind: "channel", Since: x.channel.ArchivedAt, Text: Text{"The channel is archived", "频道已归档"}})
+	x.archived()
+}
+
+// archived says that the channel is archived, where it is.
+func (x *explainer) archived() {
+	if at := x.channel.ArchivedAt; !at.IsZero() {
+		x.Missing = append(x.Missing, Line{Kind: "channel", Since: at, Text: Text{"The channel is archived", "频道已归档"}})
 	}
 }
 

@@ -184,23 +184,23 @@ func (r *Reactor) ExplainAt(ctx context.Context, person id.Person, channel id.Ch
 			return err
 		}
 		for _, reason := range found[person] {
-			if err := x.reasonThen(reason); err != nil {
+			if err := x.reason(reason, false); err != nil {
 				return err
 			}
 		}
-		if err := x.relations(past, at); err != nil {
+		if err := x.relations(past); err != nil {
 			return err
 		}
 		if role := roleThen(past.Of(person), c.Group, at); entry.Access == "" && role != "" {
 			t := roleText(role)
 			x.Missing = append(x.Missing, Line{Kind: "role", Text: Text{"A " + t.EN + " had no access to this channel", t.ZH + "当时在此频道没有访问权限"}})
 		} else if entry.Access == "" {
-			if err := x.around(at); err != nil {
+			if err := x.around(); err != nil {
 				return err
 			}
 		}
-		if !c.ArchivedAt.IsZero() && !at.Before(c.ArchivedAt) {
-			x.Missing = append(x.Missing, Line{Kind: "channel", Since: c.ArchivedAt, Text: Text{"The channel is archived", "频道已归档"}})
+		if !at.Before(c.ArchivedAt) {
+			x.archived()
 		}
 		e = x.Explanation
 		return nil
@@ -219,24 +219,9 @@ func roleThen(list []authz.Evidence, group id.Group, at time.Time) policies.Role
 	return role
 }
 
-// reasonThen writes a reason with the rule as it was in its version.
-func (x *explainer) reasonThen(reason Reason) error {
-	by := ""
-	if reason.Kind == KindRule {
-		var rows []versionRow
-		if err := x.tx.Raw("select version, author, hash, plan, applied_at from policy_versions where version = ?", reason.Version).Scan(&rows).Error; err != nil {
-			return fmt.Errorf("read policy %d: %w", reason.Version, err)
-		}
-		if len(rows) > 0 {
-			by = rows[0].Author
-		}
-	}
-	x.Path = append(x.Path, Line{Kind: "reason", Ref: reason.String(), Since: reason.CreatedAt, By: by, PolicyVersion: reason.Version, Text: reasonText(reason, by)})
-	return nil
-}
-
 // relations writes the tuples about the person that stood, and which of them denied.
-func (x *explainer) relations(past *authz.Past, at time.Time) error {
+func (x *explainer) relations(past *authz.Past) error {
+	at := x.now
 	for _, of := range past.Of(x.fact.Person.ID) {
 		line := tupleLine(of.Tuple, of.At)
 		line.Ref = fmt.Sprintf("revision %d", of.Rev)
@@ -269,7 +254,8 @@ func (x *explainer) relations(past *authz.Past, at time.Time) error {
 }
 
 // around says of somebody without a place at an instant which place ended before, and which begins after.
-func (x *explainer) around(at time.Time) error {
+func (x *explainer) around() error {
+	at := x.now
 	var rows []membershipRow
 	if err := x.tx.Raw("select * from memberships where person = ? and group_id = ? order by since", x.fact.Person.ID, x.channel.Group).Scan(&rows).Error; err != nil {
 		return fmt.Errorf("read memberships: %w", err)
