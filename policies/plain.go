@@ -125,7 +125,7 @@ func textOf(e ast.Expr) func(*Subject, map[string]any) (string, bool) {
 	if !single(name) {
 		return nil
 	}
-	return func(s *Subject, _ map[string]any) (string, bool) { return s.text(name), true }
+	return func(s *Subject, _ map[string]any) (string, bool) { return s.text(name) }
 }
 
 // listOf answers the list that an expression is of a subject.

@@ -1,8 +1,6 @@
 package policies
 
 import (
-	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -126,15 +124,8 @@ func (v *view) next() time.Time {
 
 // single tells whether an attribute is one text, which values answers.
 func single(name string) bool {
-	if strings.HasPrefix(name, "labels.") || name == "unit.key" || name == "unit.name" {
-		return true
-	}
-	for _, field := range reflect.VisibleFields(reflect.TypeFor[person]()) {
-		if field.Tag.Get("cel") == name {
-			return field.Type.Kind() == reflect.String
-		}
-	}
-	return false
+	_, is := (&Subject{}).text(name)
+	return is || strings.HasPrefix(name, "labels.")
 }
 
 // values answers what of an attribute an anchor can meet.
@@ -153,16 +144,47 @@ func (s *Subject) values(name string) []string {
 	case "managers":
 		return s.Managers
 	}
-	return []string{s.text(name)}
+	text, _ := s.text(name)
+	return []string{text}
 }
 
-// text answers an attribute that is one text.
-func (s *Subject) text(name string) string {
-	at := slices.Index([]string{"id", "display_name", "user_name", "email", "title", "department", "division", "organization", "company", "employee_number",
-		"employee_type", "cost_center", "locale", "time_zone", "manager", "unit.key", "unit.name"}, name)
-	if at < 0 {
-		return ""
+// text answers an attribute that is one text; is tells whether it is one.
+func (s *Subject) text(name string) (text string, is bool) {
+	switch name {
+	case "id":
+		return s.ID, true
+	case "display_name":
+		return s.DisplayName, true
+	case "user_name":
+		return s.UserName, true
+	case "email":
+		return s.Email, true
+	case "title":
+		return s.Title, true
+	case "department":
+		return s.Department, true
+	case "division":
+		return s.Division, true
+	case "organization":
+		return s.Organization, true
+	case "company":
+		return s.Company, true
+	case "employee_number":
+		return s.EmployeeNumber, true
+	case "employee_type":
+		return s.EmployeeType, true
+	case "cost_center":
+		return s.CostCenter, true
+	case "locale":
+		return s.Locale, true
+	case "time_zone":
+		return s.TimeZone, true
+	case "manager":
+		return s.Manager, true
+	case "unit.key":
+		return s.UnitKey, true
+	case "unit.name":
+		return s.UnitName, true
 	}
-	return [...]string{s.ID, s.DisplayName, s.UserName, s.Email, s.Title, s.Department, s.Division, s.Organization, s.Company, s.EmployeeNumber,
-		s.EmployeeType, s.CostCenter, s.Locale, s.TimeZone, s.Manager, s.UnitKey, s.UnitName}[at]
+	return "", false
 }
