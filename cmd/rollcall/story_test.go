@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rollcall": main})
+	testscript.Main(m, map[string]func(){"rollcall": watchedMain})
 }
 
 // The stories: the real binary, real HTTP, real sockets, once per database. See testdata/script/README.md

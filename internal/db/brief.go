@@ -129,7 +129,12 @@ func (d *DB) leadBriefs(ctx context.Context, own *brief, run func(*gorm.DB) erro
 	var stand []*brief // whose parts came to an end
 	var mine error
 	defer d.briefs.pass()
-	err := d.write.WithContext(context.WithoutCancel(ctx)).Transaction(func(handle *gorm.DB) error {
+	err := d.write.WithContext(context.WithoutCancel(ctx)).Transaction(func(handle *gorm.DB) (failure error) {
+		defer func() {
+			if failure == nil {
+				d.edge.at(false)
+			}
+		}()
 		began := time.Now()
 		if err := begin(handle); err != nil {
 			return err
@@ -158,6 +163,9 @@ func (d *DB) leadBriefs(ctx context.Context, own *brief, run func(*gorm.DB) erro
 		}
 		return nil
 	})
+	if err == nil {
+		d.edge.at(true)
+	}
 	for _, part := range stand {
 		part.over <- err
 	}

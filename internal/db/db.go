@@ -44,6 +44,7 @@ type DB struct {
 	held        *sql.Conn
 	keeper      *checkpointer
 	briefs      briefs
+	edge        edge
 }
 
 // Open opens dsn: "sqlite:PATH" (created where missing, in a folder that is there, with an exclusive lock file beside it) or "postgres://…".
@@ -289,9 +290,14 @@ func (d *DB) Tx(ctx context.Context, fn func(*Tx) error) error {
 		tx := &Tx{engine: d.Engine}
 		err := d.write.WithContext(ctx).Transaction(func(handle *gorm.DB) error {
 			tx.DB = handle
-			return fn(tx)
+			if err := fn(tx); err != nil {
+				return err
+			}
+			d.edge.at(false)
+			return nil
 		})
 		if err == nil {
+			d.edge.at(true)
 			for _, after := range tx.after {
 				after()
 			}
