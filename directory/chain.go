@@ -52,6 +52,15 @@ func (r Reader) Heads(tx *db.Tx, people []id.Person) (map[id.Person]Head, error)
 	return out, nil
 }
 
+// AllHeads answers everybody to whom somebody reports, and all above them.
+func (r Reader) AllHeads(tx *db.Tx) (map[id.Person]Head, error) {
+	var people []id.Person
+	if err := tx.Raw("select distinct manager_id from persons where manager_id <> ''").Scan(&people).Error; err != nil {
+		return nil, fmt.Errorf("read managers: %w", err)
+	}
+	return r.Heads(tx, people)
+}
+
 // heads reads people. Rows of those about whom something is planned may be behind the clock: their facts are not.
 func (r Reader) heads(tx *db.Tx, people []id.Person) ([]Head, error) {
 	var out []Head

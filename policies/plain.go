@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -39,6 +40,9 @@ func plainly(e ast.Expr) plain {
 		return nil
 	}
 	args := e.AsCall().Args()
+	if e.AsCall().IsMemberFunction() {
+		return tested(e.AsCall())
+	}
 	switch name := e.AsCall().FunctionName(); name {
 	case operators.LogicalAnd, operators.LogicalOr:
 		a, b := plainly(args[0]), plainly(args[1])
@@ -98,6 +102,41 @@ func plainly(e ast.Expr) plain {
 		}
 	}
 	return nil
+}
+
+// tested makes a question about one text plain: what it begins with, ends with, contains or looks like.
+func tested(call ast.CallExpr) plain {
+	if len(call.Args()) != 1 {
+		return nil
+	}
+	a, b := textOf(call.Target()), textOf(call.Args()[0])
+	var test func(a, b string) bool
+	switch call.FunctionName() {
+	case "startsWith":
+		test = strings.HasPrefix
+	case "endsWith":
+		test = strings.HasSuffix
+	case "contains":
+		test = strings.Contains
+	case "matches":
+		text, fixed := literal(call.Args()[0])
+		pattern, err := regexp.Compile(text)
+		if !fixed || err != nil {
+			return nil
+		}
+		test = func(a, _ string) bool { return pattern.MatchString(a) }
+	}
+	if a == nil || b == nil || test == nil {
+		return nil
+	}
+	return func(s *Subject, bound map[string]any) truth {
+		left, has := a(s, bound)
+		right, also := b(s, bound)
+		if !has || !also {
+			return unknown
+		}
+		return truthOf(test(left, right))
+	}
 }
 
 // textOf answers the text that an expression is of a subject; nil where it is no such text.

@@ -17,9 +17,9 @@ func drawCondition(t *rapid.T, depth int) string {
 	word := func(name string) string {
 		return fmt.Sprintf("%q", rapid.SampledFrom([]string{"a", "b", "c", ""}).Draw(t, name))
 	}
-	kind := rapid.IntRange(0, 11).Draw(t, "kind")
+	kind := rapid.IntRange(0, 15).Draw(t, "kind")
 	if depth == 0 {
-		kind %= 9
+		kind %= 12
 	}
 	switch kind {
 	case 0:
@@ -41,8 +41,15 @@ func drawCondition(t *rapid.T, depth int) string {
 	case 8:
 		return fmt.Sprintf("after(person.start + days(%d))", rapid.IntRange(0, 40).Draw(t, "days"))
 	case 9:
-		return "!(" + drawCondition(t, depth-1) + ")"
+		test := rapid.SampledFrom([]string{"startsWith", "endsWith", "contains"}).Draw(t, "test")
+		return "person.title." + test + "(" + rapid.SampledFrom([]string{word("part"), "person.department", "person.labels.site"}).Draw(t, "with") + ")"
 	case 10:
+		return "person.labels.site.matches(" + rapid.SampledFrom([]string{`"^[ab]?$"`, `"b|c"`, "person.title"}).Draw(t, "pattern") + ")"
+	case 11:
+		return rapid.SampledFrom([]string{"has(person.labels.site)", "person.title.size() > 0", "person.company.lowerAscii() == person.title", "unit.path.exists(u, u == person.title)"}).Draw(t, "more")
+	case 12:
+		return "!(" + drawCondition(t, depth-1) + ")"
+	case 13:
 		return "(" + drawCondition(t, depth-1) + " || " + drawCondition(t, depth-1) + ")"
 	}
 	return "(" + drawCondition(t, depth-1) + " && " + drawCondition(t, depth-1) + ")"

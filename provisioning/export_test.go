@@ -54,7 +54,7 @@ func (r *Reactor) ScanDiffers(ctx context.Context) (out []string, err error) {
 				want[a.person] = say(a)
 			}
 		}
-		if err := r.scan(tx, &run{}, c, func(a assessment, _ bool) error { got[a.person] = say(a); return nil }); err != nil {
+		if err := r.scan(tx, &run{}, c, nil, func(a assessment, _ bool) error { got[a.person] = say(a); return nil }); err != nil {
 			return err
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -65,15 +65,15 @@ func (r *Reactor) ScanDiffers(ctx context.Context) (out []string, err error) {
 			return err
 		}
 		involved := map[id.Person]bool{}
-		those, err := in.Involved(tx)
+		crowd, err := in.Crowd(tx, true)
 		if err != nil {
 			return err
 		}
-		for _, p := range those {
+		for _, p := range crowd.Involved {
 			involved[p] = true
 		}
 		plain := map[id.Person]directory.Fact{}
-		if err := in.EachPlain(tx, involved, true, func(f directory.Fact) error { plain[f.Person.ID] = f; return nil }); err != nil {
+		if err := crowd.Each(func(f directory.Fact) error { plain[f.Person.ID] = f; return nil }); err != nil {
 			return err
 		}
 		for _, f := range facts {

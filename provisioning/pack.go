@@ -11,13 +11,16 @@ import (
 	"github.com/rollcall-im/rollcall/policies"
 )
 
-// packed is every current membership with its reasons, small: about 150 bytes for each.
+// packed is every current membership with its reasons, small: some 80 bytes for each, in few allocations.
 type packed struct {
+	some    []id.Person // nil: everybody
 	number  map[id.Person]int32
 	people  []packedPerson
 	members []packedMember
+	ids     idTable // as members
 	grounds []packedGround
-	names   map[string]string // groups, refs and roles, each once
+	names   []string // groups, refs and roles, each once
+	named   map[string]int32
 }
 
 type packedPerson struct {
@@ -27,47 +30,62 @@ type packedPerson struct {
 }
 
 type packedMember struct {
-	id    id.Membership
-	group id.Group
-	role  policies.Role
-	next  int32 // of the same person
-	first int32 // of grounds
+	person      int32
+	group, role int32 // of names
+	next        int32 // of the same person
+	first       int32 // of grounds
 }
 
 // packedGround is a reason by a rule, without an end.
 type packedGround struct {
-	ref     string
-	role    policies.Role
-	version int64
-	from    int64 // in microseconds; 0: open
-	next    int32
+	ref, role int32 // of names
+	next      int32
+	version   int64
+	from      int64 // in microseconds; 0: open
 }
 
-// pack reads all current memberships.
-func pack(q reader, now time.Time) (*packed, error) {
-	p := &packed{number: map[id.Person]int32{}, names: map[string]string{}}
-	places, err := p.readMembers(q)
-	if err != nil {
+// pack reads all current memberships, or those of some where that is not nil. known are the people of the directory among them: others are odd.
+func pack(q reader, known, some []id.Person, now time.Time) (*packed, error) {
+	p := &packed{some: some, number: make(map[id.Person]int32, len(known)), people: make([]packedPerson, len(known)), named: map[string]int32{}}
+	for i, person := range known {
+		p.people[i], p.number[person] = packedPerson{id: person, first: -1}, int32(i)
+	}
+	if err := p.readMembers(q); err != nil {
 		return nil, err
 	}
-	if err := p.readGrounds(q, places, now.UnixMicro()); err != nil {
+	if err := p.readGrounds(q, now.UnixMicro()); err != nil {
 		return nil, err
 	}
-	for _, query := range []string{"select person from held_removals where ended_at is null", "select person from fences", "select person from failures"} {
-		var people []id.Person
-		if err := q.Raw(query).Scan(&people).Error; err != nil {
-			return nil, fmt.Errorf("read what is held: %w", err)
-		}
-		for _, person := range people {
+	p.ids.slots = nil // nobody is looked for any more
+	for _, query := range []string{"select person from held_removals where ended_at is null and %s", "select person from fences where %s", "select person from failures where %s"} {
+		if err := p.each(q, query, "person", func(rows *sql.Rows) error {
+			var person sql.RawBytes
+			err := rows.Scan(&person)
 			p.people[p.person(person)].odd = true
+			return err
+		}); err != nil {
+			return nil, fmt.Errorf("read what is held: %w", err)
 		}
 	}
 	return p, nil
 }
 
+// each calls fn for every row of a query whose %s is where the people are chosen by column.
+func (p *packed) each(q reader, query, column string, fn func(*sql.Rows) error) error {
+	if p.some == nil {
+		return each(q, fmt.Sprintf(query, "1 = 1"), nil, fn)
+	}
+	for part := range slices.Chunk(p.some, chunkMost) {
+		if err := each(q, fmt.Sprintf(query, column+" in ?"), []any{db.Pad(part)}, fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // each calls fn for every row.
-func each(q reader, query string, fn func(*sql.Rows) error) error {
-	rows, err := q.Raw(query).Rows()
+func each(q reader, query string, args []any, fn func(*sql.Rows) error) error {
+	rows, err := q.Raw(query, args...).Rows()
 	if err != nil {
 		return err
 	}
@@ -80,48 +98,50 @@ func each(q reader, query string, fn func(*sql.Rows) error) error {
 	return rows.Err()
 }
 
-// readMembers reads the memberships and answers whose each is, and where it stands.
-func (p *packed) readMembers(q reader) (map[string][2]int32, error) {
-	places := map[string][2]int32{}
-	err := each(q, "select id, person, group_id, role, begins_at from memberships where ended_at is null", func(rows *sql.Rows) error {
-		var membership string
-		var person, group, role sql.RawBytes
+// readMembers reads the memberships.
+func (p *packed) readMembers(q reader) error {
+	err := p.each(q, "select id, person, group_id, role, begins_at from memberships where ended_at is null and %s", "person", func(rows *sql.Rows) error {
+		var membership, person, group, role sql.RawBytes
 		var begins sql.NullInt64
 		if err := rows.Scan(&membership, &person, &group, &role, &begins); err != nil {
 			return err
 		}
-		n, known := p.number[id.Person(person)]
-		if !known {
-			n = p.person(id.Person(person))
-		}
+		n := p.person(person)
 		who := &p.people[n]
-		places[membership] = [2]int32{n, int32(len(p.members))}
-		p.members = append(p.members, packedMember{id: id.Membership(membership), group: id.Group(p.name(group)), role: policies.Role(p.name(role)), next: who.first, first: -1})
+		p.ids.add(membership)
+		p.members = append(p.members, packedMember{person: n, group: p.name(group), role: p.name(role), next: who.first, first: -1})
 		who.first = int32(len(p.members) - 1)
 		who.odd = who.odd || begins.Valid
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read memberships: %w", err)
+		return fmt.Errorf("read memberships: %w", err)
 	}
-	return places, nil
+	return nil
 }
 
-func (p *packed) readGrounds(q reader, places map[string][2]int32, now int64) error {
-	err := each(q, "select membership, kind, ref, role, policy_version, starts_at, until from reasons where ended_at is null", func(rows *sql.Rows) error {
+func (p *packed) readGrounds(q reader, now int64) error {
+	const columns = "select r.membership, r.kind, r.ref, r.role, r.policy_version, r.starts_at, r.until from reasons r "
+	query := columns + "where r.ended_at is null and %s"
+	if p.some != nil {
+		query = columns + "join memberships m on m.id = r.membership where r.ended_at is null and m.ended_at is null and %s"
+	}
+	p.grounds = make([]packedGround, 0, len(p.members))
+	err := p.each(q, query, "m.person", func(rows *sql.Rows) error {
 		var membership, kind, ref, role sql.RawBytes
 		var version int64
 		var from, until sql.NullInt64
 		if err := rows.Scan(&membership, &kind, &ref, &role, &version, &from, &until); err != nil {
 			return err
 		}
-		at, current := places[string(membership)]
+		at, current := p.ids.find(membership)
 		if !current {
 			return nil
 		}
-		who, m := &p.people[at[0]], &p.members[at[1]]
+		m := &p.members[at]
+		who := &p.people[m.person]
 		who.odd = who.odd || Kind(kind) != KindRule || until.Valid || from.Int64 > now
-		p.grounds = append(p.grounds, packedGround{ref: p.name(ref), role: policies.Role(p.name(role)), version: version, from: from.Int64, next: m.first})
+		p.grounds = append(p.grounds, packedGround{ref: p.name(ref), role: p.name(role), version: version, from: from.Int64, next: m.first})
 		m.first = int32(len(p.grounds) - 1)
 		return nil
 	})
@@ -131,22 +151,25 @@ func (p *packed) readGrounds(q reader, places map[string][2]int32, now int64) er
 	return nil
 }
 
-func (p *packed) person(person id.Person) int32 {
-	n, known := p.number[person]
+// person answers the place of a person; of one whom the directory does not know a new one, who is odd.
+func (p *packed) person(person sql.RawBytes) int32 {
+	n, known := p.number[id.Person(person)]
 	if !known {
 		n = int32(len(p.people))
-		p.people, p.number[person] = append(p.people, packedPerson{id: person, first: -1}), n
+		who := packedPerson{id: id.Person(person), first: -1, odd: true}
+		p.people, p.number[who.id] = append(p.people, who), n
 	}
 	return n
 }
 
-func (p *packed) name(raw sql.RawBytes) string {
-	t, known := p.names[string(raw)]
+func (p *packed) name(raw sql.RawBytes) int32 {
+	n, known := p.named[string(raw)]
 	if !known {
-		t = string(raw)
-		p.names[t] = t
+		n = int32(len(p.names))
+		p.names = append(p.names, string(raw))
+		p.named[p.names[n]] = n
 	}
-	return t
+	return n
 }
 
 // odd answers those who stand on more than rules.
@@ -173,16 +196,16 @@ func (p *packed) stands(person id.Person, matches []Match) bool {
 		for g := member.first; g >= 0; g = p.grounds[g].next {
 			ground := &p.grounds[g]
 			if !slices.ContainsFunc(matches, func(o Match) bool {
-				return o.Ref == ground.ref && o.Role == ground.role && o.Group == member.group && o.From.IsZero() && o.Until.IsZero()
+				return o.Ref == p.names[ground.ref] && string(o.Role) == p.names[ground.role] && string(o.Group) == p.names[member.group] && o.From.IsZero() && o.Until.IsZero()
 			}) {
 				return false
 			}
-			if ground.role.Strength() > role.Strength() {
-				role = ground.role
+			if given := policies.Role(p.names[ground.role]); given.Strength() > role.Strength() {
+				role = given
 			}
 			grounds++
 		}
-		if role != member.role {
+		if string(role) != p.names[member.role] {
 			return false
 		}
 	}
@@ -198,10 +221,10 @@ func (p *packed) memberships(person id.Person) []Membership {
 	var out []Membership
 	for m := p.people[n].first; m >= 0; m = p.members[m].next {
 		member := &p.members[m]
-		o := Membership{ID: member.id, Person: person, Group: member.group, Role: member.role}
+		o := Membership{ID: id.Membership(p.ids.text(m)), Person: person, Group: id.Group(p.names[member.group]), Role: policies.Role(p.names[member.role])}
 		for g := member.first; g >= 0; g = p.grounds[g].next {
 			ground := &p.grounds[g]
-			r := Reason{Kind: KindRule, Ref: ground.ref, Role: ground.role, Version: ground.version}
+			r := Reason{Kind: KindRule, Ref: p.names[ground.ref], Role: policies.Role(p.names[ground.role]), Version: ground.version}
 			if ground.from != 0 {
 				r.From = db.At(time.UnixMicro(ground.from)).Time
 			}

@@ -233,7 +233,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 		l.begin(c, next, shapes.list)
 		next.report = l.conflict
 		batch := Batch{Added: map[id.Group]int{}}
-		err = r.scan(tx, &run{}, next, func(a assessment, plain bool) error {
+		err = r.scan(tx, &run{}, next, nil, func(a assessment, plain bool) error {
 			if a.err != nil {
 				return fmt.Errorf("%w: for %s: %w", ErrPolicy, a.person, a.err)
 			}

@@ -45,7 +45,7 @@ func (r *Reactor) all(ctx context.Context, run *run) (Result, error) {
 		if rev, err = r.authz.Revision(tx); err != nil {
 			return fmt.Errorf("read revision: %w", err)
 		}
-		if err := r.scan(tx, run, c, func(a assessment, _ bool) error {
+		if err := r.scan(tx, run, c, nil, func(a assessment, _ bool) error {
 			busy = append(busy, a.person)
 			batch.collect(a)
 			return nil

@@ -25,6 +25,7 @@ import (
 
 var (
 	scalePeople = flag.Int("people", 2000, "how many people the company of BenchmarkScale has")
+	scaleParts  = flag.String("parts", "run plan rewrite edit move leave", "what BenchmarkScale measures")
 	scaleKeep   = flag.String("company", "", "a folder in which BenchmarkScale keeps the company it made, for the next run (SQLite)")
 )
 
@@ -296,31 +297,42 @@ func (c *company) naive(b *testing.B) time.Duration {
 func (c *company) measure(b *testing.B) {
 	each := c.naive(b)
 	b.Logf("every rule asked about every person, without reading or comparing anything: %s each, %.0f s for all", each, (each * time.Duration(len(c.people))).Seconds())
-	var written int
-	c.report(b, "full run, nothing changed", func() {
-		result, err := c.r.ReconcileAll(ctx)
-		c.ok(err)
-		written = result.Written
-	})
-	if written != 0 {
-		b.Errorf("a run over an unchanged company wrote %d changes", written)
+	for _, part := range strings.Fields(*scaleParts) {
+		switch part {
+		case "run":
+			c.report(b, "full run, nothing changed", func() {
+				result, err := c.r.ReconcileAll(ctx)
+				c.ok(err)
+				if result.Written != 0 {
+					b.Errorf("a run over an unchanged company wrote %d changes", result.Written)
+				}
+			})
+		case "plan":
+			c.report(b, "plan, nothing changed", func() { c.plan(nil) })
+		case "rewrite":
+			c.report(b, "plan, every rule touched", func() {
+				c.plan(func(_ int, when string) string { return "(" + when + ") && true" })
+			})
+		case "edit":
+			var p *provisioning.Plan
+			c.report(b, "plan, a rule edit that touches a tenth", func() { p = c.plan(scaleEdit) })
+			b.Logf("that plan: %+v", p.Summary())
+		case "move":
+			c.movers(b)
+		case "leave":
+			c.leavers(b)
+		default:
+			b.Fatalf("no part %q", part)
+		}
 	}
-	c.report(b, "plan, nothing changed", func() { c.plan(nil) })
-	c.report(b, "plan, every rule touched", func() {
-		c.plan(func(_ int, when string) string { return "(" + when + ") && true" })
-	})
-	var p *provisioning.Plan
-	c.report(b, "plan, a rule edit that touches a tenth", func() {
-		p = c.plan(func(i int, when string) string {
-			if i == 490 {
-				return `person.company == "company-0" && person.employee_type != "vendor" && !within("div-0") && !within("div-1") && !within("div-2") && !within("div-3") && !within("div-4")`
-			}
-			return when
-		})
-	})
-	b.Logf("that plan: %+v", p.Summary())
-	c.movers(b)
-	c.leavers(b)
+}
+
+// scaleEdit takes half of a fifth of the company out of a group.
+func scaleEdit(i int, when string) string {
+	if i != 490 {
+		return when
+	}
+	return `person.company == "company-0" && person.employee_type != "vendor" && !within("div-0") && !within("div-1") && !within("div-2") && !within("div-3") && !within("div-4")`
 }
 
 // movers changes one person after the other: until the call has returned, and with it what the memberships ought to be is in force.

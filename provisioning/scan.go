@@ -1,7 +1,6 @@
 package provisioning
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -9,27 +8,26 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
-// scan assesses everybody on the state that tx sees, and calls see for those for whom there is anything to do: first, in order of id, for those
-// who have to be looked at one by one, then, in order of id, for all others. It answers what gather does, by another way: most people
-// are plain (directory.EachPlain) and stand on rules alone. All that these have is read in a few strokes and packed, and they are judged while they are
+// scan assesses everybody, or those of some where that is not nil, on the state that tx sees, and calls see for those for whom there is anything to do: first,
+// in order of id, for those who have to be looked at one by one, then, in order of id, for all others. It answers what gather does, by another way: most people
+// are plain (directory.Crowd) and stand on rules alone. All that these have is read in a few strokes and packed, and they are judged while they are
 // read. An assessment of the latter kind has no reason with an id: it tells what would be done, and is not for writing.
-func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, see func(a assessment, plain bool) error) error {
+func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, some []id.Person, see func(a assessment, plain bool) error) error {
+	if some != nil && len(some) == 0 {
+		return nil
+	}
 	now := r.clock()
-	p, err := pack(tx.DB, now)
-	if err != nil {
-		return err
-	}
 	in := r.directory.In(tx)
-	one, err := in.Involved(tx)
+	crowd, err := in.Crowd(tx, c.uses["groups"], some...)
 	if err != nil {
 		return err
 	}
-	known, err := in.AllPeople(tx.Statement.Context)
+	p, err := pack(tx.DB, crowd.Known, some, now)
 	if err != nil {
-		return fmt.Errorf("list people: %w", err)
+		return err
 	}
-	one = distinct(append(append(one, p.odd()...), p.strangers(known)...))
-	for part := range slices.Chunk(one, chunkMost) {
+	odd := p.odd()
+	for part := range slices.Chunk(distinct(append(slices.Clone(crowd.Involved), odd...)), chunkMost) {
 		list, err := r.gather(tx, run, c, part, false)
 		if err != nil {
 			return err
@@ -42,16 +40,19 @@ func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, see func(a assessment, p
 			}
 		}
 	}
-	involved := make(map[id.Person]bool, len(one))
-	for _, person := range one {
-		involved[person] = true
+	seen := make(map[id.Person]bool, len(odd))
+	for _, person := range odd {
+		seen[person] = true
 	}
 	if run.above = nil; c.uses["managers"] {
 		if run.above, err = in.AllHeads(tx); err != nil {
 			return err
 		}
 	}
-	return in.EachPlain(tx, involved, c.uses["groups"], func(f directory.Fact) error {
+	return crowd.Each(func(f directory.Fact) error {
+		if seen[f.Person.ID] {
+			return nil
+		}
 		var have []Membership
 		if c.separates() {
 			have = p.memberships(f.Person.ID)
@@ -65,15 +66,4 @@ func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, see func(a assessment, p
 		}
 		return nil
 	})
-}
-
-// strangers answers those who have a membership and whom the directory does not know; known is in order.
-func (p *packed) strangers(known []id.Person) []id.Person {
-	var out []id.Person
-	for _, who := range p.people {
-		if _, found := slices.BinarySearch(known, who.id); !found {
-			out = append(out, who.id)
-		}
-	}
-	return out
 }
