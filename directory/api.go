@@ -123,6 +123,7 @@ type RecordView struct {
 	EndAt       time.Time `json:"end_at,omitzero"`
 	LeaveFrom   time.Time `json:"leave_from,omitzero"`
 	LeaveUntil  time.Time `json:"leave_until,omitzero"`
+	DiscloseAt  time.Time `json:"disclose_at,omitzero" doc:"from when on its source lets what is to come be told"`
 	Planned     []Planned `json:"planned,omitempty" doc:"what the source says will hold from an instant on"`
 	Version     int64     `json:"version"`
 	UpdatedAt   time.Time `json:"updated_at"`
@@ -169,7 +170,7 @@ func (a *API) ListPeople(ctx context.Context, in *ListPeopleInput) (*httpapi.Pag
 		frozen := in.Frozen == "true"
 		q.Frozen = &frozen
 	}
-	page, err := a.Store.People(ctx, q)
+	page, err := a.Store.For(ctx).People(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -245,7 +246,8 @@ type OriginView struct {
 
 // GetPerson answers GET /api/v1/people/{id}.
 func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, error) {
-	p, err := a.Store.Person(ctx, in.ID)
+	seen := a.Store.For(ctx)
+	p, err := seen.Person(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -253,15 +255,15 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 	if err != nil {
 		return nil, err
 	}
-	affiliations, err := a.Store.Affiliations(ctx, p.ID)
+	affiliations, err := seen.Affiliations(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	freezes, err := a.Store.Freezes(ctx, p.ID)
+	freezes, err := seen.Freezes(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
-	records, err := a.Store.Records(ctx, p.ID)
+	records, err := seen.Records(ctx, p.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -309,7 +311,7 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 func recordView(r Record, sources map[id.Source]Source) RecordView {
 	return RecordView{Link: r.Link, Source: sourceRef(sources[r.Source]), Key: r.Key, ExternalID: r.ExternalID,
 		UserName: r.UserName, DisplayName: r.DisplayName, Active: r.Active, StartAt: r.StartAt, EndAt: r.EndAt,
-		LeaveFrom: r.LeaveFrom, LeaveUntil: r.LeaveUntil, Planned: r.Planned, Version: r.Version, UpdatedAt: r.UpdatedAt, AbsentSince: r.AbsentSince, DeletedAt: r.DeletedAt}
+		LeaveFrom: r.LeaveFrom, LeaveUntil: r.LeaveUntil, DiscloseAt: r.DiscloseAt, Planned: r.Planned, Version: r.Version, UpdatedAt: r.UpdatedAt, AbsentSince: r.AbsentSince, DeletedAt: r.DeletedAt}
 }
 
 func sourceRef(s Source) SourceRef { return SourceRef{s.ID, s.Name, s.Kind} }
@@ -376,7 +378,7 @@ type UnfreezeInput struct {
 
 // Unfreeze answers POST /api/v1/people/{id}/unfreeze; a freeze of a source ends only when the source says so.
 func (a *API) Unfreeze(ctx context.Context, in *UnfreezeInput) (*FreezeOutput, error) {
-	freezes, err := a.Store.Freezes(ctx, in.ID)
+	freezes, err := a.Store.For(ctx).Freezes(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}

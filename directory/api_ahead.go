@@ -18,7 +18,7 @@ type AheadView struct {
 // aheadViews answers what will change of a person by itself. An instant at which nothing does is left out.
 func (a *API) aheadViews(ctx context.Context, person id.Person) ([]AheadView, error) {
 	out := []AheadView{}
-	facts, err := a.Store.factsOf(ctx, person)
+	facts, err := a.Store.For(ctx).factsOf(ctx, person)
 	if err != nil || len(facts) == 0 {
 		return out, err
 	}

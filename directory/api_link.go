@@ -97,7 +97,7 @@ func (a *API) decide(ctx context.Context, keep, other id.Person, moved []id.Link
 	if err := a.spareAdmins(ctx, keep, other); err != nil {
 		return nil, err
 	}
-	before, err := a.Store.Person(ctx, keep)
+	before, err := a.Store.For(ctx).Person(ctx, keep)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (a *API) decide(ctx context.Context, keep, other id.Person, moved []id.Link
 	b := &out.Body
 	b.DryRun, b.Fields, b.Records, b.Freezes, b.Memberships = dry, []FieldChange{}, []RecordView{}, []FreezeView{}, []MembershipChange{}
 	look := func(tx *db.Tx) error {
-		r := a.Store.In(tx)
+		r := a.Store.In(tx).For(ctx)
 		after, err := r.Person(ctx, keep)
 		if err != nil {
 			return err

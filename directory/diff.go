@@ -72,7 +72,7 @@ func recordFields(r Record) []attribute {
 		{"organization", r.Organization}, {"company", r.Company}, {"employee_number", r.EmployeeNumber}, {"employee_type", r.EmployeeType},
 		{"cost_center", r.CostCenter}, {"locale", r.Locale}, {"time_zone", r.TimeZone}, {"emails", orNil(r.Emails)}, {"phones", orNil(r.Phones)},
 		{"labels", labels(r.Labels)}, {"unit", r.UnitKey}, {"manager", r.ManagerKey}, {"start_at", moment(r.StartAt)}, {"end_at", moment(r.EndAt)},
-		{"leave_from", moment(r.LeaveFrom)}, {"leave_until", moment(r.LeaveUntil)}, {"planned", orNil(r.Planned)}, {"raw", raw(r.Raw)}}
+		{"leave_from", moment(r.LeaveFrom)}, {"leave_until", moment(r.LeaveUntil)}, {"disclose_at", moment(r.DiscloseAt)}, {"planned", orNil(r.Planned)}, {"raw", raw(r.Raw)}}
 }
 
 func personFields(p Person) []attribute {

@@ -64,12 +64,13 @@ type content struct {
 	Start, End, LeaveOn, LeaveTo int64
 	Raw                          json.RawMessage
 	Planned                      []Planned `json:",omitempty"`
+	Disclose                     int64     `json:",omitempty"`
 }
 
 // contentHash tells two contents apart; it does not see who wrote or when.
 func contentHash(rec Record) (string, error) {
 	c := content{ExternalID: rec.ExternalID, UserName: rec.UserName, Active: rec.Active, Attributes: rec.Attributes, UnitKey: rec.UnitKey,
-		ManagerKey: rec.ManagerKey, Start: micros(rec.StartAt), End: micros(rec.EndAt), LeaveOn: micros(rec.LeaveFrom), LeaveTo: micros(rec.LeaveUntil), Raw: rec.Raw, Planned: rec.Planned}
+		ManagerKey: rec.ManagerKey, Start: micros(rec.StartAt), End: micros(rec.EndAt), LeaveOn: micros(rec.LeaveFrom), LeaveTo: micros(rec.LeaveUntil), Raw: rec.Raw, Planned: rec.Planned, Disclose: micros(rec.DiscloseAt)}
 	text, err := json.Marshal(c) // compacts Raw, sorts maps
 	if err != nil {
 		return "", fmt.Errorf("%w: raw form is not JSON", ErrInvalid)

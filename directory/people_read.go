@@ -121,7 +121,7 @@ func (r Reader) standing(ctx context.Context, people []id.Person) ([]Freeze, err
 	for i, row := range rows {
 		out[i] = row.freeze()
 	}
-	return out, nil
+	return r.veilFreezes(ctx, out)
 }
 
 // groupNames answers what Person.Groups holds; nested groups are followed up, a circle ends where it began.
@@ -193,7 +193,7 @@ func (r Reader) People(ctx context.Context, q Query) (PeoplePage, error) {
 		query = query.Where("(sort_key > ? or sort_key = ? and id > ?)", c.Key, c.Key, c.ID)
 	}
 	if q.Status != "" {
-		sql, args, err := statusSQL(q.Status, r.now())
+		sql, args, err := r.statusSQL(ctx, q.Status)
 		if err != nil {
 			return PeoplePage{}, err
 		}
@@ -312,5 +312,5 @@ func (r Reader) Freezes(ctx context.Context, person id.Person) ([]Freeze, error)
 	for i, row := range rows {
 		out[i] = row.freeze()
 	}
-	return out, nil
+	return r.veilFreezes(ctx, out)
 }

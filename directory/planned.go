@@ -16,6 +16,8 @@ import (
 type Planned struct {
 	At  time.Time         `json:"at"`
 	Set map[string]string `json:"set"`
+	// DiscloseAt is from when on it may be told; zero: as the record says.
+	DiscloseAt time.Time `json:"disclose_at,omitzero"`
 }
 
 // plannedMost bounds what one record may plan.
@@ -99,9 +101,12 @@ func cleanPlanned(planned []Planned) ([]Planned, error) {
 		if len(p.Set) == 0 {
 			continue
 		}
-		p.At, p.Set = micro(p.At), maps.Clone(p.Set)
+		p.At, p.Set, p.DiscloseAt = micro(p.At), maps.Clone(p.Set), micro(p.DiscloseAt)
 		if n := len(out); n > 0 && out[n-1].At.Equal(p.At) {
 			maps.Copy(out[n-1].Set, p.Set)
+			if p.DiscloseAt.After(out[n-1].DiscloseAt) { // the stricter word
+				out[n-1].DiscloseAt = p.DiscloseAt
+			}
 			continue
 		}
 		out = append(out, p)

@@ -24,6 +24,9 @@ func (r Reader) Records(ctx context.Context, person id.Person) ([]Record, error)
 	for i, row := range rows {
 		records[i] = row.record()
 	}
+	if err := r.veilRecords(ctx, records); err != nil {
+		return nil, err
+	}
 	return leading(records, sources, r.now()), nil
 }
 
@@ -37,7 +40,7 @@ func (r Reader) recordsOf(ctx context.Context, people []id.Person) ([]Record, er
 	for i, row := range rows {
 		out[i] = row.record()
 	}
-	return out, nil
+	return out, r.veilRecords(ctx, out)
 }
 
 // Record answers a live record of a source; ErrNotFound for others and other sources'.

@@ -23,16 +23,20 @@ type Reader struct {
 	engine db.Engine
 	now    func() time.Time
 	leave  *LeaveRule
+
+	disclosure *Disclosure
+	sight      *Sight // nil: sees everything
 }
 
 // Store is the directory. Access is set once, before the first Apply.
 type Store struct {
 	Reader
-	Access   Access
-	Now      func() time.Time // nil: time.Now
-	Leave    LeaveRule        // set once, before the first Apply
-	written  atomic.Int64     // people, since the start
-	nextLook atomic.Int64     // at how many of them the engine looks again
+	Access     Access
+	Now        func() time.Time // nil: time.Now
+	Leave      LeaveRule        // set once, before the first Apply
+	Disclosure Disclosure       // set once, before the first request
+	written    atomic.Int64     // people, since the start
+	nextLook   atomic.Int64     // at how many of them the engine looks again
 
 	configuring sync.Mutex // one merging anew after a change of configuration at a time
 
@@ -44,7 +48,7 @@ type Store struct {
 // New makes a Store whose tables are migrated; the caller sets Access.
 func New(d *db.DB, f *feed.Feed, log *slog.Logger) *Store {
 	s := &Store{db: d, feed: f, log: log}
-	s.Reader = Reader{from: d.Read, engine: d.Engine, now: s.clock, leave: &s.Leave}
+	s.Reader = Reader{from: d.Read, engine: d.Engine, now: s.clock, leave: &s.Leave, disclosure: &s.Disclosure}
 	return s
 }
 
@@ -57,7 +61,7 @@ func (s *Store) clock() time.Time {
 
 // In answers a Reader that reads inside tx, and sees what tx wrote.
 func (s *Store) In(tx *db.Tx) Reader {
-	return Reader{from: func(context.Context) *gorm.DB { return tx.DB }, engine: s.db.Engine, now: s.clock, leave: &s.Leave}
+	return Reader{from: func(context.Context) *gorm.DB { return tx.DB }, engine: s.db.Engine, now: s.clock, leave: &s.Leave, disclosure: &s.Disclosure}
 }
 
 // errDry rolls a dry run back.

@@ -255,6 +255,7 @@ type Record struct {
 	SaidAt                time.Time // when the source last said something new about the employment: that it is active, its dates, a leave
 	// SetAsideUntil is until when a human being sets aside that the source says Active false, or deleted, of this record.
 	SetAsideUntil time.Time
+	DiscloseAt    time.Time // from when on what is to come of it may be told; zero: by the rule of disclosure
 }
 
 // GroupRecord is a group as a source knows it.

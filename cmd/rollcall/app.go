@@ -108,6 +108,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.watch = newStopwatch(a.access, a.registry)
 	a.people.Access = a.watch
 	a.people.Leave = a.cfg.Leave.rule()
+	a.people.Disclosure = a.cfg.Disclosure.rule()
 	if err := a.openFGA(ctx); err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type Config struct {
 	HRFeeds        []HRFeed       `koanf:"hr_feeds"`
 	SignIn         SignIn         `koanf:"sign_in"`
 	Leave          Leave          `koanf:"leave"`
+	Disclosure     Disclosure     `koanf:"disclosure"`
 	Secrets        Secrets        `koanf:"secrets"`
 	Administration Administration `koanf:"administration"`
 	Log            Log            `koanf:"log"`
@@ -116,7 +117,7 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled}}
+	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled}}
 }
 
 // maxKeep is how long requests with their bodies are kept at most.
@@ -289,6 +290,7 @@ func (c Config) validate() error {
 	}
 	c.SignIn.check(bad)
 	c.Leave.check(bad)
+	c.Disclosure.check(bad)
 	c.Administration.check(bad)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {

@@ -35,7 +35,7 @@ func (a *app) watchLeaving(ctx context.Context) error {
 	if err := a.people.RefreshLeaves(ctx); err != nil && ctx.Err() == nil {
 		a.log.ErrorContext(ctx, "leaves were not written anew", "error", err)
 	}
-	watch := &leaving.Watch{DB: a.db, Directory: a.people, Log: a.log, Admins: a.administrators}
+	watch := &leaving.Watch{DB: a.db, Directory: a.people, Log: a.log, Admins: a.administrators, ManagerFirst: a.cfg.Disclosure.Manager == "always"}
 	return watch.Run(ctx)
 }
 

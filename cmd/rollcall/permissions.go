@@ -20,7 +20,6 @@ const (
 	peopleRestore     = httpapi.Who(roles.PeopleRestore)
 	peopleLink        = httpapi.Who(roles.PeopleLink)
 	peopleImpersonate = httpapi.Who(roles.PeopleImpersonate)
-	reasonsRead       = httpapi.Who(roles.ReasonsRead)
 	sessionsRead      = httpapi.Who(roles.SessionsRead)
 	sessionsEnd       = httpapi.Who(roles.SessionsEnd)
 	identitiesRead    = httpapi.Who(roles.IdentitiesRead)

@@ -167,7 +167,11 @@ func (e *editor) plan(p *person, in intent, at time.Time) *problem {
 		steps = slices.Delete(steps, i, i+1)
 	}
 	if len(set) > 0 {
-		steps = append(steps, directory.Planned{At: at, Set: set})
+		step := directory.Planned{At: at, Set: set, DiscloseAt: in.disclose.begin(e.zoneOf(p.rec, in))}
+		if !in.disclose.said && i >= 0 {
+			step.DiscloseAt = p.rec.Planned[i].DiscloseAt
+		}
+		steps = append(steps, step)
 		slices.SortFunc(steps, func(a, b directory.Planned) int { return a.At.Compare(b.At) })
 	}
 	if p.rec.Planned = steps; len(steps) == 0 {

@@ -84,6 +84,7 @@ type intent struct {
 	status                            status
 	effective                         moment
 	start, end, leaveFrom, leaveUntil moment
+	disclose                          moment   // from when on what the row says of a time to come may be told
 	texts                             []assign // in order of columns
 	path                              []string // of units
 	pathSaid                          bool
@@ -202,7 +203,7 @@ func columnName(i int) string {
 // field takes one cell.
 func (r *reader) field(in *intent, at row, i int, field string) (note, wrong *Finding) {
 	c := at.cells[i]
-	for name, to := range map[string]*moment{fStart: &in.start, fEnd: &in.end, fLeaveFrom: &in.leaveFrom, fLeaveUntil: &in.leaveUntil, fEffective: &in.effective} {
+	for name, to := range map[string]*moment{fStart: &in.start, fEnd: &in.end, fLeaveFrom: &in.leaveFrom, fLeaveUntil: &in.leaveUntil, fEffective: &in.effective, fDisclose: &in.disclose} {
 		if field != name {
 			continue
 		}
@@ -285,5 +286,5 @@ func (in intent) says(field string) (string, bool) {
 // same tells whether two rows say the same.
 func (in intent) same(other intent) bool {
 	return in.action == other.action && in.status == other.status && in.effective == other.effective && in.start == other.start && in.end == other.end &&
-		in.leaveFrom == other.leaveFrom && in.leaveUntil == other.leaveUntil && slices.Equal(in.texts, other.texts) && slices.Equal(in.path, other.path)
+		in.leaveFrom == other.leaveFrom && in.leaveUntil == other.leaveUntil && in.disclose == other.disclose && slices.Equal(in.texts, other.texts) && slices.Equal(in.path, other.path)
 }

@@ -36,6 +36,7 @@ const (
 	fOrganization, fCompany, fCostCenter, fType              = "organization", "company", "cost_center", "employee_type"
 	fUnit, fUnitName, fUnitPath, fManager, fZone, fLocale    = "unit", "unit_name", "unit_path", "manager", "time_zone", "locale"
 	fStart, fEnd, fLeaveFrom, fLeaveUntil, fEffective        = "start", "end", "leave_from", "leave_until", "effective"
+	fDisclose                                                = "disclose"
 	fAction, fStatus, fReason                                = "action", "status", "reason"
 	labelPrefix                                              = "label."
 )
@@ -69,6 +70,7 @@ func headings() map[string][]string {
 		fLeaveFrom:    {"leave from", "leave start", "休假开始", "休假开始日期", "请假开始日期"},
 		fLeaveUntil:   {"leave until", "leave end", "leave to", "休假结束", "休假结束日期", "请假结束日期"},
 		fEffective:    {"effective", "effective date", "effective from", "valid from", "生效日期", "生效时间"},
+		fDisclose:     {"disclose", "disclose from", "disclosure date", "announce from", "announcement date", "公开日期", "公布日期", "可公开日期"},
 		fAction:       {"action", "event", "event type", "change type", "操作", "异动类型", "变动类型", "事件", "动作"},
 		fStatus:       {"status", "employment status", "employee status", "状态", "员工状态", "在职状态", "人员状态"},
 		fReason:       {"reason", "原因", "离职原因"},

@@ -215,6 +215,13 @@ func (e *editor) standing(p *person, in intent, zone *time.Location) *problem {
 	return nil
 }
 
+// disclose takes from when on the end or leave of a row may be told.
+func (p *person) disclose(in intent, zone *time.Location) {
+	if in.disclose.said {
+		p.rec.DiscloseAt = in.disclose.begin(zone)
+	}
+}
+
 func today(now time.Time, zone *time.Location) time.Time {
 	y, m, d := now.In(zone).Date()
 	return directory.OnWall(time.Date(y, m, d, 0, 0, 0, 0, time.UTC), zone).UTC()
@@ -241,6 +248,7 @@ func (e *editor) dates(p *person, in intent, zone *time.Location) *problem {
 	if in.leaveUntil.said {
 		p.rec.LeaveUntil = in.leaveUntil.over(zone)
 	}
+	p.disclose(in, zone)
 	if p.rec.LeaveFrom.IsZero() && !p.rec.LeaveUntil.IsZero() {
 		return because("no_leave_from", "a leave needs its first day")
 	}
@@ -256,6 +264,7 @@ func (e *editor) leave(p *person, in intent, zone *time.Location) *problem {
 		return because("no_leave_from", "a leave needs its first day")
 	}
 	p.rec.LeaveFrom, p.rec.LeaveUntil = from, in.leaveUntil.over(zone)
+	p.disclose(in, zone)
 	return nil
 }
 
@@ -282,6 +291,7 @@ func (e *editor) terminate(p *person, in intent, zone *time.Location) *problem {
 		return because("no_end", "a termination needs the last day; at once is terminate_now")
 	}
 	p.rec.EndAt = last.over(zone)
+	p.disclose(in, zone)
 	return nil
 }
 

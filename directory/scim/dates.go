@@ -32,6 +32,7 @@ func assertDates(record *directory.Record, r resource, zone *time.Location) erro
 		{"endDate", true, &record.EndAt},
 		{"leaveFrom", false, &record.LeaveFrom},
 		{"leaveUntil", true, &record.LeaveUntil},
+		{"disclosureDate", false, &record.DiscloseAt},
 	} {
 		at, err := instant(text(r, EmploymentURN, d.name), zone, d.end)
 		if err != nil {

@@ -16,7 +16,7 @@ const (
 	groupURN      = schema.GroupSchema
 	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 	// EmploymentURN names our extension of HR dates: startDate, endDate, lastWorkingInstant, timeZone, leaveFrom,
-	// leaveUntil, employmentType, company, costCenter.
+	// leaveUntil, disclosureDate, employmentType, company, costCenter.
 	EmploymentURN = "urn:ietf:params:scim:schemas:extension:rollcall:employment:1.0:User"
 
 	patchURN  = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
@@ -110,6 +110,7 @@ func employmentSchema() schema.Schema {
 			text("timeZone", "The IANA zone in which the dates and times of this employment are read; without it the user's timezone.", "Asia/Shanghai", "Europe/Berlin"),
 			text("leaveFrom", "First day of a leave of absence, as a date or an RFC 3339 time.", day, instant),
 			text("leaveUntil", "Last day of a leave of absence: a date is its end, an RFC 3339 time is that instant.", day, instant),
+			text("disclosureDate", "From when on an end or a leave to come may be told to others than security and personnel: a date or an RFC 3339 time. Without it the server's rule says.", day, instant),
 			text("employmentType", "employee, contractor, intern or another word of the source."),
 			text("company", "The employing company."),
 			text("costCenter", "The cost centre of the employment."),

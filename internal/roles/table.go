@@ -10,7 +10,8 @@ const (
 	PeopleRestore     Permission = "people.restore"
 	PeopleLink        Permission = "people.link"        // who is one and who is two
 	PeopleImpersonate Permission = "people.impersonate" // dev.impersonation
-	ReasonsRead       Permission = "reasons.read"       // causes that are confidential
+	ReasonsRead       Permission = "reasons.read"       // why somebody was frozen or ended
+	FutureRead        Permission = "future.read"        // ends, moves and leaves to come, before they are disclosed
 	SessionsRead      Permission = "sessions.read"
 	SessionsEnd       Permission = "sessions.end"
 	IdentitiesRead    Permission = "identities.read"
@@ -52,6 +53,7 @@ var table = []Line{
 	{PeopleLink, dangerous, []Role{HR}},
 	{PeopleImpersonate, dangerous, nil},
 	{ReasonsRead, false, []Role{Security, HR}},
+	{FutureRead, false, []Role{Security, HR}},
 	{SessionsRead, false, []Role{Security, Helpdesk, Auditor}},
 	{SessionsEnd, false, []Role{Security, Helpdesk}},
 	{IdentitiesRead, false, []Role{Security, Helpdesk, Auditor}},

@@ -45,8 +45,10 @@ type Watch struct {
 	Directory *directory.Store
 	// Admins answers who is reminded of leaves, and of ends where nobody is left above the person.
 	Admins func(ctx context.Context) ([]id.Person, error)
-	Now    func() time.Time // nil: time.Now
-	Log    *slog.Logger
+	// ManagerFirst has managers told of ends that are not disclosed yet; else the administrators are told in their place.
+	ManagerFirst bool
+	Now          func() time.Time // nil: time.Now
+	Log          *slog.Logger
 
 	last look // of Run
 }
@@ -117,7 +119,17 @@ func (w *Watch) tell(ctx context.Context, ends, leaves []directory.Boundary, now
 	if err != nil {
 		return next, fmt.Errorf("read administrators: %w", err)
 	}
-	wanted, next := staff.soon(ends, admins, now)
+	open := ends
+	if !w.ManagerFirst {
+		if open, err = w.Directory.Disclosed(ctx, ends); err != nil {
+			return next, err
+		}
+	}
+	may := map[directory.Boundary]bool{}
+	for _, b := range open {
+		may[b] = true
+	}
+	wanted, next := staff.soon(ends, may, admins, now)
 	for person, n := range staff.over(leaves, admins, w.Directory.Leave, now) {
 		wanted[person] = n
 	}
@@ -238,8 +250,8 @@ func (s staff) above(p directory.Person) id.Person {
 	return ""
 }
 
-// soon answers the notices of ends that are due, the latest of each person, and when the next is.
-func (s staff) soon(ends []directory.Boundary, admins []id.Person, now time.Time) (out map[told]notices.Notice, next time.Time) {
+// soon answers the notices of ends that are due, the latest of each person, and when the next is. Managers hear of those that are open.
+func (s staff) soon(ends []directory.Boundary, open map[directory.Boundary]bool, admins []id.Person, now time.Time) (out map[told]notices.Notice, next time.Time) {
 	out = map[told]notices.Notice{}
 	for _, b := range ends {
 		p, known := s[b.Person]
@@ -264,7 +276,7 @@ func (s staff) soon(ends []directory.Boundary, admins []id.Person, now time.Time
 			continue
 		}
 		to := []id.Person{s.above(p)}
-		if to[0] == "" {
+		if to[0] == "" || !open[b] {
 			to = admins
 		}
 		for _, person := range to {

@@ -48,6 +48,7 @@ func newWorld(t testing.TB, d *db.DB) *world {
 	log := slog.New(slog.DiscardHandler)
 	w.people = directory.New(d, feed.New(d, "test", log), log)
 	w.people.Access, w.people.Now = nobody{}, func() time.Time { return w.now }
+	w.people.Disclosure = directory.Disclosure{End: 14}
 	var err error
 	w.source, err = w.people.CreateSource(ctx, directory.Cause{}, directory.Source{Name: "hr", Kind: directory.KindLDAP, Priority: 10})
 	w.ok(err)
