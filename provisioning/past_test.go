@@ -71,8 +71,8 @@ type seen struct {
 	allowed map[string]bool
 }
 
-// Whatever happens, who could see a channel at an instant is later said to be exactly who could: as the index decided then, and as a second
-// evaluator finds that plays the log back by itself.
+// Whatever happens, who could see a channel at an instant is later said to be exactly who could: as the index decided then, as a second
+// evaluator finds that plays the log of relations back by itself, and as a third one reads out of the audit log alone.
 func TestPastIsWhatWas(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -119,8 +119,9 @@ func TestPastIsWhatWas(t *testing.T) {
 				noted = append(noted, now)
 				w.pass(time.Duration(rapid.IntRange(1, 100).Draw(t, "seconds")) * time.Second)
 			}
-			log := w.log()
+			log, trail := w.log(), w.auditLog()
 			for _, then := range noted {
+				told := w.replay(trail, then.at)
 				for name, c := range channels {
 					list, err := w.r.AudienceAt(ctx, c, then.at, "", 1000)
 					w.ok(err)
@@ -141,6 +142,9 @@ func TestPastIsWhatWas(t *testing.T) {
 						}
 						if got := couldSee(log, p, c, then.at); got != was {
 							t.Errorf("%s in %s at %s: the log says %v, was %v", p, name, then.at, got, was)
+						}
+						if got := told.sees(p, name); got != was {
+							t.Errorf("%s in %s at %s: the audit log says %v, was %v", p, name, then.at, got, was)
 						}
 						e, err := w.r.ExplainAt(ctx, p, c, then.at)
 						w.ok(err)
