@@ -30,6 +30,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
@@ -58,6 +59,7 @@ type app struct {
 	ldap     map[string]*ldap.Syncer // by the source's name
 	hr       *hrfeed.Feeds
 	heirs    *handover.Engine
+	fences   *evidence.Fences
 	registry *prometheus.Registry
 
 	wait    sync.WaitGroup
@@ -67,7 +69,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -128,6 +130,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.wireSCIM(); err != nil {
 		return err
 	}
+	a.wireFences()
 	a.measure()
 	if err := a.wireHRFeeds(ctx); err != nil {
 		return err
@@ -242,6 +245,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"leaving":    a.watchLeaving,
 		"handovers":  a.heirs.Run,
 		"handover":   func(ctx context.Context) error { return a.feed.Run(ctx, a.heirs.Follower()) },
+		"fences":     a.fences.Run,
 		"sources":    a.configureSources,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },

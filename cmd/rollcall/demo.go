@@ -139,6 +139,9 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 	}}
 	d.ready.SCIMURL = d.ready.URL + "/scim/v2"
 	cfg := d.config(f, dir, secret("demo-"))
+	if cfg.key, err = demoIdentity(dir); err != nil {
+		return err
+	}
 	tree, err := demo.Directory(ldapSuffix, ldapBindDN, d.ready.LDAPPassword, d.company)
 	if err != nil {
 		return err

@@ -45,6 +45,8 @@ const (
 	tokensRead        = httpapi.Who(roles.TokensRead)
 	tokensWrite       = httpapi.Who(roles.TokensWrite)
 	metricsRead       = httpapi.Who(roles.MetricsRead)
+	evidenceRead      = httpapi.Who(roles.EvidenceRead)
+	evidenceKeysMake  = httpapi.Who(roles.EvidenceKeys)
 )
 
 // reach is ErrNotFound where a person lies outside of what the caller's role is for, and refuses to let anybody change something about an

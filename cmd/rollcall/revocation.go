@@ -18,14 +18,15 @@ type stopwatch struct {
 	directory.Access
 	took    prometheus.Histogram
 	revoked func(person id.Person, took time.Duration) // may be nil
+	fenced  func(rev int64, freezes []directory.Freeze, at time.Time)
 
 	mu    sync.Mutex
 	began map[int64]start // by revision
 }
 
 type start struct {
-	at     time.Time
-	people []id.Person
+	at      time.Time
+	freezes []directory.Freeze
 }
 
 func newStopwatch(inner directory.Access, registry *prometheus.Registry) *stopwatch {
@@ -42,11 +43,11 @@ func (s *stopwatch) Revoke(tx *db.Tx, freezes []directory.FreezeChange) (int64, 
 	begin := start{at: time.Now()}
 	for _, f := range freezes {
 		if f.Freeze.OpenAt(begin.at) {
-			begin.people = append(begin.people, f.Freeze.Person)
+			begin.freezes = append(begin.freezes, f.Freeze)
 		}
 	}
 	rev, err := s.Access.Revoke(tx, freezes)
-	if err == nil && rev > 0 && len(begin.people) > 0 {
+	if err == nil && rev > 0 && len(begin.freezes) > 0 {
 		s.mu.Lock()
 		s.began[rev] = begin
 		s.mu.Unlock()
@@ -64,12 +65,16 @@ func (s *stopwatch) Settle(ctx context.Context, cause directory.Cause, people []
 	if err != nil || !timed {
 		return err
 	}
-	took := time.Since(begin.at)
-	for _, person := range begin.people {
+	over := time.Now()
+	took := over.Sub(begin.at)
+	for _, f := range begin.freezes {
 		s.took.Observe(took.Seconds())
 		if s.revoked != nil {
-			s.revoked(person, took)
+			s.revoked(f.Person, took)
 		}
+	}
+	if s.fenced != nil {
+		s.fenced(rev, begin.freezes, over)
 	}
 	return nil
 }

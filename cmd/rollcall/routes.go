@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
@@ -41,6 +42,7 @@ func (a *app) routes() []httpapi.Route {
 	tree := &ldap.API{Store: a.people, Syncer: a.syncerOf, Foresee: a.foresee}
 	inbox := a.inboxAPI()
 	hand := &handover.API{Engine: a.heirs, Names: a.called}
+	proof := &evidence.API{Store: a.evidence()}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -97,6 +99,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/people/{id}/memberships", membershipsRead, "A person's memberships with their reasons", prov.PersonMemberships).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/handover", membershipsRead, "What a person answers for, and to whom went what they left", hand.Sheet).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/accessed", auditRead, "What was open to a person since an end that was entered late", ops.Accessed),
+		httpapi.Op("GET", "/api/v1/people/{id}/evidence", evidenceRead, "The signed record of a leaver", proof.Leaver).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/former-grants", membershipsRead, "What was given to a person by hand and is over", prov.FormerGrants).OfPerson(),
 		httpapi.Op("POST", "/api/v1/people/{id}/records/{link}/split", peopleLink, "Take a record from a person", dir.Split),
 		httpapi.Op("GET", "/api/v1/people/{id}/sessions", sessionsRead, "A person's sessions", sess.ListPersonSessions).OfPerson(),
@@ -178,6 +181,8 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/holds/{id}/reject", holdsDecide, "Keep everybody", prov.RejectHold),
 		httpapi.Op("POST", "/api/v1/runs/{id}/undo", runsUndo, "Undo what a run of a source, a plan or a call took: give back for 14 days", prov.UndoRun),
 		httpapi.Op("POST", "/api/v1/holds/{id}/restore", holdsDecide, "Undo it: give back for 14 days", prov.RestoreHold),
+		httpapi.Op("GET", "/api/v1/evidence/keys", anybody, "The public keys that evidence is signed with", proof.Keys),
+		httpapi.Op("POST", "/api/v1/evidence/keys", evidenceKeysMake, "Make a new one", proof.Rotate),
 		httpapi.Op("GET", "/api/v1/audit", auditRead, "The audit log", ops.Audit),
 		httpapi.Op("GET", "/api/v1/audit/proof", auditRead, "Verify the audit log", ops.VerifyAudit),
 	}
@@ -195,7 +200,7 @@ func (a *app) handler() http.Handler {
 func cases() []httpapi.Case {
 	out := append(chat.Cases(), session.Cases()...)
 	out = append(append(out, provisioning.Cases()...), notices.Cases()...)
-	out = append(out, handover.Cases()...)
+	out = append(append(out, handover.Cases()...), evidence.Cases()...)
 	return append(out, directoryCases()...)
 }
 

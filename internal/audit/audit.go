@@ -59,7 +59,7 @@ type leaf struct {
 
 type overlay struct {
 	tx    *db.Tx
-	fresh map[int64]tlog.Hash
+	fresh memory
 }
 
 func (o overlay) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
@@ -69,41 +69,16 @@ func (o overlay) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 			stored = append(stored, index)
 		}
 	}
-	if err := o.read(stored); err != nil {
-		return nil, err
+	if len(stored) > 0 {
+		if err := o.fresh.load(o.tx.DB, stored); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]tlog.Hash, len(indexes))
 	for i, index := range indexes {
 		out[i] = o.fresh[index]
 	}
 	return out, nil
-}
-
-// read puts stored hashes beside the fresh ones.
-func (o overlay) read(indexes []int64) error {
-	if len(indexes) == 0 {
-		return nil
-	}
-	var rows []struct {
-		Idx  int64
-		Hash string
-	}
-	if err := o.tx.Raw("select idx, hash from audit_hashes where idx in ?", db.Pad(indexes)).Scan(&rows).Error; err != nil {
-		return err
-	}
-	for _, row := range rows {
-		raw, err := hex.DecodeString(row.Hash)
-		if err != nil || len(raw) != tlog.HashSize {
-			return fmt.Errorf("audit: hash %d is damaged", row.Idx)
-		}
-		o.fresh[row.Idx] = tlog.Hash(raw)
-	}
-	for _, index := range indexes {
-		if _, ok := o.fresh[index]; !ok {
-			return fmt.Errorf("audit: hash %d is missing", index)
-		}
-	}
-	return nil
 }
 
 // Append writes records in tx. The tree's row stays locked until the end of tx, so this is the last write of
@@ -116,7 +91,7 @@ func Append(tx *db.Tx, records ...Record) error {
 	if err := tx.Raw("update audit_tree set size = size + ? where id = 1 returning size", len(records)).Scan(&size).Error; err != nil {
 		return fmt.Errorf("append to audit log: %w", err)
 	}
-	reader := overlay{tx: tx, fresh: make(map[int64]tlog.Hash, 2*len(records)+64)}
+	reader := overlay{tx: tx, fresh: make(memory, 2*len(records)+64)}
 	rows, personal, hashes := make([][]any, 0, len(records)), make([][]any, 0, len(records)), make([][]any, 0, 2*len(records)+64)
 	for i, r := range records {
 		r.Seq = size - int64(len(records)) + int64(i)
@@ -204,8 +179,8 @@ func List(ctx context.Context, d *db.DB, f Filter) ([]Record, error) {
 		if err := json.Unmarshal([]byte(row.Leaf), &l); err != nil {
 			return nil, fmt.Errorf("list audit log: record %d: %w", row.Seq, err)
 		}
-		out[i] = Record{Seq: l.Seq, At: time.UnixMicro(l.At).UTC(), Actor: l.Actor, Action: l.Action, Subject: l.Subject, Cause: l.Cause,
-			RequestID: l.RequestID, Public: l.Public, Erased: l.PersonalHash != "" && row.Payload == nil}
+		out[i] = l.record()
+		out[i].Erased = l.PersonalHash != "" && row.Payload == nil
 		if row.Payload != nil {
 			if err := json.Unmarshal([]byte(*row.Payload), &out[i].Personal); err != nil {
 				return nil, fmt.Errorf("list audit log: record %d: %w", row.Seq, err)
@@ -309,17 +284,17 @@ func Verify(ctx context.Context, d *db.DB, since Report) (Report, error) {
 				return fmt.Errorf("%w: its first %d records are not those of the earlier root", ErrBroken, since.Size)
 			}
 		}
-		if report.Size == 0 {
-			report.Root = hex.EncodeToString(sha256.New().Sum(nil)) // RFC 6962 section 2.1: the empty tree
-			return nil
-		}
-		root, err := tlog.TreeHash(report.Size, fresh)
-		report.Root = hex.EncodeToString(root[:])
+		var err error
+		report.Root, err = rootOf(report.Size, fresh)
 		return err
 	})
 	return report, err
 }
 
+// emptyRoot is the root of the empty tree (RFC 6962 section 2.1).
+func emptyRoot() string { return hex.EncodeToString(sha256.New().Sum(nil)) }
+
+// memory holds hashes of the tree by their index.
 type memory map[int64]tlog.Hash
 
 func (m memory) ReadHashes(indexes []int64) ([]tlog.Hash, error) {

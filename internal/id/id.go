@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/binary"
+	"strings"
 	"time"
 )
 
@@ -53,6 +54,8 @@ type (
 	WorkItem string
 	// Notice is one thing that somebody is told by the product itself.
 	Notice string
+	// EvidenceKey is a key that evidence is signed with.
+	EvidenceKey string
 	// Handover is one step of the succession of a thing that somebody answered for.
 	Handover string
 )
@@ -79,6 +82,7 @@ func (Run) prefix() string            { return "run_" }
 func (WorkItem) prefix() string       { return "wki_" }
 func (Notice) prefix() string         { return "ntc_" }
 func (Handover) prefix() string       { return "hdv_" }
+func (EvidenceKey) prefix() string    { return "evk_" }
 
 // Typed is any id of this package.
 type Typed interface {
@@ -97,4 +101,16 @@ func New[T Typed]() T {
 	rand.Read(raw[6:]) // never fails: crypto/rand ends the process instead
 	var none T
 	return T(none.prefix() + alphabet.EncodeToString(raw[:]))
+}
+
+// MadeAt answers when New made an id, to the millisecond; the zero time for what is none.
+func MadeAt[T ~string](one T) time.Time {
+	_, text, _ := strings.Cut(string(one), "_")
+	raw, err := alphabet.DecodeString(text)
+	if err != nil || len(raw) != 16 {
+		return time.Time{}
+	}
+	var stamp [8]byte
+	copy(stamp[2:], raw[:6])
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(stamp[:]))).UTC()
 }

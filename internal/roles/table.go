@@ -32,6 +32,8 @@ const (
 	HoldsDecide       Permission = "holds.decide"
 	RunsUndo          Permission = "runs.undo"
 	AuditRead         Permission = "audit.read"
+	EvidenceRead      Permission = "evidence.read" // records of leavers, reports of a period
+	EvidenceKeys      Permission = "evidence.keys"
 	AdminsRead        Permission = "admins.read"
 	AdminsWrite       Permission = "admins.write"
 	TokensRead        Permission = "tokens.read"
@@ -74,6 +76,8 @@ var table = []Line{
 	{HoldsDecide, dangerous, []Role{Security}},
 	{RunsUndo, dangerous, []Role{Security}},
 	{AuditRead, false, []Role{Auditor}},
+	{EvidenceRead, false, []Role{HR, Auditor}},
+	{EvidenceKeys, dangerous, []Role{Security}},
 	{AdminsRead, false, []Role{Security, Auditor}},
 	{AdminsWrite, dangerous, []Role{Security}},
 	{TokensRead, false, []Role{Security, Auditor}},

@@ -79,10 +79,22 @@ func (d *Door) EndPersonTx(tx *db.Tx, actor, cause string, people ...id.Person) 
 		}
 		if len(sessions)+len(tokens) > 0 {
 			records = append(records, audit.Record{At: d.Now(), Actor: actor, Action: "session.ended", Subject: string(person), Cause: cause,
-				RequestID: string(httpapi.RequestFrom(tx.Statement.Context)), Public: map[string]any{"sessions": len(sessions), "tokens": len(tokens)}})
+				RequestID: string(httpapi.RequestFrom(tx.Statement.Context)), Public: map[string]any{"sessions": len(sessions), "tokens": len(tokens), "ids": idsOf(sessions, tokens)}})
 		}
 	}
 	return audit.Append(tx, records...)
+}
+
+// idsOf names what ended: the rows themselves are forgotten after a while, the audit log is not.
+func idsOf(sessions []ended[id.Session], tokens []ended[id.Token]) []string {
+	out := make([]string, 0, len(sessions)+len(tokens))
+	for _, s := range sessions {
+		out = append(out, string(s.ID))
+	}
+	for _, t := range tokens {
+		out = append(out, string(t.ID))
+	}
+	return out
 }
 
 // EndPerson is EndPersonTx in a transaction of its own.

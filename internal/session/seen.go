@@ -42,3 +42,40 @@ func (d *Door) Used(ctx context.Context, person id.Person, since time.Time) ([]U
 	}
 	return out, nil
 }
+
+// Ending is a session or a token that ended, and why.
+type Ending struct {
+	Session   id.Session // empty: it is a token
+	Token     id.Token
+	CreatedAt time.Time
+	LastAt    time.Time // coarse
+	EndedAt   time.Time
+	Cause     string
+}
+
+// EndedSince answers a person's sessions and tokens that ended at an instant or later, the first ended first, at most 500 of each. What
+// ended long ago is forgotten.
+func (d *Door) EndedSince(ctx context.Context, person id.Person, since time.Time) ([]Ending, error) {
+	type row struct {
+		ID                         string
+		CreatedAt, LastAt, EndedAt db.Instant
+		EndCause                   string
+	}
+	var sessions, tokens []row
+	if err := d.DB.Read(ctx).Raw(`select id, created_at, last_seen_at as last_at, ended_at, end_cause from sessions
+		where person = ? and ended_at >= ? order by ended_at, id limit 500`, person, db.At(since)).Scan(&sessions).Error; err != nil {
+		return nil, fmt.Errorf("read sessions: %w", err)
+	}
+	if err := d.DB.Read(ctx).Raw(`select id, created_at, last_used_at as last_at, ended_at, end_cause from session_tokens
+		where (person = ? or person = '' and created_by = ?) and ended_at >= ? order by ended_at, id limit 500`, person, person, db.At(since)).Scan(&tokens).Error; err != nil {
+		return nil, fmt.Errorf("read tokens: %w", err)
+	}
+	var out []Ending
+	for _, r := range sessions {
+		out = append(out, Ending{Session: id.Session(r.ID), CreatedAt: r.CreatedAt.Time, LastAt: r.LastAt.Time, EndedAt: r.EndedAt.Time, Cause: r.EndCause})
+	}
+	for _, r := range tokens {
+		out = append(out, Ending{Token: id.Token(r.ID), CreatedAt: r.CreatedAt.Time, LastAt: r.LastAt.Time, EndedAt: r.EndedAt.Time, Cause: r.EndCause})
+	}
+	return out, nil
+}

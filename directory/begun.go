@@ -1,0 +1,26 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+)
+
+// FreezesBegun answers the freezes that stand, deny now, and began to within [after, until): when they were set, or at their instant where
+// that came later.
+func (r Reader) FreezesBegun(ctx context.Context, after, until time.Time) ([]Freeze, error) {
+	var rows []freezeRow
+	now := db.At(r.now())
+	if err := r.from(ctx).Raw(`select * from freezes where lifted_at is null and rev > 0 and (from_at is null or from_at <= ?) and (until_at is null or until_at > ?)
+		and (created_at >= ? or from_at >= ?) and created_at < ? and (from_at is null or from_at < ?) order by created_at, id`,
+		now, now, db.At(after), db.At(after), db.At(until), db.At(until)).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read freezes: %w", err)
+	}
+	out := make([]Freeze, len(rows))
+	for i, row := range rows {
+		out[i] = row.freeze()
+	}
+	return out, nil
+}
