@@ -129,7 +129,9 @@ func (w *scopeWorld) ofPerson(method, rest string) {
 	if let == 0 && rest != "/tokens" {
 		w.t.Errorf("%s people/…%s: neither role gets as far as to look for the person", method, rest)
 	}
-	if method == "GET" {
+	if rest == "/evidence" { // of who has not left there is none, and that is said of those within alone
+		w.expect(w.hr, "/api/v1/people/"+w.inside+rest, 404, []string{"no_leaving"}, nil)
+	} else if method == "GET" {
 		if status, text := w.s.ask(method, "/api/v1/people/"+w.inside+rest, w.desk, ""); status != 200 {
 			w.t.Errorf("GET people/inside%s: %d %s", rest, status, text)
 		}

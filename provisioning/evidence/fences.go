@@ -62,7 +62,7 @@ func (f *Fences) Settled(rev int64, freezes []directory.Freeze, at time.Time) {
 	f.mu.Lock()
 	for _, one := range freezes {
 		if len(f.queue) < queueMost {
-			f.queue = append(f.queue, fenceRow{Freeze: one.ID, Rev: rev, Person: one.Person, At: db.At(at), How: ByBarrier})
+			f.queue = append(f.queue, fenceRow{FreezeID: one.ID, Rev: rev, Person: one.Person, At: db.At(at), How: ByBarrier})
 		}
 	}
 	f.mu.Unlock()
@@ -161,7 +161,7 @@ func (f *Fences) begun(ctx context.Context, p passed) ([]fenceRow, error) {
 	for _, person := range p.people {
 		for _, one := range standing[person] {
 			if one.From.After(one.CreatedAt) && one.OpenAt(p.at) && one.From.After(p.at.Add(-time.Hour)) {
-				out = append(out, fenceRow{Freeze: one.ID, Rev: one.Rev, Person: person, At: db.At(p.at), How: ByClock})
+				out = append(out, fenceRow{FreezeID: one.ID, Rev: one.Rev, Person: person, At: db.At(p.at), How: ByClock})
 			}
 		}
 	}
@@ -189,7 +189,7 @@ func (f *Fences) look(ctx context.Context, since, until time.Time) error {
 	var missing []fenceRow
 	for _, one := range list {
 		if _, is := known[one.ID]; !is {
-			missing = append(missing, fenceRow{Freeze: one.ID, Rev: one.Rev, Person: one.Person, At: db.At(at), How: Late})
+			missing = append(missing, fenceRow{FreezeID: one.ID, Rev: one.Rev, Person: one.Person, At: db.At(at), How: Late})
 		}
 	}
 	for part := range slices.Chunk(missing, fencePart) {

@@ -6,11 +6,11 @@ import (
 )
 
 type fenceRow struct {
-	Freeze id.Freeze
-	Rev    int64
-	Person id.Person
-	At     db.Instant
-	How    How
+	FreezeID id.Freeze
+	Rev      int64
+	Person   id.Person
+	At       db.Instant
+	How      How
 }
 
 func (fenceRow) TableName() string { return "evidence_fences" }

@@ -30,11 +30,11 @@ func fencesOf(q *db.DB, ctx context.Context, freezes []id.Freeze) (map[id.Freeze
 	out := map[id.Freeze]fenceRow{}
 	for part := range slices.Chunk(freezes, 500) {
 		var rows []fenceRow
-		if err := q.Read(ctx).Raw("select * from evidence_fences where freeze in ? order by at desc, rev desc", db.Pad(part)).Scan(&rows).Error; err != nil {
+		if err := q.Read(ctx).Raw("select * from evidence_fences where freeze_id in ? order by at desc, rev desc", db.Pad(part)).Scan(&rows).Error; err != nil {
 			return nil, fmt.Errorf("read fences: %w", err)
 		}
 		for _, row := range rows {
-			out[row.Freeze] = row
+			out[row.FreezeID] = row
 		}
 	}
 	return out, nil
@@ -45,29 +45,29 @@ func put(ctx context.Context, d *db.DB, rows []fenceRow) error {
 	return d.Tx(ctx, func(tx *db.Tx) error {
 		var ids []id.Freeze
 		for _, row := range rows {
-			ids = append(ids, row.Freeze)
+			ids = append(ids, row.FreezeID)
 		}
 		var known []fenceRow
-		if err := tx.Raw("select freeze, rev from evidence_fences where freeze in ?", ids).Scan(&known).Error; err != nil {
+		if err := tx.Raw("select freeze_id, rev from evidence_fences where freeze_id in ?", ids).Scan(&known).Error; err != nil {
 			return fmt.Errorf("read fences: %w", err)
 		}
 		has := map[fenceKey]bool{}
 		for _, row := range known {
-			has[fenceKey{row.Freeze, row.Rev}] = true
+			has[fenceKey{row.FreezeID, row.Rev}] = true
 		}
 		var values [][]any
 		var records []audit.Record
 		for _, row := range rows {
-			key := fenceKey{row.Freeze, row.Rev}
+			key := fenceKey{row.FreezeID, row.Rev}
 			if has[key] {
 				continue
 			}
 			has[key] = true
-			values = append(values, []any{row.Freeze, row.Rev, row.Person, row.At, string(row.How)})
+			values = append(values, []any{row.FreezeID, row.Rev, row.Person, row.At, string(row.How)})
 			records = append(records, audit.Record{At: row.At.Time, Actor: "system", Action: ActionFenced, Subject: string(row.Person),
-				Public: map[string]any{"freeze": string(row.Freeze), "revision": row.Rev, "how": string(row.How), "in_force_at": row.At.Time.Format(instant)}})
+				Public: map[string]any{"freeze": string(row.FreezeID), "revision": row.Rev, "how": string(row.How), "in_force_at": row.At.Time.Format(instant)}})
 		}
-		if err := tx.Insert("evidence_fences", []string{"freeze", "rev", "person", "at", "how"}, values); err != nil {
+		if err := tx.Insert("evidence_fences", []string{"freeze_id", "rev", "person", "at", "how"}, values); err != nil {
 			return fmt.Errorf("note fences: %w", err)
 		}
 		return audit.Append(tx, records...)

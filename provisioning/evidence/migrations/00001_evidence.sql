@@ -1,12 +1,12 @@
 -- +goose Up
 -- When a freeze was in force everywhere: after the barrier of its call (barrier), at its instant (clock), or found to be so later (late).
 create table evidence_fences (
-    freeze text   not null,
+    freeze_id text   not null,
     rev    bigint not null,
     person text   not null,
     at     bigint not null,
     how    text   not null constraint evidence_fences_how check (how in ('barrier', 'clock', 'late')),
-    constraint evidence_fences_pk primary key (freeze, rev)
+    constraint evidence_fences_pk primary key (freeze_id, rev)
 );
 create index evidence_fences_person on evidence_fences (person, at);
 
