@@ -56,6 +56,49 @@ func (p *Policy) judge(s *Subject, candidates []int, plainly bool) (Judgement, e
 	return out, nil
 }
 
+// Admission is what somebody may do about a group by themselves.
+type Admission struct {
+	Group     string // key
+	Role      Role   // that they get
+	Join, Ask bool
+}
+
+// Admits answers what s may do by themselves about these groups, or about all where none is named; groups of which that is nothing are left out. The
+// instant is as Judgement.Next. An error is as of Evaluate.
+func (p *Policy) Admits(s Subject, groups ...string) ([]Admission, time.Time, error) {
+	v := view{language: p.language, subject: &s, plainly: true}
+	var out []Admission
+	for i := range p.Groups {
+		g := &p.Groups[i]
+		if g.Eligibility.Role == "" || len(groups) > 0 && !slices.Contains(groups, g.Key) {
+			continue
+		}
+		a := Admission{Group: g.Key, Role: g.Eligibility.Role}
+		var err error
+		if a.Join, err = v.holds(g.Eligibility.join); err == nil {
+			a.Ask, err = v.holds(g.Eligibility.ask)
+		}
+		if err != nil {
+			return nil, time.Time{}, fmt.Errorf("eligibility of %s: %w", g.Key, err)
+		}
+		if a.Join || a.Ask {
+			out = append(out, a)
+		}
+	}
+	return out, v.next(), nil
+}
+
+// Decides answers how requests of a kind about a group are decided: what the group says, else the policy; false where neither says anything.
+func (p *Policy) Decides(group string, kind ApprovalKind) (Approval, bool) {
+	if g := p.Group(group); g != nil {
+		if a, said := g.Approvals[kind]; said {
+			return a, true
+		}
+	}
+	a, said := p.Approvals[kind]
+	return a, said
+}
+
 // Group answers the group of that key; nil where there is none.
 func (p *Policy) Group(key string) *Group {
 	i, ok := p.index.groups[key]

@@ -147,9 +147,10 @@ func (run *run) due(c *catalog, f directory.Fact, have []Membership, held map[id
 	if d.standing.Terminated || d.standing.Absent {
 		return d
 	}
+	joined := run.joined(c, d.standing, f.Person.ID, have, now)
 	var err error
-	if d.matches, d.standing.Begins, err = c.foreseen(f, run.above, withHeld(have, held), now); err == nil {
-		d.standing.Barred, err = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, now)
+	if d.matches, d.standing.Begins, err = c.foreseen(f, run.above, withHeld(have, held), joined, now); err == nil {
+		d.standing.Barred, err = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, joined, now)
 	}
 	if err != nil {
 		d.err = fmt.Errorf("evaluate policy %d: %w", c.version, err)
@@ -173,7 +174,7 @@ func (run *run) compare(f directory.Fact, have []Membership, held map[id.Members
 	going := map[id.Membership]bool{}
 	kept := map[id.Group]bool{}
 	want, revoked := run.with(Desired(have, d.matches, standing, now), a.person, standing)
-	for _, change := range Diff(have, want, now) {
+	for _, change := range Diff(have, founded(want), now) {
 		if change.Op == OpAdd && kept[change.Group] {
 			continue
 		}

@@ -90,7 +90,7 @@ func (c *catalog) matches(s policies.Subject) ([]Match, time.Time, error) {
 	}
 	out := make([]Match, len(judged.Wanted))
 	for i, w := range judged.Wanted {
-		out[i] = Match{Group: c.byKey[w.Group], Role: w.Role, Ref: ruleRef(w.Group, w.Rule)}
+		out[i] = Match{Kind: KindRule, Group: c.byKey[w.Group], Role: w.Role, Ref: ruleRef(w.Group, w.Rule)}
 	}
 	return out, judged.Next, nil
 }

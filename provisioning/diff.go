@@ -108,11 +108,12 @@ func diffReasons(have, want []Reason) (add, end []Reason) {
 	return add, end
 }
 
-// Match is a rule that gives a person a role in a group.
+// Match is what gives a person a role in a group: a rule, or own joining that the group still admits.
 type Match struct {
+	Kind  Kind // KindRule or KindJoin
 	Group id.Group
 	Role  policies.Role
-	Ref   string    // "<group key>/<rule key>"
+	Ref   string    // of a rule "<group key>/<rule key>"
 	From  time.Time // zero: now
 	Until time.Time // zero: no end is known
 }
@@ -129,8 +130,8 @@ type Standing struct {
 	Barred     func(id.Group, Reason) bool // whether a separation forbids what no rule gave; nil: nothing
 }
 
-// Desired answers the seats a person ought to have: what the rules give, and of the reasons that no rule
-// gave those that are still valid at now. It is pure.
+// Desired answers the seats a person ought to have: what the rules and own joining give, and of the other reasons
+// those that are still valid at now. It is pure.
 func Desired(have []Membership, matches []Match, s Standing, now time.Time) []Seat {
 	seats := map[id.Group]*Seat{}
 	put := func(g id.Group, r Reason) {
@@ -155,7 +156,7 @@ func Desired(have []Membership, matches []Match, s Standing, now time.Time) []Se
 			continue
 		}
 		for _, r := range m.Reasons {
-			if r.Kind == KindRule || s.Merged || s.Terminated && r.Kind != KindKeep || !r.Until.IsZero() && !now.Before(r.Until) ||
+			if r.Kind == KindRule || r.Kind == KindJoin && !s.Absent || s.Merged || s.Terminated && r.Kind != KindKeep || !r.Until.IsZero() && !now.Before(r.Until) ||
 				r.Kind != KindKeep && r.CreatedAt.Before(s.Rehired) {
 				continue
 			}

@@ -130,7 +130,7 @@ func TestDesiredDependsOnFactsOnly(t *testing.T) {
 			for _, s := range drawSeats(t) {
 				for _, r := range s.Reasons {
 					if r.Kind == KindRule {
-						matches = append(matches, Match{Group: s.Group, Role: r.Role, Ref: r.Ref})
+						matches = append(matches, Match{Kind: KindRule, Group: s.Group, Role: r.Role, Ref: r.Ref})
 					}
 				}
 			}

@@ -18,10 +18,10 @@ type moment struct {
 }
 
 // foreseen evaluates the policy for a person now and at each instant that is known, and answers what its rules give with the
-// windows of that. An instant is known because a source plans something of the person, or of a manager above, or because a rule asks whether it
+// windows of that, and what of own joining stands. An instant is known because a source plans something of the person, or of a manager above, or because a rule asks whether it
 // has come. begins is when a person who has not started yet does. At an end nothing changes here: what
 // the freeze of an end takes is cleaned up after it, by the guard.
-func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, now time.Time) (matches []Match, begins time.Time, err error) {
+func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joined []Match, now time.Time) (matches []Match, begins time.Time, err error) {
 	moments := c.moments(f, above, have, now)
 	var given [][]Match
 	var horizon time.Time // where there are more instants than are looked at: the first that is not
@@ -32,14 +32,14 @@ func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, now
 			continue
 		}
 		subject := c.subject(m.fact, above, m.at)
-		list, next, err := c.matches(subject)
-		if err == nil {
-			list, next, err = c.separate(subject, have, list, next, i == 0)
-		}
+		list, own, next, err := c.given(subject, have, joined, i == 0)
 		if err != nil {
 			return nil, begins, err
 		}
-		given = append(given, list)
+		if i == 0 {
+			joined = own // what is over does not come back
+		}
+		given = append(given, append(list, own...))
 		if !next.IsZero() && (i+1 == len(moments) || next.Before(moments[i+1].at)) {
 			if len(moments) < momentsMost {
 				moments = slices.Insert(moments, i+1, moment{m.fact, next})

@@ -13,7 +13,7 @@ import (
 )
 
 // Grant is a reason that no rule gave: somebody, or an engine on their behalf, gives or takes it. Person, group, Kind, Ref and Role name
-// it; Take ends it.
+// it; Take ends it, in whatever role where that is empty. Own joining has the role and the window that the group's eligibility says.
 type Grant struct {
 	Person      id.Person
 	Group       id.Group
@@ -74,13 +74,15 @@ func (run *run) with(want []Seat, person id.Person, standing Standing) (out []Se
 	for _, g := range grants {
 		reason := Reason{Kind: g.Kind, Ref: g.Ref, Role: g.Role, From: g.From, Until: g.Until}
 		at := slices.IndexFunc(want, func(s Seat) bool { return s.Group == g.Group })
-		same := func(o Reason) bool { return o.ground() == reason.ground() }
+		same := func(o Reason) bool {
+			return o.ground() == reason.ground() || g.Take && g.Role == "" && o.Kind == g.Kind && o.Ref == g.Ref
+		}
 		switch {
 		case g.Take && at >= 0:
 			want = slices.Clone(want)
 			want[at].Reasons = slices.DeleteFunc(slices.Clone(want[at].Reasons), same)
 			revoked[g.Group] = len(want[at].Reasons) == 0
-		case g.Take || standing.Terminated || standing.Merged || !standing.Live(g.Group):
+		case g.Take || g.Kind == KindJoin || standing.Terminated || standing.Merged || !standing.Live(g.Group):
 		case at < 0:
 			want = append(slices.Clone(want), Seat{Group: g.Group, Reasons: []Reason{reason}})
 		case !slices.ContainsFunc(want[at].Reasons, same):

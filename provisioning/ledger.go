@@ -109,6 +109,9 @@ func (l *ledger) ground(s step) Ground {
 			found = GroundRuleChanged
 		}
 	}
+	if slices.ContainsFunc(append(slices.Clone(s.End), s.Add...), func(r Reason) bool { return r.Kind == KindJoin }) && l.before.joinable(s.Group) != l.after.joinable(s.Group) {
+		return GroundRuleChanged
+	}
 	for _, r := range s.Add {
 		was, stood := l.was[r.Ref]
 		will := l.will[r.Ref]

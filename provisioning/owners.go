@@ -121,12 +121,28 @@ func (r *Reactor) OwnedBy(ctx context.Context, people []id.Person) ([]id.Group, 
 	return slices.Compact(out), nil
 }
 
+// OwnersIn answers who is owner of a group now, as tx sees it, whether or not they have access.
+func (r *Reactor) OwnersIn(tx *db.Tx, group id.Group) ([]id.Person, error) {
+	now := db.At(r.clock())
+	var out []id.Person
+	if err := tx.Raw(`select distinct m.person from memberships m join reasons r on r.membership = m.id where m.group_id = ? and m.ended_at is null and r.role = 'owner'
+		and r.ended_at is null and (r.starts_at is null or r.starts_at <= ?) and (r.until is null or r.until > ?) order by m.person`, group, now, now).Scan(&out).Error; err != nil {
+		return nil, fmt.Errorf("read owners: %w", err)
+	}
+	return out, nil
+}
+
 // Outsiders answers which of these people have a place as somebody from outside.
 func (r *Reactor) Outsiders(ctx context.Context, people []id.Person) (map[id.Person]bool, error) {
+	return r.OutsidersIn(&db.Tx{DB: r.db.Read(ctx)}, people)
+}
+
+// OutsidersIn is Outsiders as tx sees it.
+func (r *Reactor) OutsidersIn(tx *db.Tx, people []id.Person) (map[id.Person]bool, error) {
 	out := map[id.Person]bool{}
 	for part := range slices.Chunk(people, chunkMost) {
 		var found []id.Person
-		if err := r.db.Read(ctx).Raw(`select distinct m.person from memberships m join reasons r on r.membership = m.id
+		if err := tx.Raw(`select distinct m.person from memberships m join reasons r on r.membership = m.id
 			where m.person in ? and m.ended_at is null and r.role = 'vendor' and r.ended_at is null`, part).Scan(&found).Error; err != nil {
 			return nil, fmt.Errorf("read outside people: %w", err)
 		}

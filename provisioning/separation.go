@@ -12,12 +12,15 @@ import (
 // separates tells whether the policy keeps anything apart.
 func (c *catalog) separates() bool { return c.policy != nil && len(c.policy.Separation) > 0 }
 
-// held answers, as places of the policy, the reasons of have that no rule gives and that hold at t; rules of other versions are not among them.
-func (c *catalog) held(have []Membership, t time.Time) []policies.Wanted {
+// held answers, as places of the policy, own joining that is admitted and the reasons of have that neither that nor a rule gives and that hold at t.
+func (c *catalog) held(have []Membership, own []Match, t time.Time) []policies.Wanted {
 	var out []policies.Wanted
+	for _, m := range own {
+		out = append(out, policies.Wanted{Group: c.key(m.Group), Role: m.Role, Rule: m.Ref})
+	}
 	for _, m := range have {
 		for _, r := range m.Reasons {
-			if r.Kind != KindRule && r.openAt(t) && c.live(m.Group) {
+			if r.Kind != KindRule && r.Kind != KindJoin && r.openAt(t) && c.live(m.Group) {
 				out = append(out, policies.Wanted{Group: c.key(m.Group), Role: r.Role, Rule: r.Ref})
 			}
 		}
@@ -42,26 +45,37 @@ func withHeld(have []Membership, held map[id.Membership]heldRow) []Membership {
 	return out
 }
 
-// separate takes from matches what the policy keeps apart, at the subject's present, and answers until when that holds. What is withheld now is
-// reported.
-func (c *catalog) separate(s policies.Subject, have []Membership, matches []Match, next time.Time, now bool) ([]Match, time.Time, error) {
-	if !c.separates() {
-		return matches, next, nil
+// given answers what rules give a subject at its present and what stands of own joining, without what the policy keeps apart, and until when that
+// holds for the same facts. What is withheld now is reported.
+func (c *catalog) given(s policies.Subject, have []Membership, joined []Match, now bool) (matches, own []Match, next time.Time, err error) {
+	if matches, next, err = c.matches(s); err != nil {
+		return nil, nil, next, err
 	}
-	standing := c.held(have, s.Now)
-	got, err := c.policy.Separate(s, standing, c.wanted(matches))
+	own, until, err := c.admitted(s, joined)
+	if next = sooner(next, until); err != nil || !c.separates() {
+		return matches, own, next, err
+	}
+	got, err := c.policy.Separate(s, c.held(have, own, s.Now), c.wanted(matches))
 	if err != nil {
-		return nil, next, err
+		return nil, nil, next, err
 	}
 	if c.report != nil && now && len(got.Withheld)+len(got.Barred) > 0 {
 		c.report(conflictsOf(id.Person(s.ID), got))
 	}
-	if !got.Next.IsZero() && (next.IsZero() || got.Next.Before(next)) {
-		next = got.Next
+	kept := func(list []Match, taken []policies.Withheld) []Match {
+		return slices.DeleteFunc(slices.Clone(list), func(m Match) bool {
+			return slices.ContainsFunc(taken, func(w policies.Withheld) bool { return m.is(c, w.Wanted) })
+		})
 	}
-	return slices.DeleteFunc(slices.Clone(matches), func(m Match) bool {
-		return slices.ContainsFunc(got.Withheld, func(w policies.Withheld) bool { return m.is(c, w.Wanted) })
-	}), next, nil
+	return kept(matches, got.Withheld), kept(own, got.Barred), sooner(next, got.Next), nil
+}
+
+// sooner answers the first of two instants; zero: never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // wanted answers matches as places of the policy.
@@ -75,24 +89,29 @@ func (c *catalog) wanted(matches []Match) []policies.Wanted {
 }
 
 func (m Match) is(c *catalog, w policies.Wanted) bool {
-	return c.key(m.Group) == w.Group && m.Role == w.Role && m.Ref == ruleRef(w.Group, w.Rule)
+	rule := w.Rule
+	if m.Kind == KindRule {
+		rule = ruleRef(w.Group, w.Rule)
+	}
+	return c.key(m.Group) == w.Group && m.Role == w.Role && m.Ref == rule
 }
 
-// barred answers which reasons that no rule gave may not stay; nil where that is none.
-func (c *catalog) barred(s func() policies.Subject, have []Membership, now time.Time) (func(id.Group, Reason) bool, error) {
-	if !c.separates() {
+// barred answers which reasons that neither a rule nor own joining gave may not stay; nil where that is none.
+func (c *catalog) barred(subject func() policies.Subject, have []Membership, joined []Match, now time.Time) (func(id.Group, Reason) bool, error) {
+	if !c.separates() || len(c.held(have, nil, now)) == 0 {
 		return nil, nil
 	}
-	standing := c.held(have, now)
-	if len(standing) == 0 {
-		return nil, nil
+	s := subject()
+	own, _, err := c.admitted(s, joined)
+	if err != nil {
+		return nil, err
 	}
-	got, err := c.policy.Separate(s(), standing, nil)
+	got, err := c.policy.Separate(s, c.held(have, own, now), nil)
 	if err != nil || len(got.Barred) == 0 {
 		return nil, err
 	}
 	return func(g id.Group, r Reason) bool {
-		return r.Kind != KindRule && r.openAt(now) && slices.ContainsFunc(got.Barred, func(w policies.Withheld) bool {
+		return r.openAt(now) && slices.ContainsFunc(got.Barred, func(w policies.Withheld) bool {
 			return w.Group == c.key(g) && w.Role == r.Role && w.Rule == r.Ref
 		})
 	}, nil
@@ -115,8 +134,8 @@ type PlanConflict struct {
 	PersonName string `json:"person_name" doc:"the display name"`
 }
 
-// conflicts answers what separation keeps from somebody at the subject's present.
-func (c *catalog) conflicts(person id.Person, s policies.Subject, have []Membership) ([]Conflict, error) {
+// conflicts answers what separation keeps from somebody at the subject's present, who has own joining and these other places beside what rules give.
+func (c *catalog) conflicts(person id.Person, s policies.Subject, have []Membership, joined []Match, more ...policies.Wanted) ([]Conflict, error) {
 	if !c.separates() {
 		return nil, nil
 	}
@@ -124,7 +143,11 @@ func (c *catalog) conflicts(person id.Person, s policies.Subject, have []Members
 	if err != nil {
 		return nil, err
 	}
-	standing := c.held(have, s.Now)
+	own, _, err := c.admitted(s, joined)
+	if err != nil {
+		return nil, err
+	}
+	standing := append(c.held(have, own, s.Now), more...)
 	got, err := c.policy.Separate(s, standing, c.wanted(matches))
 	if err != nil {
 		return nil, err
@@ -170,7 +193,7 @@ func (x *explainer) separations(person id.Person) error {
 	if err != nil {
 		return err
 	}
-	list, err := x.catalog.conflicts(person, x.catalog.subject(x.fact, x.above, x.now), withHeld(have[person], held))
+	list, err := x.catalog.conflicts(person, x.catalog.subject(x.fact, x.above, x.now), withHeld(have[person], held), x.catalog.joined(have[person], x.now))
 	if err != nil {
 		return err
 	}

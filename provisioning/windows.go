@@ -131,7 +131,7 @@ func presentFact(f directory.Fact, now time.Time) directory.Fact {
 // windowed answers the reason that a match gives. What holds already keeps the beginning it was given; who has not started gets
 // no place before the start, but keeps one that was held before.
 func (s Standing) windowed(m Match, have []Membership, now time.Time) (Reason, bool) {
-	r := Reason{Kind: KindRule, Ref: m.Ref, Role: m.Role, Version: s.Version, From: m.From, Until: m.Until}
+	r := Reason{Kind: m.Kind, Ref: m.Ref, Role: m.Role, Version: s.Version, From: m.From, Until: m.Until}
 	at := slices.IndexFunc(have, func(o Membership) bool { return o.Group == m.Group })
 	if s.Begins.After(r.From) && (at < 0 || have[at].planned(now)) {
 		r.From = s.Begins

@@ -30,6 +30,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -60,6 +61,7 @@ type app struct {
 	hr       *hrfeed.Feeds
 	heirs    *handover.Engine
 	fences   *evidence.Fences
+	asks     *approvals.Engine
 	registry *prometheus.Registry
 
 	wait    sync.WaitGroup
@@ -69,7 +71,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, approvals.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -124,6 +126,7 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.wireHandovers()
+	a.wireApprovals()
 	if err := a.wireChat(ctx); err != nil {
 		return err
 	}
@@ -246,6 +249,8 @@ func (a *app) background() map[string]func(context.Context) error {
 		"handovers":  a.heirs.Run,
 		"handover":   func(ctx context.Context) error { return a.feed.Run(ctx, a.heirs.Follower()) },
 		"fences":     a.fences.Run,
+		"approvals":  a.asks.Run,
+		"approval":   func(ctx context.Context) error { return a.feed.Run(ctx, a.asks.Follower()) },
 		"sources":    a.configureSources,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },

@@ -47,6 +47,7 @@ const (
 	metricsRead       = httpapi.Who(roles.MetricsRead)
 	evidenceRead      = httpapi.Who(roles.EvidenceRead)
 	evidenceKeysMake  = httpapi.Who(roles.EvidenceKeys)
+	requestsRead      = httpapi.Who(roles.RequestsRead)
 )
 
 // reach is ErrNotFound where a person lies outside of what the caller's role is for, and refuses to let anybody change something about an

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -43,6 +44,7 @@ func (a *app) routes() []httpapi.Route {
 	inbox := a.inboxAPI()
 	hand := &handover.API{Engine: a.heirs, Names: a.called}
 	proof := &evidence.API{Store: a.evidence()}
+	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -73,6 +75,15 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/me/handovers", people, "What I am asked to take over", hand.Mine),
 		httpapi.Op("POST", "/api/v1/me/handovers/{id}/accept", people, "I take it over", hand.Accept),
 		httpapi.Op("POST", "/api/v1/me/handovers/{id}/refuse", people, "I do not", hand.Refuse),
+		httpapi.Op("GET", "/api/v1/me/groups", people, "Project groups that I may join, ask for or leave", ask.Places),
+		httpapi.Op("POST", "/api/v1/me/groups/{id}/join", people, "I join it", ask.Join),
+		httpapi.Op("POST", "/api/v1/me/groups/{id}/leave", people, "I give up what I joined or asked for", ask.Leave),
+		httpapi.Op("GET", "/api/v1/me/requests", people, "What I asked for", ask.Mine),
+		httpapi.Op("POST", "/api/v1/me/requests", people, "Ask for something", ask.Ask),
+		httpapi.Op("POST", "/api/v1/me/requests/{id}/withdraw", people, "I take it back", ask.Withdraw),
+		httpapi.Op("GET", "/api/v1/me/approvals", people, "What waits for me to decide", ask.ForMe),
+		httpapi.Op("POST", "/api/v1/me/approvals/{id}/approve", people, "I agree", ask.Approve),
+		httpapi.Op("POST", "/api/v1/me/approvals/{id}/refuse", people, "I do not agree", ask.Refuse),
 
 		httpapi.Op("GET", "/api/v1/me/factor", people, "How my second factor stands", sess.MyFactor),
 		httpapi.Op("POST", "/api/v1/me/factor", people, "Make a second factor", sess.Enrol).Unrepeatable(),
@@ -121,6 +132,9 @@ func (a *app) routes() []httpapi.Route {
 
 		httpapi.Op("GET", "/api/v1/handovers", peopleRead, "What nobody answers for, and what is offered to somebody", hand.List),
 		httpapi.Op("POST", "/api/v1/handovers/{id}/assign", holdsDecide, "Say who answers for it", hand.Assign),
+
+		httpapi.Op("GET", "/api/v1/approvals", requestsRead, "What people asked for", ask.List),
+		httpapi.Op("GET", "/api/v1/approvals/{id}", requestsRead, "One request, and who may decide it", ask.Show),
 
 		httpapi.Op("GET", "/api/v1/work-items", peopleRead, "People who may be one", dir.ListWorkItems),
 		httpapi.Op("GET", "/api/v1/work-items/groups", peopleRead, "How many, by source and what they have in common", dir.WorkItemGroups),
@@ -201,6 +215,7 @@ func cases() []httpapi.Case {
 	out := append(chat.Cases(), session.Cases()...)
 	out = append(append(out, provisioning.Cases()...), notices.Cases()...)
 	out = append(append(out, handover.Cases()...), evidence.Cases()...)
+	out = append(out, approvals.Cases()...)
 	return append(out, directoryCases()...)
 }
 

@@ -58,6 +58,8 @@ type (
 	EvidenceKey string
 	// Handover is one step of the succession of a thing that somebody answered for.
 	Handover string
+	// Ask is a request that somebody else has to decide.
+	Ask string
 )
 
 func (Person) prefix() string         { return "per_" }
@@ -83,6 +85,7 @@ func (WorkItem) prefix() string       { return "wki_" }
 func (Notice) prefix() string         { return "ntc_" }
 func (Handover) prefix() string       { return "hdv_" }
 func (EvidenceKey) prefix() string    { return "evk_" }
+func (Ask) prefix() string            { return "ask_" }
 
 // Typed is any id of this package.
 type Typed interface {

@@ -39,6 +39,7 @@ const (
 	TokensRead        Permission = "tokens.read"
 	TokensWrite       Permission = "tokens.write"
 	MetricsRead       Permission = "metrics.read"
+	RequestsRead      Permission = "requests.read" // what people ask for and who decides it
 )
 
 // Table answers who holds what, besides owners, who hold everything.
@@ -83,4 +84,5 @@ var table = []Line{
 	{TokensRead, false, []Role{Security, Auditor}},
 	{TokensWrite, dangerous, []Role{Security}},
 	{MetricsRead, false, []Role{System, Auditor}},
+	{RequestsRead, false, []Role{Security, HR, Auditor}},
 }

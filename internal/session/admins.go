@@ -55,6 +55,16 @@ func (d *Door) AdminsTx(tx *db.Tx) ([]id.Person, error) {
 	return slices.Compact(out), nil
 }
 
+// HoldersTx answers who has a role that counts for the whole organisation, as tx sees it.
+func (d *Door) HoldersTx(tx *db.Tx, role roles.Role) ([]id.Person, error) {
+	if len(d.inForce(roles.Grants{{Role: role}})) == 0 {
+		return nil, nil
+	}
+	var out []id.Person
+	err := tx.Raw("select person from session_roles where unit = '' and role = ? order by person", role).Scan(&out).Error
+	return out, err
+}
+
 // checkGrant is ErrRole where there is no such role, or it cannot be limited to a unit.
 func checkGrant(role roles.Role, unit id.Unit) error {
 	switch {

@@ -50,7 +50,7 @@ func (e *Engine) candidates(ctx context.Context, kind string, t Thing, s policie
 	case policies.SuccessorMember:
 		return t.Members(ctx, s.Role)
 	case policies.SuccessorPerson:
-		return e.named(ctx, s.Person)
+		return Named(ctx, e.Directory.Reader, s.Person)
 	}
 	return nil, nil
 }
@@ -82,16 +82,16 @@ func (e *Engine) up(ctx context.Context, kind, thing string, from id.Person, kno
 	return out, nil
 }
 
-// named answers who has an employee number or a user name; nobody, where that is not one person.
-func (e *Engine) named(ctx context.Context, name string) ([]id.Person, error) {
-	sources, err := e.Directory.Sources(ctx)
+// Named answers who has an employee number or a user name; nobody, where that is not one person.
+func Named(ctx context.Context, in directory.Reader, name string) ([]id.Person, error) {
+	sources, err := in.Sources(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read sources: %w", err)
 	}
 	for _, column := range []string{"employee_number", "user_name"} {
 		var out []id.Person
 		for _, source := range sources {
-			page, err := e.Directory.FindRecords(ctx, directory.RecordQuery{Source: source.ID, Limit: 2, NoRaw: true,
+			page, err := in.FindRecords(ctx, directory.RecordQuery{Source: source.ID, Limit: 2, NoRaw: true,
 				Where: directory.Compare{Column: directory.Column(column), Op: directory.Eq, Value: name}})
 			if err != nil {
 				return nil, fmt.Errorf("find %s: %w", column, err)

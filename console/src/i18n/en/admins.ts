@@ -50,6 +50,7 @@ export const admins = {
     "tokens.read": "see API tokens",
     "tokens.write": "make API tokens",
     "metrics.read": "read metrics",
+    "requests.read": "read what people ask for, and who decides it",
   },
   holds: "What the roles hold",
   dangerousHint: "Bold: wants a second factor",

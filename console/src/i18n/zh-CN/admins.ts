@@ -50,6 +50,7 @@ export const admins = {
     "tokens.read": "查看 API 令牌",
     "tokens.write": "签发 API 令牌",
     "metrics.read": "读取指标",
+    "requests.read": "查看申请及其审批人",
   },
   holds: "各角色的权限",
   dangerousHint: "粗体：需要第二因素",
