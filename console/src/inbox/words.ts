@@ -17,7 +17,7 @@ export function noticeText(t: Texts, locale: Locale, n: Notice, names: Called): 
   const at = n.about["at"];
   return make({
     who: nameOf(names, locale, n.about["person"]),
-    thing: nameOf(names, locale, n.about["thing"]),
+    thing: nameOf(names, locale, n.about["thing"] ?? n.about["object"]),
     at: known(at) ? full(at, locale) : "",
     days: n.about["days"] ?? "",
     state: n.about["state"] ?? "",

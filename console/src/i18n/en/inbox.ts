@@ -19,6 +19,10 @@ const kinds: Record<string, (x: Told) => string> = {
   "handover.offered": (x) => `You answer for ${x.thing} now, because ${x.who} does not any more. Do you take it over?`,
   "handover.waiting": (x) => `Nobody answers for ${x.thing} since ${x.who} does not any more. Please say who does.`,
   "handover.over": (x) => `Somebody else answers for ${x.thing} again. You need not any more.`,
+  "approval.waiting": (x) => `${x.who} asks for ${x.thing}. You may decide it.`,
+  "approval.granted": (x) => `What you asked for was granted: ${x.thing}.`,
+  "approval.refused": (x) => `What you asked for was refused: ${x.thing}.`,
+  "approval.lapsed": (x) => `Nobody decided in time what you asked for: ${x.thing}.`,
   "plan.due": (x) => (x.state === "applied" ? "Your scheduled plan was applied." : `Your scheduled plan was not applied: ${problems[x.problem] ?? x.problem}.`),
   "emergency.opened": (x) => `The emergency account was opened at ${x.at}. If you do not know why, find out now.`,
 };

@@ -17,6 +17,10 @@ const kinds: Record<string, (x: Told) => string> = {
   "handover.offered": (x) => `${x.who} 不再负责「${x.thing}」，现由你负责。是否接手？`,
   "handover.waiting": (x) => `${x.who} 不再负责「${x.thing}」，目前无人负责。请指定负责人。`,
   "handover.over": (x) => `「${x.thing}」已另有人负责，你不必再负责。`,
+  "approval.waiting": (x) => `${x.who} 申请「${x.thing}」，请你审批。`,
+  "approval.granted": (x) => `你的申请已获批准：「${x.thing}」。`,
+  "approval.refused": (x) => `你的申请被拒绝：「${x.thing}」。`,
+  "approval.lapsed": (x) => `你的申请逾期无人审批，已失效：「${x.thing}」。`,
   "plan.due": (x) => (x.state === "applied" ? "你定时的计划已应用。" : `你定时的计划未能应用：${problems[x.problem] ?? x.problem}。`),
   "emergency.opened": (x) => `紧急账号已于 ${x.at} 打开。若不知缘由，请立即查明。`,
 };
