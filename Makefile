@@ -5,7 +5,7 @@ SHELL := /bin/bash
 GO ?= go
 BIN := bin/rollcall
 
-.PHONY: all build deps console demo test test-fast test-go test-console bench bench-large lint fmt fuzz soak scenarios screenshots clean
+.PHONY: all build deps console demo test test-fast test-go test-console test-browser bench bench-large lint fmt fuzz soak scenarios screenshots clean
 
 all: build
 
@@ -23,13 +23,16 @@ console/dist/index.html: console/package-lock.json $(shell find console/src cons
 demo: build ## the demo company on 127.0.0.1:8480
 	$(BIN) demo
 
-test: deps console lint test-console test-go scenarios ## everything, on both databases and real servers
+test: deps console lint test-console test-browser test-go scenarios ## everything, on both databases and real servers
 
 test-fast: ## unit tests and stories on SQLite, under five minutes
 	$(GO) test -short ./...
 
 test-go:
 	$(GO) test -timeout 30m ./...
+
+test-browser: build ## through every page of a demo company, in both languages, in a real browser
+	./console/dev/with-demo.sh walk.mjs
 
 test-console: console
 	cd console && npm run check && npm test
@@ -68,7 +71,7 @@ scenarios: ## every number of the specification with the test that holds it
 	$(GO) test -count=1 -run TestScenarios -v . | grep -v '^=== RUN'
 
 screenshots: build ## pictures of every page in both languages
-	./console/screenshots.sh
+	OUT=$${OUT:-console/dev/shots} ./console/dev/with-demo.sh screenshots.mjs
 
 clean:
 	rm -rf bin console/dist/* console/node_modules

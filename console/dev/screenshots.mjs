@@ -1,56 +1,17 @@
 // Pictures of every page, in both languages, light and dark, on a desk and on a phone; and whatever the browser complained about.
-//   ROLLCALL_READY   the ready file of `rollcall demo`: the demo's administrator signs in; or
-//   ROLLCALL_URL     the server (default http://127.0.0.1:8480)
-//   ROLLCALL_COOKIE  "name=value" of a signed-in session; ROLLCALL_TOKEN: a bearer token instead (no live stream then)
+// Besides what browser.mjs reads:
 //   ROLLCALL_MOCK=1  the server is dev/mock.mjs: endings are pictured too
 //   ROLLCALL_PEOPLE  id of the person to picture (else the first of the list)   OUT: folder (default dev/shots)   ONLY: part of a name
 // Ends with 1 if a page threw, broke the security policy or asked another host for anything.
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { chromium } from "playwright-core";
+import { api, base, browser, complaints, desk, open, phone } from "./browser.mjs";
 
-const ready = process.env.ROLLCALL_READY ? JSON.parse(readFileSync(process.env.ROLLCALL_READY, "utf8")) : null;
-const base = ready?.url ?? process.env.ROLLCALL_URL ?? "http://127.0.0.1:8480";
 const out = process.env.OUT ?? new URL("shots", import.meta.url).pathname;
 const mock = process.env.ROLLCALL_MOCK === "1";
 const only = process.env.ONLY ?? "";
 mkdirSync(out, { recursive: true });
 
-const headers = process.env.ROLLCALL_TOKEN ? { Authorization: `Bearer ${process.env.ROLLCALL_TOKEN}` } : {};
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-});
-const complaints = [];
-const cookies = ready ? await signIn() : process.env.ROLLCALL_COOKIE ? [{ name: process.env.ROLLCALL_COOKIE.split("=")[0], value: process.env.ROLLCALL_COOKIE.split("=").slice(1).join("="), url: base }] : [];
-
-/** Signs in at the demo's identity provider as the first administrator, and answers the cookies. */
-async function signIn() {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  const ask = async (path) => (await page.request.get(base + path, { headers: { Authorization: `Bearer ${ready.admin_token}` } })).json();
-  const admin = await ask(`/api/v1/people/${(await ask("/api/v1/admins")).items[0].person}`);
-  await page.goto(`${base}/auth/login`);
-  await page.locator("input:visible").first().fill(admin.display_name);
-  await page.keyboard.press("Enter");
-  await page.getByText(admin.display_name).first().click();
-  await page.waitForURL(`${base}/**`);
-  const all = await context.cookies(base);
-  await context.close();
-  return all;
-}
-
-async function open(locale, mode, viewport) {
-  const context = await browser.newContext({ viewport, locale, colorScheme: mode, extraHTTPHeaders: headers, reducedMotion: "reduce" });
-  if (cookies.length) await context.addCookies(cookies);
-  const page = await context.newPage();
-  page.on("console", (m) => (m.type() === "error" || m.type() === "warning") && !/401|404|409|422|503|WebSocket connection/.test(m.text()) && complaints.push(`${page.url()}: ${m.text()}`));
-  page.on("pageerror", (e) => complaints.push(`${page.url()}: ${e.stack}`));
-  page.on("request", (r) => new URL(r.url()).host !== new URL(base).host && !r.url().startsWith("data:") && complaints.push(`${page.url()} asked ${r.url()}`));
-  return page;
-}
-
-const api = async (page, path, options) => (await page.request.fetch(`${base}${path}`, options)).json().catch(() => ({}));
 const happen = (page, what, data = {}) => mock && page.request.post(`${base}/mock/${what}`, { data });
 
 async function visit(page, name, path, more) {
@@ -237,13 +198,12 @@ async function all(locale, mode, viewport, suffix) {
   await page.context().close();
 }
 
-const desk = { width: 1360, height: 850 };
 const sets = [
   ["en", "light", desk, "en.light"],
   ["zh-CN", "light", desk, "zh.light"],
   ["en", "dark", desk, "en.dark"],
   ["zh-CN", "dark", desk, "zh.dark"],
-  ["zh-CN", "light", { width: 390, height: 800 }, "zh.phone"],
+  ["zh-CN", "light", phone, "zh.phone"],
 ];
 for (const set of sets) if (!process.env.SET || set[3] === process.env.SET) await all(...set);
 await browser.close();

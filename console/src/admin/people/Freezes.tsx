@@ -181,7 +181,7 @@ function Stop({ freeze: f, person: id }: { freeze: Freeze; person: string }) {
         )}
       </span>
       {f.cause === "security" || f.cause === "veto" || f.cause === "quarantine" ? (
-        <Button onClick={lift}>{t.people.unfreeze}</Button>
+        <Button onClick={lift} data-lift>{t.people.unfreeze}</Button>
       ) : (f.cause === "disabled" || f.cause === "deleted") && deniesNow(f) ? (
         <>
           <span className={styles.small}>{t.people.liftedBySource}</span>

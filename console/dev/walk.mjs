@@ -1,0 +1,147 @@
+// A person's way through every page and through what changes something, in a real browser against a real server. Ends with 1 and says what was wrong.
+//   dev/with-demo.sh walk.mjs   starts a demo company for it
+import { api, base, browser, complaints, desk, open, phone } from "./browser.mjs";
+
+const wrong = (what) => complaints.push(what);
+const soon = { timeout: 20_000 };
+
+/** shape is a path with its ids taken out: pages of one kind look alike. */
+const shape = (path) => path.replace(/[a-z]{3}_[0-9a-z]{20,}/g, ":id").replace(/[?#].*$/, "");
+
+/** look goes to a page and says what a reader would find wrong with it. */
+async function look(page, path, locale) {
+  await page.goto(base + path, { waitUntil: "domcontentloaded" });
+  await page.locator("h1").first().waitFor(soon).catch(() => wrong(`${path}: no heading came`));
+  await page.locator("[aria-busy=true]").first().waitFor({ state: "detached", ...soon }).catch(() => wrong(`${path}: is never ready`));
+  const text = await page.locator("body").innerText();
+  for (const sign of [/\bundefined\b/, /\bNaN\b/, /\[object Object\]/, /Invalid Date/]) if (sign.test(text)) wrong(`${path} (${locale}) shows ${sign}`);
+  if ((await page.locator("html").getAttribute("lang"))?.slice(0, 2) !== locale.slice(0, 2)) wrong(`${path}: not in ${locale}`);
+  if (locale === "zh-CN") for (const entry of await page.locator("nav a").allInnerTexts()) if (entry.trim() && !/[\u4e00-\u9fff]/.test(entry)) wrong(`${path}: "${entry}" in the menu is not Chinese`);
+}
+
+/** tour sees each kind of page that links lead to, and answers their paths. */
+async function tour(locale) {
+  const page = await open(locale, "light", desk);
+  const seen = new Map();
+  const ahead = ["/admin", "/inbox", "/chat"];
+  while (ahead.length && seen.size < 60) {
+    const path = ahead.shift();
+    if (seen.has(shape(path))) continue;
+    seen.set(shape(path), path);
+    await look(page, path, locale);
+    const links = await page.locator("a[href^='/']").evaluateAll((list) => list.map((a) => a.getAttribute("href")));
+    ahead.push(...links.filter((l) => /^\/(admin|inbox|chat)/.test(l) && !seen.has(shape(l))));
+  }
+  await page.context().close();
+  return [...seen.values()];
+}
+
+/** narrow sees that no page is wider than a phone. */
+async function narrow(paths) {
+  const page = await open("zh-CN", "light", phone);
+  for (const path of paths) {
+    await look(page, path, "zh-CN");
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    if (wide > 1) wrong(`${path} is ${wide} pixels wider than a phone`);
+  }
+  await page.context().close();
+}
+
+/** mapping changes where titles are read from in the directory, sees it preview and applied, and takes it back. */
+async function mapping() {
+  const page = await open("en", "light", desk);
+  const tree = (await api(page, "/api/v1/sources")).items.find((s) => s.kind === "ldap").id;
+  const inForce = async () => (await api(page, `/api/v1/sources/${tree}/ldap`)).mapping;
+  const before = await inForce();
+  const apply = async () => {
+    await page.locator("[data-preview-mapping]").click(soon);
+    await page.locator("[data-diff]").waitFor(soon);
+    await page.locator("[data-apply-mapping]").click(soon);
+    await page.locator(".ant-modal-confirm .ant-btn-primary").click(soon);
+    await page.locator(".ant-modal-confirm").waitFor({ state: "detached", ...soon });
+  };
+  const reached = async (version) => {
+    for (let i = 0; i < 100; i++) {
+      if ((await inForce()).version === version) return true;
+      await page.waitForTimeout(100);
+    }
+    return false;
+  };
+  await page.goto(`${base}/admin/sources/${tree}/mapping`);
+  await page.locator("[data-field=cost_center]").fill("employeeType", soon);
+  await apply();
+  if (!(await reached(before.version + 1))) wrong("mapping: what was applied is not in force");
+  const made = async () => (await api(page, "/api/v1/people?limit=50")).items.filter((p) => p.cost_center).length;
+  if ((await made()) === 0) wrong("mapping: nobody has the new attribute");
+  await page.reload();
+  await page.locator("[data-field=cost_center]").fill("", soon);
+  await apply();
+  if (!(await reached(before.version + 2))) wrong("mapping: what was taken back is still in force");
+  if ((await made()) > 0) wrong("mapping: somebody keeps what nothing says");
+  await page.context().close();
+}
+
+/** freeze stops somebody and lifts it again. */
+async function freeze() {
+  const page = await open("zh-CN", "light", desk);
+  const person = (await api(page, "/api/v1/people?limit=50&status=active")).items.find((p) => !p.frozen).id;
+  const frozen = async (want) => {
+    for (let i = 0; i < 100; i++) {
+      if ((await api(page, `/api/v1/people/${person}`)).frozen === want) return;
+      await page.waitForTimeout(100);
+    }
+    wrong(`freeze: is never ${want ? "frozen" : "free"}`);
+  };
+  await page.goto(`${base}/admin/people/${person}`);
+  await page.locator("main .ant-btn-dangerous").first().click(soon);
+  await page.locator(".ant-modal input:not([type=checkbox])").fill("走查", soon);
+  await page.locator(".ant-modal .ant-btn-dangerous").click(soon);
+  await frozen(true);
+  await page.locator("[data-lift]").first().click(soon);
+  await page.locator(".ant-modal-confirm .ant-btn-primary").click(soon);
+  await frozen(false);
+  await page.context().close();
+}
+
+/** policy plans the policy in force anew with another word in it, applies that, and sees a version more. */
+async function policy() {
+  const page = await open("en", "light", desk);
+  const newest = async () => (await api(page, "/api/v1/policies")).items[0].version;
+  const before = await newest();
+  await page.goto(`${base}/admin/policies`);
+  await page.locator("header .ant-btn-primary").click(soon);
+  await page.locator("[data-start-current]").click(soon);
+  const text = page.locator("textarea").first();
+  await text.fill(`${await text.inputValue()}\n# walked\n`);
+  await page.locator("[data-make-plan]").click(soon);
+  await page.locator("[data-apply]").click(soon);
+  await page.locator(".ant-modal .ant-btn-primary").click(soon);
+  for (let i = 0; i < 100 && (await newest()) === before; i++) await page.waitForTimeout(100);
+  if ((await newest()) !== before + 1) wrong("policy: no version came of the plan");
+  await page.context().close();
+}
+
+/** chat writes a message, which comes back by the live stream in another window. */
+async function chat() {
+  const [one, two] = [await open("en", "light", desk), await open("zh-CN", "light", desk)];
+  const channel = (await api(one, "/api/v1/channels")).items.find((c) => c.can_post !== false && c.access !== "read").id;
+  for (const page of [one, two]) {
+    await page.goto(`${base}/chat/${channel}`);
+    await page.locator("textarea").first().waitFor(soon);
+  }
+  const words = `walked ${Date.now()}`;
+  await one.locator("textarea").first().fill(words);
+  await one.keyboard.press("Enter");
+  await two.getByText(words).first().waitFor(soon).catch(() => wrong("chat: the message did not come"));
+  for (const page of [one, two]) await page.context().close();
+}
+
+const steps = { mapping, freeze, policy, chat };
+const paths = await tour("en");
+await tour("zh-CN");
+await narrow(paths);
+for (const [name, step] of Object.entries(steps)) await step().catch((e) => wrong(`${name}: ${e.stack}`));
+await browser.close();
+for (const c of new Set(complaints)) console.error(c);
+console.log(`${paths.length} kinds of pages, in both languages and on a phone; ${Object.keys(steps).length} ways that change something; ${new Set(complaints).size} complaints`);
+process.exit(complaints.length ? 1 : 0);
