@@ -44,13 +44,14 @@ type LinkInput struct {
 // JoinOutput is what a decision changes, or would change.
 type JoinOutput struct {
 	Body struct {
-		DryRun      bool               `json:"dry_run"`
-		Kept        PersonRef          `json:"kept"`
-		Other       PersonRef          `json:"other" doc:"who is nobody after a link; whose a record is after a split"`
-		Records     []RecordView       `json:"records" nullable:"false" doc:"those that change hands"`
-		Fields      []FieldChange      `json:"fields" nullable:"false" doc:"attributes of who stays"`
-		Freezes     []FreezeView       `json:"freezes" nullable:"false" doc:"those that stand on who stays, after"`
-		Memberships []MembershipChange `json:"memberships" nullable:"false"`
+		DryRun       bool               `json:"dry_run"`
+		Kept         PersonRef          `json:"kept"`
+		Other        PersonRef          `json:"other" doc:"who is nobody after a link; whose a record is after a split"`
+		Records      []RecordView       `json:"records" nullable:"false" doc:"those that change hands"`
+		Fields       []FieldChange      `json:"fields" nullable:"false" doc:"attributes of who stays"`
+		Freezes      []FreezeView       `json:"freezes" nullable:"false" doc:"those that stand on who stays, after"`
+		OtherFreezes []FreezeView       `json:"other_freezes" nullable:"false" doc:"of a split: those that stand on whose the record is, after"`
+		Memberships  []MembershipChange `json:"memberships" nullable:"false"`
 	}
 }
 
@@ -107,7 +108,7 @@ func (a *API) decide(ctx context.Context, keep, other id.Person, moved []id.Link
 	}
 	out := &JoinOutput{}
 	b := &out.Body
-	b.DryRun, b.Fields, b.Records, b.Freezes, b.Memberships = dry, []FieldChange{}, []RecordView{}, []FreezeView{}, []MembershipChange{}
+	b.DryRun, b.Fields, b.Records, b.Freezes, b.OtherFreezes, b.Memberships = dry, []FieldChange{}, []RecordView{}, []FreezeView{}, []FreezeView{}, []MembershipChange{}
 	look := func(tx *db.Tx) error {
 		r := a.Store.In(tx).For(ctx)
 		after, err := r.Person(ctx, keep)
@@ -117,12 +118,8 @@ func (a *API) decide(ctx context.Context, keep, other id.Person, moved []id.Link
 		for _, f := range DiffPerson(before, after) {
 			b.Fields = append(b.Fields, FieldChange(f))
 		}
-		freezes, err := r.standing(ctx, []id.Person{keep})
-		if err != nil {
+		if b.Freezes, err = a.standingViews(ctx, r, sources, keep); err != nil {
 			return err
-		}
-		for _, f := range freezes {
-			b.Freezes = append(b.Freezes, freezeView(f, sources, a.Store.clock()))
 		}
 		people := []id.Person{keep}
 		for _, link := range moved {
@@ -133,7 +130,11 @@ func (a *API) decide(ctx context.Context, keep, other id.Person, moved []id.Link
 			for _, row := range rows {
 				rec := row.record()
 				b.Records = append(b.Records, recordView(rec, sources))
-				people = append(people, rec.Person)
+				if people = append(people, rec.Person); other == "" {
+					if b.OtherFreezes, err = a.standingViews(ctx, r, sources, rec.Person); err != nil {
+						return err
+					}
+				}
 			}
 		}
 		if other != "" {
@@ -159,6 +160,15 @@ func (a *API) decide(ctx context.Context, keep, other id.Person, moved []id.Link
 	}
 	names, err := a.Store.ownNames(ctx, []id.Person{keep, other})
 	b.Kept, b.Other = PersonRef{keep, names[keep]}, PersonRef{other, names[other]}
+	return out, err
+}
+
+func (a *API) standingViews(ctx context.Context, r Reader, sources map[id.Source]Source, person id.Person) ([]FreezeView, error) {
+	freezes, err := r.standing(ctx, []id.Person{person})
+	out := []FreezeView{}
+	for _, f := range freezes {
+		out = append(out, freezeView(f, sources, a.Store.clock()))
+	}
 	return out, err
 }
 

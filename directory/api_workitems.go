@@ -13,24 +13,25 @@ import (
 
 // WorkItemView is a work item in an answer.
 type WorkItemView struct {
-	ID        id.WorkItem   `json:"id"`
-	Kind      WorkItemKind  `json:"kind" enum:"possible_rehire,same_user_name,ambiguous_match"`
-	Hint      Hint          `json:"hint" doc:"the strongest thing they have in common"`
-	Hints     []Hint        `json:"hints" nullable:"false"`
-	Source    *SourceRef    `json:"source" doc:"whose record made it"`
-	State     WorkItemState `json:"state"`
-	Newer     PersonRef     `json:"newer"`
-	Older     PersonRef     `json:"older"`
-	Kept      id.Person     `json:"kept,omitempty" doc:"of a linked one: who stayed"`
-	CreatedAt time.Time     `json:"created_at"`
-	ClosedAt  time.Time     `json:"closed_at,omitzero"`
-	ClosedBy  string        `json:"closed_by,omitempty"`
+	ID          id.WorkItem   `json:"id"`
+	Kind        WorkItemKind  `json:"kind" enum:"possible_rehire,possible_duplicate,same_user_name,ambiguous_match"`
+	Hint        Hint          `json:"hint" doc:"the strongest thing they have in common"`
+	Hints       []Hint        `json:"hints" nullable:"false"`
+	Source      *SourceRef    `json:"source" doc:"whose record made it"`
+	State       WorkItemState `json:"state"`
+	Newer       PersonRef     `json:"newer"`
+	Older       PersonRef     `json:"older"`
+	Kept        id.Person     `json:"kept,omitempty" doc:"of a linked one: who stayed"`
+	Quarantined []id.Person   `json:"quarantined" nullable:"false" doc:"who of the two is in quarantine: to keep them apart gives access, unless another question about them is open"`
+	CreatedAt   time.Time     `json:"created_at"`
+	ClosedAt    time.Time     `json:"closed_at,omitzero"`
+	ClosedBy    string        `json:"closed_by,omitempty"`
 }
 
 // ListWorkItemsInput chooses work items.
 type ListWorkItemsInput struct {
 	State  WorkItemState `query:"state" enum:"open,linked,separated,vanished" doc:"absent: all"`
-	Kind   WorkItemKind  `query:"kind" enum:"possible_rehire,same_user_name,ambiguous_match"`
+	Kind   WorkItemKind  `query:"kind" enum:"possible_rehire,possible_duplicate,same_user_name,ambiguous_match"`
 	Source id.Source     `query:"source"`
 	Hint   Hint          `query:"hint" enum:"employee_number,external_id,email,user_name"`
 	Person id.Person     `query:"person" doc:"either of the two"`
@@ -72,11 +73,20 @@ func (a *API) itemViews(ctx context.Context, list []WorkItem) ([]WorkItemView, e
 	if err != nil {
 		return nil, err
 	}
+	held, err := a.Store.inQuarantine(ctx, sorted(people))
+	if err != nil {
+		return nil, err
+	}
 	out := make([]WorkItemView, len(list))
 	for i, item := range list {
 		out[i] = WorkItemView{ID: item.ID, Kind: item.Kind, Hint: item.Hint, Hints: notNil(item.Hints), State: item.State,
 			Newer: PersonRef{item.Newer, found[item.Newer]}, Older: PersonRef{item.Older, found[item.Older]}, Kept: item.Kept,
-			CreatedAt: item.CreatedAt, ClosedAt: item.ClosedAt, ClosedBy: item.ClosedBy}
+			Quarantined: []id.Person{}, CreatedAt: item.CreatedAt, ClosedAt: item.ClosedAt, ClosedBy: item.ClosedBy}
+		for _, p := range []id.Person{item.Older, item.Newer} {
+			if held[p] {
+				out[i].Quarantined = append(out[i].Quarantined, p)
+			}
+		}
 		if s, known := sources[item.Source]; known {
 			ref := sourceRef(s)
 			out[i].Source = &ref
@@ -158,7 +168,7 @@ type WorkItemOutput struct {
 		NewerPerson Side       `json:"newer_person"`
 		OlderPerson Side       `json:"older_person"`
 		Comparison  []Compared `json:"comparison" nullable:"false"`
-		Warnings    []string   `json:"warnings" nullable:"false" doc:"administrator, same_source, frozen: why to look twice"`
+		Warnings    []string   `json:"warnings" nullable:"false" doc:"administrator, same_source, frozen, quarantine: why to look twice"`
 	}
 }
 
@@ -214,10 +224,16 @@ func (a *API) warnings(ctx context.Context, newer, older []Record, sides ...Side
 	if sameSource(newer, older) {
 		out = append(out, "same_source")
 	}
-	if slices.ContainsFunc(sides, func(s Side) bool {
-		return slices.ContainsFunc(s.Freezes, func(f FreezeView) bool { return consoleSlot(f.Slot) })
-	}) {
+	stopped := func(which func(slot string) bool) bool {
+		return slices.ContainsFunc(sides, func(s Side) bool {
+			return slices.ContainsFunc(s.Freezes, func(f FreezeView) bool { return which(f.Slot) })
+		})
+	}
+	if stopped(func(slot string) bool { return consoleSlot(slot) && slot != SlotQuarantine }) {
 		out = append(out, "frozen")
+	}
+	if stopped(func(slot string) bool { return slot == SlotQuarantine }) {
+		out = append(out, "quarantine")
 	}
 	return out, nil
 }

@@ -15,8 +15,14 @@ import (
 // decide writes what human beings said about pairs.
 func (w *work) decide() error {
 	for _, d := range w.decisions {
+		if d.state == ItemOpen {
+			if err := w.askAgain(d); err != nil {
+				return err
+			}
+			continue
+		}
 		c := coupleOf(d.keep, d.other)
-		row := workItemRow{ID: d.item.ID, Kind: PossibleRehire, Newer: c.newer, Older: c.older, State: d.state, Hints: db.JSON[[]Hint]{V: []Hint{}},
+		row := workItemRow{ID: d.item.ID, Kind: PossibleDuplicate, Newer: c.newer, Older: c.older, State: d.state, Hints: db.JSON[[]Hint]{V: []Hint{}},
 			Moved: db.JSON[[]id.Link]{V: d.moved}, CreatedAt: db.At(w.now), ClosedAt: db.At(w.now), ClosedBy: w.cause.actor()}
 		if d.state == ItemLinked {
 			row.Kept = d.keep
@@ -42,6 +48,19 @@ func (w *work) decide() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// askAgain opens a pair that was decided. One that nobody ever asked about is found by what the two have in common.
+func (w *work) askAgain(d decision) error {
+	if d.item.ID == "" {
+		return nil
+	}
+	if err := w.tx.Exec("update work_items set state = ?, kept = '', moved = '[]', created_at = ?, closed_at = null, closed_by = '' where id = ?", ItemOpen, db.At(w.now), d.item.ID).Error; err != nil {
+		return fmt.Errorf("write work item: %w", err)
+	}
+	w.wrote = true
+	w.note("work_item.reopened", string(d.item.ID), nil, map[string]any{"people": []id.Person{d.keep, d.other}})
 	return nil
 }
 
@@ -166,7 +185,7 @@ func (w *work) vanish(people map[id.Person]bool) error {
 			records[r.Person] = append(records[r.Person], r)
 		}
 	}
-	held, err := w.quarantined(sorted(concerned))
+	held, err := w.standingIn(SlotQuarantine, sorted(concerned))
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,10 @@ var migrations embed.FS
 
 // Migrate brings the directory's tables up to date.
 func Migrate(ctx context.Context, d *db.DB) error {
-	return d.Migrate(ctx, "directory", migrations)
+	if err := d.Migrate(ctx, "directory", migrations); err != nil {
+		return err
+	}
+	return lookAlikes(ctx, d)
 }
 
 // What can go wrong. A caller compares with errors.Is; the texts are for people.

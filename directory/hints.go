@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -50,6 +51,7 @@ func tokens(r Record) map[token]bool {
 	}
 	out[token{HintUserName, fold(r.UserName)}] = true
 	out[token{HintEmployeeNumber, r.EmployeeNumber}] = true
+	out[token{HintUserName, alikeName(r.UserName)}], out[token{HintEmployeeNumber, alikeNumber(r.EmployeeNumber)}] = true, true
 	maps.DeleteFunc(out, func(t token, _ bool) bool { return t.value == "" })
 	return out
 }
@@ -151,6 +153,12 @@ type namesake struct {
 	PersonID id.Person
 	SourceID id.Source
 	Live     bool
+	Here     bool // and works here, as that source says it
+}
+
+// here tells whether a record says that somebody works here.
+func (r Record) here(at time.Time) bool {
+	return r.Active && r.DeletedAt.IsZero() && r.AbsentSince.IsZero() && (r.EndAt.IsZero() || r.EndAt.After(at))
 }
 
 // search finds the other people of whom the same is said, living or left.
@@ -197,6 +205,9 @@ func (w *work) search(asked map[token][]*entry, found map[couple]*finding) error
 				}
 				compared[e][n.PersonID] = true
 				kind := PossibleRehire
+				if n.Here && e.after.here(w.now) {
+					kind = PossibleDuplicate
+				}
 				if t.hint == HintUserName && n.Live && n.SourceID != e.after.Source {
 					kind = SameUserName
 				}
@@ -207,7 +218,12 @@ func (w *work) search(asked map[token][]*entry, found map[couple]*finding) error
 	return nil
 }
 
-// note adds one finding; what is more serious than a userName alone wins.
+// seriousness orders the kinds of one couple: two who are here outweigh one who left.
+func seriousness(kind WorkItemKind) int {
+	return slices.Index([]WorkItemKind{SameUserName, PossibleRehire, PossibleDuplicate, AmbiguousMatch}, kind)
+}
+
+// note adds one finding; the most serious one names it.
 func note(found map[couple]*finding, c couple, hint Hint, kind WorkItemKind, e *entry) {
 	f := found[c]
 	if f == nil {
@@ -215,7 +231,7 @@ func note(found map[couple]*finding, c couple, hint Hint, kind WorkItemKind, e *
 		found[c] = f
 	}
 	f.hints[hint] = true
-	if f.kind == SameUserName || kind == AmbiguousMatch {
+	if seriousness(kind) > seriousness(f.kind) {
 		f.kind = kind
 	}
 }
@@ -226,14 +242,16 @@ func (w *work) namesakes(asked map[Hint][]string, into map[token][]namesake) err
 	const each = 3 * (hintMost + 2) // rows of one value: a person may have several records
 	var parts []string
 	var args []any
-	for _, of := range []struct{ hint, from string }{ // always in one order: one text of a statement
-		{string(HintEmail), "c.value_fold as value, r.person_id, '' as source_id, r.deleted_at is null as live from record_contacts c join records r on r.link = c.link where r.person_id is not null and c.kind = 'email' and c.value_fold"},
-		{string(HintUserName), "user_name_fold as value, person_id, source_id, deleted_at is null as live from records where person_id is not null and user_name_fold"},
-		{string(HintEmployeeNumber), "employee_number as value, person_id, '' as source_id, deleted_at is null as live from records where person_id is not null and employee_number <> '' and employee_number"},
+	for _, of := range []struct{ hint, as, from string }{ // always in one order: one text of a statement
+		{string(HintEmail), "email", "c.value_fold as value, r.person_id, '' as source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_contacts c join records r on r.link = c.link where r.person_id is not null and c.kind = 'email' and c.value_fold"},
+		{string(HintUserName), "login", "user_name_fold as value, person_id, source_id, deleted_at is null as live, deleted_at is null and active and absent_since is null and (end_at is null or end_at > ?) as here from records where person_id is not null and user_name_fold"},
+		{string(HintUserName), "alike_login", "l.value, r.person_id, r.source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint = 'user_name' and l.value"},
+		{string(HintEmployeeNumber), "number", "employee_number as value, person_id, '' as source_id, deleted_at is null as live, deleted_at is null and active and absent_since is null and (end_at is null or end_at > ?) as here from records where person_id is not null and employee_number <> '' and employee_number"},
+		{string(HintEmployeeNumber), "alike_number", "l.value, r.person_id, '' as source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint = 'employee_number' and l.value"},
 	} {
 		if values := asked[Hint(of.hint)]; len(values) > 0 {
-			parts = append(parts, fmt.Sprintf("select * from (select distinct '%s' as hint, %s in ? limit %d) as %s", of.hint, of.from, each*len(values), of.hint))
-			args = append(args, db.Pad(values))
+			parts = append(parts, fmt.Sprintf("select * from (select distinct '%s' as hint, %s in ? limit %d) as %s", of.hint, of.from, each*len(values), of.as))
+			args = append(args, w.now.UnixMicro(), db.Pad(values))
 		}
 	}
 	if len(parts) == 0 {
@@ -249,7 +267,7 @@ func (w *work) namesakes(asked map[Hint][]string, into map[token][]namesake) err
 	}
 	again := map[Hint][]string{}
 	for hint, n := range full {
-		if n == each*len(asked[hint]) && len(asked[hint]) > 1 {
+		if n >= each*len(asked[hint]) && len(asked[hint]) > 1 {
 			again[hint] = asked[hint]
 		}
 	}

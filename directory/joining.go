@@ -27,6 +27,7 @@ type decision struct {
 	item        WorkItem  // zero: the pair had none
 	moved       []id.Link
 	index       int // of its change
+	split       bool
 }
 
 // prepare reads which records a decision moves, before they are locked.
@@ -141,7 +142,7 @@ func (w *work) splitRecord(c SplitRecord) (Outcome, error) {
 	e.after.Person, e.index = to, w.index
 	w.result[w.index] = e
 	w.returned[to] = true
-	w.decisions = append(w.decisions, decision{state: ItemSeparated, keep: c.Person, other: to, item: item})
+	w.decisions = append(w.decisions, decision{state: ItemSeparated, keep: c.Person, other: to, item: item, split: true})
 	return Updated, nil
 }
 

@@ -139,6 +139,9 @@ func (w *work) people() error {
 	if len(w.touched) == 0 && !slices.ContainsFunc(w.order, (*entry).dirty) {
 		return nil
 	}
+	if err := w.twins(); err != nil {
+		return err
+	}
 	subjects, err := w.subjects()
 	if err != nil {
 		return err
@@ -149,7 +152,7 @@ func (w *work) people() error {
 		}
 	}
 	w.inherit(subjects)
-	if err := w.quarantine(); err != nil {
+	if err := w.quarantine(subjects); err != nil {
 		return err
 	}
 	for _, s := range subjects {

@@ -59,7 +59,7 @@ func (w *work) finishLive(c finishLive) (Outcome, error) {
 	}
 	// What was deleted before anybody followed from it never was anybody.
 	const nobody = "(select link from records where source_id = ? and person_id is null and deleted_at is not null order by link limit ?)"
-	for _, table := range []string{"record_contacts", "records"} { // in this order: the one refers to the other
+	for _, table := range []string{"record_looks", "record_contacts", "records"} { // in this order: the others refer to the last
 		if err := w.tx.Exec("delete from "+table+" where link in "+nobody, c.source, stagePart).Error; err != nil {
 			return "", fmt.Errorf("delete %s: %w", table, err)
 		}
@@ -165,6 +165,7 @@ func (w *work) discardPart(c discardPart) (Outcome, error) {
 		"delete from group_members where (group_id, value) in (select group_id, value from group_members where source_id = ? limit ?)",
 		"delete from directory_groups where id in (select id from directory_groups where source_id = ? limit ?)",
 		"delete from record_contacts where link in (select r.link from records r join record_contacts c on c.link = r.link where r.source_id = ? limit ?)",
+		"delete from record_looks where link in (select r.link from records r join record_looks l on l.link = r.link where r.source_id = ? limit ?)",
 		"delete from records where link in (select link from records where source_id = ? limit ?)",
 		"delete from units where id in (select id from units where source_id = ? limit ?)",
 		"delete from resource_values where (attribute, value, type, source_id) in (select attribute, value, type, source_id from resource_values where source_id = ? limit ?)",

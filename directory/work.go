@@ -54,7 +54,8 @@ type work struct {
 	doubts    []doubt                 // correlations that a human being must decide
 	contested map[id.Person]id.Source // whom a source calls active against a veto, saying nothing new: read as a whole, or repeated
 	repeated  map[id.Person]id.Source // whom a source calls active again, without anything new
-	suspects  map[id.Person]id.Source // whom a source made although they may be somebody who is kept out
+	suspects  map[id.Person]id.Source // who may be somebody who is kept out, and by whose word
+	twin      map[id.Person]bool      // of whom an open work item asks whether they are somebody whom this call terminates
 
 	lost    []Loss // by people, of what their source says of them
 	freezes []FreezeChange
@@ -104,7 +105,7 @@ func (s *Store) begin(ctx context.Context, tx *db.Tx, cause Cause, n int) (*work
 		result: map[int]*entry{}, fresh: map[id.Person]bool{}, touched: map[id.Person]bool{}, changed: map[id.Person]*Changed{}, waits: map[id.Person]bool{},
 		values: map[id.Source]map[string]bool{}, units: map[id.Source]*unitTree{}, placedIn: map[reference]id.Unit{}, stages: map[id.Source]int64{}, undone: map[id.Person]int{},
 		returned: map[id.Person]bool{}, rehired: map[id.Person]bool{}, idle: map[id.Person]bool{},
-		contested: map[id.Person]id.Source{}, repeated: map[id.Person]id.Source{}, suspects: map[id.Person]id.Source{}}
+		contested: map[id.Person]id.Source{}, repeated: map[id.Person]id.Source{}, suspects: map[id.Person]id.Source{}, twin: map[id.Person]bool{}}
 	w.applied = Applied{Outcomes: make([]Outcome, n), Records: make([]Record, n), Groups: make([]GroupRecord, n), Resources: make([]Resource, n), Freezes: make([]Freeze, n)}
 	sources, err := w.r.Sources(ctx)
 	if err != nil {

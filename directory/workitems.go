@@ -14,9 +14,10 @@ type WorkItemKind string
 
 // The kinds.
 const (
-	PossibleRehire WorkItemKind = "possible_rehire" // what tells people apart is said of another person, of today or of before (J27)
-	SameUserName   WorkItemKind = "same_user_name"  // two sources use one userName (decision 16)
-	AmbiguousMatch WorkItemKind = "ambiguous_match" // a source correlates, and found two people or one whom it knows already
+	PossibleRehire    WorkItemKind = "possible_rehire"    // what tells people apart is said of somebody who is not here any more, or not yet again (J27)
+	PossibleDuplicate WorkItemKind = "possible_duplicate" // the same, of two who are both here
+	SameUserName      WorkItemKind = "same_user_name"     // two sources use one userName (decision 16)
+	AmbiguousMatch    WorkItemKind = "ambiguous_match"    // a source correlates, and found two people or one whom it knows already
 )
 
 // Hint is what two people have in common. It is never a reason to take them for one (nOAuth, CVE-2025-41115).
@@ -157,10 +158,10 @@ func common(a, b []Record, sources map[id.Source]Source) []Hint {
 	found := map[Hint]bool{}
 	for _, x := range a {
 		for _, y := range b {
-			if x.EmployeeNumber != "" && x.EmployeeNumber == y.EmployeeNumber {
+			if alike(x.EmployeeNumber, y.EmployeeNumber, alikeNumber) {
 				found[HintEmployeeNumber] = true
 			}
-			if x.UserName != "" && fold(x.UserName) == fold(y.UserName) {
+			if alike(x.UserName, y.UserName, alikeName) {
 				found[HintUserName] = true
 			}
 			if x.ExternalID != "" && x.ExternalID == y.ExternalID && (byExternalID(sources[x.Source]) || byExternalID(sources[y.Source])) {

@@ -130,7 +130,7 @@ func TestSameUserName(t *testing.T) {
 		w.edit(a, func(r *directory.Record) { r.UserName = "strasse"; email("s@x.example")(r) })
 		same(t, "the same item", w.item().ID, item.ID)
 		w.put("uuid-1", func(r *directory.Record) { r.UserName = "strasse"; email("s@x.example")(r) })
-		same(t, "kind", w.item().Kind, directory.PossibleRehire)
+		same(t, "kind", w.item().Kind, directory.PossibleDuplicate)
 		list(t, "hints", w.item().Hints, directory.HintEmail, directory.HintUserName)
 		w.edit(a, func(r *directory.Record) { r.UserName = "again.other" })
 		list(t, "hints", w.item().Hints, directory.HintEmail)

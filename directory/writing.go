@@ -28,6 +28,8 @@ type writing struct {
 	renamed        []id.Link // whose unique names change
 	dropContacts   []id.Link
 	contacts       []contactRow
+	dropLooks      []id.Link
+	looks          []lookRow
 	newFreezes     []freezeRow
 	freezes        []freezeRow
 	lostMembership []*entry
@@ -163,7 +165,7 @@ func (p *writing) record(e *entry) {
 	}
 	if e.before.Link == "" {
 		p.newRecords = append(p.newRecords, row)
-		p.contacts = append(p.contacts, contactRowsOf(e.after)...)
+		p.contacts, p.looks = append(p.contacts, contactRowsOf(e.after)...), append(p.looks, lookRowsOf(e.after)...)
 		if live { // else it was deleted by the same call
 			p.live[e.after.Source]++
 		}
@@ -180,6 +182,9 @@ func (p *writing) record(e *entry) {
 			p.dropContacts = append(p.dropContacts, e.after.Link)
 		}
 		p.contacts = append(p.contacts, now...)
+	}
+	if before, now := lookRowsOf(e.before), lookRowsOf(e.after); !slices.Equal(before, now) {
+		p.dropLooks, p.looks = append(p.dropLooks, e.after.Link), append(p.looks, now...)
 	}
 	fields := Diff(e.before, e.after)
 	if live != e.before.DeletedAt.IsZero() || e.before.Person != e.after.Person || slices.ContainsFunc(fields, func(f Field) bool { return employs(f.Name) }) {
@@ -292,6 +297,14 @@ func (p *writing) flushRecords() error {
 		if err := tx.Exec("delete from record_contacts where link in ?", part).Error; err != nil {
 			return err
 		}
+	}
+	for part := range slices.Chunk(p.dropLooks, chunk) {
+		if err := tx.Exec("delete from record_looks where link in ?", part).Error; err != nil {
+			return err
+		}
+	}
+	if err := insert(tx, "record_looks", "link, hint, value", p.looks); err != nil {
+		return err
 	}
 	return insert(tx, "record_contacts", contactColumns, p.contacts)
 }

@@ -40,7 +40,7 @@ type PreviewSummary struct {
 	Lost        int            `json:"lost" doc:"memberships that end, or are held"`
 	Roles       int            `json:"roles" doc:"memberships whose role changes"`
 	Doubles     int            `json:"doubles" doc:"new people who share an employee number, e-mail or userName with somebody; never joined by that"`
-	Quarantined int            `json:"quarantined" doc:"of the new people, who may be somebody who is kept out: no access before the work item is decided"`
+	Quarantined int            `json:"quarantined" doc:"who may be somebody who is kept out: no access before the work item is decided"`
 	Refused     int            `json:"conflicts" doc:"records that join nobody although somebody has their value"`
 	Pending     int            `json:"pending" doc:"records that name a unit or manager nobody knows yet"`
 	Failed      int            `json:"failed" doc:"people whom the policy cannot judge"`

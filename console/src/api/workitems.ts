@@ -14,6 +14,7 @@ export type WorkItem = {
   newer: Ref;
   older: Ref;
   kept?: string;
+  quarantined?: string[];
   created_at?: string;
   closed_at?: string;
   closed_by?: string;
@@ -32,6 +33,7 @@ export type Joining = {
   records: SourceRecord[];
   fields: { name: string; before: unknown; now: unknown }[];
   freezes: Freeze[];
+  other_freezes?: Freeze[];
   memberships: MembershipChange[];
 };
 

@@ -1,3 +1,4 @@
+import type { Freeze } from "../../api/people";
 import type { Joining, MembershipChange } from "../../api/workitems";
 import { useTexts, word } from "../../i18n";
 import { Card } from "../../ui/page";
@@ -16,15 +17,28 @@ export function Effects({ joining: j, plain }: { joining: Joining; plain?: boole
       <Places title={t.review.placesOfOther(j.other.display_name || j.other.id)} changes={others} />
       {j.memberships.length === 0 && <p>{t.review.noPlaces}</p>}
       {j.fields.length > 0 && <p className={styles.says}>{t.review.fields(j.fields.map((f) => word(t.review.field, f.name)).join(", "))}</p>}
-      {j.freezes.filter((f) => f.open).map((f) => (
-        <div key={f.id} className={styles.effect}>
-          <Tag tone="bad">{t.words.frozen}</Tag>
-          <span>{word(t.words.freeze, f.cause)}</span>
-        </div>
-      ))}
+      <Stops freezes={j.freezes} />
+      {(j.other_freezes ?? []).some((f) => f.open) && (
+        <>
+          <div className={styles.says}>{t.review.stopsOfOther(j.other.display_name || j.other.id)}</div>
+          <Stops freezes={j.other_freezes ?? []} />
+        </>
+      )}
     </div>
   );
   return plain ? body : <Card>{body}</Card>;
+}
+
+function Stops({ freezes }: { freezes: Freeze[] }) {
+  const { t } = useTexts();
+  return freezes
+    .filter((f) => f.open)
+    .map((f) => (
+      <div key={f.id} className={styles.effect}>
+        <Tag tone="bad">{t.words.frozen}</Tag>
+        <span>{word(t.words.freeze, f.cause)}</span>
+      </div>
+    ));
 }
 
 function Places({ title, changes }: { title: string; changes: MembershipChange[] }) {

@@ -37,8 +37,8 @@ export default function WorkItemPage({ id }: { id: string }) {
               </p>
             ))}
             <div className={styles.sides}>
-              <Person side={item.older_person} note={t.review.older} />
-              <Person side={item.newer_person} note={item.source?.name ? t.review.newerBy(item.source.name) : t.review.newer} />
+              <Person side={item.older_person} quarantined={item.quarantined} note={t.review.older} />
+              <Person side={item.newer_person} quarantined={item.quarantined} note={item.source?.name ? t.review.newerBy(item.source.name) : t.review.newer} />
             </div>
             <Comparison item={item} />
             {item.state === "open" || item.state === "vanished" ? <Decision item={item} /> : <Decided item={item} />}
@@ -49,7 +49,7 @@ export default function WorkItemPage({ id }: { id: string }) {
   );
 }
 
-function Person({ side: p, note }: { side: Side; note: string }) {
+function Person({ side: p, note, quarantined }: { side: Side; note: string; quarantined?: string[] }) {
   const { t } = useTexts();
   return (
     <Card>
@@ -66,6 +66,7 @@ function Person({ side: p, note }: { side: Side; note: string }) {
           </div>
         </div>
         <StatusTags status={p.status} frozen={p.frozen} absent={p.absent} />
+        {quarantined?.includes(p.id) && <Tag tone="bad">{t.words.freeze.quarantine}</Tag>}
         {p.records.map((r) => (
           <div key={r.link} className={`${admin.line} ${admin.small} ${styles.sideRecord}`}>
             <span className={admin.lineText}>{r.source?.name}</span>
@@ -155,7 +156,7 @@ function Decision({ item }: { item: WorkItemDetail }) {
         </Button>
         <Button
           loading={separating.isPending}
-          onClick={() => modal.confirm({ title: t.review.separateTitle, content: t.review.separateText, okText: t.review.separate, cancelText: t.shell.cancel, onOk: () => separating.mutate() })}
+          onClick={() => modal.confirm({ title: t.review.separateTitle, content: item.quarantined?.length ? t.review.separateFrees(item.quarantined.map((p) => names[p] ?? p).join(t.people.and)) : t.review.separateText, okText: t.review.separate, cancelText: t.shell.cancel, onOk: () => separating.mutate() })}
         >
           {t.review.separate}
         </Button>

@@ -114,6 +114,11 @@ export function Pair({ item: i }: { item: WorkItem }) {
           <Who id={i.newer.id} name={i.newer.display_name} note={i.source?.name ? t.review.newerBy(i.source.name) : t.review.newer} link />
         </span>
         <span className={admin.chips}>
+          {(i.quarantined ?? []).map((p) => (
+            <Tag key={p} tone="bad">
+              {t.review.inQuarantine((p === i.newer.id ? i.newer.display_name : i.older.display_name) || p)}
+            </Tag>
+          ))}
           {i.hints.map((h) => (
             <Tag key={h}>{word(t.review.hint, h)}</Tag>
           ))}

@@ -35,6 +35,7 @@ export const audit = {
     "record.restored": "Record restored",
     "person.merged": "Person linked to another",
     "work_item.linked": "Two people linked",
+    "work_item.reopened": "Asked about two people again",
     "work_item.separated": "Two people kept apart",
     "record.linked": "Record linked",
     "record.absent": "Record no longer found",

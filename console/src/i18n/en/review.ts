@@ -13,7 +13,8 @@ export const review = {
   pairs: (n: number) => (n === 1 ? "1 pair" : `${n} pairs`),
   hint: { employee_number: "employee number", external_id: "external id", email: "e-mail", user_name: "user name" },
   kind: {
-    possible_rehire: "They share an e-mail address, an employee number or a user name: perhaps hired again, perhaps somebody else.",
+    possible_rehire: "They share an e-mail address, an employee number or a user name, and one of them is not here: perhaps hired again, perhaps somebody else.",
+    possible_duplicate: "They share an e-mail address, an employee number or a user name, and both are here: one person twice, or two people.",
     same_user_name: "Two sources use the same user name.",
     ambiguous_match: "The source matches people by a value that does not tell these apart.",
   },
@@ -37,6 +38,7 @@ export const review = {
   warning: {
     administrator: "One of the two is an administrator. Whoever writes the other record could become that administrator.",
     same_source: "One source says of both that they are here now. Two records of one source are two employments.",
+    quarantine: "May be somebody who is kept out, and has no access before you decide: “Separate” gives access, “Link” puts the records under what holds of the other.",
     frozen: "One of the two is stopped by an administrator. The stop stays with whoever remains.",
   },
   decide: "What follows if they are one",
@@ -55,7 +57,10 @@ export const review = {
   separate: "Separate: two people",
   separateTitle: "Are they two people?",
   separateText: "This pair is never asked about again.",
+  separateFrees: (names: string) => `This pair is never asked about again, and ${names} gets access at once, unless another question about them is open.`,
   separated: "Kept apart.",
+  inQuarantine: (name: string) => `${name}: no access before the decision`,
+  stopsOfOther: (name: string) => `${name}, whose the record is then`,
   wasLinked: (name: string) => `One person: ${name}.`,
   wasSeparated: "Two people.",
   splitHint: "Split a record off on the person's page",

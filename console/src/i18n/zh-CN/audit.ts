@@ -37,6 +37,7 @@ export const audit = {
     "record.restored": "记录恢复",
     "person.merged": "人员关联到另一人",
     "work_item.linked": "两人已关联",
+    "work_item.reopened": "再次询问两人是否同一人",
     "work_item.separated": "两人已区分",
     "record.linked": "记录关联",
     "record.absent": "记录缺失",

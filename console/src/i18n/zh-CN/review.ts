@@ -15,7 +15,8 @@ export const review = {
   pairs: (n: number) => `${n} 对`,
   hint: { employee_number: "工号", external_id: "外部标识", email: "邮箱", user_name: "用户名" },
   kind: {
-    possible_rehire: "两人的邮箱、工号或用户名相同：可能是再次入职，也可能是别人。",
+    possible_rehire: "两人的邮箱、工号或用户名相同，其中一人不在职：可能是再次入职，也可能是别人。",
+    possible_duplicate: "两人的邮箱、工号或用户名相同，且都在职：可能是同一人重复出现，也可能是两个人。",
     same_user_name: "两个数据源使用了相同的用户名。",
     ambiguous_match: "数据源用于匹配的值无法区分这两人。",
   },
@@ -39,6 +40,7 @@ export const review = {
   warning: {
     administrator: "其中一人是管理员。能写入另一条记录的人可能因此成为该管理员。",
     same_source: "同一个数据源表示两人目前都在职。同一数据源的两条记录即两份雇佣关系。",
+    quarantine: "其中一人可能就是已无访问权的某人，决定之前没有访问权：“区分”会给予访问权，“关联”则使其记录受另一人的限制。",
     frozen: "其中一人已被管理员冻结。冻结会随保留的人员继续有效。",
   },
   decide: "如果是同一个人，将会发生什么",
@@ -57,7 +59,10 @@ export const review = {
   separate: "区分：两个人",
   separateTitle: "确认是两个人？",
   separateText: "以后不再询问这一对。",
+  separateFrees: (names: string) => `以后不再询问这一对；${names} 会立即获得访问权，除非还有关于此人的其他待核对项。`,
   separated: "已区分。",
+  inQuarantine: (name: string) => `${name}：决定之前没有访问权`,
+  stopsOfOther: (name: string) => `${name}（拆分后的记录所属）`,
   wasLinked: (name: string) => `同一个人：${name}。`,
   wasSeparated: "两个人。",
   splitHint: "可在人员页面将记录拆分出来",

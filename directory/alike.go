@@ -1,0 +1,126 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Two values that look alike are the same number or login to whoever reads them: " 4711", "4711" with a no-break space behind it and "４７１１".
+// They join nobody; but who may be somebody who is kept out is found by how a value looks, too.
+
+// alikeNumber answers an employee number as it looks: compatibility forms are plain, and what is blank or cannot be seen is gone.
+func alikeNumber(s string) string {
+	if plain(s) {
+		return s
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || unseen(r) {
+			return -1
+		}
+		return r
+	}, norm.NFKC.String(s))
+}
+
+// alikeName answers a userName as it looks, folded. A blank within it tells two apart.
+func alikeName(s string) string {
+	if plain(s) {
+		return fold(s)
+	}
+	seen := strings.Map(func(r rune) rune {
+		if unseen(r) {
+			return -1
+		}
+		return r
+	}, norm.NFKC.String(s))
+	return norm.NFKC.String(fold(strings.TrimSpace(seen)))
+}
+
+// alike tells whether two values are the same, or look so.
+func alike(a, b string, looks func(string) string) bool {
+	return a != "" && (a == b || looks(a) != "" && looks(a) == looks(b))
+}
+
+// plain tells whether a text is printable ASCII without blanks.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// unseen tells whether a character has no width: a soft hyphen, a zero-width blank, a mark of direction.
+func unseen(r rune) bool {
+	return unicode.In(r, unicode.Cf, unicode.Variation_Selector) || r != '\t' && unicode.IsControl(r)
+}
+
+// lookRow is how a value of a record looks, where that is not what it is.
+type lookRow struct {
+	Link  id.Link
+	Hint  Hint
+	Value string
+}
+
+func (lookRow) TableName() string { return "record_looks" }
+
+func (r lookRow) values() []any { return []any{string(r.Link), string(r.Hint), r.Value} }
+
+func lookRowsOf(rec Record) (rows []lookRow) {
+	for _, v := range [...]struct {
+		hint      Hint
+		is, looks string
+	}{{HintEmployeeNumber, rec.EmployeeNumber, alikeNumber(rec.EmployeeNumber)}, {HintUserName, fold(rec.UserName), alikeName(rec.UserName)}} {
+		if v.is != v.looks && v.looks != "" {
+			rows = append(rows, lookRow{rec.Link, v.hint, v.looks})
+		}
+	}
+	return rows
+}
+
+// lookAlikes looks once at the records that were written before anybody looked. It leaves the connections that read alone: one of SQLite that is
+// there before the tables are filled plans as if they were empty.
+func lookAlikes(ctx context.Context, d *db.DB) error {
+	after, all := id.Link(""), false
+	for !all {
+		if err := d.Tx(ctx, func(tx *db.Tx) (err error) {
+			after, all, err = lookAt(tx, after)
+			return err
+		}); err != nil {
+			return fmt.Errorf("look at records: %w", err)
+		}
+	}
+	return nil
+}
+
+// lookAt looks at the next records, and answers up to which; all: there are no more, or somebody looked at all.
+func lookAt(tx *db.Tx, after id.Link) (last id.Link, all bool, err error) {
+	var done int64
+	if err := tx.Raw("select count(*) from record_looks where link = ''").Scan(&done).Error; err != nil || done > 0 {
+		return after, true, err
+	}
+	var rows []recordRow
+	if err := tx.Select("link, employee_number, user_name").Where("link > ?", after).Order("link").Limit(chunk).Find(&rows).Error; err != nil {
+		return after, false, err
+	}
+	last, all = after, len(rows) < chunk
+	var looks []lookRow
+	for _, r := range rows {
+		last = r.Link
+		looks = append(looks, lookRowsOf(r.record())...)
+	}
+	if all {
+		looks = append(looks, lookRow{Hint: "looked"})
+	}
+	if len(looks) == 0 {
+		return last, all, nil
+	}
+	return last, all, tx.KeepFirst().CreateInBatches(looks, 200).Error
+}
