@@ -33,26 +33,41 @@ func (c *Crowd) prepare(groups bool) error {
 	return nil
 }
 
+// namedGroup is a directory group with what rules call it by.
+type namedGroup struct {
+	ID                                         id.DirectoryGroup
+	SourceID                                   id.Source
+	GroupKey, ExternalID, DisplayName, SysName string
+}
+
+func groupsNamed(q handle) ([]namedGroup, error) {
+	var list []namedGroup
+	if err := q.Raw(`select g.id, g.source_id, g.group_key, g.external_id, g.display_name, s.name as sys_name from directory_groups g
+		join sources s on s.id = g.source_id`).Scan(&list).Error; err != nil {
+		return nil, fmt.Errorf("read groups: %w", err)
+	}
+	return list, nil
+}
+
+func (g namedGroup) names() []string {
+	var out []string
+	for _, key := range []string{g.DisplayName, g.ExternalID} {
+		if key != "" {
+			out = append(out, g.SysName+"/"+key)
+		}
+	}
+	return out
+}
+
 // groups reads every group and who is in it.
 func (c *Crowd) groups() error {
-	var list []struct {
-		ID                                         id.DirectoryGroup
-		SourceID                                   id.Source
-		GroupKey, ExternalID, DisplayName, SysName string
-	}
-	if err := c.q.Raw(`select g.id, g.source_id, g.group_key, g.external_id, g.display_name, s.name as sys_name from directory_groups g
-		join sources s on s.id = g.source_id`).Scan(&list).Error; err != nil {
-		return fmt.Errorf("read groups: %w", err)
+	list, err := groupsNamed(c.q)
+	if err != nil {
+		return err
 	}
 	at := make(map[id.DirectoryGroup]int32, len(list))
-	own := make([][]string, len(list))
 	for i, g := range list {
 		at[g.ID] = int32(i)
-		for _, key := range []string{g.DisplayName, g.ExternalID} {
-			if key != "" {
-				own[i] = append(own[i], g.SysName+"/"+key)
-			}
-		}
 	}
 	c.inside = map[reference]int32{}
 	if err := eachRow(c.q.Raw("select source_id, value, group_id from group_members"), func(rows *sql.Rows) error {
@@ -76,7 +91,7 @@ func (c *Crowd) groups() error {
 		for len(queue) > 0 {
 			g := queue[0]
 			queue = queue[1:]
-			c.names[i] = append(c.names[i], own[g]...)
+			c.names[i] = append(c.names[i], list[g].names()...)
 			for _, up := range c.groupsOf(reference{list[g].SourceID, list[g].GroupKey}, nil) {
 				if !found[up] {
 					found[up], queue = true, append(queue, up)

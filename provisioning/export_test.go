@@ -29,6 +29,42 @@ func (r *Reactor) Enact(ctx context.Context, p *Plan) error {
 // Tables lists one row of every table.
 func Tables() []any { return tables() }
 
+// TouchedDiffers says where looking only at those whom files touch finds other changes than looking at everybody does, and how many were looked at; -1: all. behind is how far
+// the follower came.
+func (r *Reactor) TouchedDiffers(ctx context.Context, files []File, behind int64) (looked int, diff string, err error) {
+	policy, err := parse(files)
+	if err != nil {
+		return 0, "", err
+	}
+	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {
+		next, _, err := draft(tx.DB, c, policy, r.clock())
+		if err != nil {
+			return err
+		}
+		some, err := r.touched(ctx, tx, c, next, behind)
+		if looked = len(some); some == nil {
+			looked = -1
+		}
+		if err != nil {
+			return err
+		}
+		var found [2][]PlannedChange
+		for i, people := range [][]id.Person{nil, some} {
+			l := newLedger(false)
+			l.begin(c, next, nil)
+			if err := r.scan(tx, &run{}, next, people, func(a assessment, _ bool) error {
+				found[i] = append(found[i], l.planned(a, &Batch{Added: map[id.Group]int{}})...)
+				return a.err
+			}); err != nil {
+				return err
+			}
+		}
+		diff = cmp.Diff(found[0], found[1])
+		return nil
+	})
+	return looked, diff, err
+}
+
 // ScanDiffers says where scan does not answer what gather does, and where a plain fact is not what Facts answers; nil: nowhere.
 func (r *Reactor) ScanDiffers(ctx context.Context) (out []string, err error) {
 	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {

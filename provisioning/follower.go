@@ -2,13 +2,11 @@ package provisioning
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
-	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -21,31 +19,15 @@ const tendEvery = 30 * time.Second
 // lookBehind is how far the follower stays behind the calls that settle what they changed themselves.
 const lookBehind = 500 * time.Millisecond
 
+const followerName = "reconcile"
+
 // Follower answers the follower "reconcile". It looks at everybody the directory changed and at policies that were
 // applied; where the call that changed them has settled them, which is the rule, it writes nothing. A person who fails
 // is remembered and does not stop it.
 func (r *Reactor) Follower() feed.Follower {
-	return feed.Follower{Name: "reconcile", Linger: lookBehind, Handle: func(ctx context.Context, events []feed.Event) error {
-		var people, moved []id.Person
-		applied := false
-		causes := map[id.Person]directory.Cause{}
-		for _, e := range events {
-			if strings.HasPrefix(e.Kind, "person.") {
-				people = append(people, id.Person(e.Subject))
-				var change struct {
-					Request id.Request
-					Fields  []string
-				}
-				if err := json.Unmarshal(e.Data, &change); err == nil { // what it does late is the call's all the same
-					causes[id.Person(e.Subject)] = directory.Cause{Request: change.Request}
-				}
-				if moves(change.Fields) {
-					moved = append(moved, id.Person(e.Subject))
-				}
-			}
-			applied = applied || e.Kind == EventPolicyApplied
-		}
-		if applied {
+	return feed.Follower{Name: followerName, Linger: lookBehind, Handle: func(ctx context.Context, events []feed.Event) error {
+		people, moved, causes := changedBy(events)
+		if slices.ContainsFunc(events, func(e feed.Event) bool { return e.Kind == EventPolicyApplied }) {
 			if _, _, err := r.finish(ctx); err != nil {
 				return err
 			}

@@ -75,8 +75,13 @@ func (p *packed) each(q reader, query, column string, fn func(*sql.Rows) error) 
 	if p.some == nil {
 		return each(q, fmt.Sprintf(query, "1 = 1"), nil, fn)
 	}
-	for part := range slices.Chunk(p.some, chunkMost) {
-		if err := each(q, fmt.Sprintf(query, column+" in ?"), []any{db.Pad(part)}, fn); err != nil {
+	return eachOf(q, fmt.Sprintf(query, column+" in ?"), p.some, fn)
+}
+
+// eachOf calls fn for every row of a query of these.
+func eachOf[T any](q reader, query string, these []T, fn func(*sql.Rows) error) error {
+	for part := range slices.Chunk(these, chunkMost) {
+		if err := each(q, query, []any{db.Pad(part)}, fn); err != nil {
 			return err
 		}
 	}
@@ -121,13 +126,8 @@ func (p *packed) readMembers(q reader) error {
 }
 
 func (p *packed) readGrounds(q reader, now int64) error {
-	const columns = "select r.membership, r.kind, r.ref, r.role, r.policy_version, r.starts_at, r.until from reasons r "
-	query := columns + "where r.ended_at is null and %s"
-	if p.some != nil {
-		query = columns + "join memberships m on m.id = r.membership where r.ended_at is null and m.ended_at is null and %s"
-	}
 	p.grounds = make([]packedGround, 0, len(p.members))
-	err := p.each(q, query, "m.person", func(rows *sql.Rows) error {
+	row := func(rows *sql.Rows) error {
 		var membership, kind, ref, role sql.RawBytes
 		var version int64
 		var from, until sql.NullInt64
@@ -144,7 +144,14 @@ func (p *packed) readGrounds(q reader, now int64) error {
 		p.grounds = append(p.grounds, packedGround{ref: p.name(ref), role: p.name(role), version: version, from: from.Int64, next: m.first})
 		m.first = int32(len(p.grounds) - 1)
 		return nil
-	})
+	}
+	const query = "select membership, kind, ref, role, policy_version, starts_at, until from reasons where ended_at is null"
+	var err error
+	if p.some == nil {
+		err = each(q, query, nil, row)
+	} else {
+		err = eachOf(q, query+" and membership in ?", p.ids.all(), row)
+	}
 	if err != nil {
 		return fmt.Errorf("read reasons: %w", err)
 	}

@@ -220,6 +220,10 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 	if basis.Position, err = r.feed.Head(ctx); err != nil { // before the state: what happens in between only makes it look again
 		return basis, nil, fmt.Errorf("plan: %w", err)
 	}
+	behind, err := r.feed.Position(ctx, followerName) // before the state, too
+	if err != nil {
+		return basis, nil, fmt.Errorf("plan: %w", err)
+	}
 	l := newLedger(keep)
 	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {
 		basis.Version, basis.At = c.version, r.clock()
@@ -233,7 +237,14 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 		l.begin(c, next, shapes.list)
 		next.report = l.conflict
 		batch := Batch{Added: map[id.Group]int{}}
-		err = r.scan(tx, &run{}, next, nil, func(a assessment, plain bool) error {
+		some, err := r.touched(ctx, tx, c, next, behind)
+		if err != nil {
+			return err
+		}
+		if some, err = fewer(tx.DB, some); err != nil {
+			return err
+		}
+		err = r.scan(tx, &run{}, next, some, func(a assessment, plain bool) error {
 			if a.err != nil {
 				return fmt.Errorf("%w: for %s: %w", ErrPolicy, a.person, a.err)
 			}

@@ -75,7 +75,7 @@ func (r *Reactor) reconcile(ctx context.Context, run *run, people []id.Person) (
 }
 
 func distinct(people []id.Person) []id.Person {
-	people = slices.Clone(people)
+	people = append([]id.Person{}, people...)
 	slices.Sort(people)
 	return slices.Compact(people)
 }
