@@ -20,7 +20,7 @@ const (
 )
 
 // touched answers those for whom the policy of after may want something that does not stand under that of before, for scan: nil
-// where that cannot be told. They are the members of the groups whose rules differ, who meets a bound of such a rule, of whom something is known ahead, and
+// where that cannot be told. They are the members of the groups whose rules or own joining differ, who meets a bound of such a rule, of whom something is known ahead, and
 // those whose facts moved and were not followed yet; behind is how far the follower had come before the state that tx sees. Of all others a scan of everybody
 // finds the same as before: nothing.
 func (r *Reactor) touched(ctx context.Context, tx *db.Tx, before, after *catalog, behind int64) ([]id.Person, error) {
@@ -76,7 +76,7 @@ func fewer(q reader, people []id.Person) ([]id.Person, error) {
 	return people, nil
 }
 
-// reshaped answers the groups of which a rule differs, or that come or go, and the bounds of rules that are new or changed; bounded is false where one has none.
+// reshaped answers the groups of which a rule or own joining differs, or that come or go, and the bounds of rules that are new or changed; bounded is false where one has none.
 func reshaped(before, after *catalog) (groups []id.Group, traits []directory.Trait, bounded bool) {
 	was, will := rulesOf(before.policy), rulesOf(after.policy)
 	differ := map[string]bool{}
@@ -99,7 +99,7 @@ func reshaped(before, after *catalog) (groups []id.Group, traits []directory.Tra
 		}
 	}
 	for g := range before.groups {
-		if before.live(g) != after.live(g) {
+		if before.live(g) != after.live(g) || before.joinable(g) != after.joinable(g) {
 			groups = append(groups, g)
 		}
 	}

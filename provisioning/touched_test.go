@@ -33,7 +33,11 @@ func touchedPolicy(t *rapid.T) string {
 		if group != "one" && rapid.IntRange(0, 4).Draw(t, "without "+group) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "  - key: %s\n    name: {en: G, zh: 组}\n    channels: [{key: c, name: {en: C, zh: 道}}]\n    rules:\n", group)
+		fmt.Fprintf(&b, "  - key: %s\n    name: {en: G, zh: 组}\n    channels: [{key: c, name: {en: C, zh: 道}}]\n", group)
+		if group == "one" || rapid.Bool().Draw(t, "open") {
+			fmt.Fprintf(&b, "    eligibility:\n      role: participant\n      join: %q\n", rapid.SampledFrom(touchedConditions()).Draw(t, "join"))
+		}
+		b.WriteString("    rules:\n")
 		for i := range rapid.IntRange(1, 3).Draw(t, "rules") {
 			fmt.Fprintf(&b, "      - {key: r%d, role: %s, when: %q}\n", i, rapid.SampledFrom([]string{"owner", "participant"}).Draw(t, "role"),
 				rapid.SampledFrom(touchedConditions()).Draw(t, "when"))
@@ -102,6 +106,11 @@ func TestTouchedFindsAll(t *testing.T) {
 				grant.From, grant.Until = w.clock().Add(2*time.Hour), w.clock().Add(20*time.Hour)
 			}
 			w.ok(w.r.Give(ctx, directory.Cause{Actor: "tester"}, []provisioning.Grant{grant}, nil))
+			grant.Kind, grant.Ref, grant.From, grant.Until = provisioning.KindJoin, provisioning.RefJoin, time.Time{}, time.Time{}
+			for range 4 {
+				grant.Person = rapid.SampledFrom(list).Draw(t, "who joins")
+				w.ok(w.r.Give(ctx, directory.Cause{Actor: "tester"}, []provisioning.Grant{grant}, nil))
+			}
 			behind := w.head()
 			w.people.Access = unsettled{w.r}
 			for range rapid.IntRange(0, 2).Draw(t, "late") {
@@ -134,16 +143,21 @@ func (unsettled) Settle(context.Context, directory.Cause, []id.Person, int64) er
 // edited changes one or two conditions of a policy.
 func edited(t *rapid.T, policy string) string {
 	lines := strings.Split(policy, "\n")
-	var rules []int
+	var conditions []int
 	for i, line := range lines {
-		if strings.Contains(line, "when:") {
-			rules = append(rules, i)
+		if strings.Contains(line, "when: ") || strings.Contains(line, "join: ") {
+			conditions = append(conditions, i)
 		}
 	}
 	for range rapid.IntRange(1, 2).Draw(t, "edits") {
-		i := rapid.SampledFrom(rules).Draw(t, "rule")
-		head, _, _ := strings.Cut(lines[i], "when:")
-		lines[i] = fmt.Sprintf("%swhen: %q}", head, rapid.SampledFrom(touchedConditions()).Draw(t, "when"))
+		i := rapid.SampledFrom(conditions).Draw(t, "which")
+		condition := rapid.SampledFrom(touchedConditions()).Draw(t, "condition")
+		if head, _, is := strings.Cut(lines[i], "join: "); is {
+			lines[i] = fmt.Sprintf("%sjoin: %q", head, condition)
+		} else {
+			head, _, _ = strings.Cut(lines[i], "when: ")
+			lines[i] = fmt.Sprintf("%swhen: %q}", head, condition)
+		}
 	}
 	return strings.Join(lines, "\n")
 }
