@@ -31,6 +31,7 @@ type ChannelView struct {
 	Group   *GroupInfo        `json:"group,omitempty"`
 	Labels  []string          `json:"labels"`
 	Role    string            `json:"role,omitempty"`
+	Until   time.Time         `json:"until,omitzero" doc:"of who moved away and keeps the channel for the handover: when that ends"`
 	CanPost bool              `json:"can_post"`
 	Unread  int64             `json:"unread"`
 	LastSeq int64             `json:"last_seq"`
@@ -38,7 +39,7 @@ type ChannelView struct {
 }
 
 func viewOf(info ChannelInfo, s standing, canPost bool) ChannelView {
-	v := ChannelView{ID: info.ID, Key: info.Key, Kind: info.Kind, Name: info.Name, Labels: info.Labels, Role: info.Role, CanPost: canPost,
+	v := ChannelView{ID: info.ID, Key: info.Key, Kind: info.Kind, Name: info.Name, Labels: info.Labels, Role: info.Role, Until: info.Until, CanPost: canPost,
 		Unread: s.unread(), LastSeq: s.Seq, ReadSeq: s.ReadSeq}
 	if info.Group.ID != "" {
 		v.Group = &info.Group

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/rollcall-im/rollcall/chat/delivery"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -43,7 +44,8 @@ type ChannelInfo struct {
 	Name   map[string]string
 	Group  GroupInfo // zero for what belongs to no project group
 	Labels []string
-	Role   string // of the person asked for; empty in answers of Channels.Channel
+	Role   string    // of the person asked for; empty in answers of Channels.Channel
+	Until  time.Time // when that person's place ends by itself, where they are to know; zero elsewhere
 }
 
 // GroupInfo is a channel's project group.

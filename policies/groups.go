@@ -110,10 +110,15 @@ func (r *reader) channel(n *yaml.Node, g *Group) error {
 		return err
 	case c.Key == "":
 		return r.at(n, "channel has no key", "")
+	case c.Handover.Role != "" && c.Handover.Days == 0 && slices.Contains(c.Labels, restricted):
+		return r.at(n, fmt.Sprintf("handover of the restricted channel %q has no days", c.Key), "handover: {days: 3}, or no handover")
 	case c.Names == nil:
 		return r.at(n, fmt.Sprintf("channel %q has no name", c.Key), "name: {en: General, zh: 综合}")
 	case slices.ContainsFunc(g.Channels, func(o Channel) bool { return o.Key == c.Key }):
 		return r.at(n, fmt.Sprintf("channel %q stands twice in its group", c.Key), inTemplate(g))
+	}
+	if c.Handover.Role != "" && c.Handover.Days == 0 {
+		c.Handover.Days = handoverDays
 	}
 	g.Channels = append(g.Channels, c)
 	return nil
@@ -177,10 +182,10 @@ func (r *reader) handover(n *yaml.Node, to *Handover) error {
 	switch {
 	case err != nil:
 		return err
-	case to.Days == 0:
-		return r.at(n, "handover has no days", "handover: {days: 14, role: collaborator}")
 	case to.Role == Owner:
 		return r.at(n, "who moved away does not stay an owner", "role: collaborator")
+	case to.Role == Vendor:
+		return r.at(n, "who moved away does not become an outsider", "role: collaborator")
 	}
 	return nil
 }

@@ -1,5 +1,10 @@
 package policies
 
+const (
+	handoverDays = 14           // where a channel has a handover period and does not say how long
+	restricted   = "restricted" // the label of channels whose period is only what they say
+)
+
 // Handover is how long somebody who moved away, and no longer belongs into a channel, keeps it, and as what. The zero value is no handover.
 type Handover struct {
 	Days int  `json:"days"`

@@ -181,6 +181,11 @@ func (s *shapes) tuples(q reader) ([]authz.Change, error) {
 			after, group = channelTuples(step.after), step.after.Group
 		}
 		middle = append(middle, turn(before, after)...)
+		kept, err := step.handed(q)
+		if err != nil {
+			return nil, err
+		}
+		middle = append(middle, kept...)
 		for _, role := range policies.Roles() {
 			was, will := step.before.ID != "" && joining(step.before, role), step.op != "archive" && joining(step.after, role)
 			if was == will {

@@ -45,10 +45,10 @@ func (s step) removal(person id.Person) Removal {
 	return Removal{Membership: s.Before.ID, Person: person, Group: s.Group, Cause: s.cause, Source: s.source, Ahead: s.Op != OpRemove}
 }
 
-// announces tells whether a step gives a membership that had none an end, by what a source plans. The guard judges that when it is announced,
+// announces tells whether a step gives a membership that had none an end, by what a source plans or because all that is left is a handover period. The guard judges that when it is announced,
 // as a move: at its instant it is over. What the guard holds stays open, and is held at the instant too.
-func (s step) announces() bool {
-	return s.Op == OpReasons && s.Before.Begins.IsZero() && closes(s.Before.Reasons).IsZero() && !closes(standing(s)).IsZero()
+func (s step) announces(now time.Time) bool {
+	return s.hands(now) || s.Op == OpReasons && s.Before.Begins.IsZero() && closes(s.Before.Reasons).IsZero() && !closes(standing(s)).IsZero()
 }
 
 // at answers when a step takes effect, where that lies ahead: a membership that is planned, or one that gets an end.
@@ -59,7 +59,7 @@ func (s step) at() time.Time {
 	case !s.Begins.IsZero():
 		return s.Begins
 	case s.Op == OpReasons && len(s.Add) > 0:
-		return closes(standing(s))
+		return closes(placewide(standing(s)))
 	}
 	return time.Time{}
 }
@@ -137,6 +137,7 @@ func (r *Reactor) gather(tx *db.Tx, run *run, c *catalog, people []id.Person, lo
 type due struct {
 	matches  []Match
 	standing Standing
+	mover    *mover
 	err      error // the policy cannot judge the person
 }
 
@@ -152,6 +153,7 @@ func (run *run) due(c *catalog, f directory.Fact, have []Membership, held map[id
 	if d.matches, d.standing.Begins, err = c.foreseen(f, run.above, withHeld(have, held), joined, now); err == nil {
 		d.standing.Barred, err = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, joined, now)
 	}
+	d.mover = run.moverOf(c, f, d.standing, now)
 	if err != nil {
 		d.err = fmt.Errorf("evaluate policy %d: %w", c.version, err)
 	}
@@ -174,13 +176,16 @@ func (run *run) compare(f directory.Fact, have []Membership, held map[id.Members
 	going := map[id.Membership]bool{}
 	kept := map[id.Group]bool{}
 	want, revoked := run.with(Desired(have, d.matches, standing, now), a.person, standing)
-	for _, change := range Diff(have, founded(want), now) {
+	if want, a.err = d.mover.outlast(have, founded(want), d.matches); a.err != nil {
+		return a
+	}
+	for _, change := range Diff(have, want, now) {
 		if change.Op == OpAdd && kept[change.Group] {
 			continue
 		}
 		s := step{Change: change, cause: causeOf(change, standing, now)}
 		_, stopped := held[change.Before.ID]
-		if s.announces() && !run.released[change.Before.ID] {
+		if s.announces(now) && !run.released[change.Before.ID] {
 			if s.cause, s.guarded = CauseMove, true; stopped {
 				going[change.Before.ID] = true
 				continue

@@ -41,7 +41,7 @@ func (r *Reactor) Audience(ctx context.Context, channel id.Channel, after id.Per
 			roles = append(roles, role)
 		}
 	}
-	return r.seated(ctx, c.Group, roles, after, limit)
+	return r.seated(ctx, c.Group, roles, c.Key, after, limit)
 }
 
 // Members answers who has a place in a project group, whatever the role; see Audience.
@@ -49,17 +49,23 @@ func (r *Reactor) Members(ctx context.Context, group id.Group, after id.Person, 
 	if _, err := r.Group(ctx, group); err != nil {
 		return nil, false, err
 	}
-	return r.seated(ctx, group, policies.Roles(), after, limit)
+	return r.seated(ctx, group, policies.Roles(), "", after, limit)
 }
 
-func (r *Reactor) seated(ctx context.Context, group id.Group, roles []policies.Role, after id.Person, limit int) ([]AudienceEntry, bool, error) {
+// seated answers who has one of these roles in a group. Where only names a channel of it, of those who keep single channels it is who keeps that.
+func (r *Reactor) seated(ctx context.Context, group id.Group, roles []policies.Role, only string, after id.Person, limit int) ([]AudienceEntry, bool, error) {
 	if len(roles) == 0 {
 		return nil, false, nil
 	}
 	q := r.db.Read(ctx)
 	var people []id.Person
-	if err := q.Raw("select person from memberships where group_id = ? and role in ? and person > ? and ended_at is null order by person limit ?",
-		group, roles, after, limit+1).Scan(&people).Error; err != nil {
+	where, args := "", []any{group, roles, after}
+	if only != "" {
+		where = ` and (exists (select 1 from reasons r where r.membership = m.id and r.ended_at is null and (r.kind <> ? or r.ref = ?)))`
+		args = append(args, KindHandover, only)
+	}
+	if err := q.Raw("select m.person from memberships m where m.group_id = ? and m.role in ? and m.person > ? and m.ended_at is null"+where+" order by m.person limit ?",
+		append(args, limit+1)...).Scan(&people).Error; err != nil {
 		return nil, false, fmt.Errorf("read members: %w", err)
 	}
 	if len(people) == 0 {
@@ -141,8 +147,9 @@ func (r *Reactor) MembershipsOf(ctx context.Context, person id.Person) ([]Member
 	for _, m := range found[person] {
 		v := MembershipView{Membership: m, Of: c.groups[m.Group], Suspended: p.Frozen}
 		_, v.Held = held[m.ID]
+		sees := c.seen(m)
 		for _, channel := range c.channels[m.Group] {
-			if relationOf(channel.Access[m.Role]) != "" {
+			if slices.Contains(sees, channel.ID) {
 				v.Channels = append(v.Channels, channel)
 			}
 		}

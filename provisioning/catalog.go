@@ -57,6 +57,9 @@ type catalog struct {
 	uses     map[string]bool        // attributes that its rules ask for
 	report   func([]Conflict)       // of the catalog of a plan: told of what is kept apart; nil elsewhere
 	zones    sync.Map               // by name; what is in it never changes
+	handover map[id.Group][]handovers
+	settled  bool            // the version is followed through
+	edited   map[string]bool // while it is not: rules that it changed
 }
 
 // live tells whether the policy has g.
@@ -67,17 +70,6 @@ func (c *catalog) live(g id.Group) bool {
 
 // key answers the key of g.
 func (c *catalog) key(g id.Group) string { return c.groups[g].Key }
-
-// visible answers the channels of g that role may see.
-func (c *catalog) visible(g id.Group, role policies.Role) []id.Channel {
-	out := []id.Channel{}
-	for _, channel := range c.channels[g] {
-		if relationOf(channel.Access[role]) != "" {
-			out = append(out, channel.ID)
-		}
-	}
-	return out
-}
 
 // matches evaluates every rule for one subject, and answers the instant up to which that holds for the same facts; zero: for ever.
 func (c *catalog) matches(s policies.Subject) ([]Match, time.Time, error) {
@@ -134,7 +126,7 @@ func (r *Reactor) locked(tx *db.Tx, exclusive bool) (*catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.catalogAt(tx.DB, state.Version)
+	return r.catalogAt(tx.DB, state)
 }
 
 // catalogIn answers the catalog in force on the state that q sees.
@@ -143,42 +135,61 @@ func (r *Reactor) catalogIn(q reader) (*catalog, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.catalogAt(q, state.Version)
+	return r.catalogAt(q, state)
 }
 
-// catalogAt answers the catalog of version, from memory where it was compiled before. All that q reads is of that version:
+// catalogAt answers the catalog of a state, from memory where it was compiled before. All that q reads is of that version:
 // q is a snapshot, or a transaction that holds the lock of lockState.
-func (r *Reactor) catalogAt(q reader, version int64) (*catalog, error) {
+func (r *Reactor) catalogAt(q reader, state stateRow) (*catalog, error) {
 	r.mu.Lock()
 	known := r.compiled
 	r.mu.Unlock()
-	if known != nil && known.version == version {
+	if known.is(state) {
 		return known, nil
 	}
-	c, err := loadCatalog(q, version)
+	if known != nil && known.version == state.Version && state.Settled >= state.Version { // it was followed through meanwhile
+		c := &catalog{version: known.version, policy: known.policy, groups: known.groups, byKey: known.byKey, channels: known.channels, uses: known.uses,
+			handover: known.handover, settled: true}
+		return r.hold(c), nil
+	}
+	c, err := loadCatalog(q, state)
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.compiled == nil || r.compiled.version < version {
-		r.compiled = c
-	}
-	return c, nil
+	return r.hold(c), nil
 }
 
-func loadCatalog(q reader, version int64) (*catalog, error) {
-	c := &catalog{version: version, groups: map[id.Group]Group{}, byKey: map[string]id.Group{}, channels: map[id.Group][]Channel{}}
+// hold remembers a catalog where it is the newest.
+func (r *Reactor) hold(c *catalog) *catalog {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.compiled == nil || r.compiled.version < c.version || r.compiled.version == c.version && c.settled {
+		r.compiled = c
+	}
+	return c
+}
+
+// is tells whether a catalog is that of a state.
+func (c *catalog) is(s stateRow) bool {
+	return c != nil && c.version == s.Version && c.settled == (s.Settled >= s.Version)
+}
+
+func loadCatalog(q reader, state stateRow) (*catalog, error) {
+	version := state.Version
+	c := &catalog{version: version, settled: state.Settled >= version, groups: map[id.Group]Group{}, byKey: map[string]id.Group{}, channels: map[id.Group][]Channel{}}
 	if version > 0 {
-		var row versionRow
-		if err := q.Raw("select * from policy_versions where version = ?", version).Scan(&row).Error; err != nil {
-			return nil, fmt.Errorf("read policy %d: %w", version, err)
-		}
-		policy, err := parse(row.Files.V)
+		policy, err := policyAt(q, version)
 		if err != nil {
-			return nil, fmt.Errorf("read policy %d: %w", version, err)
+			return nil, err
 		}
 		c.policy, c.uses = policy, policy.Uses()
+	}
+	if !c.settled && state.Settled > 0 {
+		before, err := policyAt(q, state.Settled)
+		if err != nil {
+			return nil, err
+		}
+		c.edit(before)
 	}
 	var groups []groupRow
 	if err := q.Raw("select * from project_groups").Scan(&groups).Error; err != nil {
@@ -197,7 +208,20 @@ func loadCatalog(q reader, version int64) (*catalog, error) {
 		c.channels[channel.Group] = append(c.channels[channel.Group], channel)
 	}
 	c.sort()
+	c.handsOver()
 	return c, nil
+}
+
+func policyAt(q reader, version int64) (*policies.Policy, error) {
+	var row versionRow
+	if err := q.Raw("select * from policy_versions where version = ?", version).Scan(&row).Error; err != nil {
+		return nil, fmt.Errorf("read policy %d: %w", version, err)
+	}
+	policy, err := parse(row.Files.V)
+	if err != nil {
+		return nil, fmt.Errorf("read policy %d: %w", version, err)
+	}
+	return policy, nil
 }
 
 // sort brings channels into the order of the policy.
@@ -223,7 +247,7 @@ func (r *Reactor) current(ctx context.Context) (*catalog, error) {
 	r.mu.Lock()
 	known := r.compiled
 	r.mu.Unlock()
-	if known != nil && known.version == state.Version {
+	if known.is(state) {
 		return known, nil
 	}
 	var out *catalog

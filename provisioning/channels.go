@@ -21,6 +21,7 @@ type Place struct {
 	Group   Group         // zero where the channel belongs to none
 	Role    policies.Role // participant in direct channels
 	Since   time.Time
+	Until   time.Time // of a handover period: when it ends; zero elsewhere
 }
 
 // Channel answers one channel of any kind, an archived one too.
@@ -103,10 +104,9 @@ func (r *Reactor) ChannelsOf(ctx context.Context, person id.Person) ([]Place, er
 		if !anyOpen(m.Reasons, now) {
 			continue // planned, or over
 		}
-		role := roleAt(m.Reasons, now)
 		for _, channel := range c.channels[m.Group] {
-			if relationOf(channel.Access[role]) != "" {
-				out = append(out, Place{Channel: channel, Group: c.groups[m.Group], Role: role, Since: m.Since})
+			if role := roleIn(m.Reasons, channel, now); role != "" {
+				out = append(out, Place{Channel: channel, Group: c.groups[m.Group], Role: role, Since: m.Since, Until: keptUntil(m.Reasons, channel, now)})
 			}
 		}
 	}

@@ -116,6 +116,7 @@ type Match struct {
 	Ref   string    // of a rule "<group key>/<rule key>"
 	From  time.Time // zero: now
 	Until time.Time // zero: no end is known
+	Moved bool      // at Until the facts change, and with them what this rule gives
 }
 
 // Standing is what about a person, apart from rules, decides which reasons may live on.
@@ -156,7 +157,7 @@ func Desired(have []Membership, matches []Match, s Standing, now time.Time) []Se
 			continue
 		}
 		for _, r := range m.Reasons {
-			if r.Kind == KindRule || r.Kind == KindJoin && !s.Absent || s.Merged || s.Terminated && r.Kind != KindKeep || !r.Until.IsZero() && !now.Before(r.Until) ||
+			if r.Kind == KindRule || r.Kind == KindHandover || r.Kind == KindJoin && !s.Absent || s.Merged || s.Terminated && r.Kind != KindKeep || !r.Until.IsZero() && !now.Before(r.Until) ||
 				r.Kind != KindKeep && r.CreatedAt.Before(s.Rehired) {
 				continue
 			}
@@ -197,6 +198,8 @@ func causeOf(c Change, s Standing, now time.Time) Cause {
 		return CauseExpiry
 	case planned:
 		return CausePlanned
+	case len(placewide(c.Before.Reasons)) == 0: // that they moved was judged when the period began
+		return CauseExpiry
 	}
 	return CauseMove
 }

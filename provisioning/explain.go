@@ -103,6 +103,9 @@ func (x *explainer) project() error {
 	m := have[person][0]
 	x.Since = m.Since
 	for _, reason := range m.Reasons {
+		if !reason.reaches(x.channel) {
+			continue
+		}
 		if err := x.reason(reason, true); err != nil {
 			return err
 		}
@@ -115,20 +118,27 @@ func (x *explainer) project() error {
 		x.Path = append(x.Path, Line{Kind: "hold", Ref: string(h.Hold), Since: h.CreatedAt.Time,
 			Text: Text{"No reason is left; the guard holds the removal (" + string(h.Cause) + ")", "已无理由；移除被保护机制暂停（" + string(h.Cause) + "）"}})
 	}
-	role := roleAt(m.Reasons, x.now)
+	role := roleIn(m.Reasons, x.channel, x.now)
 	if !anyOpen(m.Reasons, x.now) {
 		x.Missing = append(x.Missing, windowLine(m.Reasons, x.now))
 		return nil
 	}
 	relation := relationOf(x.channel.Access[role])
 	if relation == "" {
-		t := roleText(role)
+		if placeRole(m.Reasons, x.now) == "" { // a handover period of other channels
+			x.unmatched()
+			return nil
+		}
+		t := roleText(placeRole(m.Reasons, x.now))
 		x.Missing = append(x.Missing, Line{Kind: "role", Text: Text{"A " + t.EN + " has no access to this channel", t.ZH + "在此频道没有访问权限"}})
 		return nil
 	}
 	x.Role = role
 	for _, t := range seatTuples(m, []Channel{x.channel}, x.now) {
 		x.tuple(t, m.Since)
+	}
+	if placeRole(m.Reasons, x.now) != role {
+		return nil // by its own tuple
 	}
 	x.tuple(authz.Tuple{User: groupRef(m.Group) + "#" + string(role), Relation: relation, Object: channelRef(x.channel.ID)}, x.channel.CreatedAt)
 	return nil

@@ -50,6 +50,10 @@ func (s step) foreseen(person id.Person, group string) []PlannedChange {
 	case OpRole:
 		p.Before = s.Before.Role
 	case OpReasons:
+		if kept := periods(s.Add); len(kept) > 0 { // what stays after a move, which comes now or when it is planned to
+			p.Op, p.Role, p.Before, p.Cause, p.Reasons, p.At = OpRole, strongest(kept), s.Before.Role, CausePlanned, reasonTexts(kept), closes(placewide(standing(s)))
+			break
+		}
 		if !s.Begins.IsZero() && !s.Begins.Equal(s.Before.Begins) {
 			p.Op = OpAdd
 		} else if p.At = (time.Time{}); !ends.IsZero() && !ends.Equal(before) {

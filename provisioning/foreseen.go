@@ -13,8 +13,9 @@ const momentsMost = 48
 
 // moment is an instant from which on something may be otherwise.
 type moment struct {
-	fact directory.Fact
-	at   time.Time
+	fact  directory.Fact
+	at    time.Time
+	moves bool // because of the facts, not because a rule or a reason asks for it
 }
 
 // foreseen evaluates the policy for a person now and at each instant that is known, and answers what its rules give with the
@@ -42,7 +43,7 @@ func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joi
 		given = append(given, append(list, own...))
 		if !next.IsZero() && (i+1 == len(moments) || next.Before(moments[i+1].at)) {
 			if len(moments) < momentsMost {
-				moments = slices.Insert(moments, i+1, moment{m.fact, next})
+				moments = slices.Insert(moments, i+1, moment{fact: m.fact, at: next})
 			} else {
 				given, moments, horizon = given[:i+1], moments[:i+1], next
 			}
@@ -59,31 +60,34 @@ func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joi
 
 // moments answers when the facts themselves are known to change, from now on.
 func (c *catalog) moments(f directory.Fact, above heads, have []Membership, now time.Time) []moment {
-	out := []moment{{f, now}}
+	out := []moment{{f, now, true}}
 	managers := []id.Person{f.Person.Manager}
 	for _, then := range f.Ahead {
-		out = append(out, moment{then, then.At})
+		out = append(out, moment{then, then.At, true})
 		managers = append(managers, then.Person.Manager)
 	}
-	var more []time.Time
-	if above != nil {
-		more = above.instants(managers)
+	insert := func(instants []time.Time, moves bool) {
+		for _, at := range instants {
+			i, known := slices.BinarySearchFunc(out, at, func(m moment, at time.Time) int { return m.at.Compare(at) })
+			if i > 0 && !known && len(out) < momentsMost {
+				out = slices.Insert(out, i, moment{out[i-1].fact, at, moves})
+			}
+		}
 	}
+	if above != nil {
+		insert(above.instants(managers), true)
+	}
+	var more []time.Time
 	if c.separates() { // what stands beside rules may begin or end
 		for _, m := range have {
 			for _, r := range m.Reasons {
-				if r.Kind != KindRule && r.Kind != KindKeep {
+				if r.Kind != KindRule && r.Kind != KindKeep && r.Kind != KindHandover {
 					more = append(more, r.From, r.Until)
 				}
 			}
 		}
 	}
-	for _, at := range more {
-		i, known := slices.BinarySearchFunc(out, at, func(m moment, at time.Time) int { return m.at.Compare(at) })
-		if i > 0 && !known && len(out) < momentsMost {
-			out = slices.Insert(out, i, moment{out[i-1].fact, at})
-		}
-	}
+	insert(more, false)
 	return out
 }
 
@@ -103,7 +107,7 @@ func windows(moments []moment, given [][]Match, horizon time.Time) []Match {
 			}
 			window := m
 			if window.Until = horizon; end < len(given) {
-				window.Until = moments[end].at
+				window.Until, window.Moved = moments[end].at, moments[end].moves
 			}
 			if i > 0 {
 				window.From = moments[i].at

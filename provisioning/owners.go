@@ -100,7 +100,7 @@ func (o *Ownership) add(person id.Person, reason Reason) {
 func (r *Reactor) MembersSince(ctx context.Context, group id.Group, role policies.Role, limit int) ([]id.Person, error) {
 	var out []id.Person
 	if err := r.db.Read(ctx).Raw(`select person from memberships where group_id = ? and role = ? and ended_at is null and begins_at is null
-		order by since, person limit ?`, group, role, limit).Scan(&out).Error; err != nil {
+		and exists (select 1 from reasons r where r.membership = memberships.id and r.ended_at is null and r.kind <> ?) order by since, person limit ?`, group, role, KindHandover, limit).Scan(&out).Error; err != nil {
 		return nil, fmt.Errorf("read members: %w", err)
 	}
 	return out, nil

@@ -75,6 +75,7 @@ func (r *Reactor) AudienceAt(ctx context.Context, channel id.Channel, at time.Ti
 		e := PastEntry{Person: person, Name: names[person], Reasons: reasons[person]}
 		_, e.HistoryFrom = past.Allow(person, authz.View)
 		e.place(past, c, at)
+		e.handed(c)
 		out.Entries = append(out.Entries, e)
 	}
 	return out, nil
@@ -125,6 +126,15 @@ func (e *PastEntry) place(past *authz.Past, c Channel, at time.Time) {
 		e.Role, e.Access, e.Since, e.Until, e.Revision = role, given, of.At, of.Tuple.Until, of.Rev
 		if of.Tuple.From.After(e.Since) {
 			e.Since = of.Tuple.From
+		}
+	}
+}
+
+// handed fills in the role of who kept the channel alone.
+func (e *PastEntry) handed(c Channel) {
+	for _, r := range e.Reasons {
+		if e.Role == "" && e.Access != "" && r.Kind == KindHandover && r.Ref == c.Key {
+			e.Role = r.Role
 		}
 	}
 }
@@ -183,7 +193,13 @@ func (r *Reactor) ExplainAt(ctx context.Context, person id.Person, channel id.Ch
 		if err != nil {
 			return err
 		}
+		entry.Reasons = found[person]
+		entry.handed(c)
+		x.Role = entry.Role
 		for _, reason := range found[person] {
+			if !reason.reaches(c) {
+				continue
+			}
 			if err := x.reason(reason, false); err != nil {
 				return err
 			}

@@ -71,6 +71,7 @@ const (
 	KindApproval Kind = "approval" // a request was approved
 	KindJoin     Kind = "join"     // the person joined an open channel
 	KindKeep     Kind = "keep"     // a removal was refused or undone; ends by itself
+	KindHandover Kind = "handover" // the person moved away, and keeps one channel, which Ref names, for some days
 )
 
 // Reason is one ground on which a membership stands.
@@ -114,7 +115,11 @@ type Seat struct {
 // Role is the strongest role that the seat's reasons give at now.
 func (s Seat) Role(now time.Time) policies.Role { return roleAt(s.Reasons, now) }
 
+// strongest answers the strongest role that reasons give in the whole group; where they give single channels only, the strongest of those.
 func strongest(reasons []Reason) policies.Role {
+	if wide := placewide(reasons); len(wide) > 0 {
+		reasons = wide
+	}
 	var role policies.Role
 	for _, r := range reasons {
 		if r.Role.Strength() > role.Strength() {

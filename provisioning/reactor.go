@@ -39,6 +39,9 @@ type Reactor struct {
 	// TellPlan tells a person, in tx, what became of a plan that was to be applied at an instant; nil: nobody is told.
 	TellPlan func(tx *db.Tx, person id.Person, s Schedule) error
 
+	// TellMoved tells, in tx, who moved away and the owners of what they keep; nil: nobody is told.
+	TellMoved func(tx *db.Tx, list []Moved) error
+
 	living sync.Mutex // held by whoever takes a source live in this process
 
 	mu       sync.Mutex

@@ -20,7 +20,7 @@ func (c *catalog) held(have []Membership, own []Match, t time.Time) []policies.W
 	}
 	for _, m := range have {
 		for _, r := range m.Reasons {
-			if r.Kind != KindRule && r.Kind != KindJoin && r.openAt(t) && c.live(m.Group) {
+			if r.Kind != KindRule && r.Kind != KindJoin && r.Kind != KindHandover && r.openAt(t) && c.live(m.Group) {
 				out = append(out, policies.Wanted{Group: c.key(m.Group), Role: r.Role, Rule: r.Ref})
 			}
 		}

@@ -73,6 +73,9 @@ func draft(q reader, c *catalog, policy *policies.Policy, now time.Time) (*catal
 		g.ArchivedAt = now
 		next.groups[g.ID] = g
 	}
+	next.handsOver()
+	next.edited = maps.Clone(c.edited)
+	next.edit(c.policy)
 	slices.SortStableFunc(s.list, func(a, b ShapeChange) int {
 		return strings.Compare(a.Group+"\x00"+a.Channel, b.Group+"\x00"+b.Channel)
 	})

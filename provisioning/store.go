@@ -124,7 +124,7 @@ func recent(q reader, now time.Time) ([]Removal, error) {
 	return out, nil
 }
 
-// countMembers answers how many current members each of these groups has.
+// countMembers answers how many current members each of these groups has; who keeps single channels only is none any more.
 func countMembers(q reader, groups []id.Group) (map[id.Group]int, error) {
 	out := make(map[id.Group]int, len(groups))
 	for part := range slices.Chunk(groups, chunkMost) {
@@ -137,6 +137,15 @@ func countMembers(q reader, groups []id.Group) (map[id.Group]int, error) {
 		}
 		for _, row := range rows {
 			out[row.GroupID] = row.N
+		}
+		rows = nil
+		if err := q.Raw(`select m.group_id, count(distinct m.id) as n from reasons r join memberships m on m.id = r.membership
+			where r.kind = 'handover' and r.ended_at is null and m.ended_at is null and m.begins_at is null and m.group_id in ?
+			and not exists (select 1 from reasons o where o.membership = m.id and o.ended_at is null and o.kind <> 'handover') group by m.group_id`, part).Scan(&rows).Error; err != nil {
+			return nil, fmt.Errorf("count members: %w", err)
+		}
+		for _, row := range rows {
+			out[row.GroupID] -= row.N
 		}
 	}
 	return out, nil

@@ -67,18 +67,22 @@ func reasonTexts(reasons []Reason) []string {
 // tell notes the event and the audit record of a step.
 func (s *sheet) tell(step step, after Membership) {
 	e := MembershipEvent{Person: after.Person, Group: step.Group, Role: after.Role, Cause: step.cause, Freeze: step.freeze,
-		Channels: s.catalog.visible(step.Group, after.Role), Reasons: reasonTexts(after.Reasons)}
+		Channels: s.catalog.seen(after), Reasons: reasonTexts(after.Reasons)}
 	kind := EventMembershipAdded
 	switch step.Op {
 	case OpRemove:
 		kind = EventMembershipRemoved
-		e.Role, e.Channels, e.Reasons = step.Before.Role, s.catalog.visible(step.Group, step.Before.Role), reasonTexts(step.Before.Reasons)
+		e.Role, e.Channels, e.Reasons = step.Before.Role, s.catalog.seen(step.Before), reasonTexts(step.Before.Reasons)
 	case OpRole:
 		kind, e.Before = EventMembershipChanged, step.Before.Role
-		was := s.catalog.visible(step.Group, step.Before.Role)
+		was := s.catalog.seen(step.Before)
 		e.Lost, e.Gained = without(was, e.Channels), without(e.Channels, was)
 	case OpReasons:
-		kind = "" // nobody but the audit log needs to know
+		was := s.catalog.seen(step.Before)
+		e.Lost, e.Gained = without(was, e.Channels), without(e.Channels, was)
+		if kind = EventMembershipChanged; len(e.Lost)+len(e.Gained) == 0 {
+			kind = "" // nobody but the audit log needs to know
+		}
 	}
 	silent := s.ahead(step, after)
 	if silent != "" {

@@ -61,6 +61,12 @@ func reasonText(r Reason, author string) Text {
 	case KindKeep:
 		return Text{fmt.Sprintf("Kept until %s: the removal was refused or undone (%s)", dayText(r.Until), r.Ref), fmt.Sprintf("保留至 %s：移除已被驳回或撤销（%s）", dayText(r.Until), r.Ref)}
 	}
+	if r.Kind == KindHandover {
+		t := roleText(r.Role)
+		from := dayText(r.From)
+		return Text{fmt.Sprintf("Moved away at %s: keeps channel %s as %s until %s, for the handover", from, r.Ref, t.EN, dayText(r.Until)),
+			fmt.Sprintf("%s 调离：为便于交接，以%s身份保留频道 %s 至 %s", from, t.ZH, r.Ref, dayText(r.Until))}
+	}
 	t := Text{fmt.Sprintf("By %s %s since %s", r.Kind, r.Ref, since), fmt.Sprintf("依据 %s %s，自 %s", r.Kind, r.Ref, since)}
 	if !r.Until.IsZero() {
 		t = Text{t.EN + ", until " + dayText(r.Until), t.ZH + "，至 " + dayText(r.Until)}

@@ -38,8 +38,13 @@ func seatTuples(m Membership, channels []Channel, now time.Time) []authz.Tuple {
 		out = append(out, authz.Tuple{User: userRef(m.Person), Relation: string(s.role), Object: groupRef(m.Group), From: s.from, Until: s.until})
 	}
 	for _, c := range channels {
-		if slices.ContainsFunc(m.Reasons, func(r Reason) bool { return joining(c, r.Role) }) {
+		if slices.ContainsFunc(m.Reasons, func(r Reason) bool { return r.reaches(c) && joining(c, r.Role) }) {
 			out = append(out, authz.Tuple{User: userRef(m.Person), Relation: "newcomer", Object: channelRef(c.ID), From: m.Since})
+		}
+		for _, r := range m.Reasons {
+			if relation := relationOf(c.Access[r.Role]); r.Kind == KindHandover && r.reaches(c) && relation != "" {
+				out = append(out, authz.Tuple{User: userRef(m.Person), Relation: relation, Object: channelRef(c.ID), From: r.From, Until: r.Until})
+			}
 		}
 	}
 	return out
@@ -48,7 +53,7 @@ func seatTuples(m Membership, channels []Channel, now time.Time) []authz.Tuple {
 // seatNames answers the names of all tuples that a membership may ever have had by the reasons it has.
 func seatNames(m Membership, channels []Channel) []authz.Tuple {
 	roles := []policies.Role{m.Role}
-	for _, r := range m.Reasons {
+	for _, r := range placewide(m.Reasons) {
 		roles = append(roles, r.Role)
 	}
 	slices.Sort(roles)
@@ -61,9 +66,17 @@ func seatNames(m Membership, channels []Channel) []authz.Tuple {
 		if slices.ContainsFunc(roles, func(role policies.Role) bool { return joining(c, role) }) {
 			out = append(out, authz.Tuple{User: userRef(m.Person), Relation: "newcomer", Object: channelRef(c.ID)})
 		}
+		for _, r := range m.Reasons {
+			if relation := relationOf(c.Access[r.Role]); r.Kind == KindHandover && r.reaches(c) && relation != "" {
+				out = append(out, authz.Tuple{User: userRef(m.Person), Relation: relation, Object: channelRef(c.ID)})
+			}
+		}
 	}
 	return out
 }
+
+// reaches tells whether a reason has anything to do with a channel of its group.
+func (r Reason) reaches(c Channel) bool { return r.Kind != KindHandover || r.Ref == c.Key }
 
 // joining tells whether role sees a channel's history from joining only. Outside people always do.
 func joining(c Channel, role policies.Role) bool {

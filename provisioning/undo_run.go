@@ -90,7 +90,7 @@ func (r *Reactor) giveBackRun(tx *db.Tx, cause directory.Cause, by id.Request, p
 	if err := s.reopenAll(tx, string(by), until, ended); err != nil {
 		return 0, nil, err
 	}
-	raised, err := s.raiseRoles(tx, by, people, until)
+	raised, err := s.raiseRoles(tx, by, people, until, ended)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -111,20 +111,27 @@ func (r *Reactor) giveBackRun(tx *db.Tx, cause directory.Cause, by id.Request, p
 	return n, whose, r.commit(tx, s)
 }
 
+// raisedRow is a reason that a run ended and the role that is left, none where nothing but handover periods is.
+type raisedRow struct {
+	Membership id.Membership
+	Was        policies.Role
+	Role       policies.Role
+	Person     id.Person
+}
+
 // raiseRoles gives members who stayed the role back that a run took, and answers who they are. The next reconciliation reads it off the reason.
-func (s *sheet) raiseRoles(tx *db.Tx, by id.Request, people []id.Person, until time.Time) (raised []id.Person, err error) {
-	var rows []struct {
-		Membership id.Membership
-		Was        policies.Role
-		Role       policies.Role
-		Person     id.Person
-	}
-	if err := tx.Raw(`select x.membership, x.role as was, m.role, m.person from reasons x join memberships m on m.id = x.membership
+func (s *sheet) raiseRoles(tx *db.Tx, by id.Request, people []id.Person, until time.Time, reopened []membershipRow) (raised []id.Person, err error) {
+	var rows []raisedRow
+	if err := tx.Raw(`select x.membership, x.role as was, case when exists (select 1 from reasons h where h.membership = m.id and h.ended_at is null and h.kind <> ?)
+			then m.role else '' end as role, m.person from reasons x join memberships m on m.id = x.membership
 		where x.ended_by = ? and m.ended_at is null and m.person in ? and (x.until is null or x.until > ?) and not exists (select 1 from reasons k
-			where k.membership = m.id and k.kind = ? and k.ref = ? and k.ended_at is null) order by x.membership, x.id`, by, people, db.At(s.now), KindKeep, by).Scan(&rows).Error; err != nil {
+			where k.membership = m.id and k.kind = ? and k.ref = ? and k.ended_at is null) order by x.membership, x.id`, KindHandover, by, people, db.At(s.now), KindKeep, by).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read ended reasons: %w", err)
 	}
 	best := map[id.Membership]policies.Role{}
+	rows = slices.DeleteFunc(rows, func(row raisedRow) bool {
+		return slices.ContainsFunc(reopened, func(m membershipRow) bool { return m.ID == row.Membership })
+	})
 	for _, row := range rows {
 		if row.Was.Strength() > max(row.Role.Strength(), best[row.Membership].Strength()) {
 			best[row.Membership] = row.Was

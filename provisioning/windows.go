@@ -62,8 +62,9 @@ type stay struct {
 	from, until time.Time
 }
 
-// stays answers the first window of each role from now on. Where nothing holds any more, it answers what last did.
+// stays answers the first window of each role in the whole group from now on. Where nothing holds any more, it answers what last did.
 func stays(reasons []Reason, now time.Time) []stay {
+	reasons = placewide(reasons)
 	instants := []time.Time{now}
 	for _, r := range reasons {
 		for _, at := range []time.Time{r.From, r.Until} {

@@ -363,7 +363,14 @@ func (w *world) sound() {
 		"memberships without a reason": "select count(*) from memberships m where m.ended_at is null and not exists (select 1 from reasons r where r.membership = m.id and r.ended_at is null)",
 		"reasons without a membership": "select count(*) from reasons r join memberships m on m.id = r.membership where r.ended_at is null and m.ended_at is not null",
 		"memberships without a tuple": `select count(*) from memberships m where m.ended_at is null and not exists (select 1 from authz_tuples t
-			where t.user_ref = 'user:' || m.person and t.object = 'project:' || m.group_id and t.relation = m.role)`,
+			where t.user_ref = 'user:' || m.person and t.object = 'project:' || m.group_id and t.relation = m.role)
+			and exists (select 1 from reasons r where r.membership = m.id and r.ended_at is null and r.kind <> 'handover')`,
+		"handover periods without a tuple": `select count(*) from reasons r join memberships m on m.id = r.membership join channels c on c.group_id = m.group_id and c.key = r.ref
+			where r.kind = 'handover' and r.ended_at is null and m.ended_at is null and not exists (select 1 from authz_tuples t
+			where t.user_ref = 'user:' || m.person and t.object = 'channel:' || c.id and t.relation in ('reader', 'writer', 'manager'))`,
+		"tuples without a handover period": `select count(*) from authz_tuples t join channels c on t.object = 'channel:' || c.id and c.kind = 'project'
+			where t.user_ref like 'user:%' and t.relation in ('reader', 'writer', 'manager') and not exists (select 1 from reasons r join memberships m on m.id = r.membership
+			where r.kind = 'handover' and r.ended_at is null and m.ended_at is null and m.group_id = c.group_id and r.ref = c.key and t.user_ref = 'user:' || m.person)`,
 		"tuples without a membership": `select count(*) from authz_tuples t where t.object like 'project:%' and not exists (select 1 from memberships m
 			where m.ended_at is null and t.user_ref = 'user:' || m.person and t.object = 'project:' || m.group_id and (t.relation = m.role
 			or t.relation in (select r.role from reasons r where r.membership = m.id and r.ended_at is null)))`,

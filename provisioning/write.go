@@ -62,6 +62,9 @@ func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, li
 	if err := s.flush(tx); err != nil {
 		return result, err
 	}
+	if err := r.tellMoved(tx, s.moved); err != nil {
+		return result, err
+	}
 	if _, err := r.feed.Append(tx, s.events...); err != nil {
 		return result, err
 	}
@@ -139,6 +142,7 @@ type sheet struct {
 	lift     []fenceRow
 	raise    []fenceRow
 	healed   []id.Person
+	moved    []Moved
 
 	events  []feed.Event
 	tuples  []authz.Change
@@ -199,6 +203,7 @@ func (s *sheet) put(person id.Person, step step) {
 		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: m.ID, Kind: g.Kind, Ref: g.Ref, Role: g.Role, PolicyVersion: g.Version,
 			StartsAt: db.At(g.From), Until: db.At(g.Until), CreatedAt: db.At(s.now)})
 	}
+	s.kept(person, step)
 	after := m
 	after.Role, after.Reasons = step.Role, standing(step)
 	s.retuple(step, after)

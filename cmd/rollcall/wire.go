@@ -43,7 +43,7 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.access.Admins, a.access.TellPlan = a.door.AdminsTx, tellPlan
+	a.access.Admins, a.access.TellPlan, a.access.TellMoved = a.door.AdminsTx, tellPlan, tellMoved
 	if admin.Separation {
 		return a.door.CheckSeparation(ctx)
 	}
@@ -138,6 +138,7 @@ func (c channels) Of(ctx context.Context, person id.Person) ([]chat.ChannelInfo,
 	out := make([]chat.ChannelInfo, len(places))
 	for i, p := range places {
 		out[i] = channelInfo(p.Channel, p.Group, string(p.Role))
+		out[i].Until = p.Until
 	}
 	return out, err
 }

@@ -8,6 +8,7 @@ export type Channel = {
   group?: { id: string; key?: string; name?: Names | string } | null;
   labels?: string[];
   role?: string;
+  until?: string;
   can_post?: boolean;
   unread?: number;
   last_seq?: number;

@@ -1,6 +1,7 @@
 import { Button } from "antd";
 import { useEffect, useState } from "react";
 import { nameIn, useTexts } from "../i18n";
+import { date, known } from "../i18n/time";
 import { Tag } from "../ui/people";
 import { Empty } from "../ui/states";
 import { Composer, forgetDrafts } from "./Composer";
@@ -38,6 +39,7 @@ function Head({ log, connection }: { log: ChannelLog; connection?: Connection })
       {(channel.labels ?? []).map((l) => (
         <Tag key={l}>{l}</Tag>
       ))}
+      {known(channel.until) && <Tag>{t.chat.kept(date(channel.until, locale))}</Tag>}
       {connection && (
         <span className={styles.state} data-phase={connection.phase} role="status">
           {connection.phase === "live" ? t.chat.live : connection.phase === "waiting" ? t.chat.offline : t.chat.connecting}

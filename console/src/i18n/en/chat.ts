@@ -12,6 +12,7 @@ export const chat = {
   earlier: "Loading earlier messages…",
   write: (channel: string) => `Message ${channel}`,
   writeCode: "Paste or write code",
+  kept: (until: string) => `for the handover, until ${until}`,
   readOnly: "You can read this channel, but not write in it.",
   text: "Text",
   code: "Code",

@@ -23,6 +23,8 @@ const kinds: Record<string, (x: Told) => string> = {
   "approval.granted": (x) => `What you asked for was granted: ${x.thing}.`,
   "approval.refused": (x) => `What you asked for was refused: ${x.thing}.`,
   "approval.lapsed": (x) => `Nobody decided in time what you asked for: ${x.thing}.`,
+  "moved.keeps": (x) => `You moved, and keep ${x.thing} until ${x.at} so that you can hand over. It ends by itself.`,
+  "moved.stays": (x) => `${x.who} moved away and keeps ${x.thing} until ${x.at} for the handover. It ends by itself.`,
   "plan.due": (x) => (x.state === "applied" ? "Your scheduled plan was applied." : `Your scheduled plan was not applied: ${problems[x.problem] ?? x.problem}.`),
   "emergency.opened": (x) => `The emergency account was opened at ${x.at}. If you do not know why, find out now.`,
 };

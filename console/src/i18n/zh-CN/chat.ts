@@ -14,6 +14,7 @@ export const chat = {
   earlier: "正在加载更早的消息…",
   write: (channel: string) => `发送到 ${channel}`,
   writeCode: "粘贴或输入代码",
+  kept: (until: string) => `交接期，至 ${until}`,
   readOnly: "你可以查看此频道，但不能发言。",
   text: "文本",
   code: "代码",
