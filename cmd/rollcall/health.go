@@ -88,6 +88,9 @@ func fileHealth(s directory.Source, h *directory.SourceHealth) {
 	h.Follows, h.State, h.VerifiedAt = "files", directory.HealthNever, s.SyncedAt
 	if run := h.LastRun; run != nil {
 		h.State = directory.HealthOK
+		if run.OK && run.EndedAt.After(h.VerifiedAt) { // a delta says when something came, too
+			h.VerifiedAt = run.EndedAt
+		}
 		if !run.OK {
 			h.State, h.Error = directory.HealthFailing, &directory.SourceError{Code: "file", Text: run.Error, Failures: 1}
 		}

@@ -213,6 +213,18 @@ func (s source) standing() string {
 	return out
 }
 
+// ldapIsConfigured is what to do in place of adding a directory: only the configuration knows how to log in to it.
+const ldapIsConfigured = `a directory is added in rollcall.yaml, and is there when the server is started again:
+
+ldap:
+  - name: %s
+    vendor: openldap            # or ad, 389ds, ...: docs/ldap/README.md
+    url: ldaps://ldap.corp.example
+    base: dc=corp,dc=example
+    bind_dn: cn=rollcall,ou=services,dc=corp,dc=example
+    password_file: /etc/rollcall/%s.password
+`
+
 func sourceCommand() *cobra.Command {
 	command := &cobra.Command{Use: "source", Short: "The systems that say who works here"}
 	row := func(w io.Writer, s source) {
@@ -231,13 +243,16 @@ func sourceCommand() *cobra.Command {
 			return l, api.do(c.Context(), "GET", "/api/v1/sources", nil, &l)
 		}))
 	add := &cobra.Command{Use: "add NAME", Short: "Add a source; of a SCIM source the token is shown", Args: cobra.ExactArgs(1)}
-	kind := add.Flags().String("kind", "scim", "scim, ldap, hrfeed or console")
+	kind := add.Flags().String("kind", "scim", "scim, hrfeed or console; a directory (ldap) is added in rollcall.yaml")
 	dry := add.Flags().Bool("dry-run", false, "begin with a dry run: store and answer everything, and let nothing follow until `source live`")
 	priority := add.Flags().Int("priority", 0, "the lower wins, per attribute; 0: after those who said one")
 	correlate := add.Flags().StringSlice("correlate", nil, "fields by which a record joins a person another source knows: employee_number, external_id")
 	command.AddCommand(matchCommand())
 	command.AddCommand(remote(add, row, func(c *cobra.Command, api *client, args []string) (source, error) {
 		var s source
+		if *kind == "ldap" {
+			return s, fmt.Errorf(ldapIsConfigured, args[0], args[0])
+		}
 		if err := api.do(c.Context(), "POST", "/api/v1/sources", map[string]any{"name": args[0], "kind": *kind, "dry_run": *dry, "priority": *priority, "correlate": *correlate}, &s); err != nil || s.Kind != "scim" {
 			return s, err
 		}

@@ -39,7 +39,8 @@ type mark struct {
 	at   time.Time
 }
 
-// Watch takes the files that are dropped for a source, in order of their names, until ctx ends, and answers its error. A file is moved to
+// Watch takes the files that are dropped for a source, in order of their names, until ctx ends, and answers its error. Of several nodes that
+// watch one folder, one takes files at a time. A file is moved to
 // done or failed below the folder, with a report beside it; one that could not be taken through no fault of its own stays.
 func (f *Feeds) Watch(ctx context.Context, source id.Source) error {
 	c := f.Configs[source]
@@ -79,7 +80,7 @@ func (d *folder) look(ctx context.Context) error {
 	}
 	seen := map[string]mark{}
 	defer func() { d.seen = seen }()
-	ready := true
+	ready, mine := true, false
 	for _, e := range entries {
 		if !wanted(e) {
 			continue
@@ -97,6 +98,24 @@ func (d *folder) look(ctx context.Context) error {
 			ready = false
 		}
 		if !ready {
+			continue
+		}
+		if !mine {
+			release, ok, err := d.DB.Alone(ctx, "hr folder "+string(d.source))
+			if err != nil || !ok { // another node is at it
+				return err
+			}
+			defer release()
+			mine = true
+		}
+		switch info, err := os.Lstat(filepath.Join(d.path, e.Name())); {
+		case errors.Is(err, fs.ErrNotExist): // another node took it meanwhile
+			delete(seen, e.Name())
+			continue
+		case err != nil:
+			return err
+		case (mark{info.Size(), info.ModTime()}) != now:
+			ready = false
 			continue
 		}
 		if err := d.take(ctx, e.Name(), info.Size()); err != nil {

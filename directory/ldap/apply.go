@@ -96,6 +96,7 @@ func (t *news) hide(key string) {
 // apply brings changes into the store, with cursor where it is not empty. It answers the keys of entries that were renamed or went: what refers to
 // them by name is to be looked at again.
 func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor) (doubts []string, err error) {
+	defer s.over()
 	conf, err := s.config().prepare()
 	if err != nil {
 		return nil, err

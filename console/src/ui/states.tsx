@@ -32,11 +32,12 @@ export function Empty({ title, hint, children, full, heading }: { title: string;
 
 /** useProblemText answers what to say of an error: the server's own detail where there is one. */
 export function useProblemText(): (error: unknown) => string {
-  const { t } = useTexts();
+  const { t, locale } = useTexts();
   return (error) => {
     if (!(error instanceof Problem)) return error instanceof Error ? error.message : String(error);
     if (error.code === "offline") return t.shell.offline;
     if (error.code === "unreadable") return t.shell.unexpected;
+    if (error.code === "not_found" && locale !== "en") return t.shell.notThere;
     return error.detail || error.code;
   };
 }

@@ -15,12 +15,13 @@ const tones: Record<HealthState, "good" | "warn" | "bad" | "quiet"> = { ok: "goo
 /** State is how a source stands, in a word; the sign and its colour only repeat it. */
 export function State({ health: h }: { health: How }) {
   const { t } = useTexts();
-  const tone = tones[h.state] ?? "quiet";
+  const waits = h.state === "ok" && h.holds > 0;
+  const tone = waits ? "warn" : (tones[h.state] ?? "quiet");
   const Icon = { good: CheckCircleFilled, warn: ClockCircleFilled, bad: CloseCircleFilled, quiet: MinusCircleFilled }[tone];
   return (
     <span className={`${own.state} ${own[tone] ?? ""}`}>
       <Icon aria-hidden />
-      {word(t.health.state, h.state)}
+      {waits ? t.health.waits : word(t.health.state, h.state)}
     </span>
   );
 }
@@ -92,7 +93,7 @@ export function useCounts(): (counts: Record<string, number> | undefined) => str
   return (counts) =>
     Object.entries(counts ?? {})
       .filter(([, n]) => n > 0)
-      .map(([name, n]) => `${n} ${word(t.health.count, name)}`)
+      .map(([name, n]) => `${n} ${word(n === 1 && name in t.health.one ? t.health.one : t.health.count, name)}`)
       .join(" · ");
 }
 
@@ -136,7 +137,7 @@ export function Standing({ health: h }: { health?: How }) {
         <div className={own.standing}>
           <div>
             <State health={h} />
-            <span className={own.more}>{word(t.health.stateHint, h.state)}</span>
+            <span className={own.more}>{h.state === "ok" && h.holds > 0 ? t.health.waitsHint : word(t.health.stateHint, h.state)}</span>
           </div>
           <div>
             <Fresh at={h.verified_at} late={isLate(h)} label={label(h)} />

@@ -34,6 +34,8 @@ export const audit = {
     "record.deleted": "Record deleted",
     "record.restored": "Record restored",
     "person.merged": "Person linked to another",
+    "veto.contested": "A source contradicts a veto",
+    "veto.uncontested": "No source contradicts the veto any more",
     "work_item.linked": "Two people linked",
     "work_item.reopened": "Asked about two people again",
     "work_item.separated": "Two people kept apart",

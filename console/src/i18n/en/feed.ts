@@ -74,8 +74,8 @@ export const feed = {
   noFilesHint: "As soon as one is handed in, it stands here with what became of it.",
   origin: { post: "handed in", folder: "folder", hook: "signed message" },
   ways: "Other ways in",
-  folder: "A folder is watched (rollcall.yaml, under hr).",
-  noFolder: "No folder is watched. One can be named in rollcall.yaml, under hr.",
+  folder: "A folder is watched (rollcall.yaml, under hr_feeds).",
+  noFolder: "No folder is watched. One can be named in rollcall.yaml, under hr_feeds.",
   hook: (at: string) => `Signed messages are taken at ${at}.`,
   post: "The source's token may hand files in: POST",
   field: {

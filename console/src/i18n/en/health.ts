@@ -2,6 +2,8 @@
 export const health = {
   title: "How it stands",
   state: { ok: "In step", failing: "Cannot be read", stale: "Out of date", quiet: "Quiet for a day", never: "Nothing yet", unconfigured: "Not configured" },
+  waits: "A batch waits",
+  waitsHint: "What stands here is what the source says, but for what waits for a decision.",
   stateHint: {
     ok: "What stands here is what the source says.",
     failing: "What stands here stays as it was. Nobody loses access because a source is silent.",
@@ -42,8 +44,9 @@ export const health = {
   fileKind: { full: "Full file", delta: "Delta", import: "File" },
   count: {
     person: "people", people: "people", unit: "units", group: "groups", absent: "absent", written: "written", disabled: "disabled", created: "new", updated: "changed", deleted: "deleted", unchanged: "unchanged",
-    rows: "rows", applied: "applied", refused: "refused", read: "read", changes: "changes", held: "held",
+    new: "new", changed: "changed", ended: "ended", units: "units", rows: "rows", applied: "applied", refused: "refused", read: "read", changes: "changes", held: "held",
   },
+  one: { person: "person", people: "person", unit: "unit", units: "unit", group: "group", rows: "row", changes: "change" },
   nothingFound: "Nothing to report",
   error: {
     unreachable: { what: "The server cannot be reached.", todo: "Is it running? Check the address and the port, and that a firewall lets this machine through." },

@@ -29,6 +29,7 @@ export const shell = {
   copy: "Copy",
   copied: "Copied",
   notFound: "There is no such page",
+  notThere: "There is nothing of this name or id. It may have been removed, or the address is mistyped.",
   notFoundHint: "The address may be old or mistyped.",
   failed: "This could not be loaded",
   offline: "The server cannot be reached. Your connection may be down.",

@@ -36,6 +36,8 @@ export const audit = {
     "record.deleted": "记录删除",
     "record.restored": "记录恢复",
     "person.merged": "人员关联到另一人",
+    "veto.contested": "有来源与否决矛盾",
+    "veto.uncontested": "已无来源与否决矛盾",
     "work_item.linked": "两人已关联",
     "work_item.reopened": "再次询问两人是否同一人",
     "work_item.separated": "两人已区分",

@@ -75,8 +75,8 @@ export const feed = {
   noFilesHint: "一旦提交文件，它及其结果就会显示在此处。",
   origin: { post: "提交", folder: "文件夹", hook: "签名消息" },
   ways: "其他提交方式",
-  folder: "正在监视一个文件夹（rollcall.yaml 的 hr 下）。",
-  noFolder: "没有监视文件夹。可在 rollcall.yaml 的 hr 下指定。",
+  folder: "正在监视一个文件夹（rollcall.yaml 的 hr_feeds 下）。",
+  noFolder: "没有监视文件夹。可在 rollcall.yaml 的 hr_feeds 下指定。",
   hook: (at: string) => `签名消息的接收地址为 ${at}。`,
   post: "可用数据源的令牌提交文件：POST",
   field: {

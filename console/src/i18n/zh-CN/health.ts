@@ -3,6 +3,8 @@ import type { Texts } from "../types";
 export const health = {
   title: "当前状况",
   state: { ok: "同步正常", failing: "无法读取", stale: "数据过旧", quiet: "一天没有消息", never: "尚无数据", unconfigured: "未配置" },
+  waits: "有变更等待决定",
+  waitsHint: "除等待决定的变更外，此处的内容与数据源一致。",
   stateHint: {
     ok: "此处的内容与数据源一致。",
     failing: "此处的内容保持不变。任何人都不会因为数据源沉默而失去权限。",
@@ -43,8 +45,9 @@ export const health = {
   fileKind: { full: "全量文件", delta: "增量文件", import: "文件" },
   count: {
     person: "人员", people: "人员", unit: "组织单元", group: "组", absent: "缺失", written: "写入", disabled: "停用", created: "新增", updated: "更改", deleted: "删除", unchanged: "未变",
-    rows: "行", applied: "生效", refused: "拒绝", read: "读取", changes: "变更", held: "暂缓",
+    new: "新增", changed: "更改", ended: "结束", units: "组织单元", rows: "行", applied: "生效", refused: "拒绝", read: "读取", changes: "变更", held: "暂缓",
   },
+  one: { person: "人员", people: "人员", unit: "组织单元", units: "组织单元", group: "组", rows: "行", changes: "变更" },
   nothingFound: "没有需要说明的情况",
   error: {
     unreachable: { what: "无法连接服务器。", todo: "服务器是否在运行？请检查地址与端口，以及防火墙是否放行本机。" },

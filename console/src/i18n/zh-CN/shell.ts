@@ -31,6 +31,7 @@ export const shell = {
   copy: "复制",
   copied: "已复制",
   notFound: "没有这个页面",
+  notThere: "没有这个名称或标识的对象：可能已被移除，或地址输入有误。",
   notFoundHint: "地址可能已失效或输入有误。",
   failed: "无法加载此内容",
   offline: "无法连接服务器，请检查网络。",
