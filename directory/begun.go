@@ -3,9 +3,11 @@ package directory
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
 )
 
 // FreezesBegun answers the freezes that stand, deny now, and began to within [after, until): when they were set, or at their instant where
@@ -21,6 +23,21 @@ func (r Reader) FreezesBegun(ctx context.Context, after, until time.Time) ([]Fre
 	out := make([]Freeze, len(rows))
 	for i, row := range rows {
 		out[i] = row.freeze()
+	}
+	return out, nil
+}
+
+// FreezesByID answers these freezes; unknown ids are left out.
+func (r Reader) FreezesByID(ctx context.Context, ids []id.Freeze) (map[id.Freeze]Freeze, error) {
+	out := make(map[id.Freeze]Freeze, len(ids))
+	for part := range slices.Chunk(ids, chunk) {
+		var rows []freezeRow
+		if err := r.from(ctx).Raw("select * from freezes where id in ?", db.Pad(part)).Scan(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read freezes: %w", err)
+		}
+		for _, row := range rows {
+			out[row.ID] = row.freeze()
+		}
 	}
 	return out, nil
 }

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/roles"
@@ -25,6 +26,27 @@ func (r Reader) Within(ctx context.Context, units []id.Unit, person id.Person) (
 		return false, fmt.Errorf("read people: %w", err)
 	}
 	return n > 0, nil
+}
+
+// Among answers those of people whom a scope reaches by their unit.
+func (r Reader) Among(ctx context.Context, scope roles.Scope, people []id.Person) (map[id.Person]bool, error) {
+	out := make(map[id.Person]bool, len(people))
+	for part := range slices.Chunk(people, chunk) {
+		found := part
+		if !scope.All {
+			found = nil
+			if len(scope.Units) == 0 {
+				continue
+			}
+			if err := r.from(ctx).Raw("select id from persons where id in ? and merged_into = '' and "+belowUnits, part, scope.Units).Scan(&found).Error; err != nil {
+				return nil, fmt.Errorf("read people: %w", err)
+			}
+		}
+		for _, p := range found {
+			out[p] = true
+		}
+	}
+	return out, nil
 }
 
 // Reaches is ErrNotFound where person lies outside of scope, as for somebody whom nobody knows.

@@ -97,8 +97,32 @@ func evidenceCommand() *cobra.Command {
 	format, lang := documentFlags(leaver, "json", "json or html")
 	command.AddCommand(download(leaver, func(args []string) string {
 		return "/api/v1/people/" + url.PathEscape(args[0]) + "/evidence?" + instantQuery(*at, url.Values{"format": {*format}, "lang": {*lang}})
-	}), evidenceVerifyCommand(), evidenceKeysCommand())
+	}), periodCommand(), evidenceVerifyCommand(), evidenceKeysCommand())
 	return command
+}
+
+func periodCommand() *cobra.Command {
+	c := &cobra.Command{Use: "period", Short: "Every joiner, mover and leaver between two instants, with delays and exceptions", Args: cobra.NoArgs}
+	from := c.Flags().String("from", "", "RFC 3339, such as 2026-05-01T00:00:00+08:00")
+	to := c.Flags().String("to", "", "exclusive")
+	kind := c.Flags().String("kind", "", "joiner, mover, leaver or returned; empty: all")
+	only := c.Flags().Bool("exceptions", false, "only rows with an exception")
+	format, lang := documentFlags(c, "csv", "csv, json or html")
+	for _, name := range []string{"from", "to"} {
+		if err := c.MarkFlagRequired(name); err != nil {
+			panic(err) // it is declared above
+		}
+	}
+	return download(c, func([]string) string {
+		query := url.Values{"from": {*from}, "to": {*to}, "format": {*format}, "lang": {*lang}}
+		if *kind != "" {
+			query.Set("kind", *kind)
+		}
+		if *only {
+			query.Set("exceptions", "true")
+		}
+		return "/api/v1/evidence/period?" + query.Encode()
+	})
 }
 
 func documentFlags(c *cobra.Command, usual, forms string) (format, lang *string) {

@@ -195,6 +195,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/holds/{id}/reject", holdsDecide, "Keep everybody", prov.RejectHold),
 		httpapi.Op("POST", "/api/v1/runs/{id}/undo", runsUndo, "Undo what a run of a source, a plan or a call took: give back for 14 days", prov.UndoRun),
 		httpapi.Op("POST", "/api/v1/holds/{id}/restore", holdsDecide, "Undo it: give back for 14 days", prov.RestoreHold),
+		httpapi.Op("GET", "/api/v1/evidence/period", evidenceRead, "Joiners, movers and leavers between two instants", proof.Period).Units(),
 		httpapi.Op("GET", "/api/v1/evidence/keys", anybody, "The public keys that evidence is signed with", proof.Keys),
 		httpapi.Op("POST", "/api/v1/evidence/keys", evidenceKeysMake, "Make a new one", proof.Rotate),
 		httpapi.Op("GET", "/api/v1/audit", auditRead, "The audit log", ops.Audit),

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
@@ -167,6 +169,11 @@ func (w *scopeWorld) covered() map[string]func() {
 		},
 		"GET /api/v1/units": func() {
 			w.expect(w.hr, "/api/v1/units", 200, []string{"Shanghai", "R\\u0026D"}, []string{"Beijing"})
+		},
+		"GET /api/v1/evidence/period": func() {
+			all := "/api/v1/evidence/period?kind=joiner&from=" + url.QueryEscape(time.Now().Add(-time.Hour).Format(time.RFC3339)) + "&to=" + url.QueryEscape(time.Now().Add(time.Hour).Format(time.RFC3339))
+			w.expect(w.hr, all, 200, []string{w.inside, w.leadPerson}, []string{w.outside})
+			w.expect(w.desk, all, 403, nil, []string{w.inside})
 		},
 		"GET /api/v1/groups": func() {
 			w.expect(w.lead, "/api/v1/groups", 200, []string{w.lab}, []string{w.other})

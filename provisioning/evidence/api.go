@@ -3,7 +3,10 @@ package evidence
 import (
 	"context"
 	"encoding/base64"
+	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -83,4 +86,41 @@ func (a *API) Leaver(ctx context.Context, in *LeaverInput) (*FileOutput, error) 
 		return nil, err
 	}
 	return File("leaver-"+string(in.ID), in.Format, text), nil
+}
+
+// PeriodInput says of what a report is wanted, and how.
+type PeriodInput struct {
+	From    time.Time `query:"from" required:"true"`
+	To      time.Time `query:"to" required:"true" doc:"exclusive"`
+	Kind    string    `query:"kind" enum:"joiner,mover,leaver,returned" doc:"absent: all"`
+	Only    bool      `query:"exceptions" doc:"only rows with an exception"`
+	Overdue int       `query:"overdue" minimum:"1" maximum:"86400" default:"60" doc:"seconds after which a row is overdue"`
+	Format  string    `query:"format" enum:"csv,json,html" default:"json"`
+	Lang    Lang      `query:"lang" enum:"en,zh-CN" default:"en" doc:"of the page"`
+}
+
+// Period answers GET /api/v1/evidence/period: every joiner, mover and leaver between two instants, as they are found. Who has the permission
+// for a part of the organisation sees the people of that part.
+func (a *API) Period(ctx context.Context, in *PeriodInput) (*huma.StreamResponse, error) {
+	file := PeriodFile{Query: Query{From: in.From, Until: in.To, Only: in.Only, Overdue: time.Duration(in.Overdue) * time.Second, Scope: httpapi.ScopeFrom(ctx)},
+		Format: in.Format, Lang: in.Lang, By: httpapi.CallerFrom(ctx).Actor()}
+	if in.Kind != "" {
+		file.Kinds = []string{in.Kind}
+	}
+	if err := file.check(); err != nil {
+		return nil, err
+	}
+	if err := a.Store.exportedPeriod(ctx, file); err != nil {
+		return nil, err
+	}
+	head := File("period-"+in.From.UTC().Format("20060102")+"-"+in.To.UTC().Format("20060102"), in.Format, nil)
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		h.SetHeader("Content-Type", head.Type)
+		h.SetHeader("Content-Disposition", head.Disposition)
+		h.SetHeader("Content-Security-Policy", head.Policy)
+		if err := a.Store.writePeriod(ctx, file, h.BodyWriter()); err != nil {
+			a.Store.Log.ErrorContext(ctx, "report was not written to its end", "error", err)
+			panic(http.ErrAbortHandler) // the caller must not take a part for the whole
+		}
+	}}, nil
 }
