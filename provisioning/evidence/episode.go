@@ -127,7 +127,8 @@ func (s *Store) acts(ctx context.Context, l *Leaver, e episode) error {
 		until = e.until.Add(time.Minute) // what lifted it
 	}
 	for _, r := range found {
-		if r.At.After(until) || !l.concerns(r, e) {
+		from, _ := time.Parse(time.RFC3339Nano, text(r.Public["from"]))
+		if r.At.After(until) || from.After(now(s.Now)) || !l.concerns(r, e) { // of what lies ahead it says nothing
 			continue
 		}
 		if len(l.Acts) == citedMost {
@@ -156,7 +157,7 @@ func (l *Leaver) concerns(r audit.Record, e episode) bool {
 	case "record":
 		return r.RequestID == string(e.first.Request) || !r.At.Before(e.from)
 	case "membership":
-		return !r.At.Before(e.from.Add(-time.Second))
+		return what != "planned" && what != "withdrawn" && !r.At.Before(e.from.Add(-time.Second))
 	case "handover":
 		return r.Public["from"] == string(l.Person.ID)
 	}

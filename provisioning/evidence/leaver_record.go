@@ -37,6 +37,7 @@ type Subject struct {
 const (
 	SaidEnd       = "end_date"     // the end of the employment
 	SaidEffective = "effective_at" // since when an immediate termination holds
+	SaidStart     = "start_date"   // the first day
 	SaidCall      = "call"         // none was said: when the call, or the run of the source, arrived
 )
 

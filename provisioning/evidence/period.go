@@ -101,7 +101,12 @@ func (p *period) see(ctx context.Context, r audit.Record) error {
 	switch r.Action {
 	case "person.effective":
 		if row := known(r.Subject); row != nil {
-			row.said(r.Public["effective_at"], SaidEffective)
+			if row.said(r.Public["effective_at"], SaidEffective); row.Request == "" {
+				row.ArrivedAt = row.SourceAt // it was told of long before
+			}
+			if text(r.Public["what"]) == "start" { // a hire whose first day has come
+				row.Kind, row.SourceSaid, row.InForceAt = Joiner, SaidStart, row.SourceAt
+			}
 		}
 	case "person.created", "person.changed":
 		if row := known(r.Subject); row != nil {
@@ -173,10 +178,10 @@ func (p *period) frozen(row *Row, r audit.Record) {
 	from, _ := time.Parse(time.RFC3339Nano, text(r.Public["from"]))
 	switch {
 	case cause == directory.CausePending:
-		if until, err := time.Parse(time.RFC3339Nano, text(r.Public["until"])); err == nil {
-			row.starts = until.UTC()
-			row.said(r.Public["until"], "start_date")
+		if row.Kind == Joiner { // reported when the first day has come, and not before
+			row.Kind = ""
 		}
+		row.pending = true
 	case cause == directory.CauseQuarantine:
 		row.except(Quarantined)
 	case leaves(cause) && !from.After(r.At):
@@ -227,6 +232,9 @@ func (r *Row) moved(rec audit.Record) {
 		r.Gained++
 	case "membership.removed":
 		r.Lost++
+	}
+	if r.pending {
+		return
 	}
 	if r.Kind == "" {
 		r.Kind = Mover

@@ -52,7 +52,7 @@ type Row struct {
 	recorded time.Time
 	source   id.Source
 	freeze   id.Freeze
-	starts   time.Time // of who had not come yet
+	pending  bool // who had not come yet
 }
 
 func (r *Row) except(what string) {
@@ -85,9 +85,6 @@ func (r *Row) complete(f directory.Freeze, fence fenceRow, tolerated time.Durati
 	}
 	if r.InForceAt.IsZero() && r.Kind != LeaverOf {
 		r.InForceAt = r.recorded
-	}
-	if r.Kind == Joiner {
-		r.InForceAt = later(r.InForceAt, r.starts)
 	}
 	if r.Kind == LeaverOf {
 		r.InForceAt = later(r.InForceAt, fence.At.Time)
