@@ -65,6 +65,7 @@ type RequestView struct {
 	Object    string                `json:"object" doc:"id of what it is about; of join and elevation a project group"`
 	Role      policies.Role         `json:"role,omitempty"`
 	Days      int                   `json:"days,omitempty" doc:"for how long; absent: as long as the policy lets"`
+	AskedFor  time.Time             `json:"asked_until,omitzero" doc:"until when it is asked for, where that is an instant"`
 	Reason    string                `json:"reason"`
 	State     State                 `json:"state" enum:"waiting,granted,refused,withdrawn,lapsed"`
 	AskedAt   time.Time             `json:"asked_at"`
@@ -77,7 +78,7 @@ type RequestView struct {
 }
 
 func view(r Request) RequestView {
-	out := RequestView{ID: r.ID, Kind: r.Kind, Requester: r.Requester, Subject: r.Subject, Object: r.Object, Role: r.Role, Days: r.Days, Reason: r.Reason, State: r.State,
+	out := RequestView{ID: r.ID, Kind: r.Kind, Requester: r.Requester, Subject: r.Subject, Object: r.Object, Role: r.Role, Days: r.Days, AskedFor: r.AskedFor, Reason: r.Reason, State: r.State,
 		AskedAt: r.AskedAt, LapsesAt: r.LapsesAt, DecidedAt: r.DecidedAt, Until: r.Until, Decisions: make([]DecisionView, len(r.Decisions))}
 	for i, d := range r.Decisions {
 		out.Decisions[i] = DecisionView(d)
@@ -158,6 +159,7 @@ type AskInput struct {
 		Object string                `json:"object" minLength:"1" maxLength:"64" doc:"the project group"`
 		Role   policies.Role         `json:"role,omitempty" enum:"owner,participant" doc:"of an elevation; joining gives the role that the policy says"`
 		Days   int                   `json:"days,omitempty" minimum:"0" maximum:"3650" doc:"for how long, from the decision on; absent: as long as the policy lets"`
+		Until  time.Time             `json:"until,omitzero" doc:"until when, at most; absent: no instant"`
 		Reason string                `json:"reason" minLength:"1" maxLength:"500"`
 	}
 }
@@ -169,7 +171,7 @@ type RequestOutput struct{ Body RequestView }
 func (a *API) Ask(ctx context.Context, in *AskInput) (*RequestOutput, error) {
 	me := httpapi.CallerFrom(ctx).Person
 	r, err := a.Engine.Ask(ctx, directory.CauseFrom(ctx, ""), Request{Kind: in.Body.Kind, Requester: me, Subject: me, Object: in.Body.Object, Role: in.Body.Role,
-		Days: in.Body.Days, Reason: in.Body.Reason})
+		Days: in.Body.Days, AskedFor: in.Body.Until.UTC().Truncate(time.Microsecond), Reason: in.Body.Reason})
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,8 @@ type Request struct {
 	Subject   id.Person     // whom it is for
 	Object    string        // id of what it is about
 	Role      policies.Role // that is asked for, where the kind has roles
-	Days      int           // for how long; 0: as long as the policy lets
+	Days      int           // for how long, from the decision on; 0: as long as the policy lets
+	AskedFor  time.Time     // until when, where that is an instant; zero: it is not
 	Reason    string
 	State     State
 	AskedAt   time.Time

@@ -22,7 +22,7 @@ const (
 	daysMost   = 3650
 )
 
-// Ask takes a request and brings it to who may decide it. Of what is given Kind, Requester, Subject, Object, Role, Days and Reason count. Errors are
+// Ask takes a request and brings it to who may decide it. Of what is given Kind, Requester, Subject, Object, Role, Days, AskedFor and Reason count. Errors are
 // ErrInvalid, ErrNotOffered, ErrAsked, ErrMany, ErrGone, and those of the kind.
 func (e *Engine) Ask(ctx context.Context, cause directory.Cause, r Request) (Request, error) {
 	k, err := e.kind(r.Kind)
@@ -33,6 +33,8 @@ func (e *Engine) Ask(ctx context.Context, cause directory.Cause, r Request) (Req
 	switch {
 	case r.Reason == "" || len([]rune(r.Reason)) > reasonMost:
 		return r, fmt.Errorf("%w: it wants a reason of at most %d characters", ErrInvalid, reasonMost)
+	case !r.AskedFor.IsZero() && !e.clock().Before(r.AskedFor):
+		return r, fmt.Errorf("%w: it is asked for until an instant that has passed", ErrInvalid)
 	case r.Days < 0 || r.Days > daysMost:
 		return r, fmt.Errorf("%w: it is for at most %d days", ErrInvalid, daysMost)
 	}
@@ -92,6 +94,9 @@ func (e *Engine) allowed(tx *db.Tx, k Kind, r *Request) (policies.Approval, erro
 		if p != "" && !handover.Able(known) {
 			return rule, fmt.Errorf("person %s has no access: %w", p, ErrGone)
 		}
+	}
+	if !r.AskedFor.IsZero() && !e.clock().Before(r.AskedFor) {
+		return rule, fmt.Errorf("until when it was asked for has passed: %w", ErrGone)
 	}
 	return rule, k.Check(tx, r)
 }

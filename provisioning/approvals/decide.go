@@ -167,10 +167,13 @@ func (v verdict) agree(tx *db.Tx, r Request, last bool) ([]audit.Record, error) 
 
 // until answers when what is given at the instant of the decision ends by the rule.
 func (r Request) until(rule policies.Approval) time.Time {
+	end := r.AskedFor
 	if days := least(r.Days, rule.MostDays); days > 0 {
-		return r.DecidedAt.Add(time.Duration(days) * 24 * time.Hour)
+		if at := r.DecidedAt.Add(time.Duration(days) * 24 * time.Hour); end.IsZero() || at.Before(end) {
+			end = at
+		}
 	}
-	return time.Time{}
+	return end
 }
 
 // Refuse has somebody refuse a request: then it is over. Errors are those of Approve; one that cannot be granted any more can be refused.

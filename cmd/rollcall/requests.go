@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+
+	"github.com/spf13/cobra"
+)
+
+// request is something that somebody asked for, as the server says it.
+type request struct {
+	ID        string   `json:"id"`
+	Kind      string   `json:"kind"`
+	Requester string   `json:"requester"`
+	Subject   string   `json:"subject"`
+	Object    string   `json:"object"`
+	Role      string   `json:"role,omitempty"`
+	State     string   `json:"state"`
+	AskedAt   string   `json:"asked_at"`
+	LapsesAt  string   `json:"lapses_at"`
+	Until     string   `json:"until,omitempty"`
+	Reason    string   `json:"reason"`
+	Obstacle  string   `json:"obstacle,omitempty"`
+	Approvers []string `json:"approvers,omitempty"`
+}
+
+type requestList struct {
+	Items []request                    `json:"items"`
+	Next  string                       `json:"next,omitempty"`
+	Names map[string]map[string]string `json:"names"`
+}
+
+// called answers what an id is called, else the id.
+func (l requestList) called(id string) string {
+	for _, language := range []string{"", "en", "zh"} {
+		if name := l.Names[id][language]; name != "" {
+			return name
+		}
+	}
+	return id
+}
+
+func requestsCommand() *cobra.Command {
+	command := &cobra.Command{Use: "requests", Short: "What people ask for, and what of it you may decide"}
+	list := &cobra.Command{Use: "list", Short: "What people asked for, the newest first", Args: cobra.NoArgs}
+	state := list.Flags().String("state", "waiting", "waiting, granted, refused, withdrawn, lapsed, or empty for all")
+	kind := list.Flags().String("kind", "", "only of this kind: join, elevation")
+	mine := list.Flags().Bool("mine", false, "what waits for you to decide: the token is one of your own")
+	command.AddCommand(remote(list, printRequests, func(c *cobra.Command, api *client, _ []string) (requestList, error) {
+		var l requestList
+		if *mine {
+			return l, api.do(c.Context(), "GET", "/api/v1/me/approvals", nil, &l)
+		}
+		query := url.Values{"limit": {"200"}}
+		for name, value := range map[string]string{"state": *state, "kind": *kind} {
+			if value != "" {
+				query.Set(name, value)
+			}
+		}
+		return l, api.do(c.Context(), "GET", "/api/v1/approvals?"+query.Encode(), nil, &l)
+	}))
+	for verb, short := range map[string]string{"approve": "Agree to a request that is yours to decide", "refuse": "Refuse a request that is yours to decide"} {
+		decide := &cobra.Command{Use: verb + " REQUEST", Short: short, Args: cobra.ExactArgs(1)}
+		comment := decide.Flags().String("comment", "", "what there is to say about it; who asked can read it")
+		command.AddCommand(remote(decide, func(w io.Writer, r request) { fmt.Fprintf(w, "%s: done\n", r.ID) },
+			func(c *cobra.Command, api *client, args []string) (request, error) {
+				return request{ID: args[0]}, api.do(c.Context(), "POST", "/api/v1/me/approvals/"+url.PathEscape(args[0])+"/"+verb, map[string]any{"comment": *comment}, nil)
+			}))
+	}
+	return command
+}
+
+func printRequests(w io.Writer, l requestList) {
+	for _, r := range l.Items {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\tlapses %s\t%s\n", r.ID, r.State, r.Kind, l.called(r.Subject), l.called(r.Object), r.Role, r.LapsesAt, r.Reason)
+	}
+	if l.Next != "" {
+		fmt.Fprintln(w, "and more")
+	}
+}
