@@ -18,6 +18,7 @@ import { CrashGuard } from "./ui/CrashGuard";
 
 const ChatPage = lazy(() => import("./chat/ChatPage"));
 const InboxPage = lazy(() => import("./inbox/InboxPage"));
+const JoiningPage = lazy(() => import("./joining/JoiningPage"));
 const AdminPages = lazy(() => import("./admin/AdminPages"));
 
 const makeQueries = () =>
@@ -80,6 +81,7 @@ function Pages() {
         </Route>
         <Route path="/chat/:channel?">{({ channel }) => (me.person ? <ChatPage channel={channel ?? ""} /> : <Redirect to="/admin" replace />)}</Route>
         {me.person && <Route path="/inbox" component={InboxPage} />}
+        {me.person && <Route path="/groups" component={JoiningPage} />}
         {(me.admin || owns(me)) && (
           <Route path="/admin/*?">
             <AdminPages />

@@ -1,4 +1,4 @@
-import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SwapOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SwapOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
@@ -24,6 +24,7 @@ const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
 const PlanPage = lazy(() => import("./policies/PlanPage"));
 const HoldsPage = lazy(() => import("./holds/HoldsPage"));
 const HandoversPage = lazy(() => import("./handovers/HandoversPage"));
+const ApprovalsPage = lazy(() => import("./approvals/ApprovalsPage"));
 const SourcesPage = lazy(() => import("./sources/SourcesPage"));
 const SourcePage = lazy(() => import("./sources/SourcePage"));
 const MappingPage = lazy(() => import("./sources/ldap/MappingPage"));
@@ -51,6 +52,7 @@ export default function AdminPages() {
           <Route path="/admin/policies/plans/:id">{({ id }) => <PlanPage key={id} id={id} />}</Route>
           <Route path="/admin/holds" component={HoldsPage} />
           <Route path="/admin/handovers" component={HandoversPage} />
+          <Route path="/admin/approvals" component={ApprovalsPage} />
           <Route path="/admin/work-items" component={WorkItemsPage} />
           <Route path="/admin/work-items/:id">{({ id }) => <WorkItemPage key={id} id={id} />}</Route>
           <Route path="/admin/sources" component={SourcesPage} />
@@ -77,6 +79,7 @@ function places(me: Me): string[] {
     ["/admin/policies", mayEverywhere(me, "policies.read")],
     ["/admin/holds", mayEverywhere(me, "holds.read")],
     ["/admin/handovers", mayEverywhere(me, "people.read")],
+    ["/admin/approvals", mayEverywhere(me, "requests.read")],
     ["/admin/work-items", mayEverywhere(me, "people.read")],
     ["/admin/sources", mayEverywhere(me, "sources.read")],
     ["/admin/audit", mayEverywhere(me, "audit.read")],
@@ -114,6 +117,7 @@ function Navigation() {
       {item("/admin/policies", <FileProtectOutlined />, t.shell.policies)}
       {item("/admin/holds", <PauseCircleOutlined />, t.shell.holds, open || undefined)}
       {item("/admin/handovers", <SwapOutlined />, t.inbox.handovers, unowned.data?.items.length || undefined)}
+      {item("/admin/approvals", <FileDoneOutlined />, t.approvals.title)}
       {item("/admin/work-items", <UserSwitchOutlined />, t.review.nav, doubts.data?.open || undefined)}
       {item("/admin/sources", <CloudServerOutlined />, t.shell.sources, ill || undefined)}
       {item("/admin/audit", <AuditOutlined />, t.shell.audit)}

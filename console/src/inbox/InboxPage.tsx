@@ -1,43 +1,24 @@
-import { CommentOutlined, SafetyOutlined } from "@ant-design/icons";
 import { useInfiniteQuery, useMutation, useQueryClient } from "@tanstack/react-query";
 import { App as AntApp, Button } from "antd";
 import { Link } from "wouter";
 import { inbox, readNotice, readUpTo, type Called, type Notice } from "../api/inbox";
 import styles from "../admin/admin.module.css";
 import { useTexts } from "../i18n";
-import { owns } from "../session/rules";
 import { useMe } from "../session/session";
-import { Frame, NavItem } from "../ui/Frame";
+import { Frame } from "../ui/Frame";
 import { Card, Page } from "../ui/page";
 import { When } from "../ui/people";
 import { Empty, Loaded, useProblemText } from "../ui/states";
+import { Deciding } from "./Deciding";
 import { Mine } from "./Mine";
+import { Nav } from "./Nav";
 import { noticeText, whereTo } from "./words";
 
 /** InboxPage is what somebody is told, and what they are asked to take over. */
 export default function InboxPage() {
   const { t } = useTexts();
-  const me = useMe();
   return (
-    <Frame
-      title={t.inbox.title}
-      nav={
-        <ul>
-          <li>
-            <NavItem href="/chat" current={false} icon={<CommentOutlined />}>
-              {t.shell.backToChat}
-            </NavItem>
-          </li>
-          {(me.admin || owns(me)) && (
-            <li>
-              <NavItem href="/admin" current={false} icon={<SafetyOutlined />}>
-                {t.shell.admin}
-              </NavItem>
-            </li>
-          )}
-        </ul>
-      }
-    >
+    <Frame title={t.inbox.title} nav={<Nav />}>
       <Notices />
     </Frame>
   );
@@ -75,6 +56,7 @@ function Notices() {
         ) : undefined
       }
     >
+      <Deciding />
       <Mine />
       <Loaded query={query}>
         {(data) => {

@@ -36,6 +36,10 @@ export function whereTo(me: Me, n: Notice): string {
       return may(me, "people.read") ? "/admin/handovers" : "";
     case "plan.due":
       return may(me, "plans.read") && n.about["plan"] ? `/admin/policies/plans/${n.about["plan"]}` : "";
+    case "approval.granted":
+    case "approval.refused":
+    case "approval.lapsed":
+      return "/groups";
     case "emergency.opened":
       return me.admin ? "/admin/admins" : "";
   }

@@ -1,5 +1,6 @@
 import { access } from "./access";
 import { admins } from "./admins";
+import { approvals } from "./approvals";
 import { audit } from "./audit";
 import { chat } from "./chat";
 import { feed } from "./feed";
@@ -21,4 +22,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals };

@@ -1,6 +1,7 @@
 import type { Texts } from "../types";
 import { access } from "./access";
 import { admins } from "./admins";
+import { approvals } from "./approvals";
 import { audit } from "./audit";
 import { chat } from "./chat";
 import { feed } from "./feed";
@@ -22,4 +23,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals } satisfies Texts;
