@@ -115,6 +115,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/people/{id}/records/{link}/split", peopleLink, "Take a record from a person", dir.Split),
 		httpapi.Op("GET", "/api/v1/people/{id}/sessions", sessionsRead, "A person's sessions", sess.ListPersonSessions).OfPerson(),
 		httpapi.Op("DELETE", "/api/v1/people/{id}/sessions", sessionsEnd, "End a person's sessions", sess.EndPersonSessions).OfPerson(),
+		httpapi.Op("POST", "/api/v1/people/{id}/unlock", sessionsEnd, "Forget the wrong passwords that were given for a person", sess.ForgiveTries).OfPerson(),
 		httpapi.Op("POST", "/api/v1/people/{id}/tokens", peopleImpersonate, "Make a person's token (dev.impersonation)", sess.CreatePersonToken).Unrepeatable().OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/identities", identitiesRead, "Who a person is at the identity provider", sess.ListIdentities).OfPerson(),
 		httpapi.Op("DELETE", "/api/v1/people/{id}/identities", identitiesUnlink, "Forget who a person is there", sess.Unlink).OfPerson(),

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
+	"net/url"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/ldap"
@@ -124,6 +128,18 @@ func (p *passwords) Prove(ctx context.Context, a session.Account, password strin
 	return session.ErrPassword
 }
 
+// Accounts implements session.Passwords.
+func (p *passwords) Accounts(ctx context.Context, person id.Person) ([]session.Account, error) {
+	records, err := p.people.Records(ctx, person)
+	var out []session.Account
+	for _, r := range records {
+		if p.sources[r.Source] != nil {
+			out = append(out, session.Account{Source: r.Source, Key: r.Key})
+		}
+	}
+	return out, err
+}
+
 // Person implements session.Passwords: by source and immutable id, never by a name or an address.
 func (p *passwords) Person(ctx context.Context, a session.Account) (id.Person, error) {
 	record, err := p.people.RecordByKey(ctx, a.Source, a.Key)
@@ -131,4 +147,24 @@ func (p *passwords) Person(ctx context.Context, a session.Account) (id.Person, e
 		return "", session.ErrNoPerson
 	}
 	return record.Person, err
+}
+
+// forgiven says whether wrong passwords were counted.
+type forgiven struct {
+	Cleared int `json:"cleared"`
+}
+
+// unlockCommand lets somebody sign in who, or for whom somebody, guessed too often.
+func unlockCommand() *cobra.Command {
+	return remote(&cobra.Command{Use: "unlock PERSON", Short: "Forget the wrong passwords that were given for a person: they may sign in with theirs at once", Args: cobra.ExactArgs(1)},
+		func(w io.Writer, f forgiven) {
+			if f.Cleared == 0 {
+				fmt.Fprintln(w, "no wrong password was counted")
+				return
+			}
+			fmt.Fprintln(w, "forgotten: the person may sign in with their password at once")
+		}, func(c *cobra.Command, api *client, args []string) (forgiven, error) {
+			var f forgiven
+			return f, api.do(c.Context(), "POST", "/api/v1/people/"+url.PathEscape(args[0])+"/unlock", map[string]any{}, &f)
+		})
 }

@@ -175,7 +175,7 @@ func (d *Door) OpenEmergency(w http.ResponseWriter, r *http.Request) {
 	}
 	if errors.Is(err, ErrEmergency) {
 		d.auditRefusal(r, refused{code: "emergency", claims: Claims{Issuer: emergencyIssuer}})
-		err = errors.Join(err, d.failed(context.WithoutCancel(r.Context()), address, nil))
+		err = errors.Join(err, d.failed(context.WithoutCancel(r.Context()), &guess{address: address}))
 	}
 	status, state := http.StatusOK, ""
 	switch {

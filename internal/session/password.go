@@ -44,6 +44,8 @@ type Passwords interface {
 	Prove(ctx context.Context, a Account, password string) error
 	// Person answers whose record the account is now; ErrNoPerson where it is nobody's.
 	Person(ctx context.Context, a Account) (id.Person, error)
+	// Accounts answers the accounts a person may prove to be theirs.
+	Accounts(ctx context.Context, person id.Person) ([]Account, error)
 }
 
 // Codes of the answers.
@@ -158,7 +160,7 @@ func (d *Door) provePassword(r *http.Request, in passwordInput) (id.Person, Clai
 		if no.login != "" {
 			no.person, _ = d.Passwords.Person(ctx, g.account) // for the audit log
 		}
-		if err := d.failed(book, g.address, g.reserved); err != nil {
+		if err := d.failed(book, g); err != nil {
 			no.status, no.code, no.err = http.StatusInternalServerError, "internal", err
 		}
 	case errors.As(err, &many):
@@ -210,7 +212,7 @@ func (d *Door) ask(ctx context.Context, g *guess) error {
 		return errors.Join(err, d.forgive(book, g.reserved, false))
 	}
 	g.account = account
-	if err := count(tryAccount, string(account.Source)+" "+account.Key); errors.As(err, &many) {
+	if err := count(tryAccount, account.counted()); errors.As(err, &many) {
 		return fmt.Errorf("%w: %w", ErrPassword, err) // else another name of the account would tell that it is there
 	} else if err != nil {
 		return err

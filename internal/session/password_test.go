@@ -68,6 +68,14 @@ func (c *company) Person(_ context.Context, a session.Account) (id.Person, error
 	return person, nil
 }
 
+func (c *company) Accounts(_ context.Context, person id.Person) ([]session.Account, error) {
+	key := map[id.Person]string{"per_ann": "k-ann", "per_bob": "k-bob"}[person]
+	if key == "" {
+		return nil, nil
+	}
+	return []session.Account{{Source: "src_corp", Key: key}}, nil
+}
+
 func (c *company) set(down, says error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

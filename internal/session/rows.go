@@ -85,4 +85,5 @@ type triesRow struct {
 	Value    string
 	Failures int
 	LastAt   db.Instant
+	Account  string // of a login name: whose it was when it failed last
 }

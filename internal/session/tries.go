@@ -96,13 +96,17 @@ func (d *Door) crowded(ctx context.Context, address string) error {
 	return nil
 }
 
-// failed notes that a guess was wrong: of the address, and when it was, of what was reserved.
-func (d *Door) failed(ctx context.Context, address string, reserved map[string]string) error {
+// failed notes that a guess was wrong: of the address, and when it was and whose account it named, of what was reserved.
+func (d *Door) failed(ctx context.Context, g *guess) error {
+	of := ""
+	if g.account.Key != "" {
+		of = hashed(g.account.counted())
+	}
 	return d.DB.Tx(ctx, func(tx *db.Tx) error {
 		now := d.Now()
 		for _, kind := range []string{tryLogin, tryAccount} {
-			if value, ok := reserved[kind]; ok {
-				if err := tx.Exec("update session_tries set last_at = ? where kind = ? and value = ?", db.At(now), kind, hashed(value)).Error; err != nil {
+			if value, ok := g.reserved[kind]; ok {
+				if err := tx.Exec("update session_tries set last_at = ?, account = ? where kind = ? and value = ?", db.At(now), of, kind, hashed(value)).Error; err != nil {
 					return err
 				}
 			}
@@ -112,7 +116,7 @@ func (d *Door) failed(ctx context.Context, address string, reserved map[string]s
 			on conflict (kind, value) do update set last_at = excluded.last_at, failures = 1 + case
 				when session_tries.failures > (excluded.last_at - session_tries.last_at) / ?
 				then session_tries.failures - (excluded.last_at - session_tries.last_at) / ? else 0 end`,
-			tryAddress, hashed(address), db.At(now), each, each).Error
+			tryAddress, hashed(g.address), db.At(now), each, each).Error
 	})
 }
 

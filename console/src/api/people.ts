@@ -125,6 +125,7 @@ export const membershipsOf = (id: string, signal?: AbortSignal) => everything<Me
 export const formerGrants = (id: string, signal?: AbortSignal) => list<FormerGrant>(path`/people/${id}/former-grants`, { query: { limit: 200 }, signal });
 export const freeze = (id: string, reason: string, veto: boolean) => call<unknown>("POST", path`/people/${id}/freeze`, { body: { reason, veto } });
 export const unfreeze = (id: string, freezeID: string) => call<unknown>("POST", path`/people/${id}/unfreeze`, { body: { freeze: freezeID } });
+export const unlockPassword = (id: string) => call<{ cleared: number }>("POST", path`/people/${id}/unlock`, { body: {} });
 export const restorePerson = (id: string, freezeID: string, reason: string) => call<Restored>("POST", path`/people/${id}/restore`, { body: { freeze: freezeID, reason } });
 export const units = (signal?: AbortSignal) => list<Unit>("/units", { signal }); // never paged
 

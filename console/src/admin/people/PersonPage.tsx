@@ -9,6 +9,7 @@ import { Avatar, Reasons, StatusTags, Tag, When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
 import { Ahead } from "./Ahead";
 import { FreezeButton, Freezes } from "./Freezes";
+import { UnlockButton } from "./Unlock";
 import { Handover } from "./Handover";
 import { FormerGrants, Merged, Questions, SplitButton } from "./Same";
 import styles from "../admin.module.css";
@@ -19,7 +20,12 @@ export default function PersonPage({ id }: { id: string }) {
   const query = useQuery({ queryKey: ["person", id], queryFn: ({ signal }) => person(id, signal) });
   const p = query.data;
   return (
-    <Page title={p?.display_name || t.people.title} tags={p && <StatusTags status={p.status} frozen={p.frozen} absent={p.absent} />} lead={p && <Lead person={p} />} actions={p && <FreezeButton person={p} />} mark={p && <Avatar id={p.id} name={p.display_name || p.id} size={52} />} above={<Back />}>
+    <Page title={p?.display_name || t.people.title} tags={p && <StatusTags status={p.status} frozen={p.frozen} absent={p.absent} />} lead={p && <Lead person={p} />} actions={p && (
+        <>
+          <UnlockButton id={p.id} />
+          <FreezeButton person={p} />
+        </>
+      )} mark={p && <Avatar id={p.id} name={p.display_name || p.id} size={52} />} above={<Back />}>
       <Loaded query={query}>
         {(found) => (
           <>

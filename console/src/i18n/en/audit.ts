@@ -18,6 +18,7 @@ export const audit = {
     "factor.replaced": "Second factor being replaced",
     "factor.proved": "Second factor proved",
     "factor.locked": "Second factor locked",
+    "password.unlocked": "Wrong passwords forgotten",
     "factor.unlocked": "Second factor unlocked",
     "factor.removed": "Second factor removed",
     "emergency.sealed": "Emergency account sealed",

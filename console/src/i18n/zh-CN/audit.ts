@@ -20,6 +20,7 @@ export const audit = {
     "factor.replaced": "正在更换第二因素",
     "factor.proved": "已验证第二因素",
     "factor.locked": "第二因素已锁定",
+    "password.unlocked": "清除密码错误计数",
     "factor.unlocked": "第二因素已解锁",
     "factor.removed": "第二因素已移除",
     "emergency.sealed": "紧急账号已封存",
