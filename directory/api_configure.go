@@ -68,6 +68,7 @@ func (a *API) Configure(ctx context.Context, in *ConfigureInput) (*ConfigureOutp
 			return nil
 		}
 		list, err := a.Foresee(tx, people)
+		list = SightOf(ctx).changes(list)
 		room := min(len(list), shownMost-len(b.Memberships))
 		b.Memberships, b.More = append(b.Memberships, list[:room]...), b.More+len(list)-room
 		return err

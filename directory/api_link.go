@@ -142,6 +142,7 @@ func (a *API) decide(ctx context.Context, keep, other id.Person, moved []id.Link
 		}
 		if a.Foresee != nil {
 			b.Memberships, err = a.Foresee(tx, people)
+			b.Memberships = notNil(SightOf(ctx).changes(b.Memberships))
 		}
 		return err
 	}

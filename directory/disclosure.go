@@ -31,8 +31,21 @@ func SightOf(ctx context.Context) Sight {
 	return Sight{Future: grants.Scope(roles.FutureRead), Reasons: grants.Scope(roles.ReasonsRead)}
 }
 
+// SeesAll is the sight of the product itself.
+func SeesAll() Sight {
+	return Sight{Future: roles.Scope{All: true}, Reasons: roles.Scope{All: true}}
+}
+
 // Full tells whether s sees everything to come of everybody.
 func (s Sight) Full() bool { return s.Future.All }
+
+// changes answers those changes of memberships that somebody with this sight may be told: what is to come only to who sees all of it.
+func (s Sight) changes(list []MembershipChange) []MembershipChange {
+	if s.Full() {
+		return list
+	}
+	return slices.DeleteFunc(list, func(c MembershipChange) bool { return !c.At.IsZero() })
+}
 
 // As is the one door before what is not disclosed: a Reader that answers people, records, freezes and facts as somebody with this sight may
 // know them, and as if nobody had said the rest. It is for whatever shows people to anybody; nothing decides by it.

@@ -121,6 +121,9 @@ func (a *API) PersonMemberships(ctx context.Context, in *PersonInput) (*httpapi.
 	if err != nil {
 		return nil, err
 	}
+	if list, err = a.Reactor.disclosedViews(ctx, directory.SightOf(ctx), list); err != nil {
+		return nil, err
+	}
 	list, next, err := cut(list, in.Paging)
 	if err != nil {
 		return nil, err
@@ -185,7 +188,7 @@ func (a *API) ListMemberships(ctx context.Context, in *MembersInput) (*httpapi.P
 	if !httpapi.ScopeFrom(ctx).Group(in.Group) {
 		return nil, fmt.Errorf("group %s: %w", in.Group, ErrNotFound)
 	}
-	return audiencePage(ctx, in.Paging, func(after id.Person) ([]AudienceEntry, bool, error) {
+	return a.audiencePage(ctx, in.Paging, func(after id.Person) ([]AudienceEntry, bool, error) {
 		return a.Reactor.Members(ctx, in.Group, after, in.Limit)
 	})
 }
@@ -203,14 +206,17 @@ func (a *API) ChannelAudience(ctx context.Context, in *AudienceInput) (*httpapi.
 		return nil, err
 	}
 	if !in.At.IsZero() {
+		if err := a.mayLookAhead(ctx, in.At, ""); err != nil {
+			return nil, err
+		}
 		return a.pastPage(ctx, in)
 	}
-	return audiencePage(ctx, in.Paging, func(after id.Person) ([]AudienceEntry, bool, error) {
+	return a.audiencePage(ctx, in.Paging, func(after id.Person) ([]AudienceEntry, bool, error) {
 		return a.Reactor.Audience(ctx, in.ID, after, in.Limit)
 	})
 }
 
-func audiencePage(ctx context.Context, paging httpapi.Paging, read func(id.Person) ([]AudienceEntry, bool, error)) (*httpapi.Page[AudienceItem], error) {
+func (a *API) audiencePage(ctx context.Context, paging httpapi.Paging, read func(id.Person) ([]AudienceEntry, bool, error)) (*httpapi.Page[AudienceItem], error) {
 	var after id.Person
 	if _, err := httpapi.DecodeCursor(paging.Cursor, &after); err != nil {
 		return nil, err
@@ -219,11 +225,16 @@ func audiencePage(ctx context.Context, paging httpapi.Paging, read func(id.Perso
 	if err != nil {
 		return nil, err
 	}
+	if len(list) > 0 { // the cursor goes by what was read
+		after = list[len(list)-1].Membership.Person
+	}
+	if list, err = a.Reactor.disclosedEntries(ctx, directory.SightOf(ctx), list); err != nil {
+		return nil, err
+	}
 	items := make([]AudienceItem, len(list))
 	for i, e := range list {
 		m := e.Membership
 		items[i] = AudienceItem{Membership: m.ID, Person: PersonRef{m.Person, e.Name}, Role: m.Role, Since: m.Since, Begins: m.Begins, Suspended: e.Suspended, Held: e.Held, Reasons: reasonViews(m.Reasons)}
-		after = m.Person
 	}
 	next := ""
 	if more {
@@ -260,9 +271,12 @@ func (a *API) Explain(ctx context.Context, in *ExplainInput) (*ExplainOutput, er
 		return nil, err
 	}
 	if !in.At.IsZero() {
+		if err := a.mayLookAhead(ctx, in.At, in.Person); err != nil {
+			return nil, err
+		}
 		return a.explainAt(ctx, in)
 	}
-	e, err := a.Reactor.Explain(ctx, in.Person, in.Channel)
+	e, err := a.Reactor.explain(ctx, directory.SightOf(ctx), in.Person, in.Channel)
 	if err != nil {
 		return nil, err
 	}

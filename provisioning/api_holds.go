@@ -3,6 +3,7 @@ package provisioning
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -63,13 +64,29 @@ func (a *API) ListHolds(ctx context.Context, in *HoldsInput) (*httpapi.Page[Hold
 	if err != nil {
 		return nil, err
 	}
-	items := make([]HoldItem, len(list))
-	for i, h := range list {
-		if items[i], err = a.holdItem(ctx, h); err != nil {
+	items := []HoldItem{}
+	for _, h := range list {
+		if h, err = a.seen(ctx, h); err != nil {
 			return nil, err
 		}
+		if h.announced {
+			continue
+		}
+		item, err := a.holdItem(ctx, h)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
 	}
 	return httpapi.NewPage(ctx, items, next), nil
+}
+
+// seen answers a hold as the caller may know it.
+func (a *API) seen(ctx context.Context, h Hold) (Hold, error) {
+	if directory.SightOf(ctx).Full() {
+		return h, nil
+	}
+	return a.Reactor.present(ctx, h)
 }
 
 func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
@@ -136,6 +153,12 @@ type HoldOutput struct{ Body HoldItem }
 // GetHold answers one hold.
 func (a *API) GetHold(ctx context.Context, in *HoldInput) (*HoldOutput, error) {
 	h, err := a.Reactor.Hold(ctx, in.ID)
+	if err == nil {
+		h, err = a.seen(ctx, h)
+	}
+	if err == nil && h.announced {
+		err = fmt.Errorf("hold %s: %w", in.ID, ErrNotFound)
+	}
 	if err != nil {
 		return nil, err
 	}

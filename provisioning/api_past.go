@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/policies"
@@ -28,7 +29,14 @@ func (a *API) pastPage(ctx context.Context, in *AudienceInput) (*httpapi.Page[Au
 		return nil, err
 	}
 	items := make([]AudienceItem, len(list.Entries))
+	full, now := directory.SightOf(ctx).Full(), a.Reactor.clock()
 	for i, e := range list.Entries {
+		if e.Reasons = orEmpty(e.Reasons); !full {
+			e.Reasons = untold(e.Reasons, now)
+			if e.Until.After(now) {
+				e.Until = closes(e.Reasons)
+			}
+		}
 		items[i] = AudienceItem{Person: PersonRef{e.Person, e.Name}, Role: e.Role, Since: e.Since, Reasons: reasonViews(e.Reasons),
 			Past: &PastView{Access: e.Access, Until: e.Until, Revision: e.Revision, AsOf: list.Revision, HistoryFrom: e.HistoryFrom}}
 		after = e.Person
@@ -42,7 +50,7 @@ func (a *API) pastPage(ctx context.Context, in *AudienceInput) (*httpapi.Page[Au
 
 // explainAt answers what the relations decided at an instant, and why.
 func (a *API) explainAt(ctx context.Context, in *ExplainInput) (*ExplainOutput, error) {
-	e, err := a.Reactor.ExplainAt(ctx, in.Person, in.Channel, in.At)
+	e, err := a.Reactor.explainAt(ctx, directory.SightOf(ctx), in.Person, in.Channel, in.At)
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,8 @@ type PlanItem struct {
 	Summary   Summary   `json:"summary"`
 	Held      bool      `json:"held" doc:"the guard holds it: applying wants a confirmation"`
 	Schedule  *Schedule `json:"schedule,omitempty" doc:"when it is to be applied, or what became of that"`
+
+	present *presentPart
 }
 
 // PlansInput chooses plans.
@@ -58,7 +60,7 @@ func (r *Reactor) Plans(ctx context.Context, state string, before id.Plan, limit
 	out := make([]PlanItem, len(rows))
 	for i, row := range rows {
 		out[i] = PlanItem{ID: row.ID, Hash: row.Hash, State: row.State, Author: row.Author, CreatedAt: row.CreatedAt.Time, AppliedAt: row.AppliedAt.Time,
-			Summary: row.Body.V.Summary, Held: row.Body.V.Verdict.Held()}
+			Summary: row.Body.V.Summary, Held: row.Body.V.Verdict.Held(), present: row.Body.V.Present}
 		if row.DueState != nil {
 			out[i].Schedule = &Schedule{Plan: row.ID, At: row.DueAt.Time, Actor: *row.DueBy, State: *row.DueState, EndedAt: row.DueEnded.Time, Problem: *row.DueProblem}
 		}
@@ -75,6 +77,13 @@ func (a *API) ListPlans(ctx context.Context, in *PlansInput) (*httpapi.Page[Plan
 	items, err := a.Reactor.Plans(ctx, in.State, before, in.Limit+1)
 	if err != nil {
 		return nil, err
+	}
+	if !directory.SightOf(ctx).Full() {
+		for i, item := range items {
+			if items[i].Summary = (Summary{}); item.present != nil {
+				items[i].Summary = item.present.Summary
+			}
+		}
 	}
 	next := ""
 	if len(items) > in.Limit {

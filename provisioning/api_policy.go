@@ -197,9 +197,15 @@ func (a *API) GetPlan(ctx context.Context, in *PlanPageInput) (*PlanOutput, erro
 }
 
 func (a *API) planOutput(ctx context.Context, p *Plan, query PlanQuery) (*PlanOutput, error) {
+	if query.AtOnce = !directory.SightOf(ctx).Full(); query.AtOnce {
+		p = p.atOnce()
+	}
 	page, next, more, err := a.Reactor.PlanChanges(ctx, p, query)
 	if err != nil {
 		return nil, err
+	}
+	if query.AtOnce && p.present != nil {
+		p.Total = p.present.Total
 	}
 	var people []id.Person
 	for _, c := range page {

@@ -58,7 +58,7 @@ type PreviewOutput struct {
 
 // PreviewSource answers GET /api/v1/sources/{id}/preview: what would happen if a source in its dry run went live now. Nothing is written.
 func (a *API) PreviewSource(ctx context.Context, in *PreviewInput) (*PreviewOutput, error) {
-	q := PreviewQuery{Kind: in.Kind, Limit: in.Limit}
+	q := PreviewQuery{Kind: in.Kind, Limit: in.Limit, AtOnce: !directory.SightOf(ctx).Full()}
 	if _, err := httpapi.DecodeCursor(in.Cursor, &q.After); err != nil {
 		return nil, err
 	}

@@ -43,21 +43,27 @@ type Explanation struct {
 // Explain answers why person may or may not view channel. A person or channel that does not exist is
 // ErrNotFound or directory.ErrNotFound.
 func (r *Reactor) Explain(ctx context.Context, person id.Person, channel id.Channel) (Explanation, error) {
+	return r.explain(ctx, directory.SeesAll(), person, channel)
+}
+
+// explain is Explain for somebody with this sight.
+func (r *Reactor) explain(ctx context.Context, sight directory.Sight, person id.Person, channel id.Channel) (Explanation, error) {
 	target, err := r.Channel(ctx, channel)
 	if err != nil {
 		return Explanation{}, err
 	}
 	var e Explanation
 	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {
-		facts, err := r.directory.In(tx).Facts(tx, []id.Person{person}, false)
+		seen := r.directory.In(tx).As(sight)
+		facts, err := seen.Facts(tx, []id.Person{person}, false)
 		if err != nil {
 			return fmt.Errorf("read facts: %w", err)
 		}
 		if len(facts) == 0 {
 			return fmt.Errorf("person %s: %w", person, directory.ErrNotFound)
 		}
-		x := explainer{tx: tx, catalog: c, fact: facts[0], channel: target, now: r.clock(), sources: r.directory.In(tx), leave: r.directory.Leave, ctx: ctx}
-		if x.above, err = r.headsOf(tx, c, facts); err != nil {
+		x := explainer{tx: tx, catalog: c, fact: facts[0], channel: target, now: r.clock(), sources: seen, sight: sight, reactor: r, leave: r.directory.Leave, ctx: ctx}
+		if x.above, err = headsOf(seen, tx, c, facts); err != nil {
 			return err
 		}
 		if target.Kind == KindProject {
@@ -86,6 +92,8 @@ type explainer struct {
 	channel Channel
 	now     time.Time
 	sources directory.Reader
+	sight   directory.Sight
+	reactor *Reactor
 	above   heads
 	leave   directory.LeaveRule
 }
@@ -100,7 +108,15 @@ func (x *explainer) project() error {
 		x.unmatched()
 		return x.separations(person)
 	}
-	m := have[person][0]
+	told, err := x.reactor.disclosed(x.ctx, x.sight, have[person][:1])
+	if err != nil {
+		return err
+	}
+	if len(told) == 0 {
+		x.unmatched()
+		return x.separations(person)
+	}
+	m := told[0]
 	x.Since = m.Since
 	for _, reason := range m.Reasons {
 		if !reason.reaches(x.channel) {
@@ -115,6 +131,9 @@ func (x *explainer) project() error {
 		return fmt.Errorf("read holds: %w", err)
 	}
 	for _, h := range stopped {
+		if !x.sight.Full() && stands(m.Reasons, x.now) {
+			continue // for what is to come
+		}
 		x.Path = append(x.Path, Line{Kind: "hold", Ref: string(h.Hold), Since: h.CreatedAt.Time,
 			Text: Text{"No reason is left; the guard holds the removal (" + string(h.Cause) + ")", "已无理由；移除被保护机制暂停（" + string(h.Cause) + "）"}})
 	}

@@ -34,6 +34,8 @@ type Hold struct {
 	ClosedBy  string
 	Removals  []HeldRemoval // those still held; of a closed hold those it held last; of a burst what is held of its people
 	Freezes   []HeldFreeze  // of a burst only: oldest first
+
+	announced bool // nothing of it is for now; see present
 }
 
 // HeldRemoval is one membership that a hold keeps.

@@ -39,6 +39,8 @@ type ledger struct {
 	part  []byte // JSON of the part at hand
 	in    int    // changes in it
 	parts []string
+
+	present *ledger // counts what is at once
 }
 
 type tally struct {
@@ -64,7 +66,7 @@ func (l *ledger) conflict(list []Conflict) {
 
 // begin says between which states the plan leads.
 func (l *ledger) begin(before, after *catalog, shapes []ShapeChange) {
-	l.before, l.after = before, after
+	l.before, l.after, l.present = before, after, newLedger(false)
 	l.was, l.will = rulesOf(before.policy), rulesOf(after.policy)
 	l.body.Shapes = shapes
 	for _, s := range shapes {
@@ -151,6 +153,10 @@ func (l *ledger) write(c PlannedChange) error {
 		l.page = append(l.page, c)
 	}
 	l.count(c)
+	if c.atOnce() && l.present != nil {
+		l.present.body.Total++
+		l.present.count(c)
+	}
 	if !l.keep {
 		return nil
 	}
@@ -244,13 +250,14 @@ func (l *ledger) end() error {
 	if err := l.close(); err != nil {
 		return err
 	}
+	if l.present != nil {
+		l.present.tallies()
+		now := l.present.body
+		now.Summary.Groups, now.Summary.Channels = l.body.Summary.Groups, l.body.Summary.Channels
+		l.body.Present = &presentPart{Total: now.Total, Summary: now.Summary, Groups: now.Groups, Grounds: now.Grounds}
+	}
 	l.body.Digest = hex.EncodeToString(l.sum.Sum(nil))
-	for _, name := range slices.Sorted(maps.Keys(l.groups)) {
-		l.body.Groups = append(l.body.Groups, l.groups[name].Tally)
-	}
-	for _, name := range slices.Sorted(maps.Keys(l.grounds)) {
-		l.body.Grounds = append(l.body.Grounds, l.grounds[name].Tally)
-	}
+	l.tallies()
 	for name := range l.sights {
 		had, has := l.before.sights(name.group, name.before), l.after.sights(name.group, name.after)
 		l.body.Sights = append(l.body.Sights, Sight{Group: name.group, Before: name.before, After: name.after, Gains: without(has, had), Loses: without(had, has)})
@@ -259,6 +266,16 @@ func (l *ledger) end() error {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(a.Before, b.Before), cmp.Compare(a.After, b.After))
 	})
 	return nil
+}
+
+// tallies lists what was counted.
+func (l *ledger) tallies() {
+	for _, name := range slices.Sorted(maps.Keys(l.groups)) {
+		l.body.Groups = append(l.body.Groups, l.groups[name].Tally)
+	}
+	for _, name := range slices.Sorted(maps.Keys(l.grounds)) {
+		l.body.Grounds = append(l.body.Grounds, l.grounds[name].Tally)
+	}
 }
 
 // sights answers the keys of the channels of a group that role may see.
@@ -275,7 +292,7 @@ func (c *catalog) sights(group string, role policies.Role) []string {
 // plan answers what the ledger says, without what makes it one of the stored.
 func (l *ledger) plan(b Basis) *Plan {
 	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights, Conflicts: l.body.Conflicts,
-		Verdict: l.body.Verdict, summary: l.body.Summary, digest: l.body.Digest}
+		Verdict: l.body.Verdict, summary: l.body.Summary, digest: l.body.Digest, present: l.body.Present}
 }
 
 func (l *ledger) store(tx *db.Tx, plan id.Plan) error {

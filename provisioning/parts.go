@@ -83,12 +83,13 @@ type PlanQuery struct {
 	Person id.Person
 	Op     Op
 	Ground Ground
-	First  int // the place from which on to look
+	AtOnce bool // nothing of what is to come
+	First  int  // the place from which on to look
 	Limit  int
 }
 
 func (q PlanQuery) wants(c PlannedChange) bool {
-	return (q.Group == "" || c.Group == q.Group) && (q.Person == "" || c.Person == q.Person) && (q.Op == "" || c.Op == q.Op) && (q.Ground == "" || c.Ground == q.Ground)
+	return (!q.AtOnce || c.atOnce()) && (q.Group == "" || c.Group == q.Group) && (q.Person == "" || c.Person == q.Person) && (q.Op == "" || c.Op == q.Op) && (q.Ground == "" || c.Ground == q.Ground)
 }
 
 // PlanChanges answers changes of a plan, by person, then group, and the place after the last one that was looked at; more tells whether others follow.

@@ -171,6 +171,11 @@ func reasonsAt(q reader, group id.Group, people []id.Person, at time.Time) (map[
 // ExplainAt answers why person could or could not see channel at an instant, past or to come: what Explain says of now. Allowed is what the relations
 // decided then; of a place that was not there it says what was before and what came after.
 func (r *Reactor) ExplainAt(ctx context.Context, person id.Person, channel id.Channel, at time.Time) (Explanation, error) {
+	return r.explainAt(ctx, directory.SeesAll(), person, channel, at)
+}
+
+// explainAt is ExplainAt for somebody with this sight.
+func (r *Reactor) explainAt(ctx context.Context, sight directory.Sight, person id.Person, channel id.Channel, at time.Time) (Explanation, error) {
 	c, err := r.Channel(ctx, channel)
 	if err != nil {
 		return Explanation{}, err
@@ -188,7 +193,7 @@ func (r *Reactor) ExplainAt(ctx context.Context, person id.Person, channel id.Ch
 	entry.place(past, c, at)
 	e.Role, e.Since = entry.Role, entry.Since
 	err = r.look(ctx, func(tx *db.Tx, now *catalog) error {
-		x := explainer{Explanation: e, tx: tx, catalog: now, channel: c, now: at, sources: r.directory.In(tx), leave: r.directory.Leave, ctx: ctx, fact: directory.Fact{Person: directory.Person{ID: person}}}
+		x := explainer{Explanation: e, tx: tx, catalog: now, channel: c, now: at, sources: r.directory.In(tx).As(sight), sight: sight, reactor: r, leave: r.directory.Leave, ctx: ctx, fact: directory.Fact{Person: directory.Person{ID: person}}}
 		found, err := reasonsAt(tx.DB, c.Group, []id.Person{person}, at)
 		if err != nil {
 			return err
@@ -277,6 +282,9 @@ func (x *explainer) around() error {
 		return fmt.Errorf("read memberships: %w", err)
 	}
 	said := false
+	if !x.sight.Full() {
+		rows = slices.DeleteFunc(rows, func(row membershipRow) bool { return row.BeginsAt.After(x.reactor.clock()) })
+	}
 	for i, row := range rows {
 		switch {
 		case row.Since.After(at) && !said:

@@ -103,6 +103,21 @@ type planBody struct {
 	Sights  []Sight         `json:"sights,omitempty"`
 	// Conflicts are the first of what separation keeps from people.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
+	// Present counts what the plan changes at once, without what is to come of people.
+	Present *presentPart `json:"present,omitempty"`
+}
+
+// presentPart counts those changes of a plan that everybody who sees plans may know of.
+type presentPart struct {
+	Total   int     `json:"total"`
+	Summary Summary `json:"summary"`
+	Groups  []Tally `json:"groups,omitempty"`
+	Grounds []Tally `json:"grounds,omitempty"`
+}
+
+// atOnce tells whether a change says nothing of what is to come of the person.
+func (c PlannedChange) atOnce() bool {
+	return c.At.IsZero() && (c.Op != OpReasons || c.Ground != GroundFacts)
 }
 
 // Plan is a computed, not yet applied change of policy: exact, and refused where it is no longer exact.
@@ -126,6 +141,7 @@ type Plan struct {
 
 	summary Summary
 	digest  string
+	present *presentPart
 }
 
 // Empty tells whether applying the plan would change nothing that anybody can see.
@@ -203,7 +219,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	row, body := rows[0], rows[0].Body.V
 	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
 		Grounds: body.Grounds, Sights: body.Sights, Conflicts: body.Conflicts, Verdict: body.Verdict, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
-		AppliedAt: row.AppliedAt.Time, summary: body.Summary, digest: body.Digest}
+		AppliedAt: row.AppliedAt.Time, summary: body.Summary, digest: body.Digest, present: body.Present}
 	if p.Total > 0 && len(p.Changes) == 0 {
 		var err error
 		if p.Changes, err = planChanges(q, plan, 0, planPage); err != nil {

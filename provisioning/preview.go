@@ -101,6 +101,8 @@ type PreviewQuery struct {
 	Kind  string  // one of a line's kinds; empty: all
 	After id.Link // only later ones; then the summary, the verdict and the hash are not worked out
 	Limit int
+	// AtOnce leaves out what is to come of people: the hash is that of all of it.
+	AtOnce bool
 }
 
 // Preview answers what would happen if source went live now, on one consistent state and without writing: directory.ErrLive where it is live.
@@ -170,12 +172,16 @@ func (p *previewer) see(facts []directory.StageFact) (bool, error) {
 	now := p.r.clock()
 	for _, f := range facts {
 		line, steps := p.line(f, have[f.Record.Person], held, now)
-		p.count(f, line, steps)
 		text, err := json.Marshal(line)
 		if err != nil {
 			return false, err
 		}
 		p.sum.Write(text)
+		p.batch.collect(assessment{person: line.Person, steps: steps})
+		if p.q.AtOnce {
+			line, steps = atOnce(f, line, steps, now)
+		}
+		p.count(f, line, steps)
 		if p.q.Limit > 0 && (p.q.Kind == "" || slices.Contains(line.Kinds, p.q.Kind)) {
 			if len(p.out.Lines) < p.q.Limit {
 				p.out.Lines = append(p.out.Lines, line)
@@ -300,7 +306,6 @@ func (p *previewer) count(f directory.StageFact, line PreviewLine, steps []step)
 	add(&s.Refused, line.Conflict != "")
 	add(&s.Pending, len(line.Pending) > 0)
 	add(&s.Failed, line.Failure != "")
-	p.batch.collect(assessment{person: line.Person, steps: steps})
 	for _, step := range steps {
 		g := p.groups[step.Group]
 		if g == nil {

@@ -65,7 +65,12 @@ func (a *API) reachPlace(ctx context.Context, person id.Person, channel id.Chann
 	if wrong != nil {
 		return wrong
 	}
-	if slices.ContainsFunc(found[person], func(m Membership) bool { return m.Group == c.Group }) {
+	places := slices.DeleteFunc(found[person], func(m Membership) bool { return m.Group != c.Group })
+	told, wrong := a.Reactor.disclosed(ctx, directory.SightOf(ctx), places)
+	if wrong != nil {
+		return wrong
+	}
+	if len(told) > 0 {
 		return nil
 	}
 	return err

@@ -16,6 +16,10 @@ type heads map[id.Person]directory.Head
 
 // headsOf reads who is above the people of facts, now and as it is planned, where the policy asks for that.
 func (r *Reactor) headsOf(tx *db.Tx, c *catalog, facts []directory.Fact) (heads, error) {
+	return headsOf(r.directory.In(tx), tx, c, facts)
+}
+
+func headsOf(from directory.Reader, tx *db.Tx, c *catalog, facts []directory.Fact) (heads, error) {
 	if !c.uses["managers"] {
 		return nil, nil
 	}
@@ -26,7 +30,7 @@ func (r *Reactor) headsOf(tx *db.Tx, c *catalog, facts []directory.Fact) (heads,
 			first = append(first, then.Person.Manager)
 		}
 	}
-	return r.directory.In(tx).Heads(tx, first)
+	return from.Heads(tx, first)
 }
 
 // at answers what a head is at t.

@@ -96,6 +96,9 @@ func (o *operations) Accessed(ctx context.Context, in *AccessedInput) (*Accessed
 		b.Uses = append(b.Uses, AccessedUse(u))
 	}
 	records, err := audit.List(ctx, a.db, audit.Filter{Actor: string(in.ID)})
+	if err == nil {
+		records, err = a.people.For(ctx).Audited(ctx, records)
+	}
 	for _, r := range records {
 		if !r.At.Before(since) {
 			r.Personal = nil

@@ -92,6 +92,9 @@ func (o *operations) Audit(ctx context.Context, in *AuditInput) (*httpapi.Page[a
 	if len(records) == in.Limit && records[len(records)-1].Seq > 0 {
 		next = httpapi.Cursor(records[len(records)-1].Seq)
 	}
+	if records, err = o.app.people.For(ctx).Audited(ctx, records); err != nil {
+		return nil, err
+	}
 	return httpapi.NewPage(ctx, records, next), nil
 }
 

@@ -71,6 +71,7 @@ func (a *API) ListRequests(ctx context.Context, in *ListRequestsInput) (*httpapi
 	if err != nil {
 		return nil, err
 	}
+	a.mask(ctx, entries)
 	views := []RequestView{}
 	for _, e := range entries {
 		at := e.At.UnixMicro()
@@ -84,6 +85,23 @@ func (a *API) ListRequests(ctx context.Context, in *ListRequestsInput) (*httpapi
 		views = append(views, viewOf(e))
 	}
 	return httpapi.NewPage(ctx, views, ""), nil
+}
+
+// mask takes from entries the days to come that the caller may not know: what was not shown cannot be searched for either.
+func (a *API) mask(ctx context.Context, entries []Entry) {
+	if !directory.Masks(ctx) {
+		return
+	}
+	now := a.Journal.Now()
+	for i := range entries {
+		e := &entries[i]
+		if plain, err := url.QueryUnescape(e.Query); err == nil && directory.MaskAhead(plain, now) != plain {
+			e.Query = "…"
+		}
+		for _, text := range []*string{&e.Path, &e.Detail, &e.Request, &e.Answer} {
+			*text = directory.MaskAhead(*text, now)
+		}
+	}
 }
 
 func (in *ListRequestsInput) wants(e Entry) bool {
@@ -133,6 +151,9 @@ func (a *API) GetRequest(ctx context.Context, in *RequestInPath) (*RequestOutput
 	if err != nil {
 		return nil, err
 	}
+	one := []Entry{e}
+	a.mask(ctx, one)
+	e = one[0]
 	out := &RequestOutput{}
 	out.Body.RequestView = viewOf(e)
 	out.Body.RequestBody, out.Body.AnswerBody = BodyView{e.Request, e.RequestBytes}, BodyView{e.Answer, e.AnswerBytes}

@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -243,6 +244,12 @@ func (a *API) Samples(ctx context.Context, in *SampleInput) (*SampleOutput, erro
 	for _, o := range found {
 		one := Sample{DN: o.DN, Key: o.Key, Attributes: shown(o), Made: now.made(o)}
 		one.Active, one.EndAt = status(o)
+		if directory.Masks(ctx) && one.EndAt.After(time.Now()) {
+			one.EndAt = time.Time{}
+			one.Attributes = slices.DeleteFunc(one.Attributes, func(s Shown) bool {
+				return strings.EqualFold(s.Name, "accountExpires") || strings.EqualFold(s.Name, "shadowExpire")
+			})
+		}
 		if proposed != nil {
 			one.Proposed = proposed.made(o)
 		}

@@ -137,7 +137,7 @@ type SheetOutput struct {
 
 // Sheet answers GET /api/v1/people/{id}/handover: what somebody answers for, and to whom went what they left.
 func (a *API) Sheet(ctx context.Context, in *PersonInput) (*SheetOutput, error) {
-	p, err := a.Engine.Directory.Person(ctx, in.ID)
+	p, err := a.Engine.Directory.For(ctx).Person(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
