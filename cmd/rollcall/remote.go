@@ -222,8 +222,7 @@ ldap:
     url: ldaps://ldap.corp.example
     base: dc=corp,dc=example
     bind_dn: cn=rollcall,ou=services,dc=corp,dc=example
-    password_file: /etc/rollcall/%s.password
-`
+    password_file: /etc/rollcall/%s.password`
 
 func sourceCommand() *cobra.Command {
 	command := &cobra.Command{Use: "source", Short: "The systems that say who works here"}
