@@ -203,11 +203,11 @@ func (m Candidate) Admissions(groups ...id.Group) ([]Admission, error) {
 	return out, nil
 }
 
-// Place answers what the candidate has in a group now: the role that is in force, and the membership.
+// Place answers what the candidate has in a group now: the role that is in force, and the membership. Single channels that are handed over are none.
 func (m Candidate) Place(g id.Group) (policies.Role, Membership) {
 	for _, have := range m.Places {
-		if have.Group == g && anyOpen(have.Reasons, m.subject.Now) {
-			return roleAt(have.Reasons, m.subject.Now), have
+		if wide := placewide(have.Reasons); have.Group == g && anyOpen(wide, m.subject.Now) {
+			return roleAt(wide, m.subject.Now), have
 		}
 	}
 	return "", Membership{}

@@ -125,7 +125,7 @@ func (r *Reactor) OwnedBy(ctx context.Context, people []id.Person) ([]id.Group, 
 func (r *Reactor) OwnersIn(tx *db.Tx, group id.Group) ([]id.Person, error) {
 	now := db.At(r.clock())
 	var out []id.Person
-	if err := tx.Raw(`select distinct m.person from memberships m join reasons r on r.membership = m.id where m.group_id = ? and m.ended_at is null and r.role = 'owner'
+	if err := tx.Raw(`select distinct m.person from memberships m join reasons r on r.membership = m.id where m.group_id = ? and m.ended_at is null and r.role = 'owner' and r.kind <> 'handover'
 		and r.ended_at is null and (r.starts_at is null or r.starts_at <= ?) and (r.until is null or r.until > ?) order by m.person`, group, now, now).Scan(&out).Error; err != nil {
 		return nil, fmt.Errorf("read owners: %w", err)
 	}

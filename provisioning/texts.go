@@ -2,6 +2,7 @@ package provisioning
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -67,7 +68,16 @@ func reasonText(r Reason, author string) Text {
 		return Text{fmt.Sprintf("Moved away at %s: keeps channel %s as %s until %s, for the handover", from, r.Ref, t.EN, dayText(r.Until)),
 			fmt.Sprintf("%s 调离：为便于交接，以%s身份保留频道 %s 至 %s", from, t.ZH, r.Ref, dayText(r.Until))}
 	}
+	_, request, _ := strings.Cut(r.Ref, "/")
 	t := Text{fmt.Sprintf("By %s %s since %s", r.Kind, r.Ref, since), fmt.Sprintf("依据 %s %s，自 %s", r.Kind, r.Ref, since)}
+	switch {
+	case r.Kind == KindJoin:
+		t = Text{"Joined by themselves on " + since + ", as the group lets them", "符合条件而自行加入，自 " + since}
+	case r.lifts():
+		t = Text{"A stronger role for some time, approved on " + since + " (" + request + ")", "临时提升角色，" + since + " 获批（" + request + "）"}
+	case r.Kind == KindApproval:
+		t = Text{"Asked for, approved on " + since + " (" + request + ")", "经申请，" + since + " 获批（" + request + "）"}
+	}
 	if !r.Until.IsZero() {
 		t = Text{t.EN + ", until " + dayText(r.Until), t.ZH + "，至 " + dayText(r.Until)}
 	}

@@ -23,14 +23,14 @@ async function look(page, path, locale) {
 async function tour(locale) {
   const page = await open(locale, "light", desk);
   const seen = new Map();
-  const ahead = ["/admin", "/inbox", "/chat"];
+  const ahead = ["/admin", "/inbox", "/groups", "/chat"];
   while (ahead.length && seen.size < 60) {
     const path = ahead.shift();
     if (seen.has(shape(path))) continue;
     seen.set(shape(path), path);
     await look(page, path, locale);
     const links = await page.locator("a[href^='/']").evaluateAll((list) => list.map((a) => a.getAttribute("href")));
-    ahead.push(...links.filter((l) => /^\/(admin|inbox|chat)/.test(l) && !seen.has(shape(l))));
+    ahead.push(...links.filter((l) => /^\/(admin|inbox|groups|chat)/.test(l) && !seen.has(shape(l))));
   }
   await page.context().close();
   return [...seen.values()];

@@ -256,8 +256,8 @@ func (a *API) Places(ctx context.Context, _ *struct{}) (*PlacesOutput, error) {
 		return nil, err
 	}
 	out := &PlacesOutput{}
-	out.Body.Items = make([]PlaceView, len(list))
-	for i, p := range list {
+	out.Body.Items = []PlaceView{}
+	for _, p := range list {
 		v := PlaceView{ID: p.Group.ID, Key: p.Group.Key, Names: p.Group.Names, Description: p.Description, Role: p.Role, Has: p.Has, Apart: p.Apart, May: []string{}}
 		stronger := p.Role.Strength() > p.Has.Strength() && !p.Apart
 		for _, m := range []struct {
@@ -268,7 +268,9 @@ func (a *API) Places(ctx context.Context, _ *struct{}) (*PlacesOutput, error) {
 				v.May = append(v.May, m.word)
 			}
 		}
-		out.Body.Items[i] = v
+		if len(v.May) > 0 || v.Apart { // else there is nothing to do about it
+			out.Body.Items = append(out.Body.Items, v)
+		}
 	}
 	return out, nil
 }

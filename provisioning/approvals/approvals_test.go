@@ -268,3 +268,21 @@ func TestTwoMustAgreeAndRaces(t *testing.T) {
 		w.want("granted", w.places("li"), "audit:participant")
 	})
 }
+
+// Who moved away and hands one channel over may join the whole group.
+func TestJoiningWhileHandingOver(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(replace(policyText, "- {key: general, name: {en: General, zh: 综合}}\n    rules:\n      - {key: heads", "- {key: general, name: {en: General, zh: 综合}, handover: {days: 14, role: participant}}\n    rules:\n      - {key: heads",
+			"{key: staff, role: collaborator", "{key: staff, role: participant"))
+		w.put("li", "dept=Staff")
+		w.put("li", "dept=R&D")
+		if !w.sees("li", "apollo") {
+			t.Fatal("nothing is handed over: the test says nothing")
+		}
+		_, err := w.try(policies.ApproveElevation, "li", "apollo", policies.Owner, 0)
+		w.is(err, approvals.ErrNotFound)
+		w.ok(w.g.Join(ctx, directory.Cause{}, w.ids["li"], w.group("apollo")))
+		w.want("joined", w.places("li"), "apollo:participant")
+		w.ok(w.g.Leave(ctx, directory.Cause{}, w.ids["li"], w.group("apollo")))
+	})
+}
