@@ -10,7 +10,7 @@ export const approvals = {
   mine: "What you asked for",
   forYou: "Waits for you",
   forYouHint: "If you decide nothing, it lapses.",
-  kind: { join: "join", elevation: "elevation" },
+  kind: { join: "join", elevation: "temporary role" },
   what: (kind: string, thing: string, role: string) => (kind === "elevation" ? `for a while ${role} of ${thing}` : kind === "join" ? `into ${thing}${role && ` as ${role}`}` : `${kind}: ${thing}`),
   until: (at: string) => `until ${at}`,
   days: (n: number) => (n === 1 ? "for 1 day" : `for ${n} days`),

@@ -11,7 +11,7 @@ export const approvals = {
   mine: "我的申请",
   forYou: "等待你审批",
   forYouHint: "若不决定，申请将失效。",
-  kind: { join: "join", elevation: "elevation" },
+  kind: { join: "加入", elevation: "临时角色" },
   what: (kind: string, thing: string, role: string) => (kind === "elevation" ? `申请临时担任「${thing}」的${role}` : kind === "join" ? `申请加入「${thing}」${role && `，角色为${role}`}` : `${kind}：「${thing}」`),
   until: (at: string) => `至 ${at}`,
   days: (n: number) => `为期 ${n} 天`,
