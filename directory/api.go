@@ -367,6 +367,16 @@ func (a *API) Freeze(ctx context.Context, in *FreezeInput) (*FreezeOutput, error
 	return &FreezeOutput{Body: freezeView(applied.Freezes[0], nil, a.Store.clock())}, nil
 }
 
+// ForgetNamesInput names a person.
+type ForgetNamesInput struct {
+	ID id.Person `path:"id"`
+}
+
+// ForgetNames answers DELETE /api/v1/people/{id}/former-names: no search finds the person by a former name any more.
+func (a *API) ForgetNames(ctx context.Context, in *ForgetNamesInput) (*struct{}, error) {
+	return nil, a.Store.ForgetNames(ctx, CauseFrom(ctx, ""), in.ID)
+}
+
 // UnfreezeInput names a freeze of the console.
 type UnfreezeInput struct {
 	ID   id.Person `path:"id"`

@@ -130,6 +130,9 @@ func (w *work) leave(g GroupRecord, values []string) error {
 
 // ForgetLosses removes what was lost too long ago for anybody to count.
 func (s *Store) ForgetLosses(ctx context.Context) error {
+	if err := s.forgetOldNames(ctx); err != nil {
+		return fmt.Errorf("forget names: %w", err)
+	}
 	before := db.At(s.clock().Add(-lossesKept))
 	var old int
 	if err := s.db.Read(ctx).Raw("select count(*) from (select 1 from fact_losses where at < ? limit 1) x", before).Scan(&old).Error; err != nil {

@@ -182,7 +182,8 @@ func (r Reader) People(ctx context.Context, q Query) (PeoplePage, error) {
 		if storable("q", word) != nil {
 			return PeoplePage{}, nil
 		}
-		query = query.Where(`search like ? escape '\'`, "%"+likeText(word)+"%")
+		like := "%" + likeText(word) + "%"
+		query = query.Where(`(search like ? escape '\' or id in (select person_id from former_names where words like ? escape '\' and at > ?))`, like, like, r.formerSince())
 	}
 	if q.Cursor != "" {
 		var c peopleCursor

@@ -25,6 +25,7 @@ type Reader struct {
 	leave  *LeaveRule
 
 	disclosure *Disclosure
+	former     *time.Duration
 	sight      *Sight // nil: sees everything
 }
 
@@ -35,6 +36,7 @@ type Store struct {
 	Now        func() time.Time // nil: time.Now
 	Leave      LeaveRule        // set once, before the first Apply
 	Disclosure Disclosure       // set once, before the first request
+	Former     time.Duration    // how long people are found by former names; set once, before the first Apply
 	written    atomic.Int64     // people, since the start
 	nextLook   atomic.Int64     // at how many of them the engine looks again
 
@@ -47,8 +49,8 @@ type Store struct {
 
 // New makes a Store whose tables are migrated; the caller sets Access.
 func New(d *db.DB, f *feed.Feed, log *slog.Logger) *Store {
-	s := &Store{db: d, feed: f, log: log}
-	s.Reader = Reader{from: d.Read, engine: d.Engine, now: s.clock, leave: &s.Leave, disclosure: &s.Disclosure}
+	s := &Store{db: d, feed: f, log: log, Former: FormerNames}
+	s.Reader = Reader{from: d.Read, engine: d.Engine, now: s.clock, leave: &s.Leave, disclosure: &s.Disclosure, former: &s.Former}
 	return s
 }
 
@@ -61,7 +63,7 @@ func (s *Store) clock() time.Time {
 
 // In answers a Reader that reads inside tx, and sees what tx wrote.
 func (s *Store) In(tx *db.Tx) Reader {
-	return Reader{from: func(context.Context) *gorm.DB { return tx.DB }, engine: s.db.Engine, now: s.clock, leave: &s.Leave, disclosure: &s.Disclosure}
+	return Reader{from: func(context.Context) *gorm.DB { return tx.DB }, engine: s.db.Engine, now: s.clock, leave: &s.Leave, disclosure: &s.Disclosure, former: &s.Former}
 }
 
 // errDry rolls a dry run back.

@@ -35,6 +35,7 @@ type writing struct {
 	lostMembership []*entry
 	losses         []lossRow
 	regained       []lossRow
+	former         []formerRow
 	live           map[id.Source]int // records that came to life, less those that died
 }
 
@@ -59,6 +60,7 @@ func (p *writing) person(s *subject) {
 		s.now.Version, s.now.CreatedAt, s.now.UpdatedAt = s.old.Version+1, s.old.CreatedAt.Time, w.now
 		p.people = append(p.people, personRowOf(s.now, gone, due))
 		p.lose(s, fields)
+		p.rename(s, fields)
 		w.differs(s.id, fieldNames(fields)...)
 		action := "person.changed"
 		if gone != s.old.Gone {
@@ -251,6 +253,9 @@ func (p *writing) flush() error {
 	}
 	p.w.live = p.live
 	if err := p.flushLosses(); err != nil {
+		return err
+	}
+	if err := p.flushFormer(); err != nil {
 		return err
 	}
 	for _, e := range p.lostMembership {

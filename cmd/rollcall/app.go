@@ -112,7 +112,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.watch = newStopwatch(a.access, a.registry)
 	a.people.Access = a.watch
 	a.people.Leave = a.cfg.Leave.rule()
-	a.people.Disclosure = a.cfg.Disclosure.rule()
+	a.people.Disclosure, a.people.Former = a.cfg.Disclosure.rule(), a.cfg.FormerNames
 	if err := a.openFGA(ctx); err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ type Config struct {
 	SignIn         SignIn         `koanf:"sign_in"`
 	Leave          Leave          `koanf:"leave"`
 	Disclosure     Disclosure     `koanf:"disclosure"`
+	FormerNames    time.Duration  `koanf:"former_names"` // how long administrators find people by them; 0s: not at all
 	Secrets        Secrets        `koanf:"secrets"`
 	Administration Administration `koanf:"administration"`
 	Log            Log            `koanf:"log"`
@@ -117,7 +118,7 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled}}
+	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, FormerNames: directory.FormerNames, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled}}
 }
 
 // maxKeep is how long requests with their bodies are kept at most.
@@ -291,6 +292,9 @@ func (c Config) validate() error {
 	c.SignIn.check(bad)
 	c.Leave.check(bad)
 	c.Disclosure.check(bad)
+	if c.FormerNames < 0 {
+		bad("former_names", "wants a duration from 0s, not %s", c.FormerNames)
+	}
 	c.Administration.check(bad)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {

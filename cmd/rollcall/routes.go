@@ -113,6 +113,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/people/{id}/evidence", evidenceRead, "The signed record of a leaver", proof.Leaver).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/former-grants", membershipsRead, "What was given to a person by hand and is over", prov.FormerGrants).OfPerson(),
 		httpapi.Op("POST", "/api/v1/people/{id}/records/{link}/split", peopleLink, "Take a record from a person", dir.Split),
+		httpapi.Op("DELETE", "/api/v1/people/{id}/former-names", peopleLink, "Forget by what a person was called before", dir.ForgetNames).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/sessions", sessionsRead, "A person's sessions", sess.ListPersonSessions).OfPerson(),
 		httpapi.Op("DELETE", "/api/v1/people/{id}/sessions", sessionsEnd, "End a person's sessions", sess.EndPersonSessions).OfPerson(),
 		httpapi.Op("POST", "/api/v1/people/{id}/unlock", sessionsEnd, "Forget the wrong passwords that were given for a person", sess.ForgiveTries).OfPerson(),
