@@ -12,7 +12,7 @@ export const approvals = {
   forYou: "等待你审批",
   forYouHint: "若不决定，申请将失效。",
   kind: { join: "加入", elevation: "临时角色" },
-  what: (kind: string, thing: string, role: string) => (kind === "elevation" ? `申请临时担任「${thing}」的${role}` : kind === "join" ? `申请加入「${thing}」${role && `，角色为${role}`}` : `${kind}：「${thing}」`),
+  what: (kind: string, thing: string, role: string) => (kind === "elevation" ? `申请临时担任「${thing}」的${role}` : kind === "join" ? `申请加入「${thing}」${role && `，角色为${role}`}` : `申请${kind}：「${thing}」`),
   until: (at: string) => `至 ${at}`,
   days: (n: number) => `为期 ${n} 天`,
   agreed: "已同意",
