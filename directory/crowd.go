@@ -2,7 +2,6 @@ package directory
 
 import (
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,7 +22,8 @@ type Crowd struct {
 	reader  Reader
 	now     time.Time
 	some    []id.Person // nil: everybody
-	texts   map[string]string
+	texts   []string    // what many have in common, each once
+	placed  map[string]int32
 	number  map[id.Person]int32 // place in Known
 	crowd   []crowdPerson       // as Known
 	records []crowdRecord
@@ -42,17 +42,43 @@ type crowdPerson struct {
 	involved bool
 }
 
-// crowdRecord is what an employment is told by.
+// crowdRecord is what an employment is told by. What many have in common is its place in texts.
 type crowdRecord struct {
-	link                                                 string
-	source, key, number, kind, department, company, unit string
-	start, end, leaveFrom, leaveUntil                    db.Instant
-	next                                                 int32
+	link, key, number                       string
+	source, kind, department, company, unit int32
+	next                                    int32
+	start, end, leaveFrom, leaveUntil       crowdTime
+}
+
+// crowdTime is an instant in microseconds, counted from 1; 0: none.
+type crowdTime int64
+
+// Scan implements sql.Scanner.
+func (t *crowdTime) Scan(v any) error {
+	var at db.Instant
+	err := at.Scan(v)
+	if *t = 0; !at.IsZero() {
+		*t = crowdTime(at.UnixMicro())
+		if *t >= 0 {
+			*t++
+		}
+	}
+	return err
+}
+
+func (t crowdTime) time() time.Time {
+	switch {
+	case t == 0:
+		return time.Time{}
+	case t > 0:
+		t--
+	}
+	return time.UnixMicro(int64(t)).UTC()
 }
 
 // Crowd reads everybody, or only these people where any are named; groups tells whether Person.Groups is wanted.
 func (r Reader) Crowd(tx *db.Tx, groups bool, some ...id.Person) (*Crowd, error) {
-	c := &Crowd{q: tx.DB, reader: r, now: r.now(), some: some, texts: map[string]string{}}
+	c := &Crowd{q: tx.DB, reader: r, now: r.now(), some: some, placed: map[string]int32{}}
 	err := c.list()
 	if err == nil {
 		err = c.readRecords()
@@ -133,7 +159,7 @@ func (c *Crowd) readRecords() error {
 			return nil
 		}
 		who := &c.crowd[n]
-		r.source, r.kind, r.department, r.company, r.unit, r.next = c.text(source), c.text(kind), c.text(department), c.text(company), c.text(unit), who.first
+		r.source, r.kind, r.department, r.company, r.unit, r.next = c.place(source), c.place(kind), c.place(department), c.place(company), c.place(unit), who.first
 		c.records = append(c.records, r)
 		who.first = int32(len(c.records))
 		who.involved = who.involved || involved == 1
@@ -186,7 +212,7 @@ func (c *Crowd) Each(see func(Fact) error) error {
 				return nil
 			}
 			row.ID, row.UnitID, row.ManagerID = c.Known[n], id.Unit(c.text(unit)), id.Person(c.text(manager))
-			if err := json.Unmarshal(attributes, &row.Attributes.V); err != nil {
+			if err := row.Attributes.V.read(attributes); err != nil {
 				return fmt.Errorf("attributes of %s: %w", row.ID, err)
 			}
 			f = Fact{Person: row.person(), Records: f.Records[:0]}
@@ -201,9 +227,9 @@ func (c *Crowd) employ(f *Fact, first int32) {
 	direct := c.direct[:0]
 	for at := first; at > 0; at = c.records[at-1].next {
 		r := &c.records[at-1]
-		rec := Record{Link: id.Link(r.link), Source: id.Source(r.source), Key: r.key, Person: f.Person.ID, Active: true, UnitKey: r.unit,
-			StartAt: r.start.Time, EndAt: r.end.Time, LeaveFrom: r.leaveFrom.Time, LeaveUntil: r.leaveUntil.Time}
-		rec.EmployeeNumber, rec.EmployeeType, rec.Department, rec.Company = r.number, r.kind, r.department, r.company
+		rec := Record{Link: id.Link(r.link), Source: id.Source(c.texts[r.source]), Key: r.key, Person: f.Person.ID, Active: true, UnitKey: c.texts[r.unit],
+			StartAt: r.start.time(), EndAt: r.end.time(), LeaveFrom: r.leaveFrom.time(), LeaveUntil: r.leaveUntil.time()}
+		rec.EmployeeNumber, rec.EmployeeType, rec.Department, rec.Company = r.number, c.texts[r.kind], c.texts[r.department], c.texts[r.company]
 		f.Records = append(f.Records, rec)
 		direct = c.groupsOf(reference{rec.Source, rec.Key}, direct)
 	}
@@ -229,14 +255,16 @@ func (c *Crowd) employ(f *Fact, first int32) {
 	}
 }
 
-// text answers a text, the same memory for the same text.
-func (c *Crowd) text(raw sql.RawBytes) string {
-	if t, ok := c.texts[string(raw)]; ok {
-		return t
+// place answers where a text stands in texts.
+func (c *Crowd) place(raw sql.RawBytes) int32 {
+	at, known := c.placed[string(raw)]
+	if !known {
+		at = int32(len(c.texts))
+		c.texts = append(c.texts, string(raw))
+		c.placed[c.texts[at]] = at
 	}
-	t := string(raw)
-	if len(c.texts) < 1<<16 {
-		c.texts[t] = t
-	}
-	return t
+	return at
 }
+
+// text answers a text, the same memory for the same text.
+func (c *Crowd) text(raw sql.RawBytes) string { return c.texts[c.place(raw)] }

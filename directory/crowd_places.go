@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -70,7 +71,7 @@ func (c *Crowd) groups() error {
 		at[g.ID] = int32(i)
 	}
 	c.inside = map[reference]int32{}
-	if err := eachRow(c.q.Raw("select source_id, value, group_id from group_members"), func(rows *sql.Rows) error {
+	row := func(rows *sql.Rows) error {
 		var source, group sql.RawBytes
 		var value string
 		if err := rows.Scan(&source, &value, &group); err != nil {
@@ -82,7 +83,8 @@ func (c *Crowd) groups() error {
 			c.inside[ref] = int32(len(c.links))
 		}
 		return nil
-	}); err != nil {
+	}
+	if err := c.eachMember(list, row); err != nil {
 		return fmt.Errorf("read groups: %w", err)
 	}
 	c.names = make([][]string, len(list))
@@ -102,6 +104,38 @@ func (c *Crowd) groups() error {
 		c.names[i] = slices.Compact(c.names[i])
 	}
 	return nil
+}
+
+// eachMember calls row for what is directly in a group: everything, or what can lead to the people at hand.
+func (c *Crowd) eachMember(list []namedGroup, row func(*sql.Rows) error) error {
+	const query = "select source_id, value, group_id from group_members"
+	if c.some == nil {
+		return eachRow(c.q.Raw(query), row)
+	}
+	keys := map[reference]bool{}
+	for _, g := range list {
+		keys[reference{g.SourceID, g.GroupKey}] = true
+	}
+	for _, r := range c.records {
+		keys[reference{id.Source(c.texts[r.source]), r.key}] = true
+	}
+	for source, values := range bySource(keys) {
+		for part := range slices.Chunk(values, chunk) {
+			if err := eachRow(c.q.Raw(query+" where source_id = ? and value in ?", source, db.Pad(part)), row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// bySource answers the keys of references, by source.
+func bySource(list map[reference]bool) map[id.Source][]string {
+	out := map[id.Source][]string{}
+	for ref := range list {
+		out[ref.source] = append(out[ref.source], ref.key)
+	}
+	return out
 }
 
 // groupsOf appends the groups that something is in directly.

@@ -219,11 +219,7 @@ func (b *bearers) inGroups() error {
 
 // records adds the people of records that have in a column what these refer to.
 func (b *bearers) records(column string, to map[reference]bool) error {
-	bySource := map[id.Source][]string{}
-	for ref := range to {
-		bySource[ref.source] = append(bySource[ref.source], ref.key)
-	}
-	for source, keys := range bySource {
+	for source, keys := range bySource(to) {
 		for part := range slices.Chunk(keys, chunk) {
 			var found []id.Person
 			if err := b.tx.Raw("select person_id from records where person_id is not null and source_id = ? and "+column+" in ?", source, db.Pad(part)).Scan(&found).Error; err != nil {
