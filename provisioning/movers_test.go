@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/provisioning"
 )
@@ -56,6 +57,10 @@ func TestMoverKeepsAChannel(t *testing.T) {
 		w.want("events", fmt.Sprint(w.events(head)), "[membership.added participant membership.changed participant]")
 		if len(*told) != 2 || len((*told)[0].Owners) != 1 || (*told)[0].Owners[0] != other || !(*told)[0].Until.Equal(w.clock().Truncate(time.Microsecond).Add(14*24*time.Hour)) {
 			t.Errorf("told %+v", *told)
+		}
+		entries, err := audit.List(ctx, w.db, audit.Filter{Action: "membership.changed", Limit: 1})
+		if w.ok(err); len(entries) != 1 || fmt.Sprint(entries[0].Public["handover_days"], entries[0].Public["until"]) != "14 <nil>" {
+			t.Errorf("%+v", entries)
 		}
 		e, err := w.r.Explain(ctx, p, w.channel("a", "ops").ID)
 		w.ok(err)

@@ -112,8 +112,12 @@ func (s *sheet) tell(step step, after Membership) {
 	} else if !effective.IsZero() {
 		public["effective_at"] = effective.Format(time.RFC3339Nano)
 	}
-	if until := closes(after.Reasons); step.Op != OpRemove && !until.IsZero() {
+	wide := placewide(after.Reasons)
+	if until := closes(wide); step.Op != OpRemove && !until.IsZero() {
 		public["until"] = until.Format(time.RFC3339Nano)
+	}
+	if kept := periods(after.Reasons); step.Op != OpRemove && len(wide) == 0 && len(kept) > 0 { // as days: an instant to come is not shown to everybody who reads the log
+		public["handover_days"] = int(closes(kept).Sub(kept[0].From) / day)
 	}
 	s.record(cmp.Or(kind, silent, "membership.reasons"), string(after.ID), public)
 }
