@@ -11,7 +11,7 @@ export const approvals = {
   forYou: "Waits for you",
   forYouHint: "If you decide nothing, it lapses.",
   kind: { join: "join", elevation: "temporary role" },
-  what: (code: string, kind: string, thing: string, role: string) => (code === "elevation" ? `for a while ${role} of ${thing}` : code === "join" ? `into ${thing}${role && ` as ${role}`}` : `${kind}: ${thing}`),
+  what: (code: string, kind: string, thing: string, role: string) => (code === "elevation" ? `asks to be ${role} of ${thing} for a while` : code === "join" ? `asks to join ${thing}${role && ` as ${role}`}` : `asks for ${kind}: ${thing}`),
   until: (at: string) => `until ${at}`,
   days: (n: number) => (n === 1 ? "for 1 day" : `for ${n} days`),
   agreed: "agreed",
