@@ -93,16 +93,9 @@ func (r Reader) Hidden(ctx context.Context, people []id.Person) (Hidden, error) 
 			}
 		}
 	}
-	for person := range out {
-		inside, err := r.reaches(ctx, r.sight.Future, person)
-		if err != nil {
-			return nil, err
-		}
-		if inside {
-			delete(out, person)
-		}
-	}
-	return out, nil
+	known, err := r.inside(ctx, r.sight.Future, slices.Sorted(maps.Keys(out)))
+	maps.DeleteFunc(out, func(person id.Person, _ []time.Time) bool { return known[person] })
+	return out, err
 }
 
 // add notes instants of a person.
@@ -110,20 +103,6 @@ func (h Hidden) add(person id.Person, at []time.Time) {
 	if len(at) > 0 {
 		h[person] = append(h[person], at...)
 	}
-}
-
-// HiddenEverywhere answers what of anybody the reader must not tell.
-func (r Reader) HiddenEverywhere(ctx context.Context) (Hidden, error) {
-	if r.sight == nil || r.sight.Future.All {
-		return Hidden{}, nil
-	}
-	var people []id.Person
-	now := db.At(r.now())
-	if err := r.from(ctx).Raw(`select distinct person_id from records where person_id is not null and deleted_at is null and (end_at > ? or leave_from > ? or planned <> 'null')
-		union select person_id from freezes where slot = ? and lifted_at is null and from_at > ?`, now, now, SlotEnded, now).Scan(&people).Error; err != nil {
-		return nil, fmt.Errorf("read what is to come: %w", err)
-	}
-	return r.Hidden(ctx, people)
 }
 
 // Disclosed answers those of these boundaries that everybody who may see the person may know.
@@ -219,20 +198,18 @@ func (r Reader) veilFreezes(ctx context.Context, list []Freeze) ([]Freeze, error
 	if err != nil {
 		return nil, err
 	}
-	reasons := map[id.Person]bool{}
-	for _, person := range people {
-		if reasons[person], err = r.reaches(ctx, r.sight.Reasons, person); err != nil {
-			return nil, err
-		}
+	reasons, err := r.inside(ctx, r.sight.Reasons, people)
+	if err != nil {
+		return nil, err
+	}
+	known, err := r.inside(ctx, r.sight.Future, people)
+	if err != nil {
+		return nil, err
 	}
 	out := make([]Freeze, 0, len(list))
 	for _, f := range list {
-		inside, err := r.reaches(ctx, r.sight.Future, f.Person)
-		if err != nil {
-			return nil, err
-		}
 		never := !f.LiftedAt.IsZero() && f.From.After(f.LiftedAt) // taken back before it came
-		if hidden.Hides(f.Person, f.From) || never && !inside {
+		if hidden.Hides(f.Person, f.From) || never && !known[f.Person] {
 			continue
 		}
 		if hidden.Hides(f.Person, f.Until) {
@@ -246,41 +223,49 @@ func (r Reader) veilFreezes(ctx context.Context, list []Freeze) ([]Freeze, error
 	return out, nil
 }
 
-// reaches tells whether person lies within scope.
-func (r Reader) reaches(ctx context.Context, scope roles.Scope, person id.Person) (bool, error) {
-	if scope.All {
-		return true, nil
-	}
-	return r.Within(ctx, scope.Units, person)
-}
-
-// statusSQL is statusSQL as the reader may tell it: whose end is hidden has the status of somebody without one.
-func (r Reader) statusSQL(ctx context.Context, status Status) (string, []any, error) {
-	sql, args, err := statusSQL(status, r.now())
-	if err != nil || status != StatusNotice && status != StatusActive {
-		return sql, args, err
-	}
-	hidden, err := r.HiddenEverywhere(ctx)
-	if err != nil || len(hidden) == 0 {
-		return sql, args, err
-	}
-	var ends []id.Person // whom nothing but a hidden end gives notice to
-	for part := range slices.Chunk(slices.Sorted(maps.Keys(hidden)), chunk) {
-		people, err := r.PeopleByID(ctx, part)
-		if err != nil {
-			return "", nil, err
-		}
-		for _, p := range people {
-			if p.Status == StatusActive {
-				ends = append(ends, p.ID)
+// inside answers which of these people lie within scope.
+func (r Reader) inside(ctx context.Context, scope roles.Scope, people []id.Person) (map[id.Person]bool, error) {
+	out := make(map[id.Person]bool, len(people))
+	for part := range slices.Chunk(people, chunk) {
+		found := part
+		if !scope.All {
+			if len(scope.Units) == 0 {
+				return out, nil
+			}
+			found = nil
+			if err := r.from(ctx).Raw("select id from persons where id in ? and merged_into = '' and "+belowUnits, db.Pad(part), scope.Units).Scan(&found).Error; err != nil {
+				return nil, fmt.Errorf("read people: %w", err)
 			}
 		}
+		for _, p := range found {
+			out[p] = true
+		}
 	}
-	if len(ends) == 0 {
-		return sql, args, nil
+	return out, nil
+}
+
+// statusSQL is statusSQL as the reader may tell it. Where it must not tell every end it chooses some too many, by days and not by the hour; who
+// reads them looks at their status again (People).
+func (r Reader) statusSQL(status Status) (string, []any, error) {
+	sql, args, err := statusSQL(status, r.now())
+	if err != nil || !r.looksTwice(status) {
+		return sql, args, err
 	}
-	if status == StatusNotice {
-		return "(" + sql + ") and id not in ?", append(args, ends), nil
+	notice, more, err := statusSQL(StatusNotice, r.now())
+	if status == StatusActive {
+		return "((" + sql + ") or (" + notice + "))", append(args, more...), err
 	}
-	return "((" + sql + ") or id in ?)", append(args, ends), nil
+	if len(r.sight.Future.Units) > 0 {
+		return sql, args, err
+	}
+	now, near := db.At(r.now()), db.At(r.now().AddDate(0, 0, r.disclosure.End+2))
+	return "(" + sql + `) and (exists (select 1 from records d where d.person_id = persons.id and d.deleted_at is null and d.end_at > ?
+		and (d.disclose_at <= ? or d.disclose_at is null and d.end_at <= ?))
+		or exists (select 1 from freezes d where d.person_id = persons.id and d.lifted_at is null and d.cause in ('ended', 'deleted') and d.source_id = '' and d.from_at > ?)
+		or exists (select 1 from records d where d.person_id = persons.id and d.set_aside_until > ?))`, append(args, now, now, near, now, now), err
+}
+
+// looksTwice tells whether the status that SQL finds may be another one than the reader may tell.
+func (r Reader) looksTwice(status Status) bool {
+	return r.sight != nil && !r.sight.Future.All && (status == StatusNotice || status == StatusActive)
 }

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -53,6 +54,39 @@ func TestSight(t *testing.T) {
 		check("the move is told", blind, directory.StatusActive, false, 1, true)
 		w.pass(17*24*time.Hour + 2*time.Hour) // the clocks may have been set meanwhile
 		check("the end is told", blind, directory.StatusNotice, true, 3, true)
+	})
+}
+
+// A list by status is full pages of those who have it as the reader may tell it, however many others have it.
+func TestSightFillsPages(t *testing.T) {
+	run(t, func(w *world) {
+		w.Disclosure = directory.Disclosure{End: 1}
+		for n := range 40 {
+			w.put(fmt.Sprintf("p%02d", n), func(r *directory.Record) {
+				switch {
+				case n%4 == 0:
+					r.EndAt = w.at.Add(12 * time.Hour) // told
+				case n%4 < 3:
+					r.EndAt = w.at.Add(30 * time.Hour) // near, and not told
+				}
+			})
+		}
+		blind := w.As(directory.Sight{})
+		for status, want := range map[directory.Status]int{directory.StatusNotice: 10, directory.StatusActive: 30} {
+			seen := 0
+			for q := (directory.Query{Status: status, Limit: 4}); ; {
+				page, err := blind.People(w.ctx, q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if seen += len(page.People); page.Next == "" {
+					break
+				}
+				same(t, "a full page", len(page.People), 4)
+				q.Cursor = page.Next
+			}
+			same(t, string(status), seen, want)
+		}
 	})
 }
 

@@ -177,6 +177,24 @@ func (r Reader) People(ctx context.Context, q Query) (PeoplePage, error) {
 		q.Limit = 50
 	}
 	q.Limit = min(q.Limit, 200)
+	if !r.looksTwice(q.Status) {
+		return r.peoplePage(ctx, q)
+	}
+	var out PeoplePage
+	for limit := q.Limit; ; q.Cursor = out.Next {
+		q.Limit = limit - len(out.People)
+		page, err := r.peoplePage(ctx, q)
+		if err != nil {
+			return PeoplePage{}, err
+		}
+		out.People = append(out.People, slices.DeleteFunc(page.People, func(p Person) bool { return p.Status != q.Status })...)
+		if out.Next = page.Next; out.Next == "" || len(out.People) == limit {
+			return out, nil
+		}
+	}
+}
+
+func (r Reader) peoplePage(ctx context.Context, q Query) (PeoplePage, error) {
 	query := r.from(ctx).Model(&personRow{}).Where("merged_into = ''")
 	for _, word := range strings.Fields(fold(q.Text)) {
 		if storable("q", word) != nil {
@@ -194,7 +212,7 @@ func (r Reader) People(ctx context.Context, q Query) (PeoplePage, error) {
 		query = query.Where("(sort_key > ? or sort_key = ? and id > ?)", c.Key, c.Key, c.ID)
 	}
 	if q.Status != "" {
-		sql, args, err := r.statusSQL(ctx, q.Status)
+		sql, args, err := r.statusSQL(q.Status)
 		if err != nil {
 			return PeoplePage{}, err
 		}
