@@ -34,6 +34,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
+	"github.com/rollcall-im/rollcall/provisioning/reviews"
 )
 
 // node is this server's name. There is one for now; it stays the same over a restart, so leases do too.
@@ -61,6 +62,7 @@ type app struct {
 	hr       *hrfeed.Feeds
 	heirs    *handover.Engine
 	fences   *evidence.Fences
+	reviews  *reviews.Engine
 	asks     *approvals.Engine
 	registry *prometheus.Registry
 
@@ -71,7 +73,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, approvals.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -134,6 +136,7 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.wireFences()
+	a.wireReviews()
 	a.measure()
 	if err := a.wireHRFeeds(ctx); err != nil {
 		return err
@@ -249,6 +252,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"handovers":  a.heirs.Run,
 		"handover":   func(ctx context.Context) error { return a.feed.Run(ctx, a.heirs.Follower()) },
 		"fences":     a.fences.Run,
+		"reviews":    a.reviews.Run,
 		"approvals":  a.asks.Run,
 		"approval":   func(ctx context.Context) error { return a.feed.Run(ctx, a.asks.Follower()) },
 		"sources":    a.configureSources,

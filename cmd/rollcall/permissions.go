@@ -45,6 +45,8 @@ const (
 	tokensRead        = httpapi.Who(roles.TokensRead)
 	tokensWrite       = httpapi.Who(roles.TokensWrite)
 	metricsRead       = httpapi.Who(roles.MetricsRead)
+	reviewsRead       = httpapi.Who(roles.ReviewsRead)
+	reviewsWrite      = httpapi.Who(roles.ReviewsWrite)
 	evidenceRead      = httpapi.Who(roles.EvidenceRead)
 	evidenceKeysMake  = httpapi.Who(roles.EvidenceKeys)
 	requestsRead      = httpapi.Who(roles.RequestsRead)

@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
+	"github.com/rollcall-im/rollcall/provisioning/reviews"
 )
 
 const (
@@ -43,6 +44,7 @@ func (a *app) routes() []httpapi.Route {
 	tree := &ldap.API{Store: a.people, Syncer: a.syncerOf, Foresee: a.foresee}
 	inbox := a.inboxAPI()
 	hand := &handover.API{Engine: a.heirs, Names: a.called}
+	check := &reviews.API{Engine: a.reviews, Names: a.called}
 	proof := &evidence.API{Store: a.evidence()}
 	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
@@ -84,6 +86,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/me/approvals", people, "What waits for me to decide", ask.ForMe),
 		httpapi.Op("POST", "/api/v1/me/approvals/{id}/approve", people, "I agree", ask.Approve),
 		httpapi.Op("POST", "/api/v1/me/approvals/{id}/refuse", people, "I do not agree", ask.Refuse),
+
+		httpapi.Op("GET", "/api/v1/me/reviews", people, "Whose places I am asked about", check.Mine),
+		httpapi.Op("POST", "/api/v1/me/reviews/{id}/decide", people, "Whether they still need them", check.DecideMine),
 
 		httpapi.Op("GET", "/api/v1/me/factor", people, "How my second factor stands", sess.MyFactor),
 		httpapi.Op("POST", "/api/v1/me/factor", people, "Make a second factor", sess.Enrol).Unrepeatable(),
@@ -197,6 +202,11 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/holds/{id}/reject", holdsDecide, "Keep everybody", prov.RejectHold),
 		httpapi.Op("POST", "/api/v1/runs/{id}/undo", runsUndo, "Undo what a run of a source, a plan or a call took: give back for 14 days", prov.UndoRun),
 		httpapi.Op("POST", "/api/v1/holds/{id}/restore", holdsDecide, "Undo it: give back for 14 days", prov.RestoreHold),
+		httpapi.Op("GET", "/api/v1/reviews", reviewsRead, "Access reviews", check.List),
+		httpapi.Op("POST", "/api/v1/reviews", reviewsWrite, "Begin one", check.Begin),
+		httpapi.Op("GET", "/api/v1/reviews/{id}", reviewsRead, "One, with its places", check.Show),
+		httpapi.Op("GET", "/api/v1/reviews/{id}/evidence", reviewsRead, "Its evidence", check.Document),
+		httpapi.Op("POST", "/api/v1/reviews/{id}/decide", reviewsWrite, "Decide about places in place of a reviewer", check.Decide),
 		httpapi.Op("GET", "/api/v1/evidence/period", evidenceRead, "Joiners, movers and leavers between two instants", proof.Period).Units(),
 		httpapi.Op("GET", "/api/v1/evidence/keys", anybody, "The public keys that evidence is signed with", proof.Keys),
 		httpapi.Op("POST", "/api/v1/evidence/keys", evidenceKeysMake, "Make a new one", proof.Rotate),
@@ -218,6 +228,7 @@ func cases() []httpapi.Case {
 	out := append(chat.Cases(), session.Cases()...)
 	out = append(append(out, provisioning.Cases()...), notices.Cases()...)
 	out = append(append(out, handover.Cases()...), evidence.Cases()...)
+	out = append(out, reviews.Cases()...)
 	out = append(out, approvals.Cases()...)
 	return append(out, directoryCases()...)
 }

@@ -54,6 +54,8 @@ type (
 	WorkItem string
 	// Notice is one thing that somebody is told by the product itself.
 	Notice string
+	// Review is one access review.
+	Review string
 	// EvidenceKey is a key that evidence is signed with.
 	EvidenceKey string
 	// Handover is one step of the succession of a thing that somebody answered for.
@@ -84,6 +86,7 @@ func (Run) prefix() string            { return "run_" }
 func (WorkItem) prefix() string       { return "wki_" }
 func (Notice) prefix() string         { return "ntc_" }
 func (Handover) prefix() string       { return "hdv_" }
+func (Review) prefix() string         { return "rvw_" }
 func (EvidenceKey) prefix() string    { return "evk_" }
 func (Ask) prefix() string            { return "ask_" }
 

@@ -33,6 +33,8 @@ const (
 	RunsUndo          Permission = "runs.undo"
 	AuditRead         Permission = "audit.read"
 	EvidenceRead      Permission = "evidence.read" // records of leavers, reports of a period
+	ReviewsRead       Permission = "reviews.read"
+	ReviewsWrite      Permission = "reviews.write"
 	EvidenceKeys      Permission = "evidence.keys"
 	AdminsRead        Permission = "admins.read"
 	AdminsWrite       Permission = "admins.write"
@@ -78,6 +80,8 @@ var table = []Line{
 	{RunsUndo, dangerous, []Role{Security}},
 	{AuditRead, false, []Role{Auditor}},
 	{EvidenceRead, false, []Role{HR, Auditor}},
+	{ReviewsRead, false, []Role{Security, HR, Auditor}},
+	{ReviewsWrite, dangerous, []Role{Security, HR}},
 	{EvidenceKeys, dangerous, []Role{Security}},
 	{AdminsRead, false, []Role{Security, Auditor}},
 	{AdminsWrite, dangerous, []Role{Security}},

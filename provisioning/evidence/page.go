@@ -113,15 +113,15 @@ func (p *Page) End() error {
 func (p *Page) Seal(d *Document) {
 	p.Section("Signature", "签名")
 	raw, _ := base64.StdEncoding.DecodeString(d.Signature.Public)
-	p.Facts([3]string{"Made", "制作时间", moment(d.MadeAt)}, [3]string{"By", "制作人", d.MadeBy}, [3]string{"Algorithm", "算法", d.Signature.Algorithm},
+	p.Facts([3]string{"Made", "制作时间", Moment(d.MadeAt)}, [3]string{"By", "制作人", d.MadeBy}, [3]string{"Algorithm", "算法", d.Signature.Algorithm},
 		[3]string{"Key", "密钥", string(d.Signature.Key) + "  " + Fingerprint(raw)}, [3]string{"Signature of the JSON form", "JSON 文件的签名", d.Signature.Value},
 		[3]string{"Audit log", "审计日志", count(int(d.Audit.Size))}, [3]string{"Root", "根哈希", d.Audit.Root})
 	p.Note("The JSON form of the same request is what is signed; `rollcall evidence verify FILE --key KEY` holds it against the key, and `rollcall audit verify --size --root` the log against its root.",
 		"签名对象是同一请求的 JSON 文件：用 `rollcall evidence verify FILE --key KEY` 核对签名，用 `rollcall audit verify --size --root` 核对审计日志。")
 }
 
-// moment writes an instant for people; empty for none.
-func moment(t time.Time) string {
+// Moment writes an instant for people; empty for none.
+func Moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}

@@ -102,7 +102,7 @@ func TestCells(t *testing.T) {
 	if err := s.end(Tally{}); err != nil {
 		t.Fatal(err)
 	}
-	text, found := strings.CutPrefix(b.String(), bom)
+	text, found := strings.CutPrefix(b.String(), BOM)
 	rows, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 	if err != nil || !found || len(rows) != 2 || rows[1][3] != "'=1,\"\n" {
 		t.Errorf("%q, %v", rows, err)

@@ -59,11 +59,11 @@ func (s *Store) writePeriod(ctx context.Context, f PeriodFile, w io.Writer) erro
 // is a formula.
 type sheet struct{ to *csv.Writer }
 
-// bom tells a spreadsheet that letters are UTF-8.
-const bom = "\ufeff"
+// BOM tells a spreadsheet that letters are UTF-8.
+const BOM = "\ufeff"
 
 func newSheet(w io.Writer) *sheet {
-	_, _ = io.WriteString(w, bom)
+	_, _ = io.WriteString(w, BOM)
 	s := &sheet{csv.NewWriter(w)}
 	s.to.UseCRLF = true
 	_ = s.to.Write([]string{"kind", "seq", "person", "name", "employee_number", "source", "request", "what", "source_at", "source_said", "arrived_at", "in_force_at",
@@ -77,7 +77,7 @@ func (s *sheet) row(r Row) error {
 		delay = strconv.FormatFloat(float64(r.DelayUS)/1000, 'f', 3, 64)
 	}
 	return s.to.Write(Cells(r.Kind, strconv.FormatInt(r.Seq, 10), string(r.Person), r.Name, r.Number, r.Source, string(r.Request), strings.Join(r.What, " "),
-		stamp(r.SourceAt), r.SourceSaid, stamp(r.ArrivedAt), stamp(r.InForceAt), delay, strconv.FormatInt(r.LateUS/1_000_000, 10),
+		Stamp(r.SourceAt), r.SourceSaid, Stamp(r.ArrivedAt), Stamp(r.InForceAt), delay, strconv.FormatInt(r.LateUS/1_000_000, 10),
 		strconv.Itoa(r.Gained), strconv.Itoa(r.Lost), strings.Join(r.Exceptions, " ")))
 }
 
@@ -96,7 +96,8 @@ func Cells(cells ...string) []string {
 	return cells
 }
 
-func stamp(t time.Time) string {
+// Stamp writes an instant for programs; empty for none.
+func Stamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
@@ -169,7 +170,7 @@ type reportPage struct{ p *Page }
 
 func newReportPage(w io.Writer, f PeriodFile, at time.Time) *reportPage {
 	p := NewPage(w, f.Lang, "Joiners, movers and leavers", "入职、调动与离职报告")
-	p.Facts([3]string{"From", "起", moment(f.From)}, [3]string{"Until", "止", moment(f.Until)}, [3]string{"Made", "制作时间", moment(at)}, [3]string{"By", "制作人", f.By})
+	p.Facts([3]string{"From", "起", Moment(f.From)}, [3]string{"Until", "止", Moment(f.Until)}, [3]string{"Made", "制作时间", Moment(at)}, [3]string{"By", "制作人", f.By})
 	p.Section("Rows", "明细")
 	p.Table([2]string{"Kind", "类别"}, [2]string{"Name", "姓名"}, [2]string{"Employee number", "工号"}, [2]string{"Source", "来源"}, [2]string{"What", "内容"},
 		[2]string{"Source's instant", "来源时刻"}, [2]string{"Arrived", "到达"}, [2]string{"In force", "生效"}, [2]string{"Delay", "时延"}, [2]string{"Exceptions", "例外"})
@@ -181,7 +182,7 @@ func (r *reportPage) row(row Row) error {
 	for _, one := range row.Exceptions {
 		exceptions = append(exceptions, word(r.p, one))
 	}
-	r.p.Row(word(r.p, row.Kind), row.Name, row.Number, row.Source, strings.Join(row.What, " "), moment(row.SourceAt), moment(row.ArrivedAt), moment(row.InForceAt),
+	r.p.Row(word(r.p, row.Kind), row.Name, row.Number, row.Source, strings.Join(row.What, " "), Moment(row.SourceAt), Moment(row.ArrivedAt), Moment(row.InForceAt),
 		measured(row.InForceAt, row.DelayUS), strings.Join(exceptions, ", "))
 	return nil
 }

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-im/rollcall/provisioning/reviews"
+)
+
+// wireReviews ties access reviews to who is asked and what is taken.
+func (a *app) wireReviews() {
+	a.reviews = &reviews.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Admins: a.administrators, Evidence: a.evidence(), Log: a.log}
+}
+
+type review struct {
+	ID       string     `json:"id"`
+	About    string     `json:"about"`
+	Ref      string     `json:"ref,omitempty"`
+	Reviewer string     `json:"reviewer"`
+	Silence  string     `json:"silence"`
+	Until    time.Time  `json:"until"`
+	EndsAt   time.Time  `json:"ends_at"`
+	ClosedAt *time.Time `json:"closed_at,omitempty"`
+}
+
+func (r review) row(w io.Writer) {
+	state := "open until " + r.EndsAt.Format(time.RFC3339)
+	if r.ClosedAt != nil {
+		state = "closed " + r.ClosedAt.Format(time.RFC3339)
+	}
+	fmt.Fprintf(w, "%s\t%s %s\tby %s\tsilence: %s\t%s\n", r.ID, r.About, r.Ref, r.Reviewer, r.Silence, state)
+}
+
+type reviewRecord struct {
+	Review review `json:"review"`
+	Lines  []struct {
+		Name         string `json:"name"`
+		Group        string `json:"group"`
+		Role         string `json:"role"`
+		ReviewerName string `json:"reviewer_name,omitempty"`
+		Decision     string `json:"decision,omitempty"`
+		Outcome      string `json:"outcome,omitempty"`
+	} `json:"lines"`
+	Added  []map[string]any `json:"added"`
+	Counts map[string]int   `json:"counts"`
+}
+
+func reviewCommand() *cobra.Command {
+	command := &cobra.Command{Use: "review", Short: "Access reviews: who still needs a place"}
+	command.AddCommand(remote(&cobra.Command{Use: "list", Short: "Every review, the newest first", Args: cobra.NoArgs}, func(w io.Writer, l listOf[review]) {
+		for _, r := range l.Items {
+			r.row(w)
+		}
+	}, func(c *cobra.Command, api *client, _ []string) (listOf[review], error) {
+		var l listOf[review]
+		return l, api.do(c.Context(), "GET", "/api/v1/reviews", nil, &l)
+	}), beginReviewCommand(), remote(&cobra.Command{Use: "show REVIEW", Short: "Its places, and what was said about them", Args: cobra.ExactArgs(1)}, func(w io.Writer, r reviewRecord) {
+		r.Review.row(w)
+		for _, l := range r.Lines {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Group, l.Role, l.ReviewerName, l.Decision, l.Outcome)
+		}
+		fmt.Fprintf(w, "%d places came since it began\n", len(r.Added))
+	}, func(c *cobra.Command, api *client, args []string) (reviewRecord, error) {
+		var r reviewRecord
+		return r, api.do(c.Context(), "GET", "/api/v1/reviews/"+url.PathEscape(args[0]), nil, &r)
+	}))
+	evidence := &cobra.Command{Use: "evidence REVIEW", Short: "The evidence of a review: signed JSON, CSV or a page for printing", Args: cobra.ExactArgs(1)}
+	format, lang := documentFlags(evidence, "json", "json (signed), csv or html")
+	command.AddCommand(download(evidence, func(args []string) string {
+		return "/api/v1/reviews/" + url.PathEscape(args[0]) + "/evidence?" + url.Values{"format": {*format}, "lang": {*lang}}.Encode()
+	}))
+	return command
+}
+
+func beginReviewCommand() *cobra.Command {
+	c := &cobra.Command{Use: "begin", Short: "Begin a review: its population is that of this moment", Args: cobra.NoArgs}
+	f := c.Flags()
+	about := f.String("about", "group", "group, channel, reason (grant, join, approval, keep) or outside (everybody from outside)")
+	ref := f.String("ref", "", "the group's or channel's id, or the kind of reason")
+	reviewer := f.String("reviewer", "owner", "owner (of the project group), manager (of the person) or person")
+	named := f.String("named", "", "the person who reviews")
+	silence := f.String("silence", "remove", "what no answer means: remove or keep")
+	days := f.Int("days", 14, "within how many days reviewers are to answer")
+	grace := f.Int("grace", 7, "how many days after that silence is an answer, and everything takes effect")
+	return remote(c, func(w io.Writer, r review) { r.row(w) }, func(c *cobra.Command, api *client, _ []string) (review, error) {
+		until := time.Now().AddDate(0, 0, *days).UTC().Truncate(time.Second)
+		body := map[string]any{"about": *about, "ref": *ref, "reviewer": *reviewer, "silence": *silence, "until": until, "ends_at": until.AddDate(0, 0, *grace)}
+		if *named != "" {
+			body["named"] = *named
+		}
+		var r review
+		return r, api.do(c.Context(), "POST", "/api/v1/reviews", body, &r)
+	})
+}
