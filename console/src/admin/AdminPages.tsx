@@ -1,4 +1,4 @@
-import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SwapOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SolutionOutlined, SwapOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
@@ -25,6 +25,7 @@ const PlanPage = lazy(() => import("./policies/PlanPage"));
 const HoldsPage = lazy(() => import("./holds/HoldsPage"));
 const HandoversPage = lazy(() => import("./handovers/HandoversPage"));
 const ApprovalsPage = lazy(() => import("./approvals/ApprovalsPage"));
+const EvidencePage = lazy(() => import("./evidence/EvidencePage"));
 const SourcesPage = lazy(() => import("./sources/SourcesPage"));
 const SourcePage = lazy(() => import("./sources/SourcePage"));
 const MappingPage = lazy(() => import("./sources/ldap/MappingPage"));
@@ -53,6 +54,7 @@ export default function AdminPages() {
           <Route path="/admin/holds" component={HoldsPage} />
           <Route path="/admin/handovers" component={HandoversPage} />
           <Route path="/admin/approvals" component={ApprovalsPage} />
+          <Route path="/admin/evidence" component={EvidencePage} />
           <Route path="/admin/work-items" component={WorkItemsPage} />
           <Route path="/admin/work-items/:id">{({ id }) => <WorkItemPage key={id} id={id} />}</Route>
           <Route path="/admin/sources" component={SourcesPage} />
@@ -82,6 +84,7 @@ function places(me: Me): string[] {
     ["/admin/approvals", mayEverywhere(me, "requests.read")],
     ["/admin/work-items", mayEverywhere(me, "people.read")],
     ["/admin/sources", mayEverywhere(me, "sources.read")],
+    ["/admin/evidence", may(me, "evidence.read")],
     ["/admin/audit", mayEverywhere(me, "audit.read")],
     ["/admin/admins", me.admin === true],
   ];
@@ -120,6 +123,7 @@ function Navigation() {
       {item("/admin/approvals", <FileDoneOutlined />, t.approvals.title)}
       {item("/admin/work-items", <UserSwitchOutlined />, t.review.nav, doubts.data?.open || undefined)}
       {item("/admin/sources", <CloudServerOutlined />, t.shell.sources, ill || undefined)}
+      {item("/admin/evidence", <SolutionOutlined />, t.evidence.title)}
       {item("/admin/audit", <AuditOutlined />, t.shell.audit)}
       {item("/admin/admins", <SafetyCertificateOutlined />, t.shell.admins)}
     </ul>

@@ -12,6 +12,7 @@ import { Empty, Loaded, useProblemText } from "../ui/states";
 import { Deciding } from "./Deciding";
 import { Mine } from "./Mine";
 import { Nav } from "./Nav";
+import { Reviewing } from "./Reviewing";
 import { noticeText, whereTo } from "./words";
 
 /** InboxPage is what somebody is told, and what they are asked to take over. */
@@ -57,6 +58,7 @@ function Notices() {
       }
     >
       <Deciding />
+      <Reviewing />
       <Mine />
       <Loaded query={query}>
         {(data) => {

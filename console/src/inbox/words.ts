@@ -34,6 +34,9 @@ export function whereTo(me: Me, n: Notice): string {
       return may(me, "people.read") && n.about["person"] ? `/admin/people/${n.about["person"]}` : "";
     case "handover.waiting":
       return may(me, "people.read") ? "/admin/handovers" : "";
+    case "review.waiting":
+    case "review.finding":
+      return may(me, "reviews.read") ? "/admin/evidence" : "";
     case "plan.due":
       return may(me, "plans.read") && n.about["plan"] ? `/admin/policies/plans/${n.about["plan"]}` : "";
     case "approval.granted":

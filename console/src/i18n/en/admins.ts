@@ -48,6 +48,8 @@ export const admins = {
     "evidence.read": "read records of leavers and reports of a period",
     "evidence.keys": "change the key that signs them",
     "future.read": "see ends, moves and leaves before they are disclosed",
+    "reviews.read": "see access reviews",
+    "reviews.write": "begin access reviews",
     "admins.read": "see administrators",
     "admins.write": "make administrators",
     "tokens.read": "see API tokens",

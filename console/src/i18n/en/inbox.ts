@@ -25,6 +25,10 @@ const kinds: Record<string, (x: Told) => string> = {
   "approval.lapsed": (x) => `Nobody decided in time what you asked for: ${x.thing}.`,
   "moved.keeps": (x) => `You moved, and keep ${x.thing} until ${x.at} so that you can hand over. It ends by itself.`,
   "moved.stays": (x) => `${x.who} moved away and keeps ${x.thing} until ${x.at} for the handover. It ends by itself.`,
+  "review.asked": () => "You are asked whether somebody still needs a place.",
+  "review.reminder": () => "You were asked whether somebody still needs a place, and have not answered everything.",
+  "review.waiting": () => "A review has places about which nobody but an administrator can decide.",
+  "review.finding": () => "A reviewer would take a place that a rule of the policy gives.",
   "plan.due": (x) => (x.state === "applied" ? "Your scheduled plan was applied." : `Your scheduled plan was not applied: ${problems[x.problem] ?? x.problem}.`),
   "emergency.opened": (x) => `The emergency account was opened at ${x.at}. If you do not know why, find out now.`,
 };

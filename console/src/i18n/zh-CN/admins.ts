@@ -48,6 +48,8 @@ export const admins = {
     "evidence.read": "查看离职记录和时段报告",
     "evidence.keys": "更换为其签名的密钥",
     "future.read": "在公布前查看未来的离职、调动和休假",
+    "reviews.read": "查看访问复核",
+    "reviews.write": "发起访问复核",
     "admins.read": "查看管理员",
     "admins.write": "授予管理员",
     "tokens.read": "查看 API 令牌",

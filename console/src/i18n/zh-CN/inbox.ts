@@ -23,6 +23,10 @@ const kinds: Record<string, (x: Told) => string> = {
   "approval.lapsed": (x) => `你的申请逾期无人审批，已失效：「${x.thing}」。`,
   "moved.keeps": (x) => `你已调岗；为便于交接，${x.thing} 为你保留至 ${x.at}，到期自动结束。`,
   "moved.stays": (x) => `${x.who} 已调离；为便于交接，其 ${x.thing} 的访问保留至 ${x.at}，到期自动结束。`,
+  "review.asked": () => "请你确认有关人员是否仍需访问。",
+  "review.reminder": () => "有关访问的复核尚有未答复的条目，请处理。",
+  "review.waiting": () => "复核中有条目仅能由管理员决定。",
+  "review.finding": () => "复核人要求移除的成员资格由策略规则授予。",
   "plan.due": (x) => (x.state === "applied" ? "你定时的计划已应用。" : `你定时的计划未能应用：${problems[x.problem] ?? x.problem}。`),
   "emergency.opened": (x) => `紧急账号已于 ${x.at} 打开。若不知缘由，请立即查明。`,
 };
