@@ -113,7 +113,6 @@ export const audit = {
     "plan.scheduled": "Plan scheduled",
     "plan.schedule_ended": "Schedule of a plan ended",
     "handover.offered": "Handover offered",
-    "evidence.key": "Key that signs evidence changed",
     "handover.waiting": "Handover waits",
     "handover.accepted": "Handover accepted",
     "handover.refused": "Handover refused",

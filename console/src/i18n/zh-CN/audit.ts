@@ -115,7 +115,6 @@ export const audit = {
     "plan.scheduled": "计划定时应用",
     "plan.schedule_ended": "计划的定时结束",
     "handover.offered": "交接已提出",
-    "evidence.key": "已更换证据签名密钥",
     "handover.waiting": "交接待处理",
     "handover.accepted": "交接已接受",
     "handover.refused": "交接已拒绝",
