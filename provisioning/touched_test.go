@@ -117,7 +117,7 @@ func TestTouchedFindsAll(t *testing.T) {
 				w.apply(w.draw(t, rapid.IntRange(0, people-1).Draw(t, "who")))
 			}
 			w.people.Access = w.r
-			w.pass(time.Duration(rapid.IntRange(0, 30).Draw(t, "hours")) * time.Hour)
+			w.pass(time.Second + time.Duration(rapid.IntRange(0, 30).Draw(t, "hours"))*time.Hour) // what is held twice is held at two instants
 			after := edited(t, before)
 			looked, diff, err := w.r.TouchedDiffers(ctx, []provisioning.File{{Name: "p.yaml", Source: after}}, behind)
 			w.ok(err)
