@@ -26,21 +26,17 @@ export default function EvidencePage() {
   return (
     <Page title={t.evidence.title} lead={t.evidence.lead}>
       <Section title={t.evidence.period} hint={t.evidence.periodHint}>
-        <Card>
-          <div className={styles.filters}>
+        <div className={styles.filters}>
             <Input type="date" aria-label={t.evidence.from} prefix={t.evidence.from} value={from} onChange={(e) => setFrom(e.target.value)} style={{ width: 190 }} />
             <Input type="date" aria-label={t.evidence.to} prefix={t.evidence.to} value={to} onChange={(e) => setTo(e.target.value)} style={{ width: 190 }} />
             <Forms disabled={!whole} url={period} forms={["csv", "json", "html"]} />
-          </div>
-        </Card>
+        </div>
       </Section>
       <Section title={t.evidence.leaver} hint={t.evidence.leaverHint}>
-        <Card>
-          <div className={styles.filters}>
+        <div className={styles.filters}>
             <ChoosePerson value={person} onChange={(id) => setPerson(id ?? "")} />
             <Forms disabled={!person} url={leaver} forms={["signed", "html"]} />
-          </div>
-        </Card>
+        </div>
       </Section>
       {mayEverywhere(me, "reviews.read") && <Reviews />}
     </Page>

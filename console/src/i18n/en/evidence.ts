@@ -10,7 +10,7 @@ export const evidence = {
   leaver: "Record of a leaver",
   leaverHint: "From the source's instant to the freeze in force everywhere; signed.",
   reviews: "Access reviews",
-  reviewsHint: "Reviews are begun with `rollcall review begin`.",
+  reviewsHint: "Reviews are begun with rollcall review begin.",
   noReviews: "No review yet",
   about: { group: "a project group", channel: "a channel", reason: "a kind of reason", outside: "people from outside" },
   open: (at: string) => `takes effect at ${at}`,

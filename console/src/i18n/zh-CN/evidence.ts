@@ -12,7 +12,7 @@ export const evidence = {
   leaver: "离职记录",
   leaverHint: "从来源时刻到冻结全面生效；带签名。",
   reviews: "访问复核",
-  reviewsHint: "用 `rollcall review begin` 发起复核。",
+  reviewsHint: "用 rollcall review begin 发起复核。",
   noReviews: "暂无复核",
   about: { group: "项目组", channel: "频道", reason: "一类理由", outside: "外部人员" },
   open: (at: string) => `${at} 生效`,
