@@ -35,6 +35,7 @@ export const audit = {
     "record.deleted": "Record deleted",
     "record.restored": "Record restored",
     "person.merged": "Person linked to another",
+    "person.names_forgotten": "Former names hidden",
     "veto.contested": "A source contradicts a veto",
     "veto.uncontested": "No source contradicts the veto any more",
     "work_item.linked": "Two people linked",

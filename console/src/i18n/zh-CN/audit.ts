@@ -37,6 +37,7 @@ export const audit = {
     "record.deleted": "记录删除",
     "record.restored": "记录恢复",
     "person.merged": "人员关联到另一人",
+    "person.names_forgotten": "已隐藏曾用名",
     "veto.contested": "有来源与否决矛盾",
     "veto.uncontested": "已无来源与否决矛盾",
     "work_item.linked": "两人已关联",
