@@ -32,7 +32,7 @@ type ReviewView struct {
 }
 
 func viewOf(r Review) ReviewView {
-	return ReviewView{r.ID, r.About, r.Ref, r.Reviewer, r.Named, r.Silence, r.MadeBy, r.CreatedAt, r.Until, r.EndsAt, r.ClosedAt}
+	return ReviewView(r)
 }
 
 // LineView is one place under review.
