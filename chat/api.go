@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -158,77 +157,23 @@ func (a *API) Channel(ctx context.Context, in *ChannelInput) (*ChannelOutput, er
 
 // HistoryInput asks for messages: the newest, those before a seq, or those after one.
 type HistoryInput struct {
-	ID     id.Channel `path:"id"`
-	Before int64      `query:"before" minimum:"0" doc:"only messages before this seq"`
-	After  int64      `query:"after" minimum:"-1" default:"-1" doc:"only messages after this seq, the oldest first; 0: from the beginning"`
-	Limit  int        `query:"limit" minimum:"1" maximum:"200" default:"50"`
+	ID id.Channel `path:"id"`
+	Window
+}
+
+// Window says which part of a channel's messages.
+type Window struct {
+	Before int64 `query:"before" minimum:"0" doc:"only messages before this seq"`
+	After  int64 `query:"after" minimum:"-1" default:"-1" doc:"only messages after this seq, the oldest first; 0: from the beginning"`
+	Limit  int   `query:"limit" minimum:"1" maximum:"200" default:"50"`
 
 	at url.URL
 }
 
 // Resolve keeps the address of the request, of which the link to the next page is made.
-func (in *HistoryInput) Resolve(ctx huma.Context) []error {
+func (in *Window) Resolve(ctx huma.Context) []error {
 	in.at = ctx.URL()
 	return nil
-}
-
-// link answers the link to the page that name=next opens; before and limit of the request go on to hold.
-func (in *HistoryInput) link(name, next string) string {
-	query := in.at.Query()
-	query.Set(name, next)
-	return "<" + (&url.URL{Path: in.at.Path, RawQuery: query.Encode()}).String() + `>; rel="next"`
-}
-
-// HistoryOutput holds messages in the order of their seq.
-type HistoryOutput struct {
-	Link string `header:"Link" doc:"the next page (RFC 8288), rel=next; absent at the end"`
-	Body struct {
-		Items []*Message `json:"items"`
-		Next  string     `json:"next,omitempty" doc:"the before (or, where after was given, the after) of the next call; absent at the end"`
-	}
-}
-
-// History answers messages of a channel with the permission of now.
-func (a *API) History(ctx context.Context, in *HistoryInput) (*HistoryOutput, error) {
-	ctx, _, from, err := a.enter(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	limit := in.Limit
-	if limit == 0 {
-		limit = 50
-	}
-	p, err := a.Chat.store.history(ctx, in.ID, in.Before, in.After, limit, from)
-	if err != nil {
-		return nil, err
-	}
-	out := &HistoryOutput{}
-	out.Body.Items = make([]*Message, len(p.messages))
-	var rev int64
-	for i := range p.messages {
-		out.Body.Items[i] = &p.messages[i]
-		rev = max(rev, p.messages[i].rev)
-	}
-	if err := a.settle(ctx, rev, out.Body.Items); err != nil {
-		return nil, err
-	}
-	if p.more {
-		name, edge := "before", p.messages[0].Seq
-		if in.After >= 0 {
-			name, edge = "after", p.messages[len(p.messages)-1].Seq
-		}
-		out.Body.Next = strconv.FormatInt(edge, 10)
-		out.Link = in.link(name, out.Body.Next)
-	}
-	return out, nil
-}
-
-// settle waits until what is in force here is at least as new as the messages, and names their authors.
-func (a *API) settle(ctx context.Context, rev int64, messages []*Message) error {
-	if err := a.Chat.hub.Await(ctx, rev); err != nil {
-		return err
-	}
-	return a.Chat.name(ctx, messages)
 }
 
 // PostInput is a message.

@@ -366,7 +366,7 @@ func TestUnguardedAnswersNothing(t *testing.T) {
 	h.post("per_a", general, "secret")
 	api := &API{Chat: h.chat}
 	ctx := httpapi.WithCaller(t.Context(), caller("per_a", ""))
-	if out, err := api.History(ctx, &HistoryInput{ID: general, Limit: 10}); err == nil || out != nil {
+	if out, err := api.History(ctx, &HistoryInput{ID: general, Window: Window{Limit: 10}}); err == nil || out != nil {
 		t.Errorf("%v, %v", out, err)
 	}
 }

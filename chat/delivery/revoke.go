@@ -115,6 +115,9 @@ func (h *Hub) EndToken(token id.Token) {
 	h.exits.end(func(x *exit) bool { return token != "" && x.who.Token == token })
 }
 
+// Judge ends the answers to person whose ground is gone, which must have ended before the call. It returns when no section begun before is left.
+func (e *Exits) Judge(person id.Person) { e.judge([]id.Person{person}, false) }
+
 // judge ends the answers whose ground is gone. It returns when no section begun before is left.
 func (e *Exits) judge(people []id.Person, everybody bool) {
 	named := make(map[id.Person]bool, len(people))
@@ -124,14 +127,9 @@ func (e *Exits) judge(people []id.Person, everybody bool) {
 	for _, x := range e.list(func(x *exit) bool { return everybody || named[x.who.Person] }) {
 		x.stop(func() bool {
 			e.mu.Lock()
-			channels := x.channels
+			channels, grounds := x.channels, x.grounds
 			e.mu.Unlock()
-			for _, channel := range channels {
-				if ok, _ := e.hub.o.Gate.Allow(x.who.Person, channel, View); !ok {
-					return true
-				}
-			}
-			return e.hub.o.Frozen != nil && e.hub.o.Frozen(x.who.Person)
+			return !e.stands(x.who.Person, channels, grounds)
 		})
 	}
 }

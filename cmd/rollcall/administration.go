@@ -14,11 +14,15 @@ type Administration struct {
 	StepUp     string        `koanf:"step_up"`    // whose dangerous acts want a second factor: enrolled (who has one) or required (everybody's)
 	Idle       time.Duration `koanf:"idle"`       // how long their sessions live without a request; 0: as others
 	Addresses  []string      `koanf:"addresses"`  // networks they work from; empty: everywhere
+
+	BreakGlassNotice time.Duration `koanf:"break_glass_notice"` // after what time those are told whose channel was read
 }
 
 const (
 	stepUpEnrolled = "enrolled"
 	stepUpRequired = "required"
+
+	mostGlassNotice = 365 * 24 * time.Hour
 )
 
 func (a Administration) check(bad func(key, format string, args ...any)) {
@@ -27,6 +31,9 @@ func (a Administration) check(bad func(key, format string, args ...any)) {
 	}
 	if a.Idle < 0 || a.Idle > 0 && a.Idle < time.Minute {
 		bad("administration.idle", "wants a duration of a minute or more, or 0s, not %s", a.Idle)
+	}
+	if a.BreakGlassNotice < 0 || a.BreakGlassNotice > mostGlassNotice {
+		bad("administration.break_glass_notice", "wants a duration of 0s to %s, not %s", mostGlassNotice, a.BreakGlassNotice)
 	}
 	if _, err := networksOf(a.Addresses); err != nil {
 		bad("administration.addresses", "%v", err)

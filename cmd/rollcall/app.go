@@ -31,6 +31,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
+	"github.com/rollcall-im/rollcall/provisioning/breakglass"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -63,6 +64,7 @@ type app struct {
 	heirs    *handover.Engine
 	fences   *evidence.Fences
 	reviews  *reviews.Engine
+	glass    *breakglass.Engine
 	asks     *approvals.Engine
 	registry *prometheus.Registry
 
@@ -73,7 +75,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -254,6 +256,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"fences":     a.fences.Run,
 		"reviews":    a.reviews.Run,
 		"approvals":  a.asks.Run,
+		"glass":      a.glass.Run,
 		"approval":   func(ctx context.Context) error { return a.feed.Run(ctx, a.asks.Follower()) },
 		"sources":    a.configureSources,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -33,4 +34,21 @@ func sessionWord(ts *testscript.TestScript, _ bool, args []string) {
 	if want := append(args, "200")[0]; strconv.Itoa(s.status) != want {
 		ts.Fatalf("%d %s", s.status, s.body)
 	}
+}
+
+// carry NAME ROLE: puts into $TOKEN_NAME a token of the last one who signed in with a password, which carries a role that they have.
+func carryWord(ts *testscript.TestScript, _ bool, args []string) {
+	s := of(ts)
+	body, err := json.Marshal(map[string]any{"name": "story", "role": args[1], "dangerous": true})
+	ts.Check(err)
+	request, err := http.NewRequest("POST", ts.Getenv("ROLLCALL_URL")+"/api/v1/me/tokens", bytes.NewReader(body))
+	ts.Check(err)
+	request.Header.Set("Cookie", s.cookie)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Origin", ts.Getenv("ROLLCALL_URL"))
+	s.send(ts, request)
+	if s.status >= 400 {
+		ts.Fatalf("token with the role %s: %d %s", args[1], s.status, s.body)
+	}
+	ts.Setenv("TOKEN_"+strings.ToUpper(args[0]), s.field(ts, "token"))
 }

@@ -50,6 +50,8 @@ const (
 	evidenceRead      = httpapi.Who(roles.EvidenceRead)
 	evidenceKeysMake  = httpapi.Who(roles.EvidenceKeys)
 	requestsRead      = httpapi.Who(roles.RequestsRead)
+	breakGlassRead    = httpapi.Who(roles.BreakGlassRead)
+	breakGlassEnd     = httpapi.Who(roles.BreakGlassEnd)
 )
 
 // reach is ErrNotFound where a person lies outside of what the caller's role is for, and refuses to let anybody change something about an

@@ -14,8 +14,10 @@ import (
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
+	"github.com/rollcall-im/rollcall/policies"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
+	"github.com/rollcall-im/rollcall/provisioning/breakglass"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -46,7 +48,8 @@ func (a *app) routes() []httpapi.Route {
 	hand := &handover.API{Engine: a.heirs, Names: a.called}
 	check := &reviews.API{Engine: a.reviews, Names: a.called}
 	proof := &evidence.API{Store: a.evidence()}
-	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called}
+	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called, Guarded: []policies.ApprovalKind{policies.ApproveBreakGlass}}
+	glass := a.breakGlassAPI()
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -142,6 +145,11 @@ func (a *app) routes() []httpapi.Route {
 
 		httpapi.Op("GET", "/api/v1/approvals", requestsRead, "What people asked for", ask.List),
 		httpapi.Op("GET", "/api/v1/approvals/{id}", requestsRead, "One request, and who may decide it", ask.Show),
+		httpapi.Op("GET", "/api/v1/break-glass", requestsRead, "Who asked to read a channel without a place there, and what came of it", glass.List),
+		httpapi.Op("POST", "/api/v1/break-glass", breakGlassRead, "Ask for that", glass.Ask),
+		httpapi.Op("POST", "/api/v1/break-glass/{id}/approve", breakGlassRead, "Agree to somebody else's", glass.Approve),
+		httpapi.Op("GET", "/api/v1/break-glass/{id}/messages", breakGlassRead, "Read, while it is open", (&glassReader{a.glass, talk}).Messages),
+		httpapi.Op("POST", "/api/v1/break-glass/{id}/end", breakGlassEnd, "End it before its time", glass.End),
 
 		httpapi.Op("GET", "/api/v1/work-items", peopleRead, "People who may be one", dir.ListWorkItems),
 		httpapi.Op("GET", "/api/v1/work-items/groups", peopleRead, "How many, by source and what they have in common", dir.WorkItemGroups),
@@ -230,6 +238,7 @@ func cases() []httpapi.Case {
 	out = append(append(out, handover.Cases()...), evidence.Cases()...)
 	out = append(out, reviews.Cases()...)
 	out = append(out, approvals.Cases()...)
+	out = append(out, breakglass.Cases()...)
 	return append(out, directoryCases()...)
 }
 

@@ -54,7 +54,7 @@ func TestStories(t *testing.T) {
 					"serve": serveWord, "halt": haltWord, "source": sourceWord, "http": httpWord, "capture": captureWord, "expect": expectWord,
 					"eventually": eventuallyWord, "listen": listenWord, "hears": hearsWord, "unheard": unheardWord, "cut": cutWord, "login": loginWord,
 					"slapd": slapdWord, "password": passwordWord, "session": sessionWord, "quiet": quietWord, "channel": channelWord, "hook": hookWord,
-					"soon": soonWord, "reach": reachWord,
+					"carry": carryWord, "soon": soonWord, "reach": reachWord,
 				},
 			})
 		})

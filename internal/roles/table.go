@@ -41,7 +41,9 @@ const (
 	TokensRead        Permission = "tokens.read"
 	TokensWrite       Permission = "tokens.write"
 	MetricsRead       Permission = "metrics.read"
-	RequestsRead      Permission = "requests.read" // what people ask for and who decides it
+	RequestsRead      Permission = "requests.read"    // what people ask for and who decides it
+	BreakGlassRead    Permission = "break_glass.read" // ask to read a channel that one has no place in, decide that for others, read
+	BreakGlassEnd     Permission = "break_glass.end"
 )
 
 // Table answers who holds what, besides owners, who hold everything.
@@ -89,4 +91,6 @@ var table = []Line{
 	{TokensWrite, dangerous, []Role{Security}},
 	{MetricsRead, false, []Role{System, Auditor}},
 	{RequestsRead, false, []Role{Security, HR, Auditor}},
+	{BreakGlassRead, dangerous, []Role{Security}},
+	{BreakGlassEnd, false, []Role{Security}},
 }

@@ -19,6 +19,8 @@ type API struct {
 	Groups Groups
 	// Names answers what ids are called, by language; "" stands for every language.
 	Names func(ctx context.Context, ids []string) (map[string]map[string]string, error)
+	// Guarded names the kinds that are approved elsewhere, by a route that asks for more than this one.
+	Guarded []policies.ApprovalKind
 }
 
 // Cases is this package's part of the table of errors.
@@ -30,6 +32,7 @@ func Cases() []httpapi.Case {
 		{Err: ErrMany, Status: http.StatusTooManyRequests, Code: "too_many_requests_wait"},
 		{Err: ErrClosed, Status: http.StatusConflict, Code: "request_closed"},
 		{Err: ErrNotApprover, Status: http.StatusForbidden, Code: "not_approver"},
+		{Err: ErrElsewhere, Status: http.StatusForbidden, Code: "approved_elsewhere"},
 		{Err: ErrGone, Status: http.StatusConflict, Code: "cannot_be_granted"},
 		{Err: ErrApart, Status: http.StatusConflict, Code: "kept_apart"},
 		{Err: ErrMember, Status: http.StatusConflict, Code: "member_already"},
@@ -65,6 +68,7 @@ type RequestView struct {
 	Object    string                `json:"object" doc:"id of what it is about; of join and elevation a project group"`
 	Role      policies.Role         `json:"role,omitempty"`
 	Days      int                   `json:"days,omitempty" doc:"for how long; absent: as long as the policy lets"`
+	Minutes   int                   `json:"minutes,omitempty" doc:"of break_glass: for how long, from the decision on"`
 	AskedFor  time.Time             `json:"asked_until,omitzero" doc:"until when it is asked for, where that is an instant"`
 	Reason    string                `json:"reason"`
 	State     State                 `json:"state" enum:"waiting,granted,refused,withdrawn,lapsed"`
@@ -78,7 +82,7 @@ type RequestView struct {
 }
 
 func view(r Request) RequestView {
-	out := RequestView{ID: r.ID, Kind: r.Kind, Requester: r.Requester, Subject: r.Subject, Object: r.Object, Role: r.Role, Days: r.Days, AskedFor: r.AskedFor, Reason: r.Reason, State: r.State,
+	out := RequestView{ID: r.ID, Kind: r.Kind, Requester: r.Requester, Subject: r.Subject, Object: r.Object, Role: r.Role, Days: r.Days, Minutes: r.Minutes, AskedFor: r.AskedFor, Reason: r.Reason, State: r.State,
 		AskedAt: r.AskedAt, LapsesAt: r.LapsesAt, DecidedAt: r.DecidedAt, Until: r.Until, Decisions: make([]DecisionView, len(r.Decisions))}
 	for i, d := range r.Decisions {
 		out.Decisions[i] = DecisionView(d)
@@ -212,6 +216,9 @@ type DecideInput struct {
 
 // Approve answers POST /api/v1/me/approvals/{id}/approve.
 func (a *API) Approve(ctx context.Context, in *DecideInput) (*struct{}, error) {
+	if r, err := a.Engine.Request(ctx, in.ID); err == nil && slices.Contains(a.Guarded, r.Kind) {
+		return nil, ErrElsewhere
+	}
 	_, err := a.Engine.Approve(ctx, directory.CauseFrom(ctx, ""), httpapi.CallerFrom(ctx).Person, in.ID, in.Body.Comment)
 	return nil, hidden(err)
 }

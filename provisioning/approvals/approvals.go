@@ -41,6 +41,8 @@ var (
 	ErrClosed = errors.New("this request is closed")
 	// ErrNotApprover says that somebody may not decide a request.
 	ErrNotApprover = errors.New("this request is not yours to decide")
+	// ErrElsewhere says that a request of this kind is approved by a route of its own.
+	ErrElsewhere = errors.New("this is approved where requests of its kind are looked after")
 	// ErrGone says that what a request was about, or whom it was for, is not there any more.
 	ErrGone = errors.New("what was asked for cannot be given any more")
 	// ErrApart says that a separation of the policy forbids what was asked for.
@@ -82,6 +84,7 @@ type Request struct {
 	Object    string        // id of what it is about
 	Role      policies.Role // that is asked for, where the kind has roles
 	Days      int           // for how long, from the decision on; 0: as long as the policy lets
+	Minutes   int           // for how long, where that is less than days; 0: it is not
 	AskedFor  time.Time     // until when, where that is an instant; zero: it is not
 	Reason    string
 	State     State

@@ -173,6 +173,11 @@ func (r Request) until(rule policies.Approval) time.Time {
 			end = at
 		}
 	}
+	if r.Minutes > 0 {
+		if at := r.DecidedAt.Add(time.Duration(r.Minutes) * time.Minute); end.IsZero() || at.Before(end) {
+			end = at
+		}
+	}
 	return end
 }
 

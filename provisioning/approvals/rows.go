@@ -22,12 +22,13 @@ type requestRow struct {
 	Until     db.Instant
 
 	AskedUntil db.Instant
+	Minutes    int
 }
 
 func (requestRow) TableName() string { return "approval_requests" }
 
 func (r requestRow) request() Request {
-	return Request{ID: r.ID, Kind: r.Kind, Requester: r.Requester, Subject: r.Subject, Object: r.Object, Role: r.Role, Days: r.Days, Reason: r.Reason, State: r.State,
+	return Request{ID: r.ID, Kind: r.Kind, Requester: r.Requester, Subject: r.Subject, Object: r.Object, Role: r.Role, Days: r.Days, Minutes: r.Minutes, Reason: r.Reason, State: r.State,
 		AskedAt: r.AskedAt.Time, LapsesAt: r.LapsesAt.Time, DecidedAt: r.DecidedAt.Time, Until: r.Until.Time, AskedFor: r.AskedUntil.Time}
 }
 

@@ -70,7 +70,7 @@ func (e *Engine) locked(tx *db.Tx, ask id.Ask) (Request, error) {
 
 // open writes a new request; ErrAsked where the same waits.
 func open(tx *db.Tx, r Request) error {
-	row := requestRow{ID: r.ID, Kind: r.Kind, Requester: r.Requester, Subject: r.Subject, Object: r.Object, Role: r.Role, Days: r.Days, Reason: r.Reason, State: Waiting,
+	row := requestRow{ID: r.ID, Kind: r.Kind, Requester: r.Requester, Subject: r.Subject, Object: r.Object, Role: r.Role, Days: r.Days, Minutes: r.Minutes, Reason: r.Reason, State: Waiting,
 		AskedAt: db.At(r.AskedAt), LapsesAt: db.At(r.LapsesAt), AskedUntil: db.At(r.AskedFor)}
 	done := tx.KeepFirst().Create(&row)
 	if done.Error != nil {

@@ -48,7 +48,7 @@ function Comment({ choice: { asked, what }, close }: { choice: Choice; close: ()
   const queries = useQueryClient();
   const [comment, setComment] = useState("");
   const send = useMutation({
-    mutationFn: () => say(asked.id, what, comment.trim()),
+    mutationFn: () => say(asked, what, comment.trim()),
     onSuccess: () => {
       void message.success(what === "approve" ? t.approvals.approved : t.approvals.refused);
       close();

@@ -9,6 +9,7 @@ import { Card, Page } from "../../ui/page";
 import { When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
 import styles from "../admin.module.css";
+import { GlassSection } from "./Glass";
 
 const states: RequestState[] = ["waiting", "granted", "refused", "withdrawn", "lapsed"];
 
@@ -54,6 +55,7 @@ export default function ApprovalsPage() {
           );
         }}
       </Loaded>
+      <GlassSection />
     </Page>
   );
 }

@@ -55,6 +55,8 @@ export const admins = {
     "tokens.read": "see API tokens",
     "tokens.write": "make API tokens",
     "metrics.read": "read metrics",
+    "break_glass.read": "ask, decide and read by break-glass",
+    "break_glass.end": "end break-glass readings",
     "requests.read": "read what people ask for, and who decides it",
   },
   holds: "What the roles hold",

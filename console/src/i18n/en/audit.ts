@@ -110,6 +110,8 @@ export const audit = {
     "approval.refused": "Request refused",
     "approval.withdrawn": "Request withdrawn",
     "approval.lapsed": "Request lapsed",
+    "break_glass.read": "Channel read by break-glass",
+    "break_glass.ended": "Break-glass reading ended early",
     "plan.approved": "Plan approved",
     "plan.scheduled": "Plan scheduled",
     "plan.schedule_ended": "Schedule of a plan ended",

@@ -23,6 +23,7 @@ const kinds: Record<string, (x: Told) => string> = {
   "approval.granted": (x) => `What you asked for was granted: ${x.thing}.`,
   "approval.refused": (x) => `What you asked for was refused: ${x.thing}.`,
   "approval.lapsed": (x) => `Nobody decided in time what you asked for: ${x.thing}.`,
+  "break_glass.read": (x) => `${x.who}, an administrator, read messages of ${x.thing} at ${x.at} without a place there. A second person had agreed, and every read is in the audit log.`,
   "moved.keeps": (x) => `You moved, and keep ${x.thing} until ${x.at} so that you can hand over. It ends by itself.`,
   "moved.stays": (x) => `${x.who} moved away and keeps ${x.thing} until ${x.at} for the handover. It ends by itself.`,
   "review.asked": () => "You are asked whether somebody still needs a place.",

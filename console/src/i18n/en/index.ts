@@ -5,6 +5,7 @@ import { audit } from "./audit";
 import { chat } from "./chat";
 import { evidence } from "./evidence";
 import { feed } from "./feed";
+import { glass } from "./glass";
 import { groups } from "./groups";
 import { health } from "./health";
 import { holds } from "./holds";
@@ -23,4 +24,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass };

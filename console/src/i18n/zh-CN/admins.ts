@@ -55,6 +55,8 @@ export const admins = {
     "tokens.read": "查看 API 令牌",
     "tokens.write": "签发 API 令牌",
     "metrics.read": "读取指标",
+    "break_glass.read": "申请、审批和进行紧急查阅",
+    "break_glass.end": "结束紧急查阅",
     "requests.read": "查看申请及其审批人",
   },
   holds: "各角色的权限",

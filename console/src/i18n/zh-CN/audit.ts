@@ -112,6 +112,8 @@ export const audit = {
     "approval.refused": "拒绝申请",
     "approval.withdrawn": "撤回申请",
     "approval.lapsed": "申请逾期失效",
+    "break_glass.read": "紧急查阅频道",
+    "break_glass.ended": "提前结束紧急查阅",
     "plan.approved": "批准计划",
     "plan.scheduled": "计划定时应用",
     "plan.schedule_ended": "计划的定时结束",

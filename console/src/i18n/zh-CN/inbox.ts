@@ -21,6 +21,7 @@ const kinds: Record<string, (x: Told) => string> = {
   "approval.granted": (x) => `你的申请已获批准：「${x.thing}」。`,
   "approval.refused": (x) => `你的申请被拒绝：「${x.thing}」。`,
   "approval.lapsed": (x) => `你的申请逾期无人审批，已失效：「${x.thing}」。`,
+  "break_glass.read": (x) => `管理员 ${x.who} 于 ${x.at} 经另一人批准，紧急查阅了「${x.thing}」的消息。每次查阅均已记入审计日志。`,
   "moved.keeps": (x) => `你已调岗；为便于交接，${x.thing} 为你保留至 ${x.at}，到期自动结束。`,
   "moved.stays": (x) => `${x.who} 已调离；为便于交接，其 ${x.thing} 的访问保留至 ${x.at}，到期自动结束。`,
   "review.asked": () => "请你确认有关人员是否仍需访问。",

@@ -6,6 +6,7 @@ import { audit } from "./audit";
 import { chat } from "./chat";
 import { evidence } from "./evidence";
 import { feed } from "./feed";
+import { glass } from "./glass";
 import { groups } from "./groups";
 import { health } from "./health";
 import { holds } from "./holds";
@@ -24,4 +25,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass } satisfies Texts;

@@ -1,0 +1,26 @@
+import type { Texts } from "../types";
+
+export const glass = {
+  title: "紧急查阅",
+  hint: "双人、理由、时限。每次查阅均记入审计日志，频道内的人员事后会收到通知。",
+  ask: "申请查阅频道",
+  askText: "由另一位所有者或安全管理员审批。不能发送、搜索或导出。",
+  channel: "项目组与频道",
+  minutes: "多长时间",
+  minutesUnit: "分钟",
+  reason: "理由",
+  reasonHint: "审批人会看到，频道内的人员不会。",
+  asked: "已提交。",
+  none: "尚无申请",
+  span: (n: number) => `${n} 分钟`,
+  until: (at: string) => `至 ${at}`,
+  reads: (n: number) => `已查阅 ${n} 次`,
+  state: { waiting: "等待中", refused: "已拒绝", withdrawn: "已撤回", lapsed: "已失效", open: "可查阅", over: "已到期", ended: "已提前结束" },
+  read: "查阅",
+  end: "结束",
+  ended: "已结束。",
+  banner: (channel: string, at: string) => `你正在查阅不属于你的频道「${channel}」，至 ${at}。你打开的每一页都会记入审计日志，频道内的人员会收到通知。`,
+  older: "更早",
+  empty: "没有消息",
+  stepUp: "需要第二因素：请先在管理员页面验证。",
+} satisfies Texts["glass"];
