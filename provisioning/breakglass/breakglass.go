@@ -131,7 +131,11 @@ func (e *Engine) Check(tx *db.Tx, r *approvals.Request) error {
 	case r.Requester != r.Subject || r.Requester == "":
 		return fmt.Errorf("%w: it is asked for by who reads", approvals.ErrInvalid)
 	}
-	return e.holds(tx, r.Requester)
+	err := e.holds(tx, r.Requester)
+	if errors.Is(err, ErrNotHolder) { // to who decides: it cannot be granted any more
+		err = fmt.Errorf("%w: %w", approvals.ErrNotOffered, err)
+	}
+	return err
 }
 
 // Stand implements approvals.Kind: nobody stands behind a channel that is read so.

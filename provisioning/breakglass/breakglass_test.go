@@ -211,6 +211,9 @@ func TestWhoDecides(t *testing.T) {
 		w.put("wang", false)
 		w.is(w.approve(sec, r.ID), approvals.ErrGone)
 		w.put("wang", true)
+		w.holders[roles.Security] = []id.Person{sec}
+		w.is(w.approve(sec, r.ID), approvals.ErrGone)
+		w.holders[roles.Security] = []id.Person{wang, sec}
 		w.rule.By = w.rule.By[:2] // nobody who may
 		w.ok(w.approve(li, r.ID))
 	})

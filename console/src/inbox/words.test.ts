@@ -48,6 +48,8 @@ describe("a notice", () => {
   it("leads only where its reader may go", () => {
     expect(whereTo({ permissions: ["people.read"] }, notice("handover.waiting", {}))).toBe("/admin/handovers");
     expect(whereTo({}, notice("handover.waiting", {}))).toBe("");
+    expect(whereTo({ permissions: ["requests.read"] }, notice("approval.granted", { kind: "break_glass" }))).toBe("/admin/approvals");
+    expect(whereTo({}, notice("approval.granted", { kind: "join" }))).toBe("/groups");
     expect(whereTo({}, notice("leaving.soon", { person: "per_1" }))).toBe("");
   });
 

@@ -42,7 +42,7 @@ export function whereTo(me: Me, n: Notice): string {
     case "approval.granted":
     case "approval.refused":
     case "approval.lapsed":
-      return "/groups";
+      return n.about["kind"] === "break_glass" ? (may(me, "requests.read") ? "/admin/approvals" : "") : "/groups";
     case "emergency.opened":
       return me.admin ? "/admin/admins" : "";
   }
