@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -15,17 +16,13 @@ import (
 // Two values that look alike are the same number or login to whoever reads them: " 4711", "4711" with a no-break space behind it and "４７１１".
 // They join nobody; but who may be somebody who is kept out is found by how a value looks, too.
 
-// alikeNumber answers an employee number as it looks: compatibility forms are plain, and what is blank or cannot be seen is gone.
-func alikeNumber(s string) string {
+// NumberLooks answers an employee number as it looks: compatibility forms and the digits of other scripts are plain, small letters are capital,
+// and what is blank or cannot be seen is gone.
+func NumberLooks(s string) string {
 	if plain(s) {
-		return s
+		return strings.ToUpper(s)
 	}
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || unseen(r) {
-			return -1
-		}
-		return r
-	}, norm.NFKC.String(s))
+	return strings.ToUpper(fold(seen(s, unicode.IsSpace)))
 }
 
 // alikeName answers a userName as it looks, folded. A blank within it tells two apart.
@@ -33,13 +30,17 @@ func alikeName(s string) string {
 	if plain(s) {
 		return fold(s)
 	}
-	seen := strings.Map(func(r rune) rune {
-		if unseen(r) {
+	return norm.NFKC.String(fold(strings.TrimSpace(seen(s, func(rune) bool { return false }))))
+}
+
+// seen answers what is to be seen of a text, without what is left out besides.
+func seen(s string, out func(rune) bool) string {
+	return norm.NFKC.String(strings.Map(func(r rune) rune {
+		if unseen(r) || out(r) {
 			return -1
 		}
-		return r
-	}, norm.NFKC.String(s))
-	return norm.NFKC.String(fold(strings.TrimSpace(seen)))
+		return digit(r)
+	}, norm.NFKC.String(s)))
 }
 
 // alike tells whether two values are the same, or look so.
@@ -57,9 +58,31 @@ func plain(s string) bool {
 	return true
 }
 
-// unseen tells whether a character has no width: a soft hyphen, a zero-width blank, a mark of direction.
+// unseen tells whether a character leaves no mark: a soft hyphen, a zero-width blank, a mark of direction, a filler, a cell without dots.
 func unseen(r rune) bool {
-	return unicode.In(r, unicode.Cf, unicode.Variation_Selector) || r != '\t' && unicode.IsControl(r)
+	switch r {
+	case '\u2800', '\U00016fe4', '\U0001d159', '\U00013441', '\U00013442': // the empty cell of Braille, a Khitan filler, no notehead, blanks among hieroglyphs
+		return true
+	}
+	return unicode.In(r, unicode.Cf, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point) || r != '\t' && unicode.IsControl(r)
+}
+
+// digit answers a decimal digit of any script as that of ASCII; anything else as it is.
+func digit(r rune) rune {
+	if r < utf8.RuneSelf || !unicode.Is(unicode.Nd, r) {
+		return r
+	}
+	for _, of := range unicode.Nd.R16 {
+		if low := rune(of.Lo); r >= low && r <= rune(of.Hi) {
+			return '0' + (r-low)%10
+		}
+	}
+	for _, of := range unicode.Nd.R32 {
+		if low := rune(of.Lo); r >= low && r <= rune(of.Hi) {
+			return '0' + (r-low)%10
+		}
+	}
+	return r
 }
 
 // lookRow is how a value of a record looks, where that is not what it is.
@@ -77,7 +100,7 @@ func lookRowsOf(rec Record) (rows []lookRow) {
 	for _, v := range [...]struct {
 		hint      Hint
 		is, looks string
-	}{{HintEmployeeNumber, rec.EmployeeNumber, alikeNumber(rec.EmployeeNumber)}, {HintUserName, fold(rec.UserName), alikeName(rec.UserName)}} {
+	}{{HintEmployeeNumber, rec.EmployeeNumber, NumberLooks(rec.EmployeeNumber)}, {HintUserName, fold(rec.UserName), alikeName(rec.UserName)}} {
 		if v.is != v.looks && v.looks != "" {
 			rows = append(rows, lookRow{rec.Link, v.hint, v.looks})
 		}

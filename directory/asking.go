@@ -51,16 +51,33 @@ func (w *work) decide() error {
 	return nil
 }
 
-// askAgain opens a pair that was decided. One that nobody ever asked about is found by what the two have in common.
+// askAgain opens a pair that was decided, or that nobody ever asked about.
 func (w *work) askAgain(d decision) error {
 	if d.item.ID == "" {
-		return nil
+		return w.askFirst(d)
 	}
 	if err := w.tx.Exec("update work_items set state = ?, kept = '', moved = '[]', created_at = ?, closed_at = null, closed_by = '' where id = ?", ItemOpen, db.At(w.now), d.item.ID).Error; err != nil {
 		return fmt.Errorf("write work item: %w", err)
 	}
 	w.wrote = true
 	w.note("work_item.reopened", string(d.item.ID), nil, map[string]any{"people": []id.Person{d.keep, d.other}})
+	return nil
+}
+
+// askFirst asks about a pair that a split makes. What the two have in common is found later, and may be nothing.
+func (w *work) askFirst(d decision) error {
+	c := coupleOf(d.keep, d.other)
+	row := workItemRow{ID: id.New[id.WorkItem](), Kind: PossibleRehire, Newer: c.newer, Older: c.older, State: ItemOpen, Hints: db.JSON[[]Hint]{V: []Hint{}},
+		Moved: db.JSON[[]id.Link]{V: []id.Link{}}, CreatedAt: db.At(w.now)}
+	for _, e := range w.order {
+		if e.before.Person == d.keep && e.after.Person == d.other {
+			row.SourceID, row.Link = e.after.Source, e.after.Link
+		}
+	}
+	if err := w.tx.Create(&row).Error; err != nil {
+		return fmt.Errorf("write work item: %w", err)
+	}
+	w.wrote = true
 	return nil
 }
 

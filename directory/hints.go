@@ -51,7 +51,7 @@ func tokens(r Record) map[token]bool {
 	}
 	out[token{HintUserName, fold(r.UserName)}] = true
 	out[token{HintEmployeeNumber, r.EmployeeNumber}] = true
-	out[token{HintUserName, alikeName(r.UserName)}], out[token{HintEmployeeNumber, alikeNumber(r.EmployeeNumber)}] = true, true
+	out[token{HintUserName, alikeName(r.UserName)}], out[token{HintEmployeeNumber, NumberLooks(r.EmployeeNumber)}] = true, true
 	maps.DeleteFunc(out, func(t token, _ bool) bool { return t.value == "" })
 	return out
 }
@@ -240,6 +240,9 @@ func note(found map[couple]*finding, c couple, hint Hint, kind WorkItemKind, e *
 // read stays bounded however often a value is used.
 func (w *work) namesakes(asked map[Hint][]string, into map[token][]namesake) error {
 	const each = 3 * (hintMost + 2) // rows of one value: a person may have several records
+	kept := func(hint Hint) string {
+		return "k.value, r.person_id, r.source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from kept_values k join records r on r.link = k.link join freezes f on f.person_id = r.person_id where f.slot in ('veto', 'quarantine') and f.lifted_at is null and (f.until_at is null or f.until_at > ?) and k.hint = '" + string(hint) + "' and k.value"
+	}
 	var parts []string
 	var args []any
 	for _, of := range []struct{ hint, as, from string }{ // always in one order: one text of a statement
@@ -248,10 +251,15 @@ func (w *work) namesakes(asked map[Hint][]string, into map[token][]namesake) err
 		{string(HintUserName), "alike_login", "l.value, r.person_id, r.source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint = 'user_name' and l.value"},
 		{string(HintEmployeeNumber), "number", "employee_number as value, person_id, '' as source_id, deleted_at is null as live, deleted_at is null and active and absent_since is null and (end_at is null or end_at > ?) as here from records where person_id is not null and employee_number <> '' and employee_number"},
 		{string(HintEmployeeNumber), "alike_number", "l.value, r.person_id, '' as source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint = 'employee_number' and l.value"},
+		{string(HintUserName), "kept_login", kept(HintUserName)},
+		{string(HintEmployeeNumber), "kept_number", kept(HintEmployeeNumber)},
 	} {
 		if values := asked[Hint(of.hint)]; len(values) > 0 {
 			parts = append(parts, fmt.Sprintf("select * from (select distinct '%s' as hint, %s in ? limit %d) as %s", of.hint, of.from, each*len(values), of.as))
-			args = append(args, w.now.UnixMicro(), db.Pad(values))
+			for range strings.Count(of.from, "?") {
+				args = append(args, w.now.UnixMicro())
+			}
+			args = append(args, db.Pad(values))
 		}
 	}
 	if len(parts) == 0 {

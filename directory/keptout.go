@@ -29,7 +29,9 @@ func (r Reader) keptOut(ctx context.Context, asked map[token]bool, sources map[i
 		hint         Hint
 		value, where string
 	}{{HintEmployeeNumber, "r.employee_number", "records r"}, {HintEmployeeNumber, "l.value", "record_looks l join records r on r.link = l.link and l.hint = 'employee_number'"},
-		{HintUserName, "r.user_name_fold", "records r"}, {HintUserName, "l.value", "record_looks l join records r on r.link = l.link and l.hint = 'user_name'"}} {
+		{HintUserName, "r.user_name_fold", "records r"}, {HintUserName, "l.value", "record_looks l join records r on r.link = l.link and l.hint = 'user_name'"},
+		{HintEmployeeNumber, keptValue, "kept_values k join records r on r.link = k.link and k.hint = 'employee_number'"},
+		{HintUserName, keptValue, "kept_values k join records r on r.link = k.link and k.hint = 'user_name'"}} { // these last: a value is there, or here
 		slices.Sort(values[of.hint])
 		for part := range slices.Chunk(values[of.hint], chunk) {
 			rows, err := r.keepers(ctx, of.value, of.where, part, at)
@@ -38,7 +40,7 @@ func (r Reader) keptOut(ctx context.Context, asked map[token]bool, sources map[i
 			}
 			for _, row := range rows {
 				k := keeper{row.PersonID, row.Slot == SlotVeto || row.Slot == SlotQuarantine}
-				if t := (token{of.hint, row.Value}); (k.firm || of.hint == HintEmployeeNumber && !sources[row.SourceID].Advisory()) && !slices.Contains(out[t], k) {
+				if t := (token{of.hint, row.Value}); (k.firm || of.value != keptValue && of.hint == HintEmployeeNumber && !sources[row.SourceID].Advisory()) && !slices.Contains(out[t], k) {
 					out[t] = append(out[t], k)
 				}
 			}

@@ -133,6 +133,9 @@ func (s *Store) ForgetLosses(ctx context.Context) error {
 	if err := s.forgetOldNames(ctx); err != nil {
 		return fmt.Errorf("forget names: %w", err)
 	}
+	if err := s.forgetKept(ctx); err != nil {
+		return fmt.Errorf("forget kept values: %w", err)
+	}
 	before := db.At(s.clock().Add(-lossesKept))
 	var old int
 	if err := s.db.Read(ctx).Raw("select count(*) from (select 1 from fact_losses where at < ? limit 1) x", before).Scan(&old).Error; err != nil {

@@ -172,6 +172,7 @@ func (w *work) people() error {
 		return err
 	}
 	plan := writing{w: w, live: map[id.Source]int{}}
+	plan.keepOut(subjects)
 	for _, s := range subjects {
 		plan.person(s)
 	}

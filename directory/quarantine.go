@@ -16,7 +16,9 @@ import (
 //     themselves), or the employee number of somebody whom a source with authority over employment disabled, deleted or ended;
 //   - somebody who is there takes the number or the userName of somebody under a veto or in quarantine;
 //   - somebody is terminated while an open work item says that the number or the userName of another is theirs: the other;
-//   - a record of such a pair is split off again.
+//   - a record is split off from somebody under a veto, or a record of such a pair from somebody in quarantine.
+//
+// A value is said of somebody under a veto or in quarantine who has it, or had it since that came (kept_values).
 //
 // What two people with access have in common quarantines nobody, and nobody is asked about again whom a human being told apart.
 
@@ -184,18 +186,24 @@ func (w *work) terminated(found map[token][]keeper, byID map[id.Person]*subject)
 		if _, ok := op.change.(Terminate); !ok || byID[op.person] == nil {
 			continue
 		}
+		known := map[token]bool{}
 		for _, r := range byID[op.person].records {
-			for t := range tokens(r) {
-				if t.hint != HintEmail {
-					found[t] = append(found[t], keeper{op.person, true})
-				}
+			maps.Copy(known, tokens(r))
+			if e := w.entries[r.Link]; e != nil && e.before.Person == op.person {
+				maps.Copy(known, tokens(e.before)) // what a call takes from them beside
+			}
+		}
+		for t := range known {
+			if t.hint != HintEmail {
+				found[t] = append(found[t], keeper{op.person, true})
 			}
 		}
 	}
 }
 
-// splitAgain puts somebody back into quarantine whose record is split off from somebody who is kept out, or who was in quarantine before the
-// two were linked. The pair is asked about again.
+// splitAgain puts somebody into quarantine whose record is split off from somebody under a veto, whatever the two share by now: their sources may
+// have changed all of it since they were linked. So it does with whoever is split off from somebody in quarantine and shares a number or a
+// userName with them, and with who was in quarantine before the two were linked. The pair is asked about again.
 func (w *work) splitAgain(d *decision, byID map[id.Person]*subject) error {
 	if !d.split {
 		return nil
@@ -211,7 +219,7 @@ func (w *work) splitAgain(d *decision, byID map[id.Person]*subject) error {
 				return fmt.Errorf("read freezes: %w", err)
 			}
 		}
-		if before > 0 || !stands(s.standing, SlotVeto, w.now) && slices.ContainsFunc(common(s.records, from.records, w.sources), keeps) {
+		if before > 0 || !stands(s.standing, SlotVeto, w.now) && (stands(from.standing, SlotVeto, w.now) || slices.ContainsFunc(common(s.records, from.records, w.sources), keeps)) {
 			d.state = ItemOpen
 			w.suspect(s, s.records[0].Source)
 			return nil

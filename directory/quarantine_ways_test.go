@@ -48,6 +48,13 @@ func TestQuarantineByLooks(t *testing.T) {
 		"both otherwise":   {number("\uff14\uff17\uff11\uff11"), number("4711 ")},
 		"login":            {named("wang"), named("\uff37ang\u00a0")},
 		"known login":      {named("\u2060Wang "), named("WANG")},
+		"joiner":           {number("4711"), number("47\u034f11")},
+		"filler":           {number("4711"), number("\u31644711\uffa0")},
+		"empty cell":       {number("4711\u2800"), number("4711")},
+		"case":             {number("A4711"), number("a4711")},
+		"known small":      {number("a4711"), number("A4711")},
+		"other digits":     {number("4711"), number("\u0664\u0667\u0661\u0661")},
+		"unseen in login":  {named("wang"), named("wa\u180bn\u17b5g\u2800")},
 		"umlaut":           {named("\uff2duller"), named("muller\u3000")},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -158,7 +158,7 @@ func common(a, b []Record, sources map[id.Source]Source) []Hint {
 	found := map[Hint]bool{}
 	for _, x := range a {
 		for _, y := range b {
-			if alike(x.EmployeeNumber, y.EmployeeNumber, alikeNumber) {
+			if alike(x.EmployeeNumber, y.EmployeeNumber, NumberLooks) {
 				found[HintEmployeeNumber] = true
 			}
 			if alike(x.UserName, y.UserName, alikeName) {

@@ -36,6 +36,8 @@ type writing struct {
 	losses         []lossRow
 	regained       []lossRow
 	former         []formerRow
+	kept           map[id.Person]bool // under a veto or in quarantine
+	keptRows       []keptRow
 	live           map[id.Source]int // records that came to life, less those that died
 }
 
@@ -174,6 +176,7 @@ func (p *writing) record(e *entry) {
 		w.note("record.created", string(e.after.Link), Diff(Record{}, e.after), note)
 		return
 	}
+	p.keep(e)
 	p.records = append(p.records, recordChange{recordRowOf(e.before, e.beforeHash, w.owns(e.before.Source)), row})
 	if nameKey(e.before) != nameKey(e.after) || w.externalKey(e.before) != w.externalKey(e.after) {
 		p.renamed = append(p.renamed, e.after.Link)
@@ -256,6 +259,9 @@ func (p *writing) flush() error {
 		return err
 	}
 	if err := p.flushFormer(); err != nil {
+		return err
+	}
+	if err := p.flushKept(); err != nil {
 		return err
 	}
 	for _, e := range p.lostMembership {

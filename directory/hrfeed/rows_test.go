@@ -144,6 +144,30 @@ func TestNumberForms(t *testing.T) {
 	})
 }
 
+// A number that looks like a known one makes nobody new, however wide it is written; and nobody is absent by it.
+func TestNumberWidth(t *testing.T) {
+	run(t, func(w *world) {
+		w.file("a.full.csv", "工号,姓名\n00004,张伟\n00005,李娜\n00006,x\n")
+		rep := w.file("b.delta.csv", "工号,姓名,上级工号\n\uff100004,x,\n000\u200b05,x,\n\uff15,x,\n00007,王芳,\uff10\uff10\uff10\uff10\uff14\n\uff10\uff10\uff10\uff10\uff19,y,\n00009,z,\n")
+		same(t, "refused", lines(rep.Refused), "2 other_form, 3 other_form, 4 lost_zeros, 5 other_form, 7 other_form")
+		same(t, "names the one that is meant", strings.Contains(rep.Refused[0].Text, "00004 is known"), true)
+		rep = w.file("c.full.csv", "工号,姓名\n00004,张伟\n\uff10\uff10\uff10\uff15,李娜\n\uff10\uff10\uff10\uff10\uff16,x\n")
+		same(t, "refused", lines(rep.Refused), "3 lost_zeros, 4 other_form")
+		same(t, "new and absent", fmt.Sprint(rep.Counts.New, rep.Counts.Absent, rep.Complete), "0 0 false")
+		files, err := w.f.Files(t.Context(), w.source, 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			for _, f := range file.Findings {
+				if strings.Contains(f.Text, "0000") {
+					t.Errorf("the history names somebody: %s", f.Text)
+				}
+			}
+		}
+	})
+}
+
 // In JSON a row is told by its number; two rows of one line are two.
 func TestJSONRows(t *testing.T) {
 	run(t, func(w *world) {

@@ -265,7 +265,7 @@ func (j *job) remember(failed error) error {
 			break
 		}
 		f.Key, f.Value = "", ""
-		if f.Code == "lost_zeros" || f.Code == "other_case" {
+		if f.Code == "lost_zeros" || f.Code == "other_case" || f.Code == "other_form" {
 			f.Text, _, _ = strings.Cut(f.Text, " (")
 		}
 		told = append(told, f)

@@ -4,14 +4,18 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/rollcall-im/rollcall/directory"
 )
 
-// lengths knows how employee numbers are written, to notice those that have lost zeros, or are written in another case. It never guesses them.
+// lengths knows how employee numbers are written, to notice those that have lost zeros, or are written in another case or width. It never guesses them.
 type lengths struct {
 	said    int               // by the mapping; 0: nobody said
 	learned map[string]length // by what stands before the digits
 	keys    map[string]bool   // that the source has
-	folded  map[string]string // by the number in lower case: how it is known, else how the file has it first
+	folded  map[string]string // by how the number looks: how it is known, else how the file has it first
 }
 
 // length is how many digits numbers have, and how that is known; 0: nobody knows.
@@ -51,7 +55,7 @@ func (t *tally) add(digits string) {
 func tallied(numbers []string) map[string]*tally {
 	out := map[string]*tally{}
 	for _, number := range numbers {
-		before, digits := stem(number)
+		before, digits := stem(norm.NFKC.String(number))
 		if digits == "" {
 			continue
 		}
@@ -70,13 +74,13 @@ func lengthsOf(m Mapping, known map[string]bool, file []intent) lengths {
 	var have, zeros []string
 	for k := range known {
 		have = append(have, k)
-		l.folded[strings.ToLower(k)] = k
+		l.folded[directory.NumberLooks(k)] = k
 	}
 	for _, in := range file {
-		if lower := strings.ToLower(in.key); l.folded[lower] == "" {
-			l.folded[lower] = in.key
+		if looks := directory.NumberLooks(in.key); l.folded[looks] == "" {
+			l.folded[looks] = in.key
 		}
-		if _, digits := stem(in.key); digits != "" && digits[0] == '0' && !in.numeric {
+		if _, digits := stem(norm.NFKC.String(in.key)); digits != "" && digits[0] == '0' && !in.numeric {
 			zeros = append(zeros, in.key)
 		}
 	}
@@ -105,12 +109,17 @@ func (l lengths) doubt(number string) (code, text string) {
 	if l.keys[number] {
 		return "", ""
 	}
-	if as := l.folded[strings.ToLower(number)]; as != "" && as != number {
-		if l.keys[as] {
-			return "other_case", fmt.Sprintf("one is known that differs in capital letters alone: it is written so everywhere (%s is known)", as)
+	if as := l.folded[directory.NumberLooks(number)]; as != "" && as != number {
+		code, how, with := "other_form", "in how it is written (full-width letters or digits, blanks within, characters that nobody sees)", "written otherwise"
+		if strings.EqualFold(as, number) {
+			code, how, with = "other_case", "in capital letters", "with other capital letters"
 		}
-		return "other_case", fmt.Sprintf("another row has it with other capital letters (%s)", as)
+		if l.keys[as] {
+			return code, fmt.Sprintf("one is known that differs %s alone: it is written so everywhere (%s is known)", how, as)
+		}
+		return code, fmt.Sprintf("another row has it %s (%s)", with, as)
 	}
+	number = norm.NFKC.String(number)
 	before, digits := stem(number)
 	has, want := len(digits), l.learned[before]
 	if l.said > 0 {

@@ -9,7 +9,7 @@ export const review = {
   groups: "Many at once",
   groupsHint: "Pairs that came the same way.",
   each: "One by one",
-  sameHint: (hint: string) => `same: ${hint}`,
+  sameHint: (hint: string) => (hint ? `same: ${hint}` : "asked since a record was split off"),
   pairs: (n: number) => (n === 1 ? "1 pair" : `${n} pairs`),
   hint: { employee_number: "employee number", external_id: "external id", email: "e-mail", user_name: "user name" },
   kind: {

@@ -11,7 +11,7 @@ export const review = {
   groups: "批量处理",
   groupsHint: "来历相同的各对。",
   each: "逐对处理",
-  sameHint: (hint: string) => `${hint}相同`,
+  sameHint: (hint: string) => (hint ? `${hint}相同` : "拆分记录后提出"),
   pairs: (n: number) => `${n} 对`,
   hint: { employee_number: "工号", external_id: "外部标识", email: "邮箱", user_name: "用户名" },
   kind: {
