@@ -51,7 +51,7 @@ func TestSuggestedValuesAreTaken(t *testing.T) {
 			}
 		}
 	}
-	if suggested != 11 {
+	if suggested != 13 {
 		t.Errorf("%d values are suggested", suggested)
 	}
 }
