@@ -175,7 +175,7 @@ func (run *run) compare(f directory.Fact, have []Membership, held map[id.Members
 	standing := d.standing
 	going := map[id.Membership]bool{}
 	kept := map[id.Group]bool{}
-	want, revoked := run.with(Desired(have, d.matches, standing, now), a.person, standing)
+	want, revoked := run.with(Desired(unkept(have, d.matches, standing, now), d.matches, standing, now), a.person, standing)
 	if want, a.err = d.mover.outlast(have, founded(want), d.matches); a.err != nil {
 		return a
 	}

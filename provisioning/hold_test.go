@@ -172,3 +172,44 @@ func TestBurstOfDeletions(t *testing.T) {
 		}
 	})
 }
+
+// A rejection ends when the facts that it was about come back: a loss after that is a new one, and so is one of another kind.
+func TestRejectionEndsWithItsFacts(t *testing.T) {
+	both(t, func(w *world) {
+		people, hold := w.hold()
+		_, err := w.r.Reject(ctx, directory.Cause{Actor: "admin"}, hold.ID)
+		w.ok(err)
+		var keys []string
+		for i := range 12 {
+			keys = append(keys, fmt.Sprintf("p%03d", i))
+		}
+		w.put("p011", "dept=Sales") // back, elsewhere: a move of one
+		w.want("back elsewhere", w.places(people[11]), "everybody:participant sales:participant")
+		w.delete("p010") // said of one person
+		w.want("deleted", w.places(people[10]), "")
+		for _, key := range keys[:10] {
+			w.put(key, "dept=R&D")
+		}
+		w.put("p011", "dept=R&D")
+		w.put("p012", "dept=R&D")
+		list, err := w.r.MembershipsOf(ctx, people[3])
+		w.ok(err)
+		for _, m := range list {
+			for _, r := range m.Reasons {
+				if r.Kind == provisioning.KindKeep {
+					w.Errorf("kept although the facts are back: %+v", m)
+				}
+			}
+		}
+		w.absent(append(keys[:10:10], "p011", "p012")...)
+		if open := w.holds(provisioning.HoldOpen); len(open) != 1 || open[0].ID == hold.ID {
+			w.Errorf("missed again: %+v", open)
+		}
+		w.want("held anew", w.places(people[3]), "apollo:participant! everybody:participant!")
+		for _, key := range keys[:10] {
+			w.put(key, "dept=R&D")
+		}
+		w.delete("p003")
+		w.want("deleted after all", w.places(people[3]), "")
+	})
+}

@@ -84,6 +84,8 @@ type Reason struct {
 	From      time.Time // zero: open
 	Until     time.Time // zero: open; exclusive
 	CreatedAt time.Time
+
+	against Cause // of a keep by a rejected hold: why the membership would have ended
 }
 
 // ground is what makes two reasons the same.

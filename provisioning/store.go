@@ -44,9 +44,15 @@ func queryMemberships(q reader, where string, args ...any) (map[id.Person][]Memb
 		" order by r.created_at, r.id", args...).Scan(&reasons).Error; err != nil {
 		return nil, fmt.Errorf("read reasons: %w", err)
 	}
+	against, err := loadRejected(q, reasons)
+	if err != nil {
+		return nil, err
+	}
 	grounds := make(map[id.Membership][]Reason, len(rows))
 	for _, row := range reasons {
-		grounds[row.Membership] = append(grounds[row.Membership], row.reason())
+		r := row.reason()
+		r.against = against[row.ID]
+		grounds[row.Membership] = append(grounds[row.Membership], r)
 	}
 	for _, row := range rows {
 		out[row.Person] = append(out[row.Person], row.membership(grounds[row.ID]))
