@@ -69,10 +69,18 @@ func (r Reader) Cursor(ctx context.Context, source id.Source) (string, error) {
 	return cursor, nil
 }
 
+// CheckSourceName tells why name cannot be that of a source: it stands in addresses and on command lines.
+func CheckSourceName(name string) error {
+	if !regexp.MustCompile(sourceName).MatchString(name) {
+		return fmt.Errorf("%w: a source's name is 1 to 40 of a-z, 0-9 and -, and does not begin with -, unlike %q", ErrInvalid, name)
+	}
+	return nil
+}
+
 // CreateSource adds a source; its name is [a-z0-9-], 1 to 40 of them, else ErrInvalid; taken is ErrExists. ID is filled in where empty.
 func (s *Store) CreateSource(ctx context.Context, cause Cause, source Source) (Source, error) {
-	if !regexp.MustCompile(sourceName).MatchString(source.Name) {
-		return Source{}, fmt.Errorf("%w: a source's name is 1 to 40 of a-z, 0-9 and -", ErrInvalid)
+	if err := CheckSourceName(source.Name); err != nil {
+		return Source{}, err
 	}
 	switch source.Kind {
 	case KindSCIM, KindLDAP, KindHRFeed, KindConsole:

@@ -232,7 +232,7 @@ func (a *app) wireLDAP(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("ldap source %s, with the mapping that is kept of it: %w", l.Name, err)
 		}
-		s := &ldap.Syncer{Store: a.people, DB: a.db, Source: source, Config: config, File: ldap.Mapping{Mapping: l.Mapping, Labels: l.Labels}, Log: a.log}
+		s := &ldap.Syncer{Store: a.people, DB: a.db, Source: source, Config: config, File: ldap.Mapping{Mapping: l.Mapping, Labels: l.Labels}, Log: a.log, Rekeyed: session.MoveTries}
 		a.ldap[l.Name] = s
 		a.closers = append(a.closers, s.Close)
 	}

@@ -202,9 +202,6 @@ func parseConfig(raw map[string]any) (Config, error) {
 	return cfg, cfg.validate()
 }
 
-// sourceName is what the name of a source may be: it stands in addresses and on command lines.
-var sourceName = regexp.MustCompile(`^[\pL\pN]([\pL\pM\pN ._-]{0,62}[\pL\pM\pN])?$`)
-
 var envReference = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
 // resolve puts in ${NAME} and the contents of …_file keys.
@@ -307,8 +304,20 @@ func (c Config) validate() error {
 	for i, l := range c.LDAP {
 		if l.Name == "" {
 			bad(fmt.Sprintf("ldap[%d].name", i), "is missing")
-		} else if !sourceName.MatchString(l.Name) {
-			bad(fmt.Sprintf("ldap[%d].name", i), "%q is no name: wants up to 64 letters, digits, blanks, and . _ - between them", l.Name)
+		} else if err := directory.CheckSourceName(l.Name); err != nil {
+			bad(fmt.Sprintf("ldap[%d].name", i), "%v", err)
+		}
+		if l.Priority < 0 {
+			bad(fmt.Sprintf("ldap[%d].priority", i), "wants a number from 0, not %d", l.Priority)
+		}
+		for _, d := range []struct {
+			key         string
+			value, from time.Duration
+		}{{"poll_interval", l.PollInterval, 50 * time.Millisecond}, {"inventory", l.Inventory, time.Second}, {"timeout", l.Timeout, 100 * time.Millisecond},
+			{"page_timeout", l.PageTimeout, 100 * time.Millisecond}} {
+			if d.value != 0 && (d.value < d.from || d.value > 7*24*time.Hour) {
+				bad(fmt.Sprintf("ldap[%d].%s", i, d.key), "wants a duration from %s to 168h, not %s", d.from, d.value)
+			}
 		}
 		if err := l.Check(); err != nil {
 			bad(fmt.Sprintf("ldap[%d]", i), "%v", err)

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/v2"
@@ -14,7 +16,7 @@ import (
 func decode(k *koanf.Koanf, cfg *Config) error {
 	var meta mapstructure.Metadata
 	err := k.UnmarshalWithConf("", cfg, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		DecodeHook:       mapstructure.StringToTimeDurationHookFunc(),
+		DecodeHook:       duration,
 		Metadata:         &meta,
 		Result:           cfg,
 		WeaklyTypedInput: true,
@@ -28,6 +30,19 @@ func decode(k *koanf.Koanf, cfg *Config) error {
 		return fmt.Errorf("unknown keys: %s", strings.Join(meta.Unused, ", "))
 	}
 	return nil
+}
+
+// duration reads a duration, and says what stands there instead of one.
+func duration(from, to reflect.Type, value any) (any, error) {
+	if from.Kind() != reflect.String || to != reflect.TypeFor[time.Duration]() {
+		return value, nil
+	}
+	text := reflect.ValueOf(value).String()
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return nil, fmt.Errorf("wants a duration, as 30s or 5m, not %q", text)
+	}
+	return d, nil
 }
 
 // oneText refuses a list where an LDAP source wants its servers in one text.

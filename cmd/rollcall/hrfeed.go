@@ -33,6 +33,11 @@ func checkHRFeeds(list []HRFeed, names map[string]bool, bad func(key, format str
 		key := func(name string) string { return fmt.Sprintf("hr_feeds[%d].%s", i, name) }
 		if h.Name == "" {
 			bad(key("name"), "is missing")
+		} else if err := directory.CheckSourceName(h.Name); err != nil {
+			bad(key("name"), "%v", err)
+		}
+		if h.Priority < 0 {
+			bad(key("priority"), "wants a number from 0, not %d", h.Priority)
 		}
 		if names[h.Name] {
 			bad(key("name"), "%q stands twice", h.Name)

@@ -156,7 +156,7 @@ type forgiven struct {
 
 // unlockCommand lets somebody sign in who, or for whom somebody, guessed too often.
 func unlockCommand() *cobra.Command {
-	return remote(&cobra.Command{Use: "unlock PERSON", Short: "Forget the wrong passwords that were given for a person: they may sign in with theirs at once", Args: cobra.ExactArgs(1)},
+	return remote(&cobra.Command{Use: "unlock PERSON", Short: "Forget the wrong passwords that were given for a person (id or user name): they may sign in with theirs at once", Args: cobra.ExactArgs(1)},
 		func(w io.Writer, f forgiven) {
 			if f.Cleared == 0 {
 				fmt.Fprintln(w, "no wrong password was counted")
@@ -165,6 +165,10 @@ func unlockCommand() *cobra.Command {
 			fmt.Fprintln(w, "forgotten: the person may sign in with their password at once")
 		}, func(c *cobra.Command, api *client, args []string) (forgiven, error) {
 			var f forgiven
-			return f, api.do(c.Context(), "POST", "/api/v1/people/"+url.PathEscape(args[0])+"/unlock", map[string]any{}, &f)
+			person, err := personNamed(c.Context(), api, args[0])
+			if err != nil {
+				return f, err
+			}
+			return f, api.do(c.Context(), "POST", "/api/v1/people/"+url.PathEscape(person)+"/unlock", map[string]any{}, &f)
 		})
 }

@@ -159,6 +159,11 @@ func (s *Syncer) relink(ctx context.Context, cause directory.Cause, r *relinking
 				if err := endDoubts(tx, s.Source.ID, nil); err != nil {
 					return err
 				}
+				if s.Rekeyed != nil {
+					if err := s.Rekeyed(tx, s.Source.ID, people); err != nil {
+						return err
+					}
+				}
 				return renameObjects(tx, s.Source.ID, all)
 			}})
 		if errors.Is(err, directory.ErrNotFound) || errors.Is(err, directory.ErrExists) {

@@ -78,6 +78,8 @@ type Syncer struct {
 	Progress func(Progress)   // may be nil; called in turn
 	Now      func() time.Time // nil: time.Now
 	Reader   Reader           // nil: a Client for Config; followed where it is a Stream
+	// Rekeyed is told, in the transaction of a relinking, the records that have another key now, old to new; may be nil.
+	Rekeyed func(tx *db.Tx, source id.Source, keys map[string]string) error
 	// Inventory is how often all ids are compared while the source is followed; 0: an hour.
 	Inventory time.Duration
 

@@ -2,6 +2,10 @@ package session
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -49,10 +53,31 @@ type ForgivenOutput struct {
 	}
 }
 
+// MoveTries gives what is counted of accounts of a source to the keys they have now, old to new.
+func MoveTries(tx *db.Tx, source id.Source, keys map[string]string) error {
+	for _, old := range slices.Sorted(maps.Keys(keys)) {
+		was, now := hashed(Account{Source: source, Key: old}.counted()), hashed(Account{Source: source, Key: keys[old]}.counted())
+		if err := tx.Exec("update session_tries set account = ? where account = ?", now, was).Error; err != nil {
+			return fmt.Errorf("move tries: %w", err)
+		}
+		if err := tx.Exec(`update session_tries set value = ? where kind = ? and value = ?
+			and not exists (select 1 from session_tries o where o.kind = ? and o.value = ?)`, now, tryAccount, was, tryAccount, now).Error; err != nil {
+			return fmt.Errorf("move tries: %w", err)
+		}
+	}
+	return nil
+}
+
 // ForgiveTries lets a person sign in with their password at once, after wrong ones.
 func (a *API) ForgiveTries(ctx context.Context, in *PersonInput) (*ForgivenOutput, error) {
 	out := &ForgivenOutput{}
-	var err error
+	_, err := a.Profile(ctx, in.ID)
+	if errors.Is(err, ErrNoPerson) {
+		err = fmt.Errorf("%s: %w", in.ID, ErrNobody)
+	}
+	if err != nil {
+		return nil, err
+	}
 	out.Body.Cleared, err = a.Door.ForgiveTries(ctx, httpapi.CallerFrom(ctx), in.ID)
 	return out, err
 }

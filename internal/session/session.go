@@ -57,6 +57,7 @@ var (
 	ErrOwnRole           = errors.New("nobody gives a role to themselves")
 	ErrStronger          = errors.New("only an owner makes an owner, or ends it")
 	ErrNotFound          = errors.New("there is no such session or token")
+	ErrNobody            = errors.New("there is no such person")
 	ErrTooMany           = errors.New("this person has too many tokens; revoke one first")
 	ErrBadRequest        = errors.New("the request is not valid")
 )
@@ -84,6 +85,7 @@ func Cases() []httpapi.Case {
 		{Err: ErrOwnRole, Status: http.StatusForbidden, Code: "own_role"},
 		{Err: ErrStronger, Status: http.StatusForbidden, Code: "stronger_role"},
 		{Err: ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
+		{Err: ErrNobody, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: ErrTooMany, Status: http.StatusConflict, Code: "too_many_tokens"},
 		{Err: ErrBadRequest, Status: http.StatusBadRequest, Code: "invalid_request"},
 	}
