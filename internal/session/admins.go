@@ -81,8 +81,18 @@ func mayGrant(by httpapi.Caller, person id.Person, role roles.Role) error {
 	if by.Behind() == person {
 		return ErrOwnRole
 	}
-	if role == roles.Owner && !by.Grants.Covers(roles.Grant{Role: roles.Owner}) {
-		return ErrStronger
+	if role == roles.Owner {
+		return mayComeTo(by, roles.Everything())
+	}
+	return nil
+}
+
+// mayComeTo holds who asks against grants that they would come to: nobody comes to more than they have.
+func mayComeTo(by httpapi.Caller, grants roles.Grants) error {
+	for _, g := range grants {
+		if !by.Grants.Covers(g) {
+			return ErrStronger
+		}
 	}
 	return nil
 }
@@ -164,8 +174,8 @@ func (d *Door) RevokeAdmin(ctx context.Context, by httpapi.Caller, person id.Per
 
 // mayRevoke holds who asks against what they want to take: one may go by oneself.
 func mayRevoke(by httpapi.Caller, role roles.Role, separation bool) error {
-	if role == roles.Owner && !by.Grants.Covers(roles.Grant{Role: roles.Owner}) && !separation {
-		return ErrStronger // under the separation of powers it is a word without effect, and may go
+	if role == roles.Owner && !separation { // under the separation of powers it is a word without effect, and may go
+		return mayComeTo(by, roles.Everything())
 	}
 	return nil
 }

@@ -57,8 +57,12 @@ func (r emergencyRow) waits(now time.Time) bool {
 	return r.Half != 0 && r.UsedAt.IsZero() && now.Sub(r.HalfAt.Time) < emergencyWithin
 }
 
-// Seal makes the emergency account anew: two halves for two people, shown this once. Those of before open nothing any more.
+// Seal makes the emergency account anew: two halves for two people, shown this once. Those of before open nothing any more. Who sees both halves
+// can open it alone, so only who has what it opens may: ErrStronger.
 func (d *Door) Seal(ctx context.Context, by httpapi.Caller) (first, second string, err error) {
+	if err := mayComeTo(by, d.emergencyGrants()); err != nil {
+		return "", "", err
+	}
 	first, second = emergencyPrefix+random(), emergencyPrefix+random()
 	return first, second, d.DB.Tx(ctx, func(tx *db.Tx) error {
 		if err := d.stillValid(tx, by); err != nil {

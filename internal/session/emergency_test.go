@@ -3,6 +3,7 @@ package session_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/internal/session"
@@ -155,6 +157,28 @@ func TestEmergencyPage(t *testing.T) {
 	}
 	if a := form("rce_wrong"); a.status != 429 || a.header.Get("Retry-After") == "" {
 		t.Errorf("guessing on: %d", a.status)
+	}
+}
+
+// Who seals sees both halves: nobody seals what opens more than they have.
+func TestEmergencyIsSealedByOwners(t *testing.T) {
+	for name, separation := range map[string]bool{"owners": false, "separation": true} {
+		t.Run(name, func(t *testing.T) {
+			g := newRig(t, dbtest.SQLite(t), func(o *session.Options) { o.Separation = separation })
+			for role, want := range map[roles.Role]bool{roles.Owner: !separation, roles.Security: separation, roles.System: false} {
+				by := httpapi.Caller{Token: session.BootstrapToken, Grants: roles.Grants{{Role: role}}, Stepped: true}
+				if separation && role == roles.Owner {
+					by.Grants = nil // what a session of theirs holds then
+				}
+				first, second, err := g.door.Seal(t.Context(), by)
+				if want && (err != nil || first == "" || second == "") || !want && (!errors.Is(err, session.ErrStronger) || first+second != "") {
+					t.Errorf("%s: %v", role, err)
+				}
+			}
+			if e, err := g.door.Emergency(t.Context()); err != nil || e.SealedAt.IsZero() || len(g.audited("emergency.sealed")) != 1 {
+				t.Errorf("sealed: %+v, %v", e, err)
+			}
+		})
 	}
 }
 

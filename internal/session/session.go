@@ -55,7 +55,7 @@ var (
 	ErrNoUnit            = errors.New("there is no such unit")
 	ErrRole              = errors.New("this role cannot be given so")
 	ErrOwnRole           = errors.New("nobody gives a role to themselves")
-	ErrStronger          = errors.New("only an owner makes an owner, or ends it")
+	ErrStronger          = errors.New("only an owner makes an owner, ends it, or seals the account that opens as one")
 	ErrNotFound          = errors.New("there is no such session or token")
 	ErrNobody            = errors.New("there is no such person")
 	ErrTooMany           = errors.New("this person has too many tokens; revoke one first")
