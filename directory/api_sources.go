@@ -162,8 +162,16 @@ type IssueTokenOutput struct {
 	}
 }
 
-// IssueToken answers POST /api/v1/sources/{id}/tokens.
+// IssueToken answers POST /api/v1/sources/{id}/tokens. Over SCIM a token of either scope reads what the source said itself, so who may not
+// see what is to come makes none: ErrAhead.
 func (a *API) IssueToken(ctx context.Context, in *IssueTokenInput) (*IssueTokenOutput, error) {
+	source, err := a.Store.SourceByID(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	if source.SpeaksSCIM() && Masks(ctx) {
+		return nil, ErrAhead
+	}
 	secret, token, err := a.Store.IssueToken(ctx, CauseFrom(ctx, ""), in.ID, NewToken{Name: in.Body.Name, Scope: in.Body.Scope, ExpiresAt: in.Body.ExpiresAt})
 	if err != nil {
 		return nil, err

@@ -45,6 +45,7 @@ var (
 	ErrStage        = errors.New("the dry run is no longer what it was")
 	ErrDecided      = errors.New("decided already")
 	ErrConfigured   = errors.New("the source is named in the configuration file: it is configured there")
+	ErrAhead        = errors.New("a token of this source reads what is not disclosed yet: only who may see that (future.read) makes one")
 	ErrNoAccess     = errors.New("directory has nothing to revoke access with")
 )
 

@@ -14,6 +14,9 @@ import (
 
 const sourceName = `^[a-z0-9][a-z0-9-]{0,39}$`
 
+// SpeaksSCIM tells whether a token of the source opens SCIM: records of a feed and of LDAP have keys of their own.
+func (s Source) SpeaksSCIM() bool { return s.Kind != KindHRFeed && s.Kind != KindLDAP }
+
 // Sources answers all sources by priority, then name.
 func (r Reader) Sources(ctx context.Context) ([]Source, error) {
 	var rows []sourceRow

@@ -386,6 +386,7 @@ func TestConfidential(t *testing.T) {
 				}
 			}
 			w.alive()
+			w.noWayBySource()
 			w.app.people.Disclosure = directory.Disclosure{End: 3650, Move: 3650, Leave: 3650} // the door open
 			w.undisclose()
 			found := w.leaks(w.walkAll())

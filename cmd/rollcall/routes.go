@@ -255,6 +255,7 @@ func directoryCases() []httpapi.Case {
 		{Err: directory.ErrConfigured, Status: http.StatusConflict, Code: "configured"},
 		{Err: directory.ErrLive, Status: http.StatusConflict, Code: "live"},
 		{Err: directory.ErrStage, Status: http.StatusConflict, Code: "stage"},
+		{Err: directory.ErrAhead, Status: http.StatusForbidden, Code: "future_hidden"},
 		{Err: directory.ErrTokens, Status: http.StatusConflict, Code: "too_many_tokens"},
 	}
 }

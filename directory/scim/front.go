@@ -36,7 +36,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, x *exchange) (*c
 	if err != nil {
 		return nil, err
 	}
-	if source.Kind == directory.KindHRFeed || source.Kind == directory.KindLDAP { // its records have keys of its own
+	if !source.SpeaksSCIM() {
 		return nil, answer(http.StatusForbidden, "The bearer token is of a source that does not speak SCIM.")
 	}
 	now := h.now()

@@ -4,6 +4,8 @@ import { useState } from "react";
 import { endsSoon, isLive, issueToken, revokeToken, rotation, type SourceDetail, type Token } from "../../api/sources";
 import { useTexts } from "../../i18n";
 import { ago, date, known } from "../../i18n/time";
+import { mayEverywhere } from "../../session/rules";
+import { useMe } from "../../session/session";
 import { Copy } from "../../ui/Copy";
 import { Card, Code, Section } from "../../ui/page";
 import { Tag, When } from "../../ui/people";
@@ -14,6 +16,7 @@ import own from "./source.module.css";
 /** Tokens are the secrets of a SCIM source: which are live, which was used when, and how to change one without a gap. */
 export function Tokens({ source }: { source: SourceDetail }) {
   const { t } = useTexts();
+  const sees = mayEverywhere(useMe(), "future.read");
   const [making, setMaking] = useState(false);
   const tokens = source.tokens ?? [];
   const live = tokens.filter((token) => isLive(token));
@@ -21,9 +24,9 @@ export function Tokens({ source }: { source: SourceDetail }) {
   return (
     <Section
       title={t.source.tokens}
-      hint={t.source.tokensHint}
+      hint={sees ? t.source.tokensHint : t.source.tokensAhead}
       more={
-        <Button data-make-token size="small" disabled={live.length >= 2} onClick={() => setMaking(true)}>
+        <Button data-make-token size="small" disabled={!sees || live.length >= 2} onClick={() => setMaking(true)}>
           {t.source.makeToken}
         </Button>
       }

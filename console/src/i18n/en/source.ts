@@ -73,6 +73,7 @@ export const source = {
     sample: "First page",
   },
   tokens: "Tokens",
+  tokensAhead: "A token reads what the source said of days to come: one who may see that makes it (future.read).",
   tokensHint: "Two may be live, so that a client is moved without a gap",
   noTokens: "No token yet",
   noTokensHint: "Make one and give it to the client.",

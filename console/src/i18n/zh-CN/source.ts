@@ -74,6 +74,7 @@ export const source = {
     sample: "第一页",
   },
   tokens: "令牌",
+  tokensAhead: "令牌可读取来源所说的未来日期，须由可查看者（future.read）签发。",
   tokensHint: "可同时有两个有效令牌，客户端切换时不会中断",
   noTokens: "尚无令牌",
   noTokensHint: "生成一个并交给客户端。",
