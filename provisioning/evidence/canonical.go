@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf16"
 )
 
 // canonical answers the one text of a JSON value (RFC 8785): names in order, no blanks, no escape that is not needed. A number that is
@@ -39,6 +40,22 @@ func decode(text []byte) (any, error) {
 	return v, nil
 }
 
+// asCanonical is ErrFormat where a text is not its value's canonical one, blanks aside: where a name stands twice in an object or a letter is
+// written in another way, another reader may see another document than the one that is signed.
+func asCanonical(text []byte, v any) error {
+	var given, only bytes.Buffer
+	if err := json.Compact(&given, text); err != nil {
+		return fmt.Errorf("%w: %w", ErrFormat, err)
+	}
+	if err := writeCanonical(&only, v); err != nil {
+		return err
+	}
+	if !bytes.Equal(given.Bytes(), only.Bytes()) {
+		return fmt.Errorf("%w: it is not in the one form that is signed (RFC 8785): a name stands twice, out of order, or in another spelling", ErrFormat)
+	}
+	return nil
+}
+
 func writeCanonical(b *bytes.Buffer, v any) error {
 	switch v := v.(type) {
 	case nil:
@@ -68,7 +85,7 @@ func writeCanonical(b *bytes.Buffer, v any) error {
 		for name := range v {
 			names = append(names, name)
 		}
-		slices.Sort(names)
+		slices.SortFunc(names, func(a, b string) int { return slices.Compare(utf16.Encode([]rune(a)), utf16.Encode([]rune(b))) })
 		b.WriteByte('{')
 		for i, name := range names {
 			if i > 0 {

@@ -52,8 +52,13 @@ func (d *Document) sign(key signer) ([]byte, error) {
 		return nil, err
 	}
 	d.Signature.Value = base64.StdEncoding.EncodeToString(ed25519.Sign(key.private, signed(text)))
-	text, err = json.MarshalIndent(d, "", " ")
-	return append(text, '\n'), err
+	if text, err = canonical(d); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = json.Indent(&b, text, "", " ")
+	b.WriteByte('\n')
+	return b.Bytes(), err
 }
 
 func signed(canonical []byte) []byte { return append([]byte(Format+"\n"), canonical...) }
@@ -70,11 +75,14 @@ type Verified struct {
 	Records     int            `json:"records"`     // of the log that the document names, each of which leads to the root
 }
 
-// Verify holds a document against its signature, and the records of the audit log that it names against the root. public is the key that
+// Verify holds a document against its signature, which is over every letter of it but the blanks between its parts, and the records of the audit log that it names against the root. public is the key that
 // the reader has from elsewhere; nil: the one in the document. What does not agree is ErrSignature, ErrFormat or audit.ErrBroken.
 func Verify(text []byte, public ed25519.PublicKey) (Verified, error) {
 	plain, err := decode(text)
 	if err != nil {
+		return Verified{}, err
+	}
+	if err := asCanonical(text, plain); err != nil {
 		return Verified{}, err
 	}
 	whole, _ := plain.(map[string]any)

@@ -89,7 +89,7 @@ func (s *sheet) end(Tally) error {
 // Cells keeps what somebody is called from being a formula to a spreadsheet that opens it.
 func Cells(cells ...string) []string {
 	for i, text := range cells {
-		if strings.IndexAny(strings.TrimLeft(text, " \u00a0\u3000"), "=+-@\t\r\n|%＝＋－＠") == 0 {
+		if strings.IndexAny(strings.TrimLeft(text, " \u00a0\u3000"+BOM), "=+-@\t\r\n|%＝＋－＠") == 0 {
 			cells[i] = "'" + text
 		}
 	}
