@@ -148,6 +148,12 @@ func (a *API) answer(w http.ResponseWriter, r *http.Request, o Order) {
 		httpapi.WriteError(w, r, problemOf(err))
 		return
 	}
+	switch masks := directory.Masks(r.Context()); {
+	case masks && httpapi.CallerFrom(r.Context()).Known():
+		rep = rep.veiled(time.Now())
+	case masks: // the source itself: it knows what it said, and not what others did
+		rep.Losses, rep.Gains = atOnce(rep.Losses), atOnce(rep.Gains)
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	if err := json.NewEncoder(w).Encode(rep); err != nil {
@@ -193,10 +199,8 @@ func (a *API) Status(ctx context.Context, in *SourceInPath) (*StatusOutput, erro
 	}
 	b.Files, err = a.Feeds.Files(ctx, in.ID, 50)
 	if directory.Masks(ctx) { // what is wrong with a row may say what is to come of somebody
-		for _, f := range b.Files {
-			for i := range f.Findings {
-				f.Findings[i].Value, f.Findings[i].Text = "", directory.MaskAhead(f.Findings[i].Text, time.Now())
-			}
+		for i := range b.Files {
+			b.Files[i].Findings = veiledFindings(b.Files[i].Findings, time.Now())
 		}
 	}
 	return out, err

@@ -104,6 +104,7 @@ type Diff struct {
 	Name    string   `json:"name"`
 	Outcome string   `json:"outcome" doc:"new, changed, ended, deleted, absent or back"`
 	Fields  []Change `json:"fields,omitempty"`
+	back    bool     // an earlier full file missed them
 }
 
 // Change is one attribute that differs.
@@ -163,6 +164,7 @@ type Report struct {
 	Gains    []Loss    `json:"gains,omitempty" doc:"of a preview: memberships that would begin"`
 	Error    string    `json:"error,omitempty" doc:"why the whole file was refused"`
 	Complete bool      `json:"complete" doc:"whoever a full file does not name is missing"`
+	quiet    int       // of those that are changed: of whom nothing is but what may lie ahead
 }
 
 func (r *Report) refuse(f Finding) {

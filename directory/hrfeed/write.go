@@ -168,8 +168,11 @@ func (j *job) outcome(p *person) string {
 			d.Outcome = "ended"
 			c.Ended++
 		case len(d.Fields) > 0:
-			d.Outcome = "changed"
+			d.Outcome, d.back = "changed", p.absent
 			c.Changed++
+			if d.quiet() {
+				j.rep.quiet++
+			}
 		case p.absent:
 			d.Outcome = "back"
 			c.Changed++
@@ -235,6 +238,7 @@ func (j *job) refused(err error, part []step) (int, bool) {
 	}
 	if p := part[one.Index].p; p != nil {
 		f.Line, f.Row, f.Key = p.line, p.row, p.key
+		quiet := slices.ContainsFunc(j.rep.People, func(d Diff) bool { return d.Key == p.key && d.Outcome == "changed" && d.quiet() })
 		j.rep.People = slices.DeleteFunc(j.rep.People, func(d Diff) bool { return d.Key == p.key })
 		c := &j.rep.Counts
 		switch {
@@ -244,6 +248,9 @@ func (j *job) refused(err error, part []step) (int, bool) {
 			c.Ended--
 		default:
 			c.Changed--
+			if quiet {
+				j.rep.quiet--
+			}
 		}
 		j.rep.refuse(f)
 	} else {
