@@ -125,6 +125,9 @@ func (r Reader) lasts(rec *audit.Record, told []time.Time) bool {
 	if !secret {
 		return true
 	}
+	if strings.HasPrefix(rec.Action, "membership.") && rec.Action != "membership.planned" {
+		return true // somebody has or lost a place now; until when is not told
+	}
 	if !strings.HasPrefix(rec.Action, "record.") && !strings.HasPrefix(rec.Action, "person.changed") {
 		return false
 	}

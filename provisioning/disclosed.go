@@ -54,7 +54,7 @@ func (r *Reactor) disclosed(ctx context.Context, sight directory.Sight, list []M
 		}
 		for _, f := range facts {
 			p := f.Person.ID
-			if given[p], begins[p], err = c.foreseen(f, above, have[p], nil, now); err != nil { // a rule that fails shows nothing to come
+			if given[p], begins[p], err = c.foreseen(f, above, have[p], c.joined(have[p], now), now); err != nil { // a rule that fails shows nothing to come
 				given[p] = nil
 			}
 		}
@@ -67,7 +67,7 @@ func (r *Reactor) disclosed(ctx context.Context, sight directory.Sight, list []M
 	for _, m := range list {
 		var reasons []Reason
 		for _, x := range m.Reasons {
-			if x.Kind == KindRule && x.later(now) {
+			if x.evaluated() && x.later(now) {
 				var known bool
 				if x, known = x.told(m.Group, given[m.Person], begins[m.Person], now); !known {
 					continue
@@ -76,7 +76,7 @@ func (r *Reactor) disclosed(ctx context.Context, sight directory.Sight, list []M
 			reasons = append(reasons, x)
 		}
 		reasons = slices.DeleteFunc(reasons, func(x Reason) bool { // a handover period of a move that is to come
-			return x.Kind == KindHandover && x.From.After(now) && !slices.ContainsFunc(reasons, func(o Reason) bool { return o.Kind == KindRule && o.Until.Equal(x.From) })
+			return x.Kind == KindHandover && x.From.After(now) && !slices.ContainsFunc(reasons, func(o Reason) bool { return o.evaluated() && o.Until.Equal(x.From) })
 		})
 		if len(reasons) == 0 && len(m.Reasons) > 0 {
 			continue
@@ -99,7 +99,7 @@ func (r *Reactor) original(ctx context.Context, list []Membership) ([]Membership
 			places[i] = m.ID
 		}
 		var rows []reasonRow
-		if err := r.db.Read(ctx).Raw("select * from reasons where membership in ? and kind = ? and ended_at is not null order by created_at desc", places, KindRule).Scan(&rows).Error; err != nil {
+		if err := r.db.Read(ctx).Raw("select * from reasons where membership in ? and kind in (?, ?) and ended_at is not null order by created_at desc", places, KindRule, KindJoin).Scan(&rows).Error; err != nil {
 			return nil, fmt.Errorf("read reasons: %w", err)
 		}
 		for i := range part {
@@ -108,7 +108,7 @@ func (r *Reactor) original(ctx context.Context, list []Membership) ([]Membership
 				now := &part[i].Reasons[j]
 				for _, row := range rows {
 					was := row.reason()
-					if row.Membership == part[i].ID && now.Kind == KindRule && was.ground() == now.ground() && was.Version == now.Version && row.EndedAt.Equal(now.CreatedAt) {
+					if row.Membership == part[i].ID && now.evaluated() && was.ground() == now.ground() && was.Version == now.Version && row.EndedAt.Equal(now.CreatedAt) {
 						now.ID, now.CreatedAt = was.ID, was.CreatedAt
 					}
 				}
@@ -118,14 +118,17 @@ func (r *Reactor) original(ctx context.Context, list []Membership) ([]Membership
 	return out, nil
 }
 
-// later tells whether a reason of a rule begins or ends after now.
+// evaluated tells whether the policy gives a reason anew at every instant, and with it a window: a rule, or own joining that is admitted.
+func (r Reason) evaluated() bool { return r.Kind == KindRule || r.Kind == KindJoin }
+
+// later tells whether a reason that is evaluated begins or ends after now.
 func (r Reason) later(now time.Time) bool {
-	return r.Kind == KindRule && (r.From.After(now) || r.Until.After(now)) || r.Kind == KindHandover && r.From.After(now)
+	return r.evaluated() && (r.From.After(now) || r.Until.After(now)) || r.Kind == KindHandover && r.From.After(now)
 }
 
-// told answers a reason of a rule with the window in which matches give it; false where they do not and it has not begun.
+// told answers a reason that is evaluated with the window in which matches give it; false where they do not and it has not begun.
 func (r Reason) told(group id.Group, matches []Match, begins, now time.Time) (Reason, bool) {
-	at := slices.IndexFunc(matches, func(m Match) bool { return m.Group == group && m.Ref == r.Ref && m.Role == r.Role })
+	at := slices.IndexFunc(matches, func(m Match) bool { return m.Kind == r.Kind && m.Group == group && m.Ref == r.Ref && m.Role == r.Role })
 	if at < 0 {
 		r.Until = time.Time{}
 		return r, !r.From.After(now)
@@ -189,7 +192,7 @@ func stands(reasons []Reason, now time.Time) bool {
 func untold(reasons []Reason, now time.Time) []Reason {
 	out := slices.Clone(reasons)
 	for i, r := range out {
-		if r.Kind == KindRule && r.Until.After(now) {
+		if r.evaluated() && r.Until.After(now) {
 			out[i].Until = time.Time{}
 		}
 	}

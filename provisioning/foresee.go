@@ -91,7 +91,8 @@ func (r *Reactor) FormerGrants(ctx context.Context, person id.Person) ([]FormerG
 	}
 	q := r.db.Read(ctx)
 	if err := q.Raw(`select r.role, r.kind, r.ref, r.created_at, r.ended_at, m.group_id from reasons r join memberships m on m.id = r.membership
-		where m.person = ? and r.ended_at is not null and r.kind in ('grant', 'approval', 'join') order by r.ended_at desc, r.id desc limit 200`, person).Scan(&rows).Error; err != nil {
+		where m.person = ? and r.ended_at is not null and r.kind in ('grant', 'approval', 'join')
+		and not (r.kind = 'join' and exists (select 1 from reasons s where s.membership = r.membership and s.kind = 'join' and s.created_at = r.ended_at)) order by r.ended_at desc, r.id desc limit 200`, person).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read reasons: %w", err)
 	}
 	have, err := loadMemberships(q, []id.Person{person})

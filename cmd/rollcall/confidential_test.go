@@ -42,6 +42,11 @@ groups:
     name: {en: Other, zh: 其他}
     channels: [{key: room, name: {en: Room, zh: 房间}}]
     rules: [{key: all, role: participant, when: person.user_name != ""}]
+  - key: club
+    name: {en: Club, zh: 俱乐部}
+    channels: [{key: bar, name: {en: Bar, zh: 酒吧}}]
+    rules: [{key: lead, role: owner, when: person.title == "Lead"}]
+    eligibility: {join: person.department == "R&D", role: participant}
 `
 
 // canaryWorld is a company in which something is to come of one person that nobody may know but security, HR and owners.
@@ -116,6 +121,15 @@ func newCanaryWorld(t *testing.T, engine db.Engine) *canaryWorld {
 	subject, own := w.person("u1")
 	_, boss := w.person("u0")
 	w.subject = subject
+	groups, err := w.app.access.Groups(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range groups {
+		if g.Key == "club" { // a place of one's own, which ends by the move
+			w.call("POST", "/api/v1/me/groups/"+string(g.ID)+"/join", own, "")
+		}
+	}
 	w.callers = append(w.callers, canaryCaller{"subject", own}, canaryCaller{"manager", boss}, canaryCaller{"nobody", ""})
 	for _, c := range w.callers {
 		if !slices.Contains([]string{string(roles.Owner), string(roles.Security), string(roles.HR)}, c.name) {
@@ -241,13 +255,13 @@ func (w *canaryWorld) addresses(r httpapi.Route) []string {
 			out = append(out, path+"?"+q)
 		}
 	case "/api/v1/memberships":
-		out = []string{path + "?group=" + w.ids["group"], path + "?limit=200&group=" + w.ids["lab"]}
+		out = []string{path + "?group=" + w.ids["group"], path + "?limit=200&group=" + w.ids["lab"], path + "?limit=200&group=" + w.ids["club"]}
 	case "/api/v1/access/explain":
-		for _, channel := range []string{w.ids["target"], w.channel} {
+		for _, channel := range []string{w.ids["target"], w.channel, w.ids["bar"]} {
 			out = append(out, path+"?person="+w.subject+"&channel="+channel, path+"?person="+w.subject+"&channel="+channel+"&at="+at)
 		}
 	case "/api/v1/access/channels/{id}/audience":
-		for _, channel := range []string{w.ids["target"], w.channel} {
+		for _, channel := range []string{w.ids["target"], w.channel, w.ids["bar"]} {
 			out = append(out, "/api/v1/access/channels/"+channel+"/audience", "/api/v1/access/channels/"+channel+"/audience?at="+at)
 		}
 	case "/api/v1/audit":
@@ -348,6 +362,8 @@ func (w *canaryWorld) settle() {
 		switch g.Key {
 		case "target":
 			w.ids["target"], w.ids["group"] = string(g.Channels[0].ID), string(g.ID)
+		case "club":
+			w.ids["club"], w.ids["bar"] = string(g.ID), string(g.Channels[0].ID)
 		case "lab":
 			w.ids["lab"], w.channel = string(g.ID), string(g.Channels[0].ID)
 		}
