@@ -5,7 +5,7 @@ SHELL := /bin/bash
 GO ?= go
 BIN := bin/rollcall
 
-.PHONY: all build deps console demo test test-fast test-go test-console test-browser bench bench-large lint fmt fuzz soak scenarios screenshots clean
+.PHONY: all build deps console demo test test-fast test-go test-console test-browser bench bench-large lint fmt fuzz hunt soak scenarios screenshots clean
 
 all: build
 
@@ -28,8 +28,17 @@ test: deps console lint test-console test-browser test-go scenarios ## everythin
 test-fast: ## unit tests and stories on SQLite, under five minutes
 	$(GO) test -short ./...
 
+# What lands is held beside the same draws each time; make hunt draws anew.
+test-go: export RAPID_SEED ?= 20261123
 test-go:
 	$(GO) test -timeout 30m ./...
+
+TIMES ?= 5
+hunt: ## every test that draws at random, TIMES over, each time with other draws
+	@for package in $$($(GO) list ./...); do \
+	  tests=$$(grep -lE 'rapid\.Check|drawn\(t\)' $$($(GO) list -f '{{$$d := .Dir}}{{range .TestGoFiles}}{{$$d}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$d}}/{{.}} {{end}}' $$package) /dev/null | xargs -r grep -ho '^func Test[A-Za-z0-9_]*' | sed 's/func //' | paste -sd'|' -); \
+	  test -z "$$tests" || $(GO) test -count=$(TIMES) -timeout 0 -run "^($$tests)$$" $$package || exit 1; \
+	done
 
 test-browser: build ## through every page of a demo company, in both languages, in a real browser
 	./console/dev/with-demo.sh walk.mjs

@@ -22,7 +22,7 @@ func TestFollowedServers(t *testing.T) {
 		"389":                          func(t testing.TB) *ldaptest.Server { return ldaptest.Start389(t, company.LDIF()) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			seed := uint64(time.Now().UnixNano())
+			seed := drawn(t)
 			if testing.Short() {
 				seed = 1795381469803701785 // somebody comes in under a name that the unit has in between
 			}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +24,15 @@ type vandal struct {
 	conn                  *goldap.Conn
 	people, units, groups []string
 	names                 int
+}
+
+// drawn answers the seed of a test that changes servers at random: RAPID_SEED, as for the property tests, or another one each time.
+func drawn(t testing.TB) uint64 {
+	seed, err := strconv.ParseUint(os.Getenv("RAPID_SEED"), 10, 64)
+	if err != nil || seed == 0 {
+		return uint64(time.Now().UnixNano())
+	}
+	return seed
 }
 
 // newVandal looks at what is there.
@@ -181,7 +192,7 @@ func TestModel(t *testing.T) {
 		"389":                          func(t testing.TB) *ldaptest.Server { return ldaptest.Start389(t, company().LDIF()) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			seed := uint64(time.Now().UnixNano())
+			seed := drawn(t)
 			t.Logf("seed %d", seed)
 			s := start(t)
 			v := newVandal(t, s, seed)

@@ -123,7 +123,7 @@ func modelAD(t *testing.T, s *ldaptest.AD, login, password string) {
 	c := adConfig(s, login, password)
 	c.Inventory = 300 * time.Millisecond
 	cl := client(t, c)
-	seed := uint64(time.Now().UnixNano())
+	seed := drawn(t)
 	x := &chaos{t: t, c: s.Admin(t), rnd: rand.New(rand.NewPCG(seed, 1)), n: int(seed % 1_000_000_000)}
 	t.Cleanup(func() {
 		if t.Failed() {
