@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -19,11 +20,28 @@ type Wanted struct {
 type Judgement struct {
 	Wanted []Wanted  // in the order of the policy
 	Next   time.Time // before this instant the same facts give the same; zero: always
+	Failed []Failure // rules that could not be judged: they give nothing
+}
+
+// Failure is that something of a policy could not be judged for somebody.
+type Failure struct {
+	Group string // key; empty of a separation
+	Rule  string // key; empty of an eligibility
+	Err   error  // names what it is of
+}
+
+// failures answers one error for all of list; nil where it is empty.
+func failures(list []Failure) error {
+	errs := make([]error, len(list))
+	for i, f := range list {
+		errs[i] = f.Err
+	}
+	return errors.Join(errs...)
 }
 
 // Evaluate answers every reason the policy gives s. A rule that asks for a label the person does not have gives
-// nothing. A rule that costs too much or meets a value of the wrong kind is an error that names it; then
-// nothing may be concluded about s. Only rules of which s has an anchor are looked at.
+// nothing. A rule that costs too much or meets a value of the wrong kind is an error that names it, and gives nothing; the
+// judgement holds for all others. Only rules of which s has an anchor are looked at.
 func (p *Policy) Evaluate(s Subject) (Judgement, error) {
 	return p.judge(&s, p.index.candidates(&s), true)
 }
@@ -46,14 +64,14 @@ func (p *Policy) judge(s *Subject, candidates []int, plainly bool) (Judgement, e
 		rule := &g.Rules[at.rule]
 		holds, err := v.holds(rule.condition)
 		if err != nil {
-			return Judgement{}, fmt.Errorf("rule %s/%s: %w", g.Key, rule.Key, err)
+			out.Failed = append(out.Failed, Failure{g.Key, rule.Key, fmt.Errorf("rule %s/%s: %w", g.Key, rule.Key, err)})
 		}
 		if holds {
 			out.Wanted = append(out.Wanted, Wanted{Group: g.Key, Role: rule.Role, Rule: rule.Key})
 		}
 	}
 	out.Next = v.next()
-	return out, nil
+	return out, failures(out.Failed)
 }
 
 // Admission is what somebody may do about a group by themselves.
@@ -64,28 +82,32 @@ type Admission struct {
 }
 
 // Admits answers what s may do by themselves about these groups, or about all where none is named; groups of which that is nothing are left out. The
-// instant is as Judgement.Next. An error is as of Evaluate.
-func (p *Policy) Admits(s Subject, groups ...string) ([]Admission, time.Time, error) {
+// instant is as Judgement.Next. What cannot be judged admits nobody, and is among the failures.
+func (p *Policy) Admits(s Subject, groups ...string) ([]Admission, time.Time, []Failure) {
 	v := view{language: p.language, subject: &s, plainly: true}
 	var out []Admission
+	var failed []Failure
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		if g.Eligibility.Role == "" || len(groups) > 0 && !slices.Contains(groups, g.Key) {
 			continue
 		}
 		a := Admission{Group: g.Key, Role: g.Eligibility.Role}
-		var err error
-		if a.Join, err = v.holds(g.Eligibility.join); err == nil {
-			a.Ask, err = v.holds(g.Eligibility.ask)
-		}
-		if err != nil {
-			return nil, time.Time{}, fmt.Errorf("eligibility of %s: %w", g.Key, err)
+		for _, c := range []struct {
+			holds *bool
+			when  condition
+		}{{&a.Join, g.Eligibility.join}, {&a.Ask, g.Eligibility.ask}} {
+			var err error
+			if *c.holds, err = v.holds(c.when); err != nil {
+				*c.holds = false
+				failed = append(failed, Failure{Group: g.Key, Err: fmt.Errorf("eligibility of %s: %w", g.Key, err)})
+			}
 		}
 		if a.Join || a.Ask {
 			out = append(out, a)
 		}
 	}
-	return out, v.next(), nil
+	return out, v.next(), failed
 }
 
 // Decides answers how requests of a kind about a group are decided: what the group says, else the policy; false where neither says anything.

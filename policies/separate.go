@@ -19,45 +19,53 @@ type Separated struct {
 	Withheld []Withheld // what they may not
 	Barred   []Withheld // what stood by other reasons and may not stay
 	Next     time.Time  // as of Judgement
+	Failed   []Failure  // separations that could not be judged: they forbid
 }
 
 // Separate takes from places what the policy forbids. standing are places by reasons of their own (a grant, an approval), wanted those by rules.
 // Of places that must not be together those that stand go before those that rules want, so that a rule never takes what somebody gave; where
 // that does not decide, none of them is given. The same places always give the same, in whatever order they come.
-func (p *Policy) Separate(s Subject, standing, wanted []Wanted) (Separated, error) {
+func (p *Policy) Separate(s Subject, standing, wanted []Wanted) Separated {
 	out := Separated{Wanted: wanted}
 	if len(p.Separation) == 0 || len(standing)+len(wanted) == 0 {
-		return out, nil
+		return out
 	}
 	v := &view{language: p.language, subject: &s, plainly: true}
-	var err error
-	if standing, out.Barred, err = p.forbid(v, standing, nil); err != nil {
-		return out, err
-	}
-	if out.Wanted, out.Withheld, err = p.forbid(v, wanted, nil); err != nil {
-		return out, err
-	}
+	var meant []bool
+	meant, out.Failed = p.meant(v)
+	standing, out.Barred = p.forbid(meant, standing)
+	out.Wanted, out.Withheld = p.forbid(meant, wanted)
 	standing, out.Barred = p.divide(standing, nil, out.Barred)
 	out.Wanted, out.Withheld = p.divide(out.Wanted, standing, out.Withheld)
 	out.Next = v.next()
-	return out, nil
+	return out
+}
+
+// meant answers which separations forbid something to the subject by itself. One that cannot be judged forbids.
+func (p *Policy) meant(v *view) ([]bool, []Failure) {
+	out := make([]bool, len(p.Separation))
+	var failed []Failure
+	for i, sep := range p.Separation {
+		if sep.Never == nil {
+			continue
+		}
+		if out[i] = true; sep.Never.When == "" {
+			continue
+		}
+		holds, err := v.holds(sep.Never.condition)
+		if err != nil {
+			failed = append(failed, Failure{Rule: sep.Key, Err: fmt.Errorf("separation %s: %w", sep.Key, err)})
+		}
+		out[i] = holds || err != nil
+	}
+	return out, failed
 }
 
 // forbid takes out what is forbidden by itself.
-func (p *Policy) forbid(v *view, list []Wanted, out []Withheld) ([]Wanted, []Withheld, error) {
+func (p *Policy) forbid(meant []bool, list []Wanted) (left []Wanted, out []Withheld) {
 	for i := range p.Separation {
 		sep := &p.Separation[i]
-		if sep.Never == nil || len(list) == 0 {
-			continue
-		}
-		meant := true
-		if sep.Never.When != "" {
-			var err error
-			if meant, err = v.holds(sep.Never.condition); err != nil {
-				return nil, nil, fmt.Errorf("separation %s: %w", sep.Key, err)
-			}
-		}
-		if !meant {
+		if !meant[i] || len(list) == 0 {
 			continue
 		}
 		var rest []Wanted
@@ -70,7 +78,7 @@ func (p *Policy) forbid(v *view, list []Wanted, out []Withheld) ([]Wanted, []Wit
 		}
 		list = rest
 	}
-	return list, out, nil
+	return list, out
 }
 
 // seesLabel tells whether a place shows a channel with a label.

@@ -73,11 +73,12 @@ type assessment struct {
 	raise    []directory.Freeze // the other way round
 	missing  bool               // absent from every source, and no fence says so yet
 	healed   bool               // the person failed last time
-	err      error              // the person cannot be judged: nothing is done
+	failed   unjudged           // what of the policy cannot be judged for the person: it gives nothing
+	note     bool               // that has to be noted
 }
 
 func (a assessment) idle() bool {
-	return a.err == nil && len(a.steps)+len(a.vanished)+len(a.lift)+len(a.raise) == 0 && !a.healed
+	return !a.note && len(a.steps)+len(a.vanished)+len(a.lift)+len(a.raise) == 0 && !a.healed
 }
 
 // gather assesses people on the state that tx sees, in order of id; with lock their rows are locked first.
@@ -127,7 +128,8 @@ func (r *Reactor) gather(tx *db.Tx, run *run, c *catalog, people []id.Person, lo
 			}
 		}
 		a.fence(rows, fences[p])
-		a.healed = failed[p] && a.err == nil
+		row, stood := failed[p]
+		a.healed, a.note = stood && len(a.failed) == 0, len(a.failed) > 0 && !a.failed.noted(row)
 		out = append(out, a)
 	}
 	return out, nil
@@ -138,7 +140,7 @@ type due struct {
 	matches  []Match
 	standing Standing
 	mover    *mover
-	err      error // the policy cannot judge the person
+	failed   unjudged
 }
 
 // due evaluates the policy for a person whose fact is present; have counts only where the policy separates.
@@ -149,14 +151,9 @@ func (run *run) due(c *catalog, f directory.Fact, have []Membership, held map[id
 		return d
 	}
 	joined := run.joined(c, d.standing, f.Person.ID, have, now)
-	var err error
-	if d.matches, d.standing.Begins, err = c.foreseen(f, run.above, withHeld(have, held), joined, now); err == nil {
-		d.standing.Barred, err = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, joined, now)
-	}
+	d.matches, d.standing.Begins, d.failed = c.foreseen(f, run.above, withHeld(have, held), joined, now)
+	d.standing.Barred = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, joined, now)
 	d.mover = run.moverOf(c, f, d.standing, now)
-	if err != nil {
-		d.err = fmt.Errorf("evaluate policy %d: %w", c.version, err)
-	}
 	return d
 }
 
@@ -168,17 +165,12 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 
 // compare answers what is to be done about a person whose due is known.
 func (run *run) compare(f directory.Fact, have []Membership, held map[id.Membership]heldRow, d due, now time.Time) assessment {
-	a := assessment{person: f.Person.ID, err: d.err}
-	if a.err != nil {
-		return a
-	}
+	a := assessment{person: f.Person.ID, failed: d.failed, note: len(d.failed) > 0}
 	standing := d.standing
 	going := map[id.Membership]bool{}
 	kept := map[id.Group]bool{}
 	want, revoked := run.with(Desired(unkept(have, d.matches, standing, now), d.matches, standing, now), a.person, standing)
-	if want, a.err = d.mover.outlast(have, founded(want), d.matches); a.err != nil {
-		return a
-	}
+	want = d.mover.outlast(have, founded(want), d.matches)
 	for _, change := range Diff(have, want, now) {
 		if change.Op == OpAdd && kept[change.Group] {
 			continue

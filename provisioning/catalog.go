@@ -72,19 +72,22 @@ func (c *catalog) live(g id.Group) bool {
 func (c *catalog) key(g id.Group) string { return c.groups[g].Key }
 
 // matches evaluates every rule for one subject, and answers the instant up to which that holds for the same facts; zero: for ever.
-func (c *catalog) matches(s policies.Subject) ([]Match, time.Time, error) {
+func (c *catalog) matches(s policies.Subject) ([]Match, time.Time, unjudged) {
 	if c.policy == nil {
 		return nil, time.Time{}, nil
 	}
-	judged, err := c.policy.Evaluate(s)
-	if err != nil {
-		return nil, time.Time{}, err
-	}
+	judged := c.judge(s)
 	out := make([]Match, len(judged.Wanted))
 	for i, w := range judged.Wanted {
 		out[i] = Match{Kind: KindRule, Group: c.byKey[w.Group], Role: w.Role, Ref: ruleRef(w.Group, w.Rule)}
 	}
-	return out, judged.Next, nil
+	return out, judged.Next, judged.Failed
+}
+
+// judge evaluates every rule for one subject; what fails is in the judgement.
+func (c *catalog) judge(s policies.Subject) policies.Judgement {
+	judged, _ := c.policy.Evaluate(s)
+	return judged
 }
 
 func ruleRef(group, rule string) string { return group + "/" + rule }

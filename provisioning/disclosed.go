@@ -54,9 +54,7 @@ func (r *Reactor) disclosed(ctx context.Context, sight directory.Sight, list []M
 		}
 		for _, f := range facts {
 			p := f.Person.ID
-			if given[p], begins[p], err = c.foreseen(f, above, have[p], c.joined(have[p], now), now); err != nil { // a rule that fails shows nothing to come
-				given[p] = nil
-			}
+			given[p], begins[p], _ = c.foreseen(f, above, have[p], c.joined(have[p], now), now) // a rule that fails shows nothing to come
 		}
 		return nil
 	})

@@ -74,6 +74,9 @@ func (r *Reactor) explain(ctx context.Context, sight directory.Sight, person id.
 		if err != nil {
 			return err
 		}
+		if target.Kind == KindProject {
+			x.failing()
+		}
 		x.obstacles()
 		e = x.Explanation
 		e.Allowed = e.Role != "" && len(e.Missing) == 0

@@ -54,7 +54,7 @@ func (r *Reactor) TouchedDiffers(ctx context.Context, files []File, behind int64
 			l.begin(c, next, nil)
 			if err := r.scan(tx, &run{}, next, people, func(a assessment, _ bool) error {
 				found[i] = append(found[i], l.planned(a, &Batch{Added: map[id.Group]int{}})...)
-				return a.err
+				return nil
 			}); err != nil {
 				return err
 			}
@@ -74,7 +74,7 @@ func (r *Reactor) ScanDiffers(ctx context.Context) (out []string, err error) {
 			return err
 		}
 		say := func(a assessment) string {
-			text := fmt.Sprint(a.person, " ", a.err, len(a.vanished), len(a.lift), len(a.raise), a.healed)
+			text := fmt.Sprint(a.person, " ", a.failed.names(), len(a.vanished), len(a.lift), len(a.raise), a.healed)
 			for _, s := range a.steps {
 				text += fmt.Sprint("; ", s.Op, s.Group, s.Role, s.cause, s.guarded, s.Begins, s.Before.ID, reasonTexts(s.Add), reasonTexts(s.End))
 			}

@@ -25,9 +25,6 @@ func (r *Reactor) Foresee(tx *db.Tx, people []id.Person) ([]PlannedChange, error
 	}
 	var out []PlannedChange
 	for _, a := range list {
-		if a.err != nil {
-			return nil, a.err
-		}
 		for _, s := range a.steps {
 			out = append(out, s.foreseen(a.person, c.key(s.Group))...)
 		}

@@ -22,7 +22,7 @@ type moment struct {
 // windows of that, and what of own joining stands. An instant is known because a source plans something of the person, or of a manager above, or because a rule asks whether it
 // has come. begins is when a person who has not started yet does. At an end nothing changes here: what
 // the freeze of an end takes is cleaned up after it, by the guard.
-func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joined []Match, now time.Time) (matches []Match, begins time.Time, err error) {
+func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joined []Match, now time.Time) (matches []Match, begins time.Time, failed unjudged) {
 	moments := c.moments(f, above, have, now)
 	var given [][]Match
 	var horizon time.Time // where there are more instants than are looked at: the first that is not
@@ -33,12 +33,9 @@ func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joi
 			continue
 		}
 		subject := c.subject(m.fact, above, m.at)
-		list, own, next, err := c.given(subject, have, joined, i == 0)
-		if err != nil {
-			return nil, begins, err
-		}
+		list, own, next, wrong := c.given(subject, have, joined, i == 0)
 		if i == 0 {
-			joined = own // what is over does not come back
+			joined, failed = own, wrong // what is over does not come back
 		}
 		given = append(given, append(list, own...))
 		if !next.IsZero() && (i+1 == len(moments) || next.Before(moments[i+1].at)) {
@@ -53,9 +50,9 @@ func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joi
 		}
 	}
 	if len(moments) == 1 && horizon.IsZero() {
-		return given[0], begins, nil
+		return given[0], begins, failed
 	}
-	return windows(moments, given, horizon), begins, nil
+	return windows(moments, given, horizon), begins, failed
 }
 
 // moments answers when the facts themselves are known to change, from now on.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -98,17 +99,34 @@ func TestMoversAreHeldOverTheLimit(t *testing.T) {
 	})
 }
 
-// A person who cannot be judged keeps what stands, stops nobody else, makes the call fail that asked, and is tried again.
+// A rule that cannot be judged for somebody gives them nothing, whatever it gave before, and stops nothing else: not the call, not another rule, not a freeze.
 func TestOnePersonsTroubleIsTheirOwn(t *testing.T) {
 	both(t, func(w *world) {
 		w.policy(changed(w, `person.title == "Head"`, `person.title.matches(person.title)`))
 		good, bad := w.put("good", "dept=R&D"), w.put("bad", "dept=Sales")
 		changes := []directory.Change{directory.PutRecord{Record: w.record("good", "dept=R&D title=Head")}, directory.PutRecord{Record: w.record("bad", "dept=R&D title=(")}}
-		if _, err := w.people.Apply(ctx, directory.Cause{}, changes...); err == nil {
-			w.Error("the call succeeded")
-		}
+		w.apply(changes...)
 		w.want("good", w.places(good), "apollo:owner everybody:participant")
-		w.want("bad keeps", w.places(bad), "everybody:participant sales:participant")
+		w.want("bad moves", w.places(bad), "apollo:participant everybody:participant")
+		w.want("bad loses", w.sees(bad), "apollo/general everybody/news")
+		e, err := w.r.Explain(ctx, bad, w.channel("apollo", "leads").ID)
+		w.ok(err)
+		if len(e.Missing) == 0 || !strings.HasPrefix(e.Missing[0].Text.EN, "Rule apollo/heads could not be judged: ") || !strings.HasPrefix(e.Missing[0].Text.ZH, "规则 apollo/heads 无法判定：") {
+			w.Errorf("explained by %+v", e.Missing)
+		}
+		w.put("good", "dept=R&D title=(")
+		w.want("what the rule gave", w.places(good), "apollo:participant everybody:participant")
+		w.put("good", "dept=R&D title=Head")
+		p := w.plan(changed(w, `person.title == "Head"`, `person.title.matches(person.title)`, `"Sales"`, `"Sales "`))
+		if len(p.Conflicts) != 1 || !p.Conflicts[0].Unjudged || p.Conflicts[0].Person != bad || p.Conflicts[0].Rule != "heads" {
+			w.Errorf("the plan lists %+v", p.Conflicts)
+		}
+		w.put("bad", "dept=R&D title=( active=false")
+		w.want("frozen", w.sees(bad), "")
+		w.put("bad", "dept=R&D title=(")
+		if n, err := w.r.Unjudged(ctx); err != nil || n != 1 {
+			w.Errorf("%d unjudged, %v", n, err)
+		}
 		if n := w.count()["failures"]; n != 1 {
 			w.Errorf("%d failures", n)
 		}

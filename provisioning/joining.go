@@ -103,7 +103,7 @@ func founded(want []Seat) []Seat {
 }
 
 // admitted answers which of own joining the policy lets stand at the subject's present, and until when that holds for the same facts.
-func (c *catalog) admitted(s policies.Subject, joined []Match) ([]Match, time.Time, error) {
+func (c *catalog) admitted(s policies.Subject, joined []Match) ([]Match, time.Time, unjudged) {
 	if len(joined) == 0 {
 		return nil, time.Time{}, nil
 	}
@@ -111,13 +111,10 @@ func (c *catalog) admitted(s policies.Subject, joined []Match) ([]Match, time.Ti
 	for i, m := range joined {
 		keys[i] = c.key(m.Group)
 	}
-	list, next, err := c.policy.Admits(s, keys...)
-	if err != nil {
-		return nil, next, err
-	}
+	list, next, failed := c.policy.Admits(s, keys...)
 	return slices.DeleteFunc(slices.Clone(joined), func(m Match) bool {
 		return !slices.ContainsFunc(list, func(a policies.Admission) bool { return a.Group == c.key(m.Group) && a.Join })
-	}), next, nil
+	}), next, failed
 }
 
 // Candidate is somebody as the policy in force sees them on one state: what they may do about project groups by themselves, and what stands against it.
@@ -157,9 +154,6 @@ func (r *Reactor) Candidate(tx *db.Tx, person id.Person) (Candidate, error) {
 	}
 	now := r.clock()
 	f := presentFact(facts[0], now)
-	if _, _, err := c.matches(c.subject(f, above, now)); err != nil { // whom the policy cannot judge gets nothing
-		return Candidate{}, fmt.Errorf("evaluate policy %d: %w", c.version, err)
-	}
 	return Candidate{Person: f.Person, Places: have[person], catalog: c, subject: c.subject(f, above, now), held: withHeld(have[person], held)}, nil
 }
 
@@ -192,10 +186,7 @@ func (m Candidate) Admissions(groups ...id.Group) ([]Admission, error) {
 	if len(groups) > 0 && keys == nil {
 		return nil, nil
 	}
-	list, _, err := c.policy.Admits(m.subject, keys...)
-	if err != nil {
-		return nil, err
-	}
+	list, _, _ := c.policy.Admits(m.subject, keys...)
 	out := make([]Admission, len(list))
 	for i, a := range list {
 		out[i] = Admission{Group: c.groups[c.byKey[a.Group]], Description: c.policy.Group(a.Group).Description, Role: a.Role, Join: a.Join, Ask: a.Ask}
@@ -217,13 +208,10 @@ func (m Candidate) Place(g id.Group) (policies.Role, Membership) {
 func (m Candidate) Apart(g id.Group, role policies.Role) ([]Conflict, error) {
 	c := m.catalog
 	joined := c.joined(m.Places, m.subject.Now)
-	before, err := c.conflicts(m.Person.ID, m.subject, m.held, joined)
-	if err != nil {
-		return nil, err
-	}
-	after, err := c.conflicts(m.Person.ID, m.subject, m.held, joined, policies.Wanted{Group: c.key(g), Role: role, Rule: "asked"})
-	if err != nil || len(after) <= len(before) {
-		return nil, err
+	before := c.conflicts(m.Person.ID, m.subject, m.held, joined)
+	after := c.conflicts(m.Person.ID, m.subject, m.held, joined, policies.Wanted{Group: c.key(g), Role: role, Rule: "asked"})
+	if len(after) <= len(before) {
+		return nil, nil
 	}
 	return slices.DeleteFunc(after, func(k Conflict) bool {
 		return slices.ContainsFunc(before, func(o Conflict) bool { return o.Group == k.Group && o.Rule == k.Rule && o.Separation == k.Separation })

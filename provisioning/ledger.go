@@ -102,6 +102,9 @@ func (l *ledger) ground(s step) Ground {
 		return GroundGroupNew
 	}
 	found := GroundFacts
+	if l.dropsHandover(s) {
+		found = GroundRuleChanged
+	}
 	for _, r := range s.End {
 		will, stays := l.will[r.Ref]
 		was := l.was[r.Ref]
@@ -124,6 +127,14 @@ func (l *ledger) ground(s step) Ground {
 		}
 	}
 	return found
+}
+
+// dropsHandover tells whether a step ends what stood by handover periods of channels that have none any more.
+func (l *ledger) dropsHandover(s step) bool {
+	return slices.ContainsFunc(s.End, func(r Reason) bool {
+		has := func(h handovers) bool { return h.channel.Key == r.Ref }
+		return r.Kind == KindHandover && slices.ContainsFunc(l.before.handover[s.Group], has) && !slices.ContainsFunc(l.after.handover[s.Group], has)
+	})
 }
 
 // take notes the changes of one person; see scan for the order.

@@ -84,9 +84,9 @@ func (run *run) moverOf(c *catalog, f directory.Fact, s Standing, now time.Time)
 }
 
 // outlast adds to the seats that a person ought to have what a move leaves for some days. It is pure.
-func (o *mover) outlast(have []Membership, want []Seat, matches []Match) ([]Seat, error) {
+func (o *mover) outlast(have []Membership, want []Seat, matches []Match) []Seat {
 	if o == nil {
-		return want, nil
+		return want
 	}
 	out := slices.Clone(want)
 	for _, m := range have {
@@ -110,7 +110,7 @@ func (o *mover) outlast(have []Membership, want []Seat, matches []Match) ([]Seat
 		out[i].Reasons, found = append(slices.Clone(seat.Reasons), kept...), found || len(kept) > 0
 	}
 	if !found {
-		return want, nil
+		return want
 	}
 	out = slices.DeleteFunc(out, func(s Seat) bool { return len(s.Reasons) == 0 })
 	slices.SortFunc(out, func(a, b Seat) int { return cmp.Compare(a.Group, b.Group) })
@@ -175,9 +175,9 @@ func lasting(channels []handovers, had, has policies.Role, at time.Time, kept []
 }
 
 // apart takes from the seats the periods that a separation forbids: they yield to whatever else somebody has.
-func (c *catalog) apart(want []Seat, subject func(time.Time) policies.Subject, now time.Time) ([]Seat, error) {
+func (c *catalog) apart(want []Seat, subject func(time.Time) policies.Subject, now time.Time) []Seat {
 	if !c.separates() {
-		return want, nil
+		return want
 	}
 	out := slices.Clone(want)
 	for i, seat := range out {
@@ -202,20 +202,14 @@ func (c *catalog) apart(want []Seat, subject func(time.Time) policies.Subject, n
 					}
 				}
 			}
-			without, err := c.policy.Separate(subject(at), standing, rules)
-			if err != nil {
-				return nil, err
-			}
-			with, err := c.policy.Separate(subject(at), append(standing, policies.Wanted{Group: c.key(seat.Group), Role: r.Role, Rule: r.Ref}), rules)
-			if err != nil {
-				return nil, err
-			}
+			without := c.policy.Separate(subject(at), standing, rules)
+			with := c.policy.Separate(subject(at), append(standing, policies.Wanted{Group: c.key(seat.Group), Role: r.Role, Rule: r.Ref}), rules)
 			if len(with.Barred)+len(with.Withheld) > len(without.Barred)+len(without.Withheld) {
 				out[i].Reasons = slices.DeleteFunc(slices.Clone(out[i].Reasons), func(o Reason) bool { return o.ground() == r.ground() })
 			}
 		}
 	}
-	return slices.DeleteFunc(out, func(s Seat) bool { return len(s.Reasons) == 0 }), nil
+	return slices.DeleteFunc(out, func(s Seat) bool { return len(s.Reasons) == 0 })
 }
 
 // placewide answers the reasons that give a role in the whole group.

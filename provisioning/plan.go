@@ -156,8 +156,8 @@ func planHash(b Basis, digest string) string {
 }
 
 // PlanPolicy computes what applying files would do, stores it and answers it; nothing else is written.
-// Files that cannot be accepted are ErrPolicy, with a *policies.SyntaxError where a place can be named; so is a
-// rule that cannot be evaluated for somebody.
+// Files that cannot be accepted are ErrPolicy, with a *policies.SyntaxError where a place can be named. A
+// rule that cannot be judged for somebody gives them nothing, and is among the plan's conflicts.
 func (r *Reactor) PlanPolicy(ctx context.Context, files []File, author string) (*Plan, error) {
 	return r.PlanFor(ctx, files, author, "")
 }
@@ -261,9 +261,6 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 			return err
 		}
 		err = r.scan(tx, &run{}, next, some, func(a assessment, plain bool) error {
-			if a.err != nil {
-				return fmt.Errorf("%w: for %s: %w", ErrPolicy, a.person, a.err)
-			}
 			return l.take(a.person, l.planned(a, &batch), plain)
 		})
 		if err == nil {
@@ -296,8 +293,13 @@ func (l *ledger) planned(a assessment, batch *Batch) []PlannedChange {
 			batch.Removals = append(batch.Removals, removal)
 		case s.Op == OpRemove && !s.Before.Begins.IsZero(): // nobody has it yet: nothing for the guard
 			p.Role, p.Reasons, p.At = s.Before.Role, reasonTexts(s.End), s.Before.Begins
-		case s.Op == OpRemove:
+		case s.Op == OpRemove && !l.dropsHandover(s):
 			continue
+		case s.Op == OpRemove:
+			p.Role, p.Reasons = s.Before.Role, reasonTexts(s.End)
+			removal := s.removal(a.person)
+			removal.Cause = CausePolicy
+			batch.Removals = append(batch.Removals, removal)
 		case s.Op == OpRole:
 			p.Before = s.Before.Role
 		case s.Op == OpAdd && s.Begins.IsZero():

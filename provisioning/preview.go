@@ -233,8 +233,8 @@ func (p *previewer) line(f directory.StageFact, have []Membership, held map[id.M
 	if f.ManagerPending {
 		line.Pending = append(line.Pending, "manager")
 	}
-	if then.err != nil {
-		line.Failure = then.err.Error()
+	if len(then.failed) > 0 {
+		line.Failure = then.failed.err().Error()
 	}
 	line.kinds(f)
 	return line, steps

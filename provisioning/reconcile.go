@@ -283,6 +283,6 @@ func (r *Reactor) attempt(ctx context.Context, run *run, people []id.Person) (Re
 // remember notes that a person could not be reconciled.
 func (r *Reactor) remember(tx *db.Tx, person id.Person, failure error) error {
 	return tx.Exec(`insert into failures (person, error, since, attempts) values (?, ?, ?, 1)
-		on conflict (person) do update set error = excluded.error, attempts = failures.attempts + 1`,
+		on conflict (person) do update set error = excluded.error, rules = '', attempts = failures.attempts + 1`,
 		person, failure.Error(), db.At(r.clock())).Error
 }

@@ -208,6 +208,7 @@ type failureRow struct {
 	Error    string
 	Since    db.Instant
 	Attempts int
+	Rules    string // that could not be judged, with commas; empty where the person could not be reconciled at all
 }
 
 func (failureRow) TableName() string { return "failures" }

@@ -58,7 +58,7 @@ func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, some []id.Person, see fu
 			have = p.memberships(f.Person.ID)
 		}
 		d := run.due(c, f, have, nil, now) // who is plain has nothing ahead
-		if d.err == nil && p.stands(f.Person.ID, d.matches) {
+		if len(d.failed) == 0 && p.stands(f.Person.ID, d.matches) {
 			return nil
 		}
 		if a := run.compare(f, p.memberships(f.Person.ID), nil, d, now); !a.idle() {

@@ -47,18 +47,20 @@ func withHeld(have []Membership, held map[id.Membership]heldRow) []Membership {
 
 // given answers what rules give a subject at its present and what stands of own joining, without what the policy keeps apart, and until when that
 // holds for the same facts. What is withheld now is reported.
-func (c *catalog) given(s policies.Subject, have []Membership, joined []Match, now bool) (matches, own []Match, next time.Time, err error) {
-	if matches, next, err = c.matches(s); err != nil {
-		return nil, nil, next, err
+func (c *catalog) given(s policies.Subject, have []Membership, joined []Match, now bool) (matches, own []Match, next time.Time, failed unjudged) {
+	matches, next, failed = c.matches(s)
+	own, until, more := c.admitted(s, joined)
+	failed = append(failed, more...)
+	defer func() {
+		if c.report != nil && now && len(failed) > 0 {
+			c.report(failed.conflicts(id.Person(s.ID), c.policy))
+		}
+	}()
+	if next = sooner(next, until); !c.separates() {
+		return matches, own, next, failed
 	}
-	own, until, err := c.admitted(s, joined)
-	if next = sooner(next, until); err != nil || !c.separates() {
-		return matches, own, next, err
-	}
-	got, err := c.policy.Separate(s, c.held(have, own, s.Now), c.wanted(matches))
-	if err != nil {
-		return nil, nil, next, err
-	}
+	got := c.policy.Separate(s, c.held(have, own, s.Now), c.wanted(matches))
+	failed = append(failed, got.Failed...)
 	if c.report != nil && now && len(got.Withheld)+len(got.Barred) > 0 {
 		c.report(conflictsOf(id.Person(s.ID), got))
 	}
@@ -67,7 +69,7 @@ func (c *catalog) given(s policies.Subject, have []Membership, joined []Match, n
 			return slices.ContainsFunc(taken, func(w policies.Withheld) bool { return m.is(c, w.Wanted) })
 		})
 	}
-	return kept(matches, got.Withheld), kept(own, got.Barred), sooner(next, got.Next), nil
+	return kept(matches, got.Withheld), kept(own, got.Barred), sooner(next, got.Next), failed
 }
 
 // sooner answers the first of two instants; zero: never.
@@ -97,24 +99,21 @@ func (m Match) is(c *catalog, w policies.Wanted) bool {
 }
 
 // barred answers which reasons that neither a rule nor own joining gave may not stay; nil where that is none.
-func (c *catalog) barred(subject func() policies.Subject, have []Membership, joined []Match, now time.Time) (func(id.Group, Reason) bool, error) {
+func (c *catalog) barred(subject func() policies.Subject, have []Membership, joined []Match, now time.Time) func(id.Group, Reason) bool {
 	if !c.separates() || len(c.held(have, nil, now)) == 0 {
-		return nil, nil
+		return nil
 	}
 	s := subject()
-	own, _, err := c.admitted(s, joined)
-	if err != nil {
-		return nil, err
-	}
-	got, err := c.policy.Separate(s, c.held(have, own, now), nil)
-	if err != nil || len(got.Barred) == 0 {
-		return nil, err
+	own, _, _ := c.admitted(s, joined)
+	got := c.policy.Separate(s, c.held(have, own, now), nil)
+	if len(got.Barred) == 0 {
+		return nil
 	}
 	return func(g id.Group, r Reason) bool {
 		return r.openAt(now) && slices.ContainsFunc(got.Barred, func(w policies.Withheld) bool {
 			return w.Group == c.key(g) && w.Role == r.Role && w.Rule == r.Ref
 		})
-	}, nil
+	}
 }
 
 // Conflict is a place that somebody would have, did a separation of the policy not forbid it.
@@ -126,6 +125,7 @@ type Conflict struct {
 	Separation string        `json:"separation"` // key
 	Against    []string      `json:"against" nullable:"false" doc:"places it must not be together with; none where it is forbidden by itself"`
 	Held       bool          `json:"held" doc:"it stood before, and ends"`
+	Unjudged   bool          `json:"unjudged,omitempty" doc:"no separation: the rule could not be judged for the person, and gives nothing"`
 }
 
 // PlanConflict is a place that is kept from somebody, in an answer.
@@ -135,24 +135,14 @@ type PlanConflict struct {
 }
 
 // conflicts answers what separation keeps from somebody at the subject's present, who has own joining and these other places beside what rules give.
-func (c *catalog) conflicts(person id.Person, s policies.Subject, have []Membership, joined []Match, more ...policies.Wanted) ([]Conflict, error) {
+func (c *catalog) conflicts(person id.Person, s policies.Subject, have []Membership, joined []Match, more ...policies.Wanted) []Conflict {
 	if !c.separates() {
-		return nil, nil
+		return nil
 	}
-	matches, _, err := c.matches(s)
-	if err != nil {
-		return nil, err
-	}
-	own, _, err := c.admitted(s, joined)
-	if err != nil {
-		return nil, err
-	}
+	matches, _, _ := c.matches(s)
+	own, _, _ := c.admitted(s, joined)
 	standing := append(c.held(have, own, s.Now), more...)
-	got, err := c.policy.Separate(s, standing, c.wanted(matches))
-	if err != nil {
-		return nil, err
-	}
-	return conflictsOf(person, got), nil
+	return conflictsOf(person, c.policy.Separate(s, standing, c.wanted(matches)))
 }
 
 func conflictsOf(person id.Person, got policies.Separated) []Conflict {
@@ -193,10 +183,7 @@ func (x *explainer) separations(person id.Person) error {
 	if err != nil {
 		return err
 	}
-	list, err := x.catalog.conflicts(person, x.catalog.subject(x.fact, x.above, x.now), withHeld(have[person], held), x.catalog.joined(have[person], x.now))
-	if err != nil {
-		return err
-	}
+	list := x.catalog.conflicts(person, x.catalog.subject(x.fact, x.above, x.now), withHeld(have[person], held), x.catalog.joined(have[person], x.now))
 	for _, k := range list {
 		if k.Group != x.catalog.key(x.channel.Group) {
 			continue

@@ -90,15 +90,15 @@ func loadFences(q reader, people []id.Person) (map[id.Person][]fenceRow, error) 
 	return out, nil
 }
 
-// loadFailures answers which of people failed last time.
-func loadFailures(q reader, people []id.Person) (map[id.Person]bool, error) {
+// loadFailures answers what failed of people last time.
+func loadFailures(q reader, people []id.Person) (map[id.Person]failureRow, error) {
 	var rows []failureRow
 	if err := q.Raw("select * from failures where person in ?", db.Pad(people)).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read failures: %w", err)
 	}
-	out := make(map[id.Person]bool, len(rows))
+	out := make(map[id.Person]failureRow, len(rows))
 	for _, row := range rows {
-		out[row.Person] = true
+		out[row.Person] = row
 	}
 	return out, nil
 }
@@ -176,7 +176,7 @@ func duePeople(q reader, now time.Time, limit int) ([]id.Person, error) {
 		return nil, fmt.Errorf("read due reasons: %w", err)
 	}
 	var failed []id.Person
-	if err := q.Raw("select person from failures order by person limit ?", limit).Scan(&failed).Error; err != nil {
+	if err := q.Raw("select person from failures where rules = '' order by person limit ?", limit).Scan(&failed).Error; err != nil {
 		return nil, fmt.Errorf("read failures: %w", err)
 	}
 	return append(out, failed...), nil

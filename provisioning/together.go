@@ -156,7 +156,7 @@ func (r *Reactor) company(ctx context.Context, tx *db.Tx, calls []*settling, alo
 	}
 	if len(calls) > 1 {
 		list = slices.DeleteFunc(list, func(a assessment) bool {
-			alone[a.person] = a.err != nil || len(a.vanished) > 0 || a.guarded()
+			alone[a.person] = len(a.vanished) > 0 || a.guarded()
 			return alone[a.person]
 		})
 	}

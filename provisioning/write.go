@@ -28,12 +28,10 @@ func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, li
 	}
 	for _, a := range list {
 		s.person = a.person
-		if a.err != nil {
-			result.add(Result{Failed: map[id.Person]error{a.person: a.err}})
-			if err := r.remember(tx, a.person, a.err); err != nil {
-				return result, err
+		if a.note {
+			if err := r.noteUnjudged(tx, a.person, a.failed); err != nil {
+				return result, fmt.Errorf("note failure: %w", err)
 			}
-			continue
 		}
 		held, gone := 0, 0
 		stays := map[id.Group]bool{}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"time"
 
@@ -136,6 +137,15 @@ func (a *app) measure() {
 	gauge("rollcall_authz_revision", "Authorization revision in force on this node.", func() float64 { return float64(a.index.Revision()) })
 	gauge("rollcall_authz_divergence_total", "Differences found between the index and OpenFGA.", func() float64 { return float64(a.engine.Divergences()) })
 	a.registry.MustRegister(openHolds{a})
+	gauge("rollcall_unjudged_people", "People for whom a rule of the policy could not be judged, and gives nothing; NaN: not known.", func() float64 {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		n, err := a.access.Unjudged(ctx)
+		if err != nil {
+			return math.NaN()
+		}
+		return float64(n)
+	})
 	gauge("rollcall_stream_connections", "Open streams.", func() float64 { return float64(a.chat.Hub().Stats().Connections) })
 }
 
