@@ -29,6 +29,8 @@ func (w *world) site(check func(context.Context, id.Person, id.Channel, string) 
 		}}
 	handler := server.Handler([]httpapi.Route{
 		httpapi.Op("GET", "/api/v1/people/{id}/memberships", httpapi.Admins, "memberships", a.PersonMemberships),
+		httpapi.Op("GET", "/api/v1/people/{id}/unjudged", httpapi.Admins, "unjudged", a.PersonUnjudged),
+		httpapi.Op("GET", "/api/v1/unjudged", httpapi.Admins, "unjudged", a.ListUnjudged),
 		httpapi.Op("GET", "/api/v1/groups", httpapi.Admins, "groups", a.ListGroups),
 		httpapi.Op("GET", "/api/v1/memberships", httpapi.Admins, "members", a.ListMemberships),
 		httpapi.Op("GET", "/api/v1/access/explain", httpapi.Admins, "explain", a.Explain),

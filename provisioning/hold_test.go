@@ -127,6 +127,16 @@ func TestOnePersonsTroubleIsTheirOwn(t *testing.T) {
 		if n, err := w.r.Unjudged(ctx); err != nil || n != 1 {
 			w.Errorf("%d unjudged, %v", n, err)
 		}
+		do := w.site(nil)
+		for _, path := range []string{"/api/v1/unjudged", "/api/v1/people/" + string(bad) + "/unjudged"} {
+			_, out := do("GET", path, nil)
+			if items := out["items"].([]any); len(items) != 1 || items[0].(map[string]any)["person"].(map[string]any)["id"] != string(bad) || fmt.Sprint(items[0].(map[string]any)["rules"]) != "[apollo/heads]" {
+				w.Errorf("%s: %v", path, out)
+			}
+		}
+		if _, out := do("GET", "/api/v1/people/"+string(good)+"/unjudged", nil); len(out["items"].([]any)) != 0 {
+			w.Errorf("of somebody else: %v", out)
+		}
 		if n := w.count()["failures"]; n != 1 {
 			w.Errorf("%d failures", n)
 		}

@@ -272,3 +272,34 @@ func TestMoverIsKeptApart(t *testing.T) {
 		})
 	})
 }
+
+// A channel that has no handover any more takes it from whoever is in one: the plan says so, and counts them for the guard.
+func TestPlanDropsHandover(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(moverPolicy)
+		people := w.putMany(5, "li", "dept=A")
+		w.put("stays", "dept=A")
+		w.putMany(5, "li", "dept=B")
+		without := strings.Replace(moverPolicy, ", handover: {days: 14}", "", 1)
+		p := w.plan(without)
+		if s := p.Summary(); s.Losing != 0 || s.Changed != 5 { // another channel still keeps them
+			t.Errorf("one period of two: %+v", s)
+		}
+		without = strings.Replace(without, ", handover: {days: 3, role: participant}", "", 1)
+		without += "guard: {move: {people: 3}, cleanup: {people: 3}}\n"
+		p = w.plan(without)
+		if s := p.Summary(); s.Losing != 5 || s.Removed != 5 || !p.Verdict.Held() {
+			t.Errorf("%+v, %v", s, p.Verdict)
+		}
+		for _, c := range p.Changes {
+			if c.Op != provisioning.OpRemove || c.Ground != provisioning.GroundRuleChanged || c.Group != "a" {
+				t.Errorf("%+v", c)
+			}
+		}
+		if _, err := w.r.ApplyPlan(ctx, directory.Cause{Actor: "tester"}, p.ID, p.Hash, true); err != nil {
+			t.Fatal(err)
+		}
+		w.want("places", w.places(people[0]), "b:participant")
+		w.want("sees", w.sees(people[0]), "b/general")
+	})
+}

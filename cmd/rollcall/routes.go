@@ -116,6 +116,8 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/people/{id}/unfreeze", peopleFreeze, "Lift a freeze of the console", dir.Unfreeze).OfPerson(),
 		httpapi.Op("POST", "/api/v1/people/{id}/restore", peopleRestore, "Undo for 14 days that a source disabled or deleted a person", prov.RestorePerson).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/memberships", membershipsRead, "A person's memberships with their reasons", prov.PersonMemberships).OfPerson(),
+		httpapi.Op("GET", "/api/v1/people/{id}/unjudged", membershipsRead, "What of the policy cannot be judged for a person", prov.PersonUnjudged).OfPerson(),
+		httpapi.Op("GET", "/api/v1/unjudged", membershipsRead, "For whom something of the policy cannot be judged", prov.ListUnjudged),
 		httpapi.Op("GET", "/api/v1/people/{id}/handover", membershipsRead, "What a person answers for, and to whom went what they left", hand.Sheet).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/accessed", auditRead, "What was open to a person since an end that was entered late", ops.Accessed),
 		httpapi.Op("GET", "/api/v1/people/{id}/evidence", evidenceRead, "The signed record of a leaver", proof.Leaver).OfPerson(),

@@ -115,6 +115,9 @@ export type Membership = {
 
 export type FormerGrant = { group: { id: string; key?: string; name?: Names | string }; role?: string; kind?: string; ended_at?: string; present?: boolean };
 
+/** Unjudged is what of the policy in force could not be judged for somebody, and gives them nothing. */
+export type Unjudged = { person: { id: string; display_name?: string }; rules: string[]; since?: string; error?: string };
+
 export type Unit = { id: string; key?: string; name?: string; names?: Names; parent?: string | null };
 
 export type PeopleQuery = { q?: string; status?: string; frozen?: string; contested?: "true"; unit?: string; limit?: number; cursor?: string };
@@ -123,6 +126,8 @@ export const people = (query: PeopleQuery, signal?: AbortSignal) => list<PersonR
 export const person = (id: string, signal?: AbortSignal) => call<Person>("GET", path`/people/${id}`, { signal });
 export const membershipsOf = (id: string, signal?: AbortSignal) => everything<Membership>(path`/people/${id}/memberships`, { signal });
 export const formerGrants = (id: string, signal?: AbortSignal) => list<FormerGrant>(path`/people/${id}/former-grants`, { query: { limit: 200 }, signal });
+export const unjudgedOf = (id: string, signal?: AbortSignal) => list<Unjudged>(path`/people/${id}/unjudged`, { signal });
+export const unjudged = (signal?: AbortSignal) => list<Unjudged>("/unjudged", { query: { limit: 200 }, signal });
 export const freeze = (id: string, reason: string, veto: boolean) => call<unknown>("POST", path`/people/${id}/freeze`, { body: { reason, veto } });
 export const unfreeze = (id: string, freezeID: string) => call<unknown>("POST", path`/people/${id}/unfreeze`, { body: { freeze: freezeID } });
 export const unlockPassword = (id: string) => call<{ cleared: number }>("POST", path`/people/${id}/unlock`, { body: {} });

@@ -26,7 +26,7 @@ export type Tally = { name: string; people: number; added: number; removed: numb
 export type Schedule = { at: string; by: string; state: "waiting" | "applied" | "refused" | "cancelled"; ended_at?: string; problem?: string };
 
 /** Conflict is a place that separation keeps from somebody. */
-export type Conflict = { person: string; person_name?: string; group: string; role: string; rule?: string; separation: string; against?: string[]; held?: boolean };
+export type Conflict = { person: string; person_name?: string; group: string; role: string; rule?: string; separation: string; against?: string[]; held?: boolean; unjudged?: boolean };
 
 export type FourEyes = { needed: boolean; limit?: number; given: { approver: string; at: string }[] };
 

@@ -8,6 +8,7 @@ import { Card, Code, Page, Section } from "../../ui/page";
 import { Avatar, Reasons, StatusTags, Tag, When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
 import { Ahead } from "./Ahead";
+import { UnjudgedOf } from "./Unjudged";
 import { FreezeButton, Freezes } from "./Freezes";
 import { UnlockButton } from "./Unlock";
 import { Handover } from "./Handover";
@@ -34,6 +35,7 @@ export default function PersonPage({ id }: { id: string }) {
             <Ahead person={found} />
             <Questions id={id} />
             <Memberships id={id} />
+            <UnjudgedOf id={id} />
             <Handover id={id} />
             <FormerGrants person={found} />
             <Affiliations items={found.affiliations ?? []} />

@@ -75,12 +75,12 @@ function Conflicts({ items }: { items: Conflict[] }) {
     <Section title={t.policies.conflicts} hint={t.policies.conflictsHint}>
       <Card rows>
         {items.map((c) => (
-          <div key={`${c.person}${c.group}${c.role}${c.separation}`} className={styles.line} style={{ flexWrap: "wrap" }}>
+          <div key={`${c.person}${c.group}${c.role}${c.rule}${c.separation}`} className={styles.line} style={{ flexWrap: "wrap" }}>
             <Who id={c.person} name={c.person_name} link />
             <span className={styles.lineText} style={{ whiteSpace: "normal" }}>
-              {called(c.group)} · {word(t.words.role, c.role)}
+              {[c.group && called(c.group), word(t.words.role, c.role)].filter(Boolean).join(" · ")}
               <div className={styles.small}>
-                {c.separation}: {(c.against ?? []).length > 0 ? t.policies.against((c.against ?? []).join(", ")) : t.policies.forbidden}
+                {c.separation || c.rule}: {c.unjudged ? t.policies.unjudged : (c.against ?? []).length > 0 ? t.policies.against((c.against ?? []).join(", ")) : t.policies.forbidden}
               </div>
             </span>
             {c.held && <Tag tone="bad">{t.policies.endsNow}</Tag>}

@@ -8,6 +8,7 @@ import { useTexts, word } from "../../i18n";
 import { Card, Page, Section } from "../../ui/page";
 import { Tag, When, Who } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
+import { AllUnjudged } from "../people/Unjudged";
 import { BulkButton } from "./Bulk";
 import admin from "../admin.module.css";
 import styles from "./workitems.module.css";
@@ -36,6 +37,7 @@ export default function WorkItemsPage() {
         </Section>
       )}
       <Conflicts />
+      <AllUnjudged />
       <Section title={t.review.each} more={<Segmented value={state} onChange={setState} options={["open", "linked", "separated", "vanished"].map((value) => ({ value, label: word(t.review.state, value) }))} />}>
         <Pairs state={state} />
       </Section>

@@ -56,6 +56,8 @@ export const people = {
   memberships: "Memberships",
   membershipsHint: "Where this person is, and why.",
   noMemberships: "In no project group.",
+  unjudged: "Rules that cannot be judged",
+  unjudgedHint: "They give nothing until the rule or an attribute of the person is put right.",
   freeze: "Freeze access",
   freezeTitle: (name: string) => `Freeze the access of ${name}?`,
   freezeText: "Sockets close and sessions end before this call returns. Memberships stay, so that nothing is lost when you lift it.",

@@ -58,6 +58,8 @@ export const people = {
   memberships: "成员资格",
   membershipsHint: "此人在哪些项目组，以及原因。",
   noMemberships: "不在任何项目组中。",
+  unjudged: "无法判定的规则",
+  unjudgedHint: "在规则或此人的属性更正之前，不授予任何权限。",
   freeze: "冻结访问",
   freezeTitle: (name: string) => `冻结 ${name} 的访问？`,
   freezeText: "操作返回之前，连接会断开、会话会终止。成员资格保留，解除后不会有任何损失。",
