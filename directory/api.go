@@ -151,7 +151,7 @@ type PersonInPath struct {
 // ListPeopleInput chooses people.
 type ListPeopleInput struct {
 	Text      string            `query:"q" maxLength:"200" doc:"words in names, userName, e-mail, title, department, employee number"`
-	Status    Status            `query:"status" enum:"pending,active,leave,notice,terminated"`
+	Status    Status            `query:"status" enum:"pending,active,leave,notice,terminated,anonymised"`
 	Frozen    string            `query:"frozen" enum:"true,false"`
 	Contested string            `query:"contested" enum:"true" doc:"those of whom a source says active although a veto stands"`
 	Unit      id.Unit           `query:"unit" doc:"this unit and all below"`

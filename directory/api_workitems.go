@@ -14,7 +14,7 @@ import (
 // WorkItemView is a work item in an answer.
 type WorkItemView struct {
 	ID          id.WorkItem   `json:"id"`
-	Kind        WorkItemKind  `json:"kind" enum:"possible_rehire,possible_duplicate,same_user_name,ambiguous_match"`
+	Kind        WorkItemKind  `json:"kind" enum:"possible_rehire,possible_duplicate,same_user_name,ambiguous_match,erased_return"`
 	Hint        Hint          `json:"hint" doc:"the strongest thing they have in common"`
 	Hints       []Hint        `json:"hints" nullable:"false"`
 	Source      *SourceRef    `json:"source" doc:"whose record made it"`
@@ -31,7 +31,7 @@ type WorkItemView struct {
 // ListWorkItemsInput chooses work items.
 type ListWorkItemsInput struct {
 	State  WorkItemState `query:"state" enum:"open,linked,separated,vanished" doc:"absent: all"`
-	Kind   WorkItemKind  `query:"kind" enum:"possible_rehire,possible_duplicate,same_user_name,ambiguous_match"`
+	Kind   WorkItemKind  `query:"kind" enum:"possible_rehire,possible_duplicate,same_user_name,ambiguous_match,erased_return"`
 	Source id.Source     `query:"source"`
 	Hint   Hint          `query:"hint" enum:"employee_number,external_id,email,user_name"`
 	Person id.Person     `query:"person" doc:"either of the two"`

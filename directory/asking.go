@@ -210,6 +210,8 @@ func (w *work) vanish(people map[id.Person]bool) error {
 		hints := common(records[row.Newer], records[row.Older], w.sources)
 		sql, args := "", []any(nil)
 		switch {
+		case row.Kind == ErasedReturn: // nothing is known any more of who was erased: a human being decides
+			continue
 		case len(hints) == 0 && (held[row.Newer] || held[row.Older]) && len(records[row.Newer]) > 0 && len(records[row.Older]) > 0: // a human being decides, whatever a source takes back
 			continue
 		case len(hints) == 0 || len(living(records[row.Newer])) == 0:

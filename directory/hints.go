@@ -106,6 +106,9 @@ func (w *work) hints() error {
 			}
 		}
 	}
+	for _, d := range w.erased {
+		note(found, coupleOf(d.entry.after.Person, d.people[0]), d.hint, ErasedReturn, d.entry)
+	}
 	if len(asked) > 0 {
 		if err := w.lockHints(asked); err != nil {
 			return err
@@ -220,7 +223,7 @@ func (w *work) search(asked map[token][]*entry, found map[couple]*finding) error
 
 // seriousness orders the kinds of one couple: two who are here outweigh one who left.
 func seriousness(kind WorkItemKind) int {
-	return slices.Index([]WorkItemKind{SameUserName, PossibleRehire, PossibleDuplicate, AmbiguousMatch}, kind)
+	return slices.Index([]WorkItemKind{SameUserName, PossibleRehire, PossibleDuplicate, AmbiguousMatch, ErasedReturn}, kind)
 }
 
 // note adds one finding; the most serious one names it.

@@ -65,7 +65,7 @@ func (w *work) mergePeople(c MergePeople) (Outcome, error) {
 		return "", fmt.Errorf("%w: a person cannot be merged into themselves", ErrInvalid)
 	}
 	var people []personRow
-	if err := w.tx.Select("id, merged_into").Where("id in ?", []id.Person{c.Keep, c.Gone}).Find(&people).Error; err != nil {
+	if err := w.tx.Select("id, merged_into, erased_at").Where("id in ?", []id.Person{c.Keep, c.Gone}).Find(&people).Error; err != nil {
 		return "", fmt.Errorf("read people: %w", err)
 	}
 	if len(people) < 2 {
@@ -77,6 +77,8 @@ func (w *work) mergePeople(c MergePeople) (Outcome, error) {
 			w.wait(c.Keep, true)
 			w.wait(c.Gone, true)
 			return Unchanged, nil
+		case !p.ErasedAt.IsZero():
+			return "", ErrErased
 		case p.MergedInto != "":
 			return "", fmt.Errorf("person %s was merged already: %w", p.ID, ErrDecided)
 		}

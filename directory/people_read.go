@@ -102,6 +102,9 @@ func (r Reader) withFreezes(ctx context.Context, rows []personRow) ([]Person, []
 	for i, row := range rows {
 		p := row.person()
 		p.Status, p.Frozen, p.EndsAt = statusOf(byPerson[row.ID], now, *r.leave)
+		if !row.ErasedAt.IsZero() {
+			p.Status = StatusAnonymised
+		}
 		p.Groups = groups[row.ID]
 		out[i] = p
 	}
@@ -291,7 +294,7 @@ func statusSQL(status Status, now time.Time) (string, []any, error) {
 		status Status
 		sql    string
 		args   []any
-	}{{StatusTerminated, "(gone and " + deleted + " or " + ended + ")", endedArgs}, {StatusPending, pending, pendingArgs}, {StatusLeave, leave, leaveArgs},
+	}{{StatusAnonymised, "erased_at is not null", nil}, {StatusTerminated, "(gone and " + deleted + " or " + ended + ")", endedArgs}, {StatusPending, pending, pendingArgs}, {StatusLeave, leave, leaveArgs},
 		{StatusNotice, notice, []any{db.At(now)}}, {StatusActive, "1 = 1", nil}} {
 		args = append(args, step.args...)
 		if step.status == status {

@@ -114,6 +114,9 @@ func (w *work) quarantine(subjects []*subject) error {
 			return err
 		}
 	}
+	if err := w.returns(byID); err != nil {
+		return err
+	}
 	return w.takers(byID)
 }
 

@@ -73,6 +73,7 @@ type personRow struct {
 	Absent      bool
 	MergedInto  id.Person
 	RehiredAt   db.Instant
+	ErasedAt    db.Instant
 	DueAt       db.Instant // the next known instant at which something changes by itself
 	Version     int64
 	CreatedAt   db.Instant

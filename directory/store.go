@@ -40,6 +40,8 @@ type Store struct {
 	written    atomic.Int64     // people, since the start
 	nextLook   atomic.Int64     // at how many of them the engine looks again
 
+	marks *marks // OpenMarks
+
 	configuring sync.Mutex // one merging anew after a change of configuration at a time
 
 	db   *db.DB

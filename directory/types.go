@@ -17,6 +17,7 @@ const (
 	StatusActive     Status = "active"     // works here, no end is known
 	StatusLeave      Status = "leave"      // on leave now
 	StatusNotice     Status = "notice"     // works here, the end is known
+	StatusAnonymised Status = "anonymised" // has left, and was erased (ErasePerson)
 	StatusTerminated Status = "terminated" // every record is deleted or ended
 )
 
@@ -300,3 +301,6 @@ type Fact struct {
 	Ahead []Fact
 	At    time.Time // of one of Ahead: from when on
 }
+
+// Left tells whether somebody has left, erased or not.
+func (s Status) Left() bool { return s == StatusTerminated || s == StatusAnonymised }

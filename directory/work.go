@@ -51,6 +51,7 @@ type work struct {
 	returned  map[id.Person]bool      // who gets a record back, or is made for one
 	rehired   map[id.Person]bool      // whose source made them anew
 	idle      map[id.Person]bool      // who stays in a merge and had no access
+	erased    []doubt                 // who may be somebody who was erased
 	doubts    []doubt                 // correlations that a human being must decide
 	contested map[id.Person]id.Source // whom a source calls active against a veto, saying nothing new: read as a whole, or repeated
 	repeated  map[id.Person]id.Source // whom a source calls active again, without anything new
@@ -185,6 +186,8 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.editResource(c)
 	case DeleteResource:
 		return w.deleteResource(c)
+	case ErasePerson:
+		return w.erase(c)
 	case FreezePerson, LiftFreeze, EndPerson:
 		return w.consoleChange(c)
 	case UndoFreeze:

@@ -17,6 +17,7 @@ const (
 	PossibleRehire    WorkItemKind = "possible_rehire"    // what tells people apart is said of somebody who is not here any more, or not yet again (J27)
 	PossibleDuplicate WorkItemKind = "possible_duplicate" // the same, of two who are both here
 	SameUserName      WorkItemKind = "same_user_name"     // two sources use one userName (decision 16)
+	ErasedReturn      WorkItemKind = "erased_return"      // a source lists somebody again who was erased, or somebody with their number (J40)
 	AmbiguousMatch    WorkItemKind = "ambiguous_match"    // a source correlates, and found two people or one whom it knows already
 )
 

@@ -145,7 +145,7 @@ type due struct {
 
 // due evaluates the policy for a person whose fact is present; have counts only where the policy separates.
 func (run *run) due(c *catalog, f directory.Fact, have []Membership, held map[id.Membership]heldRow, now time.Time) due {
-	d := due{standing: Standing{Terminated: f.Person.Status == directory.StatusTerminated, Absent: f.Person.Absent, Version: c.version, Live: c.live,
+	d := due{standing: Standing{Terminated: f.Person.Status.Left(), Absent: f.Person.Absent, Version: c.version, Live: c.live,
 		Merged: f.Person.MergedInto != "", Rehired: f.Person.RehiredAt}}
 	if d.standing.Terminated || d.standing.Absent {
 		return d

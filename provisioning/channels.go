@@ -157,7 +157,7 @@ func (r *Reactor) DirectChannel(ctx context.Context, cause directory.Cause, a, b
 	if err != nil {
 		return Channel{}, fmt.Errorf("read people: %w", err)
 	}
-	if len(known) != 2 || slices.ContainsFunc(known, func(p directory.Person) bool { return p.Status == directory.StatusTerminated }) {
+	if len(known) != 2 || slices.ContainsFunc(known, func(p directory.Person) bool { return p.Status.Left() }) {
 		return Channel{}, fmt.Errorf("%s and %s: %w", a, b, ErrPeople)
 	}
 	c := Channel{ID: id.New[id.Channel](), Kind: KindDirect, Key: key, Names: map[string]string{}, Labels: []string{}, History: policies.FullHistory,

@@ -261,7 +261,7 @@ func (x *explainer) obstacles() {
 	case p.MergedInto != "":
 		x.Missing = append(x.Missing, Line{Kind: "person", Ref: string(p.MergedInto), Text: Text{"This person was linked to another and is that one now: " + string(p.MergedInto),
 			"此人已与另一人关联，现为同一人：" + string(p.MergedInto)}})
-	case p.Status == directory.StatusTerminated && x.Role == "":
+	case p.Status.Left() && x.Role == "":
 		x.Missing = append(x.Missing, Line{Kind: "person", Text: Text{"The person has left: every record is deleted or ended", "此人已离职：所有记录均已删除或结束"}})
 	case p.Absent && x.Role == "":
 		x.Missing = append(x.Missing, Line{Kind: "person", Text: Text{"No source knows the person any more", "所有来源都已不再包含此人"}})

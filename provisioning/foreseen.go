@@ -28,7 +28,7 @@ func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joi
 	var horizon time.Time // where there are more instants than are looked at: the first that is not
 	for i := 0; i < len(moments); i++ {
 		m := moments[i]
-		if i > 0 && m.fact.Person.Status == directory.StatusTerminated {
+		if i > 0 && m.fact.Person.Status.Left() {
 			given = append(given, given[i-1])
 			continue
 		}

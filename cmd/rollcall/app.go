@@ -32,6 +32,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/breakglass"
+	"github.com/rollcall-im/rollcall/provisioning/erasure"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -66,6 +67,7 @@ type app struct {
 	reviews  *reviews.Engine
 	glass    *breakglass.Engine
 	asks     *approvals.Engine
+	erasure  *erasure.Engine
 	registry *prometheus.Registry
 
 	wait    sync.WaitGroup
@@ -75,7 +77,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -117,6 +119,9 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.people.Access = a.watch
 	a.people.Leave = a.cfg.Leave.rule()
 	a.people.Disclosure, a.people.Former = a.cfg.Disclosure.rule(), a.cfg.FormerNames
+	if err := a.people.OpenMarks(ctx, a.cfg.key); err != nil {
+		return err
+	}
 	if err := a.openFGA(ctx); err != nil {
 		return err
 	}
@@ -139,6 +144,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	}
 	a.wireFences()
 	a.wireReviews()
+	a.wireErasure()
 	a.measure()
 	if err := a.wireHRFeeds(ctx); err != nil {
 		return err
@@ -257,6 +263,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"reviews":    a.reviews.Run,
 		"approvals":  a.asks.Run,
 		"glass":      a.glass.Run,
+		"erasure":    a.erasure.Run,
 		"approval":   func(ctx context.Context) error { return a.feed.Run(ctx, a.asks.Follower()) },
 		"sources":    a.configureSources,
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },

@@ -43,6 +43,7 @@ type Config struct {
 	SignIn         SignIn         `koanf:"sign_in"`
 	Leave          Leave          `koanf:"leave"`
 	Disclosure     Disclosure     `koanf:"disclosure"`
+	Erasure        Erasure        `koanf:"erasure"`
 	FormerNames    time.Duration  `koanf:"former_names"` // how long administrators find people by them; 0s: not at all
 	Secrets        Secrets        `koanf:"secrets"`
 	Administration Administration `koanf:"administration"`
@@ -289,6 +290,7 @@ func (c Config) validate() error {
 	c.SignIn.check(bad)
 	c.Leave.check(bad)
 	c.Disclosure.check(bad)
+	c.Erasure.check(bad)
 	if c.FormerNames < 0 {
 		bad("former_names", "wants a duration from 0s, not %s", c.FormerNames)
 	}

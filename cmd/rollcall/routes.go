@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/breakglass"
+	"github.com/rollcall-im/rollcall/provisioning/erasure"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -50,6 +51,7 @@ func (a *app) routes() []httpapi.Route {
 	proof := &evidence.API{Store: a.evidence()}
 	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called, Guarded: []policies.ApprovalKind{policies.ApproveBreakGlass}}
 	glass := a.breakGlassAPI()
+	gone := &erasure.API{Engine: a.erasure, Names: a.called}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -121,6 +123,13 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/people/{id}/handover", membershipsRead, "What a person answers for, and to whom went what they left", hand.Sheet).OfPerson(),
 		httpapi.Op("GET", "/api/v1/people/{id}/accessed", auditRead, "What was open to a person since an end that was entered late", ops.Accessed),
 		httpapi.Op("GET", "/api/v1/people/{id}/evidence", evidenceRead, "The signed record of a leaver", proof.Leaver).OfPerson(),
+		httpapi.Op("GET", "/api/v1/people/{id}/erasure", peopleErase, "What would be erased of a person who has left", gone.Show).OfPerson(),
+		httpapi.Op("POST", "/api/v1/people/{id}/erasure", peopleErase, "Ask for a person who has left to be erased", gone.Ask).OfPerson(),
+		httpapi.Op("DELETE", "/api/v1/people/{id}/erasure", peopleErase, "Take that back", gone.Withdraw).OfPerson(),
+		httpapi.Op("POST", "/api/v1/people/{id}/erasure/confirm", peopleErase, "Erase a person for ever, as the second administrator", gone.Confirm).OfPerson(),
+		httpapi.Op("PUT", "/api/v1/people/{id}/legal-hold", legalHoldsWrite, "Keep what is known of a person from being erased", gone.SetHold).OfPerson(),
+		httpapi.Op("DELETE", "/api/v1/people/{id}/legal-hold", legalHoldsWrite, "Ask for the end of that, or agree to it", gone.LiftHold).OfPerson(),
+		httpapi.Op("GET", "/api/v1/legal-holds", legalHoldsRead, "Legal holds that stand", gone.Holds),
 		httpapi.Op("GET", "/api/v1/people/{id}/former-grants", membershipsRead, "What was given to a person by hand and is over", prov.FormerGrants).OfPerson(),
 		httpapi.Op("POST", "/api/v1/people/{id}/records/{link}/split", peopleLink, "Take a record from a person", dir.Split),
 		httpapi.Op("DELETE", "/api/v1/people/{id}/former-names", peopleLink, "Forget by what a person was called before", dir.ForgetNames).OfPerson(),
@@ -239,6 +248,7 @@ func cases() []httpapi.Case {
 	out = append(append(out, provisioning.Cases()...), notices.Cases()...)
 	out = append(append(out, handover.Cases()...), evidence.Cases()...)
 	out = append(out, reviews.Cases()...)
+	out = append(out, erasure.Cases()...)
 	out = append(out, approvals.Cases()...)
 	out = append(out, breakglass.Cases()...)
 	return append(out, directoryCases()...)

@@ -60,6 +60,10 @@ type (
 	EvidenceKey string
 	// Handover is one step of the succession of a thing that somebody answered for.
 	Handover string
+	// LegalHold keeps what is known of somebody from being erased.
+	LegalHold string
+	// Erasure is that somebody is to be erased, or was.
+	Erasure string
 	// Ask is a request that somebody else has to decide.
 	Ask string
 )
@@ -89,6 +93,8 @@ func (Handover) prefix() string       { return "hdv_" }
 func (Review) prefix() string         { return "rvw_" }
 func (EvidenceKey) prefix() string    { return "evk_" }
 func (Ask) prefix() string            { return "ask_" }
+func (LegalHold) prefix() string      { return "lgh_" }
+func (Erasure) prefix() string        { return "ers_" }
 
 // Typed is any id of this package.
 type Typed interface {

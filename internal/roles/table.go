@@ -44,6 +44,9 @@ const (
 	RequestsRead      Permission = "requests.read"    // what people ask for and who decides it
 	BreakGlassRead    Permission = "break_glass.read" // ask to read a channel that one has no place in, decide that for others, read
 	BreakGlassEnd     Permission = "break_glass.end"
+	PeopleErase       Permission = "people.erase" // for ever; two people
+	LegalHoldsRead    Permission = "legal_holds.read"
+	LegalHoldsWrite   Permission = "legal_holds.write"
 )
 
 // Table answers who holds what, besides owners, who hold everything.
@@ -90,6 +93,9 @@ var table = []Line{
 	{TokensRead, false, []Role{Security, Auditor}},
 	{TokensWrite, dangerous, []Role{Security}},
 	{MetricsRead, false, []Role{System, Auditor}},
+	{PeopleErase, dangerous, []Role{HR}},
+	{LegalHoldsRead, false, []Role{Security, Auditor}},
+	{LegalHoldsWrite, dangerous, []Role{Security}},
 	{RequestsRead, false, []Role{Security, HR, Auditor}},
 	{BreakGlassRead, dangerous, []Role{Security}},
 	{BreakGlassEnd, false, []Role{Security}},

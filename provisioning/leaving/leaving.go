@@ -255,7 +255,7 @@ func (s staff) soon(ends []directory.Boundary, open map[directory.Boundary]bool,
 	out = map[told]notices.Notice{}
 	for _, b := range ends {
 		p, known := s[b.Person]
-		if !known || p.Status == directory.StatusTerminated || p.MergedInto != "" {
+		if !known || p.Status.Left() || p.MergedInto != "" {
 			continue
 		}
 		days := 0
@@ -297,7 +297,7 @@ func (s staff) over(leaves []directory.Boundary, admins []id.Person, rule direct
 	}
 	for _, b := range leaves {
 		p, known := s[b.Person]
-		if !known || p.Status == directory.StatusTerminated || p.MergedInto != "" {
+		if !known || p.Status.Left() || p.MergedInto != "" {
 			continue
 		}
 		for _, person := range admins {

@@ -2,7 +2,7 @@ import type { Names } from "../i18n/types";
 import { call, everything, list, path } from "./client";
 import type { Restored } from "./holds";
 
-export type Status = "pending" | "active" | "leave" | "notice" | "terminated";
+export type Status = "pending" | "active" | "leave" | "notice" | "terminated" | "anonymised";
 
 export type PersonRow = {
   id: string;

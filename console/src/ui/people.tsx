@@ -42,7 +42,7 @@ export function Tag({ tone = "quiet", children }: { tone?: Tone; children: React
   return <span className={`${styles.tag} ${more ?? ""}`}>{children}</span>;
 }
 
-const statusTone: Record<string, Tone> = { active: "good", pending: "accent", leave: "warn", notice: "warn", terminated: "quiet" };
+const statusTone: Record<string, Tone> = { active: "good", pending: "accent", leave: "warn", notice: "warn", terminated: "quiet", anonymised: "quiet" };
 
 /** StatusTags are a person's status and, apart from it, whether access is stopped. */
 export function StatusTags({ status, frozen, absent }: { status?: string; frozen?: boolean; absent?: boolean }) {

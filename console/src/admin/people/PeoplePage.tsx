@@ -9,7 +9,7 @@ import { StatusTags, Who } from "../../ui/people";
 import { Empty, Failure } from "../../ui/states";
 import styles from "../admin.module.css";
 
-const statuses: Status[] = ["active", "pending", "leave", "notice", "terminated"];
+const statuses: Status[] = ["active", "pending", "leave", "notice", "terminated", "anonymised"];
 
 type Node = { value: string; title: string; children: Node[] };
 

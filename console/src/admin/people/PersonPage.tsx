@@ -9,6 +9,7 @@ import { Avatar, Reasons, StatusTags, Tag, When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
 import { Ahead } from "./Ahead";
 import { UnjudgedOf } from "./Unjudged";
+import { Erasure } from "./Erasure";
 import { FreezeButton, Freezes } from "./Freezes";
 import { UnlockButton } from "./Unlock";
 import { Handover } from "./Handover";
@@ -41,6 +42,7 @@ export default function PersonPage({ id }: { id: string }) {
             <Affiliations items={found.affiliations ?? []} />
             <Details person={found} />
             <Records person={id} items={found.records ?? []} />
+            <Erasure person={found} />
           </>
         )}
       </Loaded>

@@ -16,6 +16,7 @@ export const review = {
     possible_rehire: "They share an e-mail address, an employee number or a user name, and one of them is not here: perhaps hired again, perhaps somebody else.",
     possible_duplicate: "They share an e-mail address, an employee number or a user name, and both are here: one person twice, or two people.",
     same_user_name: "Two sources use the same user name.",
+    erased_return: "A source lists somebody whom it called as it called a person who was erased, or who has their number. Perhaps that person is back. They are never linked: keeping them apart gives access as a new person.",
     ambiguous_match: "The source matches people by a value that does not tell these apart.",
   },
   state: { open: "Open", linked: "Linked", separated: "Separate", vanished: "Gone by itself" },

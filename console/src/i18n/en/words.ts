@@ -1,6 +1,6 @@
 // Words for the codes that the server sends. A code without a word is shown as it is.
 export const words = {
-  status: { pending: "Pending", active: "Active", leave: "On leave", notice: "In notice", terminated: "Left" },
+  status: { pending: "Pending", active: "Active", leave: "On leave", notice: "In notice", terminated: "Left", anonymised: "Erased" },
   frozen: "Frozen",
   suspended: "Suspended",
   held: "Removal held",

@@ -18,6 +18,7 @@ export const review = {
     possible_rehire: "两人的邮箱、工号或用户名相同，其中一人不在职：可能是再次入职，也可能是别人。",
     possible_duplicate: "两人的邮箱、工号或用户名相同，且都在职：可能是同一人重复出现，也可能是两个人。",
     same_user_name: "两个数据源使用了相同的用户名。",
+    erased_return: "数据源又列出了与某位已抹除人员标识或工号相同的人，可能是本人回来。两者不会合并：确认为两个人后，此人以新身份获得访问权限。",
     ambiguous_match: "数据源用于匹配的值无法区分这两人。",
   },
   state: { open: "待核对", linked: "已关联", separated: "已区分", vanished: "已自行消除" },

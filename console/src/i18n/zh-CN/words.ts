@@ -1,7 +1,7 @@
 import type { Texts } from "../types";
 
 export const words = {
-  status: { pending: "待入职", active: "在职", leave: "休假", notice: "离职交接", terminated: "已离职" },
+  status: { pending: "待入职", active: "在职", leave: "休假", notice: "离职交接", terminated: "已离职", anonymised: "已抹除" },
   frozen: "已冻结",
   suspended: "已暂停",
   held: "移除已暂缓",

@@ -1,0 +1,332 @@
+// Package erasure takes away for ever who somebody was who has left: after a preview, by two administrators, and never under a legal hold.
+//
+// It guarantees that everything goes in one transaction or nothing does, that the id, the memberships and the messages stay, and that what is
+// needed to know somebody again is kept as keyed hashes alone. It decides no access.
+package erasure
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Migrate brings the tables of erasures and legal holds up to date.
+func Migrate(ctx context.Context, d *db.DB) error { return d.Migrate(ctx, "erasure", migrations) }
+
+// The errors of this package.
+var (
+	ErrHeld     = errors.New("a legal hold keeps what is known of this person")
+	ErrRetained = errors.New("the time for which what is known of this person is kept is not over")
+	ErrNotAsked = errors.New("nobody asked for this person to be erased, or too long ago")
+	ErrSame     = errors.New("another administrator than the one who asked has to agree")
+	ErrNobody   = errors.New("this wants an administrator who is a person")
+	ErrNoHold   = errors.New("there is no legal hold on this person")
+	ErrReason   = errors.New("a legal hold needs its reason")
+)
+
+// Cases is this package's part of the table of errors.
+func Cases() []httpapi.Case {
+	return []httpapi.Case{
+		{Err: ErrHeld, Status: http.StatusConflict, Code: "legal_hold"},
+		{Err: ErrRetained, Status: http.StatusConflict, Code: "retained"},
+		{Err: ErrNotAsked, Status: http.StatusConflict, Code: "not_asked"},
+		{Err: ErrSame, Status: http.StatusForbidden, Code: "same_person"},
+		{Err: ErrNobody, Status: http.StatusForbidden, Code: "nobody"},
+		{Err: ErrNoHold, Status: http.StatusNotFound, Code: "no_legal_hold"},
+		{Err: ErrReason, Status: http.StatusUnprocessableEntity, Code: "reason_missing"},
+		{Err: directory.ErrHere, Status: http.StatusConflict, Code: "still_here"},
+		{Err: directory.ErrErased, Status: http.StatusConflict, Code: "erased"},
+	}
+}
+
+// lapse is how long a request waits for a second administrator.
+const lapse = 14 * 24 * time.Hour
+
+// Part erases what one package keeps of somebody, and answers how much that was.
+type Part struct {
+	Kind  string
+	Erase func(tx *db.Tx, e directory.Erased) (int64, error)
+}
+
+// Engine erases. Its fields are set once.
+type Engine struct {
+	DB        *db.DB
+	Directory *directory.Store
+	Parts     []Part
+	Before    func(context.Context) error // has others write what they still hold; nil: nothing
+	After     time.Duration               // how long what is known is kept after somebody left
+	Now       func() time.Time            // nil: time.Now
+	Log       *slog.Logger
+}
+
+// Request is that somebody is to be erased, or was.
+type Request struct {
+	ID          id.Erasure
+	Person      id.Person
+	AskedBy     id.Person
+	AskedAt     time.Time
+	LapsesAt    time.Time
+	ConfirmedBy id.Person
+	DoneAt      time.Time
+	Erased      map[string]int64
+}
+
+func (e *Engine) clock() time.Time {
+	if e.Now != nil {
+		return e.Now().UTC()
+	}
+	return time.Now().UTC()
+}
+
+// Preview answers how much would be erased, by kind, and writes nothing.
+func (e *Engine) Preview(ctx context.Context, cause directory.Cause, person id.Person) (map[string]int64, error) {
+	if err := e.ripe(ctx, person); err != nil {
+		return nil, err
+	}
+	counts := map[string]int64{}
+	_, err := e.Directory.Try(ctx, cause, func(*db.Tx) error { return nil }, directory.ErasePerson{Person: person, Also: func(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
+		if err := held(tx, person); err != nil {
+			return nil, err
+		}
+		var err error
+		counts, err = e.parts(tx, of)
+		return counts, err
+	}})
+	return counts, inner(err)
+}
+
+// inner takes the place of a change off an error: there is one change.
+func inner(err error) error {
+	var change *directory.ChangeError
+	if errors.As(err, &change) {
+		return change.Err
+	}
+	return err
+}
+
+// ripe refuses whom nobody may erase yet.
+func (e *Engine) ripe(ctx context.Context, person id.Person) error {
+	p, err := e.Directory.Person(ctx, person)
+	if err != nil || p.Status == directory.StatusAnonymised {
+		return err
+	}
+	if p.Status != directory.StatusTerminated {
+		return directory.ErrHere
+	}
+	standing, err := e.Directory.StandingFreezes(ctx, []id.Person{person})
+	if err != nil {
+		return err
+	}
+	var left time.Time
+	for _, f := range standing[person] {
+		if f.Cause != directory.CauseDeleted && f.Cause != directory.CauseEnded || !f.OpenAt(e.clock()) {
+			continue
+		}
+		at := f.CreatedAt
+		if f.From.After(at) {
+			at = f.From
+		}
+		if at.After(left) {
+			left = at
+		}
+	}
+	if until := left.Add(e.After); e.clock().Before(until) {
+		return fmt.Errorf("%w: until %s", ErrRetained, until.Format(time.RFC3339))
+	}
+	return nil
+}
+
+func (e *Engine) parts(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
+	counts := maps.Clone(of.Counts)
+	for _, part := range e.Parts {
+		n, err := part.Erase(tx, of)
+		if err != nil {
+			return nil, fmt.Errorf("erase %s: %w", part.Kind, err)
+		}
+		counts[part.Kind] += n
+	}
+	done := tx.Exec("update legal_holds set reason = '' where reason <> '' and lifted_at is not null and person in ?", of.People)
+	counts["legal_holds"] = done.RowsAffected
+	maps.DeleteFunc(counts, func(_ string, n int64) bool { return n == 0 })
+	return counts, done.Error
+}
+
+// Ask asks for somebody to be erased; another administrator has to agree (Confirm). Asking again while it waits is no change.
+func (e *Engine) Ask(ctx context.Context, cause directory.Cause, by, person id.Person) (Request, error) {
+	if by == "" {
+		return Request{}, ErrNobody
+	}
+	if err := e.ripe(ctx, person); err != nil {
+		return Request{}, err
+	}
+	now := e.clock()
+	var out Request
+	err := e.DB.Tx(ctx, func(tx *db.Tx) error {
+		if err := lock(tx, person); err != nil {
+			return err
+		}
+		if err := held(tx, person); err != nil {
+			return err
+		}
+		var err error
+		if out, err = open(tx, person, now); err == nil || !errors.Is(err, ErrNotAsked) {
+			return err
+		}
+		if err := tx.Exec("update erasures set closed_at = ? where person = ? and closed_at is null", db.At(now), person).Error; err != nil {
+			return err
+		}
+		out = Request{ID: id.New[id.Erasure](), Person: person, AskedBy: by, AskedAt: now, LapsesAt: now.Add(lapse)}
+		if err := tx.Exec("insert into erasures (id, person, asked_by, asked_at, lapses_at, confirmed_by, erased) values (?, ?, ?, ?, ?, '', '{}')",
+			out.ID, person, by, db.At(now), db.At(out.LapsesAt)).Error; err != nil {
+			return fmt.Errorf("write erasure: %w", err)
+		}
+		return audit.Append(tx, audit.Record{At: now, Actor: actor(cause), Action: "erasure.requested", Subject: string(person), RequestID: string(cause.Request),
+			Public: map[string]any{"erasure": string(out.ID)}})
+	})
+	return out, err
+}
+
+// Withdraw takes a request back. Where none waits it is no change.
+func (e *Engine) Withdraw(ctx context.Context, cause directory.Cause, person id.Person) error {
+	return e.DB.Tx(ctx, func(tx *db.Tx) error {
+		done := tx.Exec("update erasures set closed_at = ? where person = ? and closed_at is null", db.At(e.clock()), person)
+		if done.Error != nil || done.RowsAffected == 0 {
+			return done.Error
+		}
+		return audit.Append(tx, audit.Record{At: e.clock(), Actor: actor(cause), Action: "erasure.withdrawn", Subject: string(person), RequestID: string(cause.Request)})
+	})
+}
+
+// Confirm erases whom another administrator asked to erase, for ever. It may be made again where it was cut off: what is done is not done twice.
+func (e *Engine) Confirm(ctx context.Context, cause directory.Cause, by, person id.Person) (Request, error) {
+	if by == "" {
+		return Request{}, ErrNobody
+	}
+	if done, err := e.Last(ctx, person); err != nil || done != nil && !done.DoneAt.IsZero() {
+		if err != nil {
+			return Request{}, err
+		}
+		return *done, e.scrub(ctx)
+	}
+	if err := e.ripe(ctx, person); err != nil {
+		return Request{}, err
+	}
+	if e.Before != nil {
+		if err := e.Before(ctx); err != nil {
+			return Request{}, err
+		}
+	}
+	var out Request
+	_, err := e.Directory.Apply(ctx, cause, directory.ErasePerson{Person: person, Also: func(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
+		if err := lock(tx, person); err != nil {
+			return nil, err
+		}
+		if err := held(tx, person); err != nil {
+			return nil, err
+		}
+		var err error
+		if out, err = open(tx, person, e.clock()); err != nil {
+			return nil, err
+		}
+		if out.AskedBy == by {
+			return nil, ErrSame
+		}
+		if out.Erased, err = e.parts(tx, of); err != nil {
+			return nil, err
+		}
+		out.ConfirmedBy, out.DoneAt = by, e.clock()
+		return out.Erased, tx.Exec("update erasures set confirmed_by = ?, done_at = ?, closed_at = ?, erased = ? where id = ?", by, db.At(out.DoneAt), db.At(out.DoneAt),
+			db.JSON[map[string]int64]{V: out.Erased}, out.ID).Error
+	}})
+	if err != nil {
+		return Request{}, inner(err)
+	}
+	if err := e.scrub(ctx); err != nil {
+		e.Log.WarnContext(ctx, "what was erased is still in the files: it is tried again", "error", err)
+	}
+	return out, nil
+}
+
+// scrub takes out of the files what was erased and is in them still.
+func (e *Engine) scrub(ctx context.Context) error {
+	var left []id.Erasure
+	if err := e.DB.Read(ctx).Raw("select id from erasures where done_at is not null and scrubbed_at is null").Scan(&left).Error; err != nil || len(left) == 0 {
+		return err
+	}
+	if err := e.DB.Scrub(ctx); err != nil {
+		return err
+	}
+	return e.DB.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("update erasures set scrubbed_at = ? where id in ?", db.At(e.clock()), left).Error
+	})
+}
+
+// Run scrubs what a server that was killed did not come to, until ctx ends.
+func (e *Engine) Run(ctx context.Context) error {
+	tick := time.NewTicker(5 * time.Minute)
+	defer tick.Stop()
+	for {
+		if err := e.scrub(ctx); err != nil && ctx.Err() == nil {
+			e.Log.WarnContext(ctx, "what was erased is still in the files", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// Last answers the request that waits or, where the person was erased, the one by which they were; nil where there is none.
+func (e *Engine) Last(ctx context.Context, person id.Person) (*Request, error) {
+	var rows []erasureRow
+	if err := e.DB.Read(ctx).Raw("select * from erasures where person = ? and (done_at is not null or closed_at is null and lapses_at > ?) order by asked_at desc limit 1",
+		person, db.At(e.clock())).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read erasures: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	r := rows[0].request()
+	return &r, nil
+}
+
+func open(tx *db.Tx, person id.Person, now time.Time) (Request, error) {
+	var rows []erasureRow
+	if err := tx.Raw("select * from erasures where person = ? and closed_at is null and lapses_at > ?", person, db.At(now)).Scan(&rows).Error; err != nil {
+		return Request{}, fmt.Errorf("read erasures: %w", err)
+	}
+	if len(rows) == 0 {
+		return Request{}, ErrNotAsked
+	}
+	return rows[0].request(), nil
+}
+
+// lock lets what is decided about one person come one after the other.
+func lock(tx *db.Tx, person id.Person) error {
+	if tx.Engine() != db.Postgres {
+		return nil
+	}
+	return tx.Exec("select pg_advisory_xact_lock(hashtextextended(?, 11))", string(person)).Error
+}
+
+func actor(cause directory.Cause) string {
+	if cause.Actor == "" {
+		return "system"
+	}
+	return cause.Actor
+}

@@ -1,0 +1,134 @@
+package erasure
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Hold is a legal hold on a person: nothing of what is known of them is erased.
+type Hold struct {
+	ID     id.LegalHold
+	Person id.Person
+	Reason string
+	MadeBy string
+	Since  time.Time
+	LiftBy id.Person // who asked for its end; another one has to agree
+}
+
+// held answers ErrHeld where a legal hold stands.
+func held(tx *db.Tx, person id.Person) error {
+	hold, err := standing(tx, person)
+	if err == nil && hold != nil {
+		err = ErrHeld
+	}
+	return err
+}
+
+func standing(tx *db.Tx, person id.Person) (*Hold, error) {
+	var rows []holdRow
+	if err := tx.Raw("select * from legal_holds where person = ? and lifted_at is null", person).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read legal holds: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	h := rows[0].hold()
+	return &h, nil
+}
+
+// Holds answers the legal holds that stand, the newest first; of one person, where one is named.
+func (e *Engine) Holds(ctx context.Context, person id.Person) ([]Hold, error) {
+	var rows []holdRow
+	if err := e.DB.Read(ctx).Raw("select * from legal_holds where lifted_at is null and (? = '' or person = ?) order by since desc, id desc", person, person).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read legal holds: %w", err)
+	}
+	out := make([]Hold, len(rows))
+	for i, row := range rows {
+		out[i] = row.hold()
+	}
+	return out, nil
+}
+
+// SetHold sets a legal hold. Where one stands it stays as it is, but that somebody asked for its end is forgotten.
+func (e *Engine) SetHold(ctx context.Context, cause directory.Cause, person id.Person, reason string) (Hold, error) {
+	if reason = strings.TrimSpace(reason); reason == "" {
+		return Hold{}, ErrReason
+	}
+	p, err := e.Directory.Person(ctx, person)
+	if err != nil {
+		return Hold{}, err
+	}
+	if p.Status == directory.StatusAnonymised {
+		return Hold{}, directory.ErrErased
+	}
+	var out Hold
+	err = e.DB.Tx(ctx, func(tx *db.Tx) error {
+		if err := lock(tx, person); err != nil {
+			return err
+		}
+		if p, err := e.Directory.In(tx).Person(ctx, person); err != nil {
+			return err
+		} else if p.Status == directory.StatusAnonymised {
+			return directory.ErrErased
+		}
+		have, err := standing(tx, person)
+		if err != nil {
+			return err
+		}
+		if have != nil {
+			out, out.LiftBy = *have, ""
+			return tx.Exec("update legal_holds set lift_by = '' where id = ?", have.ID).Error
+		}
+		out = Hold{ID: id.New[id.LegalHold](), Person: person, Reason: reason, MadeBy: actor(cause), Since: e.clock()}
+		if err := tx.Exec("insert into legal_holds (id, person, reason, made_by, since, lift_by, lifted_by) values (?, ?, ?, ?, ?, '', '')",
+			out.ID, person, reason, out.MadeBy, db.At(out.Since)).Error; err != nil {
+			return fmt.Errorf("write legal hold: %w", err)
+		}
+		return audit.Append(tx, e.record(cause, "legal_hold.set", out, map[string]any{"reason": reason}))
+	})
+	return out, err
+}
+
+// LiftHold asks for the end of a legal hold, or, by another person than the one who asked, ends it: then lifted is true.
+func (e *Engine) LiftHold(ctx context.Context, cause directory.Cause, by, person id.Person) (lifted bool, err error) {
+	if by == "" {
+		return false, ErrNobody
+	}
+	err = e.DB.Tx(ctx, func(tx *db.Tx) error {
+		if err := lock(tx, person); err != nil {
+			return err
+		}
+		have, err := standing(tx, person)
+		switch {
+		case err != nil:
+			return err
+		case have == nil:
+			return ErrNoHold
+		case have.LiftBy == by:
+			return nil
+		case have.LiftBy == "":
+			if err := tx.Exec("update legal_holds set lift_by = ? where id = ?", by, have.ID).Error; err != nil {
+				return err
+			}
+			return audit.Append(tx, e.record(cause, "legal_hold.lift_asked", *have, nil))
+		}
+		lifted = true
+		if err := tx.Exec("update legal_holds set lifted_by = ?, lifted_at = ? where id = ?", by, db.At(e.clock()), have.ID).Error; err != nil {
+			return err
+		}
+		return audit.Append(tx, e.record(cause, "legal_hold.lifted", *have, nil))
+	})
+	return lifted, err
+}
+
+func (e *Engine) record(cause directory.Cause, action string, h Hold, personal map[string]any) audit.Record {
+	return audit.Record{At: e.clock(), Actor: actor(cause), Action: action, Subject: string(h.Person), RequestID: string(cause.Request),
+		Public: map[string]any{"legal_hold": string(h.ID)}, Personal: personal}
+}
