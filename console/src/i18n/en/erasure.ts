@@ -6,7 +6,7 @@ export const erasure = {
   ask: "Ask for erasure",
   confirm: "Erase for ever",
   withdraw: "Take back",
-  waiting: (who: string) => `${who} asked for it. Another administrator has to confirm.`,
+  waiting: "asked for it. Another administrator has to confirm.",
   would: "Would be erased",
   erased: "Erased",
   kind: {

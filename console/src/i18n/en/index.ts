@@ -3,6 +3,7 @@ import { admins } from "./admins";
 import { approvals } from "./approvals";
 import { audit } from "./audit";
 import { chat } from "./chat";
+import { erasure } from "./erasure";
 import { evidence } from "./evidence";
 import { feed } from "./feed";
 import { glass } from "./glass";
@@ -24,4 +25,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass, erasure };

@@ -1,6 +1,6 @@
-import type { erasure as en } from "../en/erasure";
+import type { Texts } from "../types";
 
-export const erasure: typeof en = {
+export const erasure = {
   title: "抹除",
   hint: "永久抹除此人的身份资料。消息和成员记录保留，改用化名显示。",
   warning: "此操作无法撤销：姓名、地址、编号以及数据源提供的一切都将永久消失。须由另一位管理员确认。",
@@ -8,7 +8,7 @@ export const erasure: typeof en = {
   ask: "申请抹除",
   confirm: "永久抹除",
   withdraw: "撤回",
-  waiting: (who: string) => `${who} 已申请，须由另一位管理员确认。`,
+  waiting: "已申请，须由另一位管理员确认。",
   would: "将被抹除",
   erased: "已抹除",
   kind: {
@@ -37,4 +37,4 @@ export const erasure: typeof en = {
   lift: "解除",
   lifting: "已申请解除，须由另一位管理员同意。",
   since: (when: string) => `自 ${when} 起`,
-};
+} satisfies Texts["erasure"];

@@ -4,6 +4,7 @@ import { admins } from "./admins";
 import { approvals } from "./approvals";
 import { audit } from "./audit";
 import { chat } from "./chat";
+import { erasure } from "./erasure";
 import { evidence } from "./evidence";
 import { feed } from "./feed";
 import { glass } from "./glass";
@@ -25,4 +26,4 @@ import { sources } from "./sources";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass, erasure } satisfies Texts;
