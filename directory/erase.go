@@ -85,11 +85,8 @@ func (m marks) ofRecord(r Record) []erasedMark {
 }
 
 func (m marks) ofNumber(r Record) []erasedMark {
-	if number := alikeNumber(r.EmployeeNumber); number != "" {
+	if number := NumberLooks(r.EmployeeNumber); number != "" {
 		return []erasedMark{{m.of("number", number), HintEmployeeNumber}}
-	}
-	if r.EmployeeNumber != "" {
-		return []erasedMark{{m.of("number", r.EmployeeNumber), HintEmployeeNumber}}
 	}
 	return nil
 }
@@ -221,7 +218,7 @@ func (w *work) eraseRecords(e *Erased, records []Record) error {
 		}
 		e.Counts["directory_groups"] += done.RowsAffected
 	}
-	for _, table := range []string{"record_contacts", "record_looks", "records"} {
+	for _, table := range []string{"record_contacts", "record_looks", "kept_values", "records"} {
 		if len(e.Links) == 0 {
 			break
 		}
