@@ -38,7 +38,7 @@ type Erased struct {
 	People []id.Person // Person, and who was merged into them
 	Links  []id.Link
 	Keys   map[id.Source][]string // what their records are called in each source
-	Words  []string               // user names, addresses and numbers that tell them apart
+	Words  []string               // what tells them apart, now or before: user names, addresses, numbers, and names that nobody else has
 	Counts map[string]int64       // what the directory itself erases
 }
 
@@ -155,7 +155,6 @@ func (w *work) erase(c ErasePerson) (Outcome, error) {
 	e := Erased{Person: c.Person, Keys: map[id.Source][]string{}, Counts: map[string]int64{}}
 	for _, row := range rows {
 		e.People = append(e.People, row.ID)
-		e.Words = append(e.Words, row.UserName, row.Email)
 	}
 	records, err := w.r.recordsOf(w.ctx, e.People)
 	if err != nil {
@@ -163,15 +162,10 @@ func (w *work) erase(c ErasePerson) (Outcome, error) {
 	}
 	for _, r := range records {
 		e.Links, e.Keys[r.Source] = append(e.Links, r.Link), append(e.Keys[r.Source], r.Key)
-		e.Words = append(e.Words, r.UserName, r.EmployeeNumber, r.ExternalID)
-		for _, m := range r.Emails {
-			e.Words = append(e.Words, m.Value)
-		}
-		for _, p := range r.Phones {
-			e.Words = append(e.Words, p.Value)
-		}
 	}
-	e.Words = telling(e.Words)
+	if e.Words, err = w.tellingOf(e, rows, records); err != nil {
+		return "", err
+	}
 	if err := w.eraseRecords(&e, records); err != nil {
 		return "", err
 	}
@@ -192,12 +186,6 @@ func (w *work) erase(c ErasePerson) (Outcome, error) {
 // left tells whether somebody is gone, and not only for a while.
 func left(standing []Freeze, status Status, frozen bool, w *work) bool {
 	return frozen && status == StatusTerminated && !slices.ContainsFunc(standing, func(f Freeze) bool { return f.UndoneAt(w.now) })
-}
-
-// telling drops the words that are too short to tell anybody apart.
-func telling(words []string) []string {
-	slices.Sort(words)
-	return slices.DeleteFunc(slices.Compact(words), func(v string) bool { return len(v) < 5 })
 }
 
 // eraseRecords forgets what sources said, and keeps the marks.
@@ -254,6 +242,17 @@ func (w *work) erasePeople(e *Erased, rows []personRow) error {
 		{"work_items", "update work_items set state = 'vanished', closed_at = " + fmt.Sprint(w.now.UnixMicro()) + ", closed_by = 'system' where state = 'open' and older in ?"},
 	} {
 		done := w.tx.Exec(step.sql, e.People)
+		if done.Error != nil {
+			return fmt.Errorf("erase %s: %w", step.kind, done.Error)
+		}
+		e.Counts[step.kind] += done.RowsAffected
+	}
+	for _, step := range []struct{ kind, column, sql string }{
+		{"reasons", "reason", "update freezes set reason = '' where reason <> '' and "},
+		{"runs", "error || ' ' || findings", "update source_runs set error = '', findings = '' where "},
+	} {
+		said, args := w.tx.Contains(step.column, e.Words)
+		done := w.tx.Exec(step.sql+said, args...)
 		if done.Error != nil {
 			return fmt.Errorf("erase %s: %w", step.kind, done.Error)
 		}

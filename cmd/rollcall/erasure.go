@@ -19,6 +19,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
+	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/erasure"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -49,8 +50,9 @@ func (a *app) wireErasure() {
 				return n, nil
 			}},
 			{Kind: "personnel_files", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return hrfeed.Erase(tx, words(e)) }},
-			{Kind: "requests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return approvals.Erase(tx, e.People) }},
-			{Kind: "reviews", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return reviews.Erase(tx, e.People) }},
+			{Kind: "requests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return approvals.Erase(tx, e.People, e.Words) }},
+			{Kind: "reviews", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return reviews.Erase(tx, e.People, e.Words) }},
+			{Kind: "plans", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return provisioning.Erase(tx, e.Words) }},
 			{Kind: "notices", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return notices.Erase(tx, people(e)) }},
 			{Kind: "sign_in", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return session.Erase(tx, e.People) }},
 			{Kind: "kept_answers", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return replay.Erase(tx, words(e)) }},

@@ -17,14 +17,14 @@ import (
 )
 
 // erasedWords are said of one person and of nobody else.
-var erasedWords = []string{"qanari", "QX-77123", "+86-139-0000-7712"}
+var erasedWords = []string{"qanari", "veltrix", "ormundo", "QX-77123", "+86-139-0000-7712"}
 
-// canaryUser is that person as a source sends them; the name is what changes.
-func canaryUser(name string) string {
+// canaryUser is that person as a source sends them; the name and the login are what changes.
+func canaryUser(name, login string) string {
 	return fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
-		"userName":"qanari.login","externalId":"QX-77123-ext","active":true,"displayName":"%s Qanari","name":{"givenName":"%s","familyName":"Qanari"},"title":"Qanari Lead",
-		"emails":[{"value":"qanari@example.test","primary":true}],"phoneNumbers":[{"value":"+86-139-0000-7712"}],
-		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"R&D","employeeNumber":"QX-77123","costCenter":"qanari-cost"}}`, name, name)
+		"userName":"%[2]s","externalId":"QX-77123-ext","active":true,"displayName":"%[1]s Qanari","name":{"givenName":"%[1]s","familyName":"Qanari"},"title":"Qanari Lead",
+		"emails":[{"value":"%[2]s@example.test","primary":true}],"phoneNumbers":[{"value":"+86-139-0000-7712"}],
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"R&D","employeeNumber":"QX-77123","costCenter":"qanari-cost"}}`, name, login)
 }
 
 // erasureWorld is a company that somebody has left, of whom something stands everywhere.
@@ -38,7 +38,7 @@ type erasureWorld struct {
 func newErasureWorld(t *testing.T, engine db.Engine) *erasureWorld {
 	t.Helper()
 	w := &erasureWorld{bench: newBench(t, engine), t: t}
-	for n := range 4 {
+	for n := range 5 {
 		w.hireIn(n, "sh/R&D", "")
 	}
 	grant := func(n int, role roles.Role) string {
@@ -46,10 +46,10 @@ func newErasureWorld(t *testing.T, engine db.Engine) *erasureWorld {
 		return w.admin(who, roles.Grant{Role: role}, true)
 	}
 	w.hr1, w.hr2, w.sec, w.sec2 = grant(0, roles.HR), grant(1, roles.HR), grant(2, roles.Security), grant(3, roles.Security)
-	w.link = w.call("POST", "/scim/v2/Users", w.scim, canaryUser("First"))["id"].(string)
-	who, own := w.person("qanari.login")
+	w.link = w.call("POST", "/scim/v2/Users", w.scim, canaryUser("First", "ormundo"))["id"].(string)
+	who, own := w.person("ormundo")
 	w.who = who
-	w.call("PUT", "/scim/v2/Users/"+w.link, w.scim, canaryUser("Second"))
+	w.call("PUT", "/scim/v2/Users/"+w.link, w.scim, canaryUser("Second", "veltrix"))
 	w.call("PATCH", "/scim/v2/Users/"+w.link, w.scim, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[{"op":"replace","value":{"title":"Qanari Boss"}}]}`)
 	w.call("POST", "/scim/v2/Groups", w.scim, `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"readers","members":[{"value":"`+w.link+`","display":"Second Qanari"}]}`)
 	w.call("POST", "/api/v1/channels/"+w.channel+"/messages", own, `{"client_id":"1","kind":"text","text":"a message that stays"}`)
@@ -67,15 +67,41 @@ func newErasureWorld(t *testing.T, engine db.Engine) *erasureWorld {
 	if code, _ := w.ask("GET", "/api/v1/people/"+who+"/erasure", w.hr1, ""); code != http.StatusConflict {
 		t.Fatalf("somebody who is here can be erased: %d", code)
 	}
-	for _, key := range []string{"qanari-key"} {
-		if _, err := w.app.people.Apply(t.Context(), directory.Cause{Source: feed.ID}, directory.DeleteRecord{Source: feed.ID, Key: key}); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := w.app.people.Apply(t.Context(), directory.Cause{Source: feed.ID}, directory.DeleteRecord{Source: feed.ID, Key: "qanari-key"}); err != nil {
+		t.Fatal(err)
 	}
 	if code, text := w.ask("DELETE", "/scim/v2/Users/"+w.link, w.scim, ""); code != http.StatusNoContent {
 		t.Fatalf("%d %s", code, text)
 	}
+	w.spoken(string(feed.ID))
 	return w
+}
+
+// spoken is what people and the server wrote about others and that names them all the same, now or by a former login, wherever a text stands.
+func (w *erasureWorld) spoken(source string) {
+	w.t.Helper()
+	if err := w.app.journal.Write(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	other, _ := w.person("u4")
+	w.call("POST", "/api/v1/people/"+other+"/freeze", w.sec, `{"reason":"seen with Second Qanari"}`)
+	for _, said := range []struct {
+		sql  string
+		args []any
+	}{
+		{"insert into kept_values (link, hint, value, at) values (?, 'user_name', 'ormundo', 1)", []any{w.link}},
+		{"insert into source_runs (id, source_id, kind, started_at, ok, error, counts, findings, proof) values ('run_said', ?, 'full', 1, false, 'no such entry: uid=veltrix', '{}', '[{\"text\":\"qx-77123-EXT\"}]', '')", []any{source}},
+		{"insert into hr_files (id, source_id, sha256, name, kind, origin, at, micros, applied, error, counts, findings) values ('file_said', ?, '', 'a.csv', 'full', 'api', 1, 1, false, 'of QX-77123', '{}', '[]')", []any{source}},
+		{"insert into approval_requests (id, kind, requester, subject, object, role, days, reason, state, asked_at, lapses_at) values ('ask_said', 'group', ?, ?, 'x', '', 1, 'what ormundo did', 'waiting', 1, 2)", []any{other, other}},
+		{"insert into approval_decisions (request, approver, agrees, comment, at) values ('ask_said', ?, true, 'as First Qanari did', 1)", []any{other}},
+		{"insert into reviews (id, about, ref, reviewer, named, silence, made_by, created_at, until, ends_at) values ('review_said', 'group', 'x', 'owner', '', 'keep', 'system', 1, 2, 3)", nil},
+		{"insert into review_lines (review, membership, person, group_id, role, since, reasons, reviewer, decision, why, decided_by, outcome) values ('review_said', 'm', ?, 'g', '', 1, '[]', '', 'keep', 'in place of VELTRIX', '', '')", []any{other}},
+		{"insert into plan_reasons (plan, reason, version) values ('plan_said', 'after Second Qanari left', 0)", nil},
+	} {
+		if err := w.app.db.Tx(w.t.Context(), func(tx *db.Tx) error { return tx.Exec(said.sql, said.args...).Error }); err != nil {
+			w.t.Fatalf("%s: %v", said.sql, err)
+		}
+	}
 }
 
 // stands answers where in the database one of the words stands.
@@ -153,8 +179,13 @@ func TestErasure(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
 			w := newErasureWorld(t, engine)
-			if before := w.stands(); len(before) < 10 {
-				t.Fatalf("the person stands in too few places to prove anything: %v", before)
+			before := strings.Join(w.stands(), "\n")
+			for _, place := range []string{"persons.search", "records.raw", "record_contacts.value_fold", "former_names.words", "kept_values.value", "freezes.reason", "audit_personal.payload",
+				"source_requests.request_body", "source_runs.error", "source_runs.findings", "hr_files.error", "approval_requests.reason", "approval_decisions.comment", "review_lines.why",
+				"plan_reasons.reason"} {
+				if !strings.Contains(before, place+":") {
+					t.Errorf("the person does not stand in %s: nothing is proved of it", place)
+				}
 			}
 			if engine == db.SQLite && len(w.inFiles()) == 0 {
 				t.Fatal("the files do not have the words before: looking for them proves nothing")
@@ -221,8 +252,8 @@ func (w *erasureWorld) seenAfter() {
 // comesBack has the source list the person again: nobody is linked with who was erased.
 func (w *erasureWorld) comesBack() {
 	w.t.Helper()
-	w.call("POST", "/scim/v2/Users", w.scim, canaryUser("Third"))
-	who := w.call("GET", "/api/v1/people?q=qanari.login", w.app.cfg.BootstrapToken, "")["items"].([]any)[0].(map[string]any)["id"].(string)
+	w.call("POST", "/scim/v2/Users", w.scim, canaryUser("Third", "veltrix"))
+	who := w.call("GET", "/api/v1/people?q=veltrix", w.app.cfg.BootstrapToken, "")["items"].([]any)[0].(map[string]any)["id"].(string)
 	p := w.call("GET", "/api/v1/people/"+who, w.app.cfg.BootstrapToken, "")
 	if who == w.who || p["frozen"] != true {
 		w.t.Fatalf("back: %v", p)

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -14,9 +15,21 @@ func (t *Tx) Contains(column string, words []string) (string, []any) {
 	}
 	parts, args := []string{"1 = 0"}, []any{}
 	for _, word := range words {
-		parts, args = append(parts, fmt.Sprintf("%s(lower(%s), ?) > 0", find, column)), append(args, strings.ToLower(word))
+		// SQLite, and PostgreSQL in some locales, know small letters of ASCII only.
+		for _, folded := range slices.Compact([]string{strings.ToLower(word), lowerASCII(word)}) {
+			parts, args = append(parts, fmt.Sprintf("%s(lower(%s), ?) > 0", find, column)), append(args, folded)
+		}
 	}
 	return "(" + strings.Join(parts, " or ") + ")", args
+}
+
+func lowerASCII(word string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, word)
 }
 
 // Scrub writes the database anew without what was deleted, so that its bytes are not in the files any more: of SQLite. PostgreSQL does that by

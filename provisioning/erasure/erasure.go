@@ -159,7 +159,8 @@ func (e *Engine) parts(tx *db.Tx, of directory.Erased) (map[string]int64, error)
 		}
 		counts[part.Kind] += n
 	}
-	done := tx.Exec("update legal_holds set reason = '' where reason <> '' and lifted_at is not null and person in ?", of.People)
+	named, args := tx.Contains("reason", of.Words)
+	done := tx.Exec("update legal_holds set reason = '' where reason <> '' and lifted_at is not null and (person in ? or "+named+")", append([]any{of.People}, args...)...)
 	counts["legal_holds"] = done.RowsAffected
 	maps.DeleteFunc(counts, func(_ string, n int64) bool { return n == 0 })
 	return counts, done.Error

@@ -22,6 +22,8 @@ export const erasure = {
     personnel_files: "findings in personnel files",
     requests: "texts of requests",
     reviews: "texts of reviews",
+    plans: "texts about plans",
+    runs: "texts of runs of sources",
     notices: "notices",
     sign_in: "sign-ins, sessions, tokens and roles",
     kept_answers: "kept answers",

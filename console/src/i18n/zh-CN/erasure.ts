@@ -24,6 +24,8 @@ export const erasure = {
     personnel_files: "人事文件中的问题记录",
     requests: "申请文字",
     reviews: "复核文字",
+    plans: "关于计划的文字",
+    runs: "数据源运行记录中的文字",
     notices: "通知",
     sign_in: "登录身份、会话、令牌和角色",
     kept_answers: "暂存的应答",
