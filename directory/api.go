@@ -23,6 +23,10 @@ type API struct {
 	Foresee func(tx *db.Tx, people []id.Person) ([]MembershipChange, error)
 	// Admins answers who has the administrator role: they are never linked in bulk.
 	Admins func(ctx context.Context) ([]id.Person, error)
+	// Naming answers the rules that name one of these units; nil where nobody can say.
+	Naming func(ctx context.Context, units []string) ([]NamingRule, error)
+	// Scoped counts the roles of administrators that are for one of these units.
+	Scoped func(ctx context.Context, units []id.Unit) (int, error)
 	// Health fills in how these sources stand, beside their last run; nil where nobody can say.
 	Health func(ctx context.Context, sources []Source, of map[id.Source]*SourceHealth) error
 }

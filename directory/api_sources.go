@@ -26,7 +26,11 @@ func (a *API) ListUnits(ctx context.Context, _ *struct{}) (*httpapi.Page[UnitVie
 		return nil, err
 	}
 	if scope := httpapi.ScopeFrom(ctx); !scope.All {
-		units = within(units, scope.Units)
+		follow, err := a.Store.Successions(ctx, "")
+		if err != nil {
+			return nil, err
+		}
+		units = within(units, heirs(scope.Units, units, follow))
 	}
 	views := make([]UnitView, len(units))
 	for i, u := range units {

@@ -28,6 +28,9 @@ func (c *Crowd) prepare(groups bool) error {
 	for _, row := range units {
 		c.paths.ids[reference{row.SourceID, row.UnitKey}], c.paths.units[row.ID] = row.ID, row.unit()
 	}
+	if c.paths.former, err = in.allFormers(ctx); err != nil {
+		return err
+	}
 	if groups {
 		return c.groups()
 	}
@@ -166,7 +169,7 @@ func (c *Crowd) groupNames(direct []int32) []string {
 func (c *Crowd) up(unit id.Unit) []UnitKey {
 	path, known := c.ups[unit]
 	if !known {
-		path = c.paths.up(unit)
+		path = c.paths.up(unit, c.now)
 		c.ups[unit] = path
 	}
 	return path

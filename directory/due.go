@@ -63,6 +63,9 @@ const wakeMost = time.Second
 // in the audit log when it was in force and when it was written. Nobody's access waits for it. It answers how many people
 // were due and when the next is; several nodes may do it at once.
 func (s *Store) CatchInstants(ctx context.Context) (people int, next time.Time, err error) {
+	if err := s.settleDue(ctx); err != nil {
+		return people, next, err
+	}
 	for {
 		var due []id.Person
 		if err := s.db.Read(ctx).Raw("select id from persons where due_at is not null and due_at <= ? order by due_at, id limit ?", s.clock().UnixMicro(), duePart).Scan(&due).Error; err != nil {

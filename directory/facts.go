@@ -86,10 +86,10 @@ func (r Reader) facts(ctx context.Context, rows []personRow, sources map[id.Sour
 func (f *Fact) arrange(sources map[id.Source]Source, paths unitPaths, now time.Time) {
 	f.Records = leading(f.Records, sources, now)
 	f.Affiliations = affiliationsOf(f.Person.ID, f.Records, sources, paths.ids, now)
-	f.UnitPath = paths.up(f.Person.Unit)
+	f.UnitPath = paths.up(f.Person.Unit, now)
 	runs := slices.ContainsFunc(f.Affiliations, func(a Affiliation) bool { return a.runs(now) })
 	for _, a := range f.Affiliations {
-		if path := paths.up(a.Unit); a.Active && (!runs || a.runs(now)) && len(path) > 0 {
+		if path := paths.up(a.Unit, now); a.Active && (!runs || a.runs(now)) && len(path) > 0 {
 			f.UnitPaths = append(f.UnitPaths, path)
 		}
 	}
@@ -102,26 +102,27 @@ func (a Affiliation) runs(t time.Time) bool {
 
 // unitPaths holds the units that some records name and all above them.
 type unitPaths struct {
-	ids   map[reference]id.Unit
-	units map[id.Unit]Unit
+	ids    map[reference]id.Unit
+	units  map[id.Unit]Unit
+	former map[reference][]Succession // by the unit that is
 }
 
-// up answers the path from a unit to its root, itself first.
-func (u unitPaths) up(unit id.Unit) []UnitKey {
+// up answers the path from a unit to its root, itself first, as it is at t.
+func (u unitPaths) up(unit id.Unit, t time.Time) []UnitKey {
 	var path []UnitKey
 	for steps := 0; unit != "" && steps <= len(u.units); steps++ {
 		node, ok := u.units[unit]
 		if !ok {
 			break
 		}
-		path = append(path, UnitKey{ID: node.ID, Source: node.Source, Key: node.Key, Name: node.Name, Names: node.Names})
+		path = append(path, UnitKey{ID: node.ID, Source: node.Source, Key: node.Key, Name: node.Name, Names: node.Names, Was: u.was(reference{node.Source, node.Key}, t)})
 		unit = u.ids[reference{node.Source, node.ParentKey}]
 	}
 	return path
 }
 
 func (r Reader) unitPaths(ctx context.Context, records []Record) (unitPaths, error) {
-	out := unitPaths{ids: map[reference]id.Unit{}, units: map[id.Unit]Unit{}}
+	out := unitPaths{ids: map[reference]id.Unit{}, units: map[id.Unit]Unit{}, former: map[reference][]Succession{}}
 	named := map[id.Source]map[string]bool{}
 	for _, rec := range records {
 		for _, key := range rec.plannedKeys("unit") {
@@ -143,6 +144,9 @@ func (r Reader) unitPaths(ctx context.Context, records []Record) (unitPaths, err
 		for _, row := range rows {
 			out.ids[reference{source, row.UnitKey}] = row.ID
 			out.units[row.ID] = row.unit()
+		}
+		if err := r.formers(ctx, &out, source, rows); err != nil {
+			return unitPaths{}, err
 		}
 	}
 	return out, nil

@@ -49,10 +49,10 @@ func mark(person id.Person, field string, value any) string {
 }
 
 // lose notes which attributes, and which unit, a person lost by the word of the call's source, and what they have back.
-func (p *writing) lose(s *subject, fields []Field) {
+func (p *writing) lose(s *subject, fields []Field) error {
 	source := p.w.cause.Source
 	if source == "" {
-		return
+		return nil
 	}
 	for _, f := range fields {
 		was, now := mark(s.id, f.Name, f.Before), mark(s.id, f.Name, f.Now)
@@ -68,6 +68,14 @@ func (p *writing) lose(s *subject, fields []Field) {
 			continue
 		case LossUnit:
 			was, now = string(s.old.UnitID), string(s.now.Unit)
+			succeeds, err := p.w.succeeds(s)
+			if err != nil {
+				return err
+			}
+			if succeeds { // nothing is lost: the new unit is what the old one was
+				p.regained = append(p.regained, lossRow{source, f.Name, now, s.id, false})
+				continue
+			}
 		}
 		if text(f.Before) != text("") && f.Before != nil {
 			p.losses = append(p.losses, lossRow{source, f.Name, was, s.id, empty(f.Now)})
@@ -76,6 +84,7 @@ func (p *writing) lose(s *subject, fields []Field) {
 			p.regained = append(p.regained, lossRow{source, f.Name, now, s.id, false})
 		}
 	}
+	return nil
 }
 
 func empty(v any) bool { return v == nil || text(v) == text("") }

@@ -174,7 +174,9 @@ func (w *work) people() error {
 	plan := writing{w: w, live: map[id.Source]int{}}
 	plan.keepOut(subjects)
 	for _, s := range subjects {
-		plan.person(s)
+		if err := plan.person(s); err != nil {
+			return err
+		}
 	}
 	for _, e := range w.order {
 		plan.record(e)

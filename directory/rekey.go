@@ -55,7 +55,8 @@ func (w *work) rekey(c Rekey) (Outcome, error) {
 		keys          map[string]string
 		table, column string
 	}{{c.Records, "records", "record_key"}, {c.Records, "records", "manager_key"}, {c.Units, "records", "unit_key"}, {c.Units, "units", "unit_key"},
-		{c.Units, "units", "parent_key"}, {c.Groups, "directory_groups", "group_key"}, {members, "group_members", "value"}} {
+		{c.Units, "units", "parent_key"}, {c.Groups, "directory_groups", "group_key"}, {members, "group_members", "value"},
+		{c.Units, "unit_successions", "old_key"}, {c.Units, "unit_successions", "new_key"}} {
 		if err := w.rename(c.Source, of.table, of.column, of.keys); err != nil {
 			return "", err
 		}

@@ -9,9 +9,13 @@ import (
 	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
-// belowUnits is the condition that a person's unit is one of some units, or below one of them.
-const belowUnits = `unit_id in (with recursive below (id, source_id, unit_key) as (
-	select id, source_id, unit_key from units where id in ?
+// belowUnits is the condition that a person's unit is one of some units, or of what became of one by a succession in force, or below one of them.
+const belowUnits = `unit_id in (with recursive given (source_id, unit_key) as (
+	select source_id, unit_key from (select id, source_id, unit_key from units
+		union all select old_unit, source_id, old_key from unit_successions where settled_at is not null) known where id in ?
+	union select s.source_id, s.new_key from given g join unit_successions s on s.source_id = g.source_id and s.old_key = g.unit_key where s.settled_at is not null),
+	below (id, source_id, unit_key) as (
+	select u.id, u.source_id, u.unit_key from given g join units u on u.source_id = g.source_id and u.unit_key = g.unit_key
 	union select u.id, u.source_id, u.unit_key from below b join units u on u.source_id = b.source_id and u.parent_key = b.unit_key)
 	select id from below)`
 

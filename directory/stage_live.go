@@ -167,6 +167,7 @@ func (w *work) discardPart(c discardPart) (Outcome, error) {
 		"delete from record_contacts where link in (select r.link from records r join record_contacts c on c.link = r.link where r.source_id = ? limit ?)",
 		"delete from record_looks where link in (select r.link from records r join record_looks l on l.link = r.link where r.source_id = ? limit ?)",
 		"delete from records where link in (select link from records where source_id = ? limit ?)",
+		"delete from unit_successions where (source_id, old_key, new_key) in (select source_id, old_key, new_key from unit_successions where source_id = ? limit ?)",
 		"delete from units where id in (select id from units where source_id = ? limit ?)",
 		"delete from resource_values where (attribute, value, type, source_id) in (select attribute, value, type, source_id from resource_values where source_id = ? limit ?)",
 		"delete from resources where id in (select id from resources where source_id = ? limit ?)",

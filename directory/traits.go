@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -28,7 +29,7 @@ func (r Reader) Ahead(tx *db.Tx) ([]id.Person, error) {
 // Bearers answers everybody who may have one of these traits, apart from those whom Ahead answers: it may answer too many, never too few. found is false
 // where that cannot be told without looking at everybody.
 func (r Reader) Bearers(tx *db.Tx, traits []Trait) (people []id.Person, found bool, err error) {
-	b := bearers{tx: tx, engine: r.engine, units: map[string]bool{}, groups: map[string]bool{}, within: map[reference]bool{}}
+	b := bearers{tx: tx, engine: r.engine, now: r.now(), units: map[string]bool{}, groups: map[string]bool{}, within: map[reference]bool{}}
 	for _, t := range traits {
 		if t.Value == "" { // those who have none
 			return nil, false, nil
@@ -68,6 +69,7 @@ func (r Reader) Bearers(tx *db.Tx, traits []Trait) (people []id.Person, found bo
 type bearers struct {
 	tx            *db.Tx
 	engine        db.Engine
+	now           time.Time
 	where, above  []condition     // of persons: who has a trait, and who is above those who have one
 	units, groups map[string]bool // names
 	within        map[reference]bool
@@ -142,6 +144,14 @@ func (b *bearers) inUnits() error {
 	if err := b.tx.Raw("select * from units").Scan(&rows).Error; err != nil {
 		return fmt.Errorf("read units: %w", err)
 	}
+	former, err := listSuccessions(b.tx.DB)
+	if err != nil {
+		return err
+	}
+	paths := unitPaths{former: map[reference][]Succession{}}
+	for _, s := range former {
+		paths.note(s)
+	}
 	below := map[reference][]unitRow{}
 	var in []unitRow
 	for _, row := range rows {
@@ -150,6 +160,12 @@ func (b *bearers) inUnits() error {
 		named := b.units[row.UnitKey] || b.units[row.Name]
 		for _, name := range row.Names.V {
 			named = named || b.units[name]
+		}
+		for _, was := range paths.was(reference{row.SourceID, row.UnitKey}, b.now) {
+			named = named || b.units[was.Key] || b.units[was.Name]
+			for _, name := range was.Names {
+				named = named || b.units[name]
+			}
 		}
 		if named {
 			in = append(in, row)

@@ -123,6 +123,7 @@ type UnitKey struct {
 	Key    string
 	Name   string
 	Names  map[string]string
+	Was    []UnitKey // units that this one succeeds, by a succession in force: rules may call it by their keys and names too
 }
 
 // SourceKind is how a source speaks.

@@ -56,6 +56,8 @@ type work struct {
 	contested map[id.Person]id.Source // whom a source calls active against a veto, saying nothing new: read as a whole, or repeated
 	repeated  map[id.Person]id.Source // whom a source calls active again, without anything new
 	suspects  map[id.Person]id.Source // who may be somebody who is kept out, and by whose word
+	succeeded map[[2]id.Unit]bool     // whether the second of two units is what became of the first
+	former    map[id.Unit]bool        // units that a succession in force is about
 	twin      map[id.Person]bool      // of whom an open work item asks whether they are somebody whom this call terminates
 
 	lost    []Loss // by people, of what their source says of them
@@ -196,6 +198,8 @@ func (w *work) one(c Change) (Outcome, error) {
 		return w.terminate(c)
 	case Rekey:
 		return w.rekey(c)
+	case DeclareSuccessions, WithdrawSuccessions, settleSuccessions:
+		return w.successionChange(c)
 	case PutCursor:
 		return w.putCursor(c)
 	case ConfigureSource:
@@ -287,6 +291,12 @@ func (w *work) prefetch(changes []Change) error {
 			for _, k := range c.Keys {
 				full[reference{c.Source, k}] = true
 			}
+		case DeclareSuccessions:
+			pulled[c.Source] = true
+		case WithdrawSuccessions:
+			pulled[c.Source] = true
+		case settleSuccessions:
+			pulled[c.source] = true
 		case PutUnit:
 			pulled[c.Unit.Source] = true
 		case RemoveUnit:

@@ -42,7 +42,7 @@ type writing struct {
 }
 
 // person compares one person with what is stored, and their freezes.
-func (p *writing) person(s *subject) {
+func (p *writing) person(s *subject) error {
 	w := p.w
 	gone := len(living(employed(s.records, w.sources))) == 0
 	if len(s.records) == 0 { // all records were given away: who this was stays readable
@@ -61,7 +61,9 @@ func (p *writing) person(s *subject) {
 	case len(fields) > 0 || gone != s.old.Gone || s.now.MergedInto != s.old.MergedInto || !s.now.RehiredAt.Equal(s.old.RehiredAt.Time):
 		s.now.Version, s.now.CreatedAt, s.now.UpdatedAt = s.old.Version+1, s.old.CreatedAt.Time, w.now
 		p.people = append(p.people, personRowOf(s.now, gone, due))
-		p.lose(s, fields)
+		if err := p.lose(s, fields); err != nil {
+			return err
+		}
 		p.rename(s, fields)
 		w.differs(s.id, fieldNames(fields)...)
 		action := "person.changed"
@@ -76,6 +78,7 @@ func (p *writing) person(s *subject) {
 		p.due = append(p.due, dueRow{s.id, db.At(due)})
 	}
 	p.personFreezes(s)
+	return nil
 }
 
 func (p *writing) personFreezes(s *subject) {

@@ -294,7 +294,7 @@ func pathNames(paths ...[]directory.UnitKey) []string {
 	return out
 }
 
-// unitNames answers everything a rule may call a unit by: its key and its names, in a stable order.
+// unitNames answers everything a rule may call a unit by: its key and its names, and those of the units that it succeeds, in a stable order.
 func unitNames(u directory.UnitKey) []string {
 	out := []string{u.Key, u.Name}
 	languages := make([]string, 0, len(u.Names))
@@ -304,6 +304,9 @@ func unitNames(u directory.UnitKey) []string {
 	slices.Sort(languages)
 	for _, language := range languages {
 		out = append(out, u.Names[language])
+	}
+	for _, was := range u.Was {
+		out = append(out, unitNames(was)...)
 	}
 	return out
 }

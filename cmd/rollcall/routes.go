@@ -170,6 +170,10 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/work-items/{id}/separate", peopleLink, "They are two", dir.Separate),
 
 		httpapi.Op("GET", "/api/v1/units", peopleRead, "The organisation", dir.ListUnits).Units(),
+		httpapi.Op("GET", "/api/v1/units/successions", policiesRead, "What becomes of units", dir.ListSuccessions),
+		httpapi.Op("POST", "/api/v1/units/successions/plan", policiesPlan, "What a declaration of units would do", dir.PlanSuccessions).Limit(2 << 20).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/units/successions", policiesApply, "Declare it, as it was previewed", dir.DeclareSuccessions).Limit(2 << 20),
+		httpapi.Op("DELETE", "/api/v1/units/successions/{id}", policiesApply, "Take a declaration back", dir.WithdrawSuccessions),
 		httpapi.Op("GET", "/api/v1/directory-groups", peopleRead, "Groups as the sources have them", dir.ListDirectoryGroups),
 		httpapi.Op("GET", "/api/v1/directory-groups/{id}/members", peopleRead, "Who is in one of them", dir.ListMembers),
 		httpapi.Op("GET", "/api/v1/sources", sourcesRead, "Sources", dir.ListSources),
@@ -260,6 +264,7 @@ func directoryCases() []httpapi.Case {
 		{Err: directory.ErrExists, Status: http.StatusConflict, Code: "exists"},
 		{Err: directory.ErrVersion, Status: http.StatusPreconditionFailed, Code: "version_mismatch"},
 		{Err: directory.ErrInvalid, Status: http.StatusUnprocessableEntity, Code: "invalid"},
+		{Err: directory.ErrPlanDrift, Status: http.StatusConflict, Code: "drift"},
 		{Err: directory.ErrCycle, Status: http.StatusConflict, Code: "unit_cycle"},
 		{Err: directory.ErrDecided, Status: http.StatusConflict, Code: "decided"},
 		{Err: directory.ErrSourceFreeze, Status: http.StatusConflict, Code: "source_freeze"},

@@ -66,6 +66,8 @@ type (
 	Erasure string
 	// Ask is a request that somebody else has to decide.
 	Ask string
+	// Succession is one declaration of what units become.
+	Succession string
 )
 
 func (Person) prefix() string         { return "per_" }
@@ -95,6 +97,7 @@ func (EvidenceKey) prefix() string    { return "evk_" }
 func (Ask) prefix() string            { return "ask_" }
 func (LegalHold) prefix() string      { return "lgh_" }
 func (Erasure) prefix() string        { return "ers_" }
+func (Succession) prefix() string     { return "suc_" }
 
 // Typed is any id of this package.
 type Typed interface {
