@@ -178,8 +178,8 @@ type PlanPageInput struct {
 	ID     id.Plan   `path:"id"`
 	Group  string    `query:"group" doc:"only changes of this group, by its key"`
 	Person id.Person `query:"person" doc:"only changes of this person"`
-	Op     Op        `query:"op" enum:"add,remove,role,reasons,begin" doc:"only these"`
-	Ground Ground    `query:"ground" enum:"group_removed,group_added,rule_removed,rule_added,rule_changed,facts" doc:"only those with this ground"`
+	Op     Op        `query:"op" enum:"add,remove,role,reasons,begin,channels" doc:"only these"`
+	Ground Ground    `query:"ground" enum:"group_removed,group_added,rule_removed,rule_added,rule_changed,channels_changed,facts" doc:"only those with this ground"`
 	httpapi.Paging
 }
 
@@ -241,6 +241,9 @@ func (a *API) planOutput(ctx context.Context, p *Plan, query PlanQuery) (*PlanOu
 	}
 	for _, c := range page {
 		s := sights[c.sight()]
+		if len(c.Gained)+len(c.Lost) > 0 {
+			s.Gains, s.Loses, c.Gained, c.Lost = c.Gained, c.Lost, nil, nil
+		}
 		v.Changes = append(v.Changes, PlanChange{PlannedChange: c, PersonName: names[c.Person], Gains: orEmpty(s.Gains), Loses: orEmpty(s.Loses)})
 	}
 	if more {

@@ -87,6 +87,10 @@ type RestoreOutput struct {
 		Memberships int         `json:"memberships" doc:"ended memberships that are back"`
 		Until       time.Time   `json:"until" doc:"then what the source says applies again"`
 		Revision    int64       `json:"revision"`
+		Channels    int         `json:"channels,omitempty" doc:"of a plan: from how many people its policy took channels, whatever rules say"`
+		BackTo      int64       `json:"back_to,omitempty" doc:"the version of the policy that gives those back"`
+		Plan        id.Plan     `json:"plan,omitempty" doc:"the plan that goes back to it; none where another version is in force by now"`
+		Applied     bool        `json:"applied,omitempty" doc:"that plan is in force; otherwise it takes something too, or somebody has to agree, and it waits to be applied"`
 	}
 }
 
@@ -138,6 +142,7 @@ func (a *API) restored(ctx context.Context, done Restored) (*RestoreOutput, erro
 	out := &RestoreOutput{}
 	b := &out.Body
 	b.Memberships, b.Until, b.Revision = done.Memberships, done.Until, done.Rev
+	b.Channels, b.BackTo, b.Plan, b.Applied = len(done.Channels), done.BackTo, done.Plan, done.Applied
 	for _, list := range []struct {
 		to   *[]PersonRef
 		from []id.Person

@@ -222,7 +222,7 @@ func (s *shapes) tell(sheet *sheet, version int64, p *Plan) {
 	sheet.events = append(sheet.events, feed.Event{At: sheet.now, Kind: EventPolicyApplied, Subject: string(p.ID), Data: mustJSON(map[string]int64{"version": version})})
 	summary := p.Summary()
 	sheet.record(EventPolicyApplied, string(p.ID), map[string]any{"version": version, "policy": p.Basis.Policy, "plan": p.Hash, "author": p.Author,
-		"people": summary.People, "added": summary.Added, "removed": summary.Removed, "changed": summary.Changed, "held": p.Verdict.Held()})
+		"people": summary.People, "added": summary.Added, "removed": summary.Removed, "changed": summary.Changed, "losing": summary.Losing, "held": p.Verdict.Held()})
 }
 
 // finish reconciles everybody under a policy that came into force and was not followed through. done tells
@@ -245,19 +245,15 @@ func (r *Reactor) finish(ctx context.Context) (result Result, done bool, err err
 		return result, false, err
 	}
 	run := &run{cause: directory.Cause{Actor: row.Author, Request: id.Request(row.Plan)}, approved: map[position]bool{}}
-	approve := func(list []PlannedChange) bool {
+	if err := eachChange(q, plan, func(list []PlannedChange) bool {
 		for _, change := range list {
 			if change.Op == OpRemove {
 				run.approved[position{change.Person, c.byKey[change.Group]}] = true
 			}
 		}
 		return true
-	}
-	approve(plan.Changes)
-	if plan.Total > len(plan.Changes) {
-		if err := eachPart(q, plan.ID, 0, approve); err != nil {
-			return result, false, err
-		}
+	}); err != nil {
+		return result, false, err
 	}
 	if result, err = r.all(ctx, run); err != nil {
 		return result, false, err

@@ -73,12 +73,13 @@ type assessment struct {
 	raise    []directory.Freeze // the other way round
 	missing  bool               // absent from every source, and no fence says so yet
 	healed   bool               // the person failed last time
+	have     []Membership       // of a plan: those that show other channels under it
 	failed   unjudged           // what of the policy cannot be judged for the person: it gives nothing
 	note     bool               // that has to be noted
 }
 
 func (a assessment) idle() bool {
-	return !a.note && len(a.steps)+len(a.vanished)+len(a.lift)+len(a.raise) == 0 && !a.healed
+	return !a.note && len(a.steps)+len(a.have)+len(a.vanished)+len(a.lift)+len(a.raise) == 0 && !a.healed
 }
 
 // gather assesses people on the state that tx sees, in order of id; with lock their rows are locked first.
@@ -160,7 +161,9 @@ func (run *run) due(c *catalog, f directory.Fact, have []Membership, held map[id
 // assess compares what a person has with what the person ought to have. It is pure.
 func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map[id.Membership]heldRow, now time.Time) assessment {
 	f = presentFact(f, now)
-	return run.compare(f, have, held, run.due(c, f, have, held, now), now)
+	a := run.compare(f, have, held, run.due(c, f, have, held, now), now)
+	a.have = c.resighted(have)
+	return a
 }
 
 // compare answers what is to be done about a person whose due is known.

@@ -58,8 +58,9 @@ type catalog struct {
 	report   func([]Conflict)       // of the catalog of a plan: told of what is kept apart; nil elsewhere
 	zones    sync.Map               // by name; what is in it never changes
 	handover map[id.Group][]handovers
-	settled  bool            // the version is followed through
-	edited   map[string]bool // while it is not: rules that it changed
+	sighted  map[id.Group]bool // of the catalog of a plan: see resights; nil elsewhere
+	settled  bool              // the version is followed through
+	edited   map[string]bool   // while it is not: rules that it changed
 }
 
 // live tells whether the policy has g.

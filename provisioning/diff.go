@@ -19,6 +19,8 @@ const (
 	OpRemove  Op = "remove"  // it ends
 	OpRole    Op = "role"    // its role changes
 	OpReasons Op = "reasons" // only its reasons change
+	// OpChannels is in plans alone: the membership stays as it is, and the policy shows it other channels.
+	OpChannels Op = "channels"
 )
 
 // Change is one step from the memberships a person has to those the person ought to have.

@@ -26,6 +26,7 @@ type Removal struct {
 	Held       bool      // stopped by an open hold: the membership still stands
 	Signs      []Sign    // of a move or an absence about to happen: what the person lost
 	Ahead      bool      // announced for an instant to come
+	Partly     bool      // of a plan: the membership stays, and shows less
 }
 
 // class is what is counted together: absence per source; who left, who moved and what a policy takes, each in one.
@@ -206,7 +207,7 @@ func (g Guard) Check(b Batch) (Verdict, error) {
 func emptied(b Batch) []Breach {
 	going, gone := map[id.Group][]Removal{}, map[id.Group]map[id.Membership]bool{}
 	for _, r := range b.Removals {
-		if r.class() != (class{}) {
+		if r.class() != (class{}) && !r.Partly {
 			going[r.Group] = append(going[r.Group], r)
 		}
 	}

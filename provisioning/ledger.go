@@ -8,6 +8,7 @@ import (
 	"hash"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -24,6 +25,7 @@ const (
 type ledger struct {
 	before, after *catalog
 	was, will     map[string]policies.Rule
+	now           time.Time
 
 	body    planBody
 	page    []PlannedChange
@@ -225,12 +227,13 @@ func (l *ledger) count(c PlannedChange) {
 	case OpAdd:
 		s.Added++
 	case OpRemove:
-		if s.Removed++; c.Person != l.loser {
-			l.loser = c.Person
-			s.Losing++
-		}
+		s.Removed++
 	default:
 		s.Changed++
+	}
+	if c.loses() && c.Person != l.loser {
+		l.loser = c.Person
+		s.Losing++
 	}
 	if c.Op == OpAdd || c.Op == OpRemove || c.Op == OpRole {
 		l.sights[c.sight()] = true

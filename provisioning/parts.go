@@ -64,6 +64,15 @@ func eachPart(q reader, plan id.Plan, first int, fn func([]PlannedChange) bool) 
 	}
 }
 
+// eachChange calls fn for all changes of a plan that was read, in parts, until it answers false.
+func eachChange(q reader, p *Plan, fn func([]PlannedChange) bool) error {
+	if p.Total <= len(p.Changes) {
+		fn(p.Changes)
+		return nil
+	}
+	return eachPart(q, p.ID, 0, fn)
+}
+
 // planChanges answers the changes of a plan from first on, at most limit.
 func planChanges(q reader, plan id.Plan, first, limit int) ([]PlannedChange, error) {
 	out := []PlannedChange{}

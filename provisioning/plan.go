@@ -37,6 +37,7 @@ const (
 	GroundRuleGone    Ground = "rule_removed"
 	GroundRuleNew     Ground = "rule_added"
 	GroundRuleChanged Ground = "rule_changed"
+	GroundChannels    Ground = "channels_changed" // access to channels, or which there are
 	GroundFacts       Ground = "facts" // nothing: the person's facts ask for it, and it has not been done yet
 )
 
@@ -51,6 +52,9 @@ type PlannedChange struct {
 	Ground  Ground        `json:"ground,omitempty"` // of a plan: what about the policy
 	Reasons []string      `json:"reasons"`          // rules that begin to give it; of a removal those that gave it
 	At      time.Time     `json:"at,omitzero"`      // of a planned one: when
+	// Of who keeps the place in the group: the keys of its channels that they see then, and that they see no more.
+	Gained []string `json:"gained,omitempty"`
+	Lost   []string `json:"lost,omitempty"`
 }
 
 // ShapeChange is what applying a plan does to a group or a channel.
@@ -63,11 +67,11 @@ type ShapeChange struct {
 
 // Summary counts a plan's changes.
 type Summary struct {
-	People   int `json:"people"` // whose memberships change
-	Losing   int `json:"losing"` // who lose one
+	People   int `json:"people"` // whose memberships change, or what they see by them
+	Losing   int `json:"losing"` // who lose one, or a channel of one
 	Added    int `json:"added"`
 	Removed  int `json:"removed"`
-	Changed  int `json:"changed"` // role or reasons
+	Changed  int `json:"changed"` // role, reasons or channels
 	Groups   int `json:"groups"`  // groups and channels that change
 	Channels int `json:"channels"`
 }
@@ -251,6 +255,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 			return err
 		}
 		l.begin(c, next, shapes.list)
+		l.now, next.sighted = basis.At, resights(c, next)
 		next.report = l.conflict
 		batch := Batch{Added: map[id.Group]int{}}
 		some, err := r.touched(ctx, tx, c, next, behind)
@@ -307,6 +312,7 @@ func (l *ledger) planned(a assessment, batch *Batch) []PlannedChange {
 		}
 		out = append(out, p)
 	}
+	out = l.resight(a, out, batch)
 	slices.SortFunc(out, func(a, b PlannedChange) int { return cmp.Compare(a.Group, b.Group) })
 	return out
 }

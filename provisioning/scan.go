@@ -58,10 +58,12 @@ func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, some []id.Person, see fu
 			have = p.memberships(f.Person.ID)
 		}
 		d := run.due(c, f, have, nil, now) // who is plain has nothing ahead
-		if len(d.failed) == 0 && p.stands(f.Person.ID, d.matches) {
+		if len(d.failed) == 0 && p.stands(f.Person.ID, d.matches) && !p.sighted(f.Person.ID, c.sighted) {
 			return nil
 		}
-		if a := run.compare(f, p.memberships(f.Person.ID), nil, d, now); !a.idle() {
+		have = p.memberships(f.Person.ID)
+		a := run.compare(f, have, nil, d, now)
+		if a.have = c.resighted(have); !a.idle() {
 			return see(a, true)
 		}
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +21,7 @@ const (
 )
 
 // touched answers those for whom the policy of after may want something that does not stand under that of before, for scan: nil
-// where that cannot be told. They are the members of the groups whose rules or own joining differ, who meets a bound of such a rule, of whom something is known ahead, and
+// where that cannot be told. They are the members of the groups whose rules, own joining or shown channels differ, who meets a bound of such a rule, of whom something is known ahead, and
 // those whose facts moved and were not followed yet; behind is how far the follower had come before the state that tx sees. Of all others a scan of everybody
 // finds the same as before: nothing.
 func (r *Reactor) touched(ctx context.Context, tx *db.Tx, before, after *catalog, behind int64) ([]id.Person, error) {
@@ -32,6 +33,7 @@ func (r *Reactor) touched(ctx context.Context, tx *db.Tx, before, after *catalog
 		return nil, fmt.Errorf("read policy state: %w", err)
 	}
 	groups, traits, bounded := reshaped(before, after)
+	groups = slices.AppendSeq(groups, maps.Keys(after.sighted))
 	if len(unfinished) > 0 || !bounded || len(traits) > traitsMost {
 		return nil, nil
 	}

@@ -17,6 +17,10 @@ type Restored struct {
 	Frozen      []id.Person // of them: those whom another freeze still keeps out
 	Skipped     []id.Person // whose freeze did not stand any more
 	Memberships int         // ended ones that are back
+	Channels    []id.Person // of a plan: from whom its policy took channels, whatever rules say
+	BackTo      int64       // of such a plan: the version that gives them back
+	Plan        id.Plan     // that goes back to it; none where another version is in force by now
+	Applied     bool        // it is in force
 	Until       time.Time
 	Rev         int64
 }

@@ -15,14 +15,19 @@ import (
 // UndoRun undoes what one call, one run of a source or one applied plan took, whether the guard let it through, somebody released it, or it
 // is held: for KeepFor people have the memberships back that it ended, with their roles, the roles that it lowered, and the access that
 // it froze by disabling or deleting them. What it gave stays: it follows from what sources and the policy say. Read positions are kept by
-// person and were never taken. A veto and a freeze of the console stand, and no session or token lives again. A run that took nothing is
+// person and were never taken. Where a plan took channels by what its policy says of them, and that policy is in force, the version before is planned; the
+// plan is applied where it takes nothing and nobody has to agree, and waits otherwise. A veto and a freeze of the console stand, and no session or token lives again. A run that took nothing is
 // ErrNotFound; undone before it is no change.
 func (r *Reactor) UndoRun(ctx context.Context, cause directory.Cause, by id.Request) (Restored, error) {
 	freezes, people, err := r.takenBy(ctx, by)
 	if err != nil {
 		return Restored{}, err
 	}
-	if len(freezes)+len(people) == 0 {
+	shaped, err := r.takenByShape(ctx, by)
+	if err != nil {
+		return Restored{}, err
+	}
+	if len(freezes)+len(people) == 0 && shaped == nil {
 		return Restored{}, fmt.Errorf("%s took nothing that is known: %w", by, ErrNotFound)
 	}
 	out, err := r.undo(ctx, cause, string(by), freezes)
@@ -41,6 +46,9 @@ func (r *Reactor) UndoRun(ctx context.Context, cause directory.Cause, by id.Requ
 	}
 	result, err := r.reconcile(ctx, &run{cause: cause}, people)
 	if out.Rev = max(out.Rev, result.Rev); err != nil {
+		return out, fmt.Errorf("undo %s: %w", by, err)
+	}
+	if err := r.goBack(ctx, cause, by, shaped, &out); err != nil {
 		return out, fmt.Errorf("undo %s: %w", by, err)
 	}
 	out.People = distinct(out.People)

@@ -210,17 +210,12 @@ func (s *sheet) put(person id.Person, step step) {
 
 // standing answers the reasons that a membership has after a step.
 func standing(step step) []Reason {
-	ended := map[id.Reason]bool{}
-	for _, r := range step.End {
-		ended[r.ID] = true
+	ended := func(r Reason) bool { // those of a scan have no id
+		return slices.ContainsFunc(step.End, func(o Reason) bool {
+			return o.ID == r.ID && o.ground() == r.ground() && o.From.Equal(r.From) && o.Until.Equal(r.Until)
+		})
 	}
-	out := slices.Clone(step.Add)
-	for _, r := range step.Before.Reasons {
-		if !ended[r.ID] {
-			out = append(out, r)
-		}
-	}
-	return out
+	return append(slices.Clone(step.Add), slices.DeleteFunc(slices.Clone(step.Before.Reasons), ended)...)
 }
 
 func (s *sheet) retuple(step step, after Membership) {

@@ -45,6 +45,10 @@ type restored struct {
 	Skipped     []personRef `json:"skipped"`
 	Memberships int         `json:"memberships"`
 	Until       string      `json:"until"`
+	Channels    int         `json:"channels,omitempty"`
+	BackTo      int64       `json:"back_to,omitempty"`
+	Plan        string      `json:"plan,omitempty"`
+	Applied     bool        `json:"applied,omitempty"`
 }
 
 type personRef struct {
@@ -111,6 +115,14 @@ func restoreCommand(use, short string) *cobra.Command {
 			}
 		}
 		fmt.Fprintf(w, "%d people have access again until %s, %d ended memberships are back\n", len(r.Restored), r.Until, r.Memberships)
+		switch {
+		case r.Applied:
+			fmt.Fprintf(w, "channels of %d people are back: plan %s put version %d in force again\n", r.Channels, r.Plan, r.BackTo)
+		case r.Plan != "":
+			fmt.Fprintf(w, "channels of %d people come back when plan %s is applied, which goes back to version %d\n", r.Channels, r.Plan, r.BackTo)
+		case r.BackTo != 0:
+			fmt.Fprintf(w, "another version is in force since; version %d had channels of %d people\n", r.BackTo, r.Channels)
+		}
 	}, func(c *cobra.Command, api *client, args []string) (restored, error) {
 		var r restored
 		body := map[string]any{"reason": *reason}

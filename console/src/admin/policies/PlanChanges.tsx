@@ -41,7 +41,7 @@ export function PlanChanges({ plan }: { plan: Plan }) {
   return (
     <Section title={t.policies.effect}>
       <div className={styles.filters}>
-        <Segmented value={op} onChange={setOp} options={["", "remove", "add", "role", "reasons"].map((value) => ({ value, label: value ? word(t.policies.op, value) : t.policies.anyOp }))} />
+        <Segmented value={op} onChange={setOp} options={["", "remove", "add", "role", "channels", "reasons"].map((value) => ({ value, label: value ? word(t.policies.op, value) : t.policies.anyOp }))} />
         <Select className={styles.wide} allowClear value={group} placeholder={t.policies.anyGroup} aria-label={t.policies.byGroup} onChange={setGroup} options={options(plan.groups, called)} />
         <Select className={styles.wide} allowClear value={ground} placeholder={t.policies.anyGround} aria-label={t.policies.byGround} onChange={setGround} options={options(plan.grounds, (key) => word(t.policies.ground, key))} />
       </div>
