@@ -114,7 +114,7 @@ func (r Reader) lasts(rec *audit.Record, told []time.Time) bool {
 	now, secret := r.now(), false
 	for _, half := range []map[string]any{rec.Public, rec.Personal} {
 		for key, value := range half {
-			if key == "fields" || !r.secretIn(value, told, now) {
+			if key == "fields" || !NamesAhead(value, told, now) {
 				continue
 			}
 			secret = true
@@ -142,8 +142,8 @@ func drop(public map[string]any, name string) {
 	}
 }
 
-// secretIn tells whether a value names an instant to come that is not told.
-func (r Reader) secretIn(value any, told []time.Time, now time.Time) bool {
+// NamesAhead tells whether a value of a record of the audit log names an instant to come that is not among those told.
+func NamesAhead(value any, told []time.Time, now time.Time) bool {
 	text, err := json.Marshal(value)
 	if err != nil {
 		return true

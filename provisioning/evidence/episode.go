@@ -126,9 +126,12 @@ func (s *Store) acts(ctx context.Context, l *Leaver, e episode) error {
 	if !e.until.IsZero() {
 		until = e.until.Add(time.Minute) // what lifted it
 	}
+	var told []time.Time // until when a veto lasts is no secret
+	for _, f := range l.Freezes {
+		told = append(told, f.Until)
+	}
 	for _, r := range found {
-		from, _ := time.Parse(time.RFC3339Nano, text(r.Public["from"]))
-		if r.At.After(until) || from.After(now(s.Now)) || !l.concerns(r, e) { // of what lies ahead it says nothing
+		if r.At.After(until) || !l.concerns(r, e) || directory.NamesAhead(r.Public, told, now(s.Now)) { // a record is cited whole, so one that says what lies ahead is not
 			continue
 		}
 		if len(l.Acts) == citedMost {

@@ -75,6 +75,9 @@ func (s *Store) freezes(ctx context.Context, l *Leaver, e episode) error {
 		return err
 	}
 	for _, f := range e.freezes {
+		if !leaves(f.Cause) && f.Until.After(now(s.Now)) { // the end of a leave lies ahead
+			f.Until = time.Time{}
+		}
 		fence := fences[f.ID]
 		l.Freezes = append(l.Freezes, Freeze{ID: f.ID, Cause: f.Cause, Source: f.Source, Actor: f.Actor, Request: f.Request, Veto: f.Veto, CreatedAt: f.CreatedAt, From: f.From,
 			Until: f.Until, LiftedAt: f.LiftedAt, Revision: f.Rev, FencedAt: fence.At.Time, FencedBy: fence.How, ContestedAt: f.ContestedAt, ContestedBy: f.ContestedBy})
@@ -194,6 +197,7 @@ const (
 	limitForgot  = "sessions and tokens that ended more than 30 days ago are known from the audit log alone"
 	limitUnnoted = "when the freeze was in force everywhere was not noted: it came before such instants were"
 	limitLate    = "the server ended between the freeze and its note: fenced_at is when it was found in force"
+	limitAhead   = "records of the audit log that name an instant to come are not cited"
 	limitCited   = "more records of the audit log concern this leaving than are cited here"
 )
 
@@ -204,13 +208,14 @@ func limitsZH(limit string) string {
 		limitForgot:  "结束超过 30 天的会话与令牌仅见于审计日志",
 		limitUnnoted: "未记录冻结全面生效的时刻：冻结早于该记录功能",
 		limitLate:    "服务器在冻结与记录之间中断：fenced_at 为发现其已生效的时刻",
+		limitAhead:   "写有未来时刻的审计记录不予引用",
 		limitCited:   "与此次离职有关的审计记录多于此处所引",
 	}[limit]
 }
 
 // late says what was open after an end that was entered late.
 func (s *Store) late(ctx context.Context, l *Leaver) error {
-	l.Limits = append(l.Limits, limitRead, limitForgot)
+	l.Limits = append(l.Limits, limitRead, limitForgot, limitAhead)
 	if l.Leaving.FencedAt.IsZero() {
 		l.Limits = append(l.Limits, limitUnnoted)
 	}
