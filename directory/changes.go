@@ -147,7 +147,7 @@ type LiftFreeze struct{ Freeze id.Freeze }
 // UndoFreeze gives back, until Until, the access that a freeze took by which a source disabled or deleted somebody, although the source
 // still says so: what its records say is set aside until then, and the freeze applies again at Until by itself. What the source says
 // anew ends it at once; saying the same again does not. No other freeze is lifted. A freeze that does not stand any more is no
-// change; one of another cause is ErrInvalid.
+// change; one of another cause is ErrNotUndone.
 type UndoFreeze struct {
 	Freeze id.Freeze
 	Until  time.Time

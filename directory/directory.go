@@ -38,6 +38,7 @@ var (
 	ErrInvalid      = errors.New("invalid value")
 	ErrCycle        = errors.New("unit would be below itself")
 	ErrProof        = errors.New("absence without proof of completeness")
+	ErrNotUndone    = errors.New("this freeze is not undone: it ends another way")
 	ErrSourceFreeze = errors.New("freeze belongs to a source and ends when the source says so")
 	ErrToken        = errors.New("source token is not valid")
 	ErrTokens       = errors.New("source has two live tokens already")

@@ -287,7 +287,7 @@ func statusSQL(status Status, now time.Time) (string, []any, error) {
 	endedArgs := append(args1, args0...)
 	pending, pendingArgs := openFreeze(CausePending, now)
 	leave, leaveArgs := openFreeze(CauseLeave, now)
-	const notice = "exists (select 1 from freezes f where f.person_id = persons.id and f.lifted_at is null and f.cause in ('ended', 'deleted') and f.from_at > ?)"
+	const notice = "exists (select 1 from freezes f where f.person_id = persons.id and f.lifted_at is null and f.cause = 'ended' and f.from_at > ?)"
 	var before []string
 	var args []any
 	for _, step := range []struct {

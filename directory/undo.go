@@ -46,7 +46,7 @@ func (w *work) undoFreeze(c UndoFreeze) (Outcome, error) {
 	case done.RowsAffected == 0:
 		return "", fmt.Errorf("freeze %s: %w", c.Freeze, ErrNotFound)
 	case f.Cause != CauseDisabled && f.Cause != CauseDeleted:
-		return "", fmt.Errorf("%w: only what a source disabled or deleted can be undone", ErrInvalid)
+		return "", fmt.Errorf("%w: %s", ErrNotUndone, otherWay(f.Cause))
 	case !c.Until.After(w.now):
 		return "", fmt.Errorf("%w: the undo would be over already", ErrInvalid)
 	}
@@ -69,6 +69,19 @@ func (w *work) undoFreeze(c UndoFreeze) (Outcome, error) {
 		w.undone[f.Person] = w.index
 	}
 	return outcome, nil
+}
+
+// otherWay says how a freeze ends that no undo sets aside: with what it follows from.
+func otherWay(cause FreezeCause) string {
+	switch cause {
+	case CauseEnded:
+		return "the source that names the end of the employment corrects or takes back that date; with its call the person is back as before, and only who was disabled or deleted is restored"
+	case CausePending, CauseLeave:
+		return "it follows from a date of the source: when the source corrects the first day or the leave it is lifted with that call"
+	case CauseVeto:
+		return "a person was terminated here, at once: lift it by POST /api/v1/people/{id}/unfreeze, and what the sources say counts again"
+	}
+	return "it was set here: lift it by POST /api/v1/people/{id}/unfreeze"
 }
 
 // Disabled answers the standing freezes by which a source disabled or deleted, after since, people who were there

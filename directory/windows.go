@@ -230,7 +230,7 @@ func leaver(base []employment, gap span, stays bool) id.Source {
 }
 
 // statusOf answers where a person stands at now. Who has no record left holds a deleted freeze; where that is undone for a while
-// they work here until it begins. A leave during which people may read freezes nobody.
+// they work here until it begins, as before: it is no end that anybody planned. A leave during which people may read freezes nobody.
 func statusOf(standing []Freeze, now time.Time, rule LeaveRule) (status Status, frozen bool, endsAt time.Time) {
 	open := map[FreezeCause]bool{}
 	for _, f := range standing {
@@ -238,7 +238,7 @@ func statusOf(standing []Freeze, now time.Time, rule LeaveRule) (status Status, 
 			open[f.Cause] = true
 			frozen = frozen || f.Cause != CauseLeave || !rule.ReadOnly
 		}
-		if (f.Cause == CauseEnded || f.Cause == CauseDeleted) && f.LiftedAt.IsZero() && !f.From.IsZero() && (endsAt.IsZero() || f.From.Before(endsAt)) {
+		if f.Cause == CauseEnded && f.LiftedAt.IsZero() && !f.From.IsZero() && (endsAt.IsZero() || f.From.Before(endsAt)) {
 			endsAt = f.From
 		}
 	}

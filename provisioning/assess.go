@@ -170,6 +170,9 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 func (run *run) compare(f directory.Fact, have []Membership, held map[id.Membership]heldRow, d due, now time.Time) assessment {
 	a := assessment{person: f.Person.ID, failed: d.failed, note: len(d.failed) > 0}
 	standing := d.standing
+	if keeps(have) {
+		standing.Placed = placed(f.Person)
+	}
 	going := map[id.Membership]bool{}
 	kept := map[id.Group]bool{}
 	want, revoked := run.with(Desired(unkept(have, d.matches, standing, now), d.matches, standing, now), a.person, standing)

@@ -128,6 +128,7 @@ type Standing struct {
 	Merged     bool      // the person is another one now
 	Rehired    time.Time // of a person who came back after a dismissal: what was given before is over
 	Begins     time.Time // of a person who has not started: when they do
+	Placed     string    // where the person works, as a keep notes it; empty where nobody asks
 	Version    int64
 	Live       func(id.Group) bool         // whether the policy still has the group
 	Barred     func(id.Group, Reason) bool // whether a separation forbids what no rule gave; nil: nothing

@@ -319,14 +319,15 @@ func (r *Reactor) Reject(ctx context.Context, cause directory.Cause, hold id.Hol
 
 // keepHeld keeps, in one transaction, what a hold holds of these people.
 func (r *Reactor) keepHeld(tx *db.Tx, cause directory.Cause, hold id.Hold, people []id.Person) error {
-	if _, _, err := r.lockPeople(tx, people); err != nil {
+	_, facts, err := r.lockPeople(tx, people)
+	if err != nil {
 		return err
 	}
 	var held []heldRow
 	if err := tx.Raw("select * from held_removals where hold = ? and ended_at is null and person in ?", hold, people).Scan(&held).Error; err != nil {
 		return fmt.Errorf("read hold: %w", err)
 	}
-	s := &sheet{run: &run{cause: cause}, now: r.clock()}
+	s := &sheet{run: &run{cause: cause}, now: r.clock(), placed: placesOf(facts)}
 	if err := s.keep(tx, string(hold), s.now.Add(KeepFor), held); err != nil {
 		return err
 	}

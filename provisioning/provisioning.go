@@ -85,7 +85,8 @@ type Reason struct {
 	Until     time.Time // zero: open; exclusive
 	CreatedAt time.Time
 
-	against Cause // of a keep by a rejected hold: why the membership would have ended
+	against Cause  // of a keep by a rejected hold: why the membership would have ended
+	placed  string // of a keep: where the person worked when it was given
 }
 
 // ground is what makes two reasons the same.

@@ -1,10 +1,14 @@
 package provisioning
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -48,16 +52,29 @@ func loadRejected(q reader, reasons []reasonRow) (map[id.Reason]Cause, error) {
 	return out, nil
 }
 
-// unkept answers have without what a rejected hold keeps and nothing asks for any more: the facts that it was about came back, or the
-// membership would end for another reason now, which the guard judges anew. It is pure.
+// placed is a digest of where somebody works: what makes a move when it changes. It outlives the person's data, and says nothing of it.
+func placed(p directory.Person) string {
+	sum := sha256.Sum256([]byte(strings.Join([]string{string(p.ID), string(p.Unit), string(p.Manager), p.Title, p.Department, p.Division, p.Organization, p.Company,
+		p.CostCenter, p.EmployeeType}, "\x00")))
+	return hex.EncodeToString(sum[:8])
+}
+
+func keeps(have []Membership) bool {
+	return slices.ContainsFunc(have, func(m Membership) bool {
+		return slices.ContainsFunc(m.Reasons, func(r Reason) bool { return r.Kind == KindKeep })
+	})
+}
+
+// unkept answers have without what an undo or a rejected hold keeps and nothing asks for any more: the facts that it was about came back, the
+// person works elsewhere than they did when it was given, or a rejected membership would end for another reason now, which the guard judges anew. It is pure.
 func unkept(have []Membership, matches []Match, s Standing, now time.Time) []Membership {
-	rejected := func(r Reason) bool { return r.Kind == KindKeep && r.against != "" }
-	if !slices.ContainsFunc(have, func(m Membership) bool { return slices.ContainsFunc(m.Reasons, rejected) }) {
+	if !keeps(have) {
 		return have
 	}
+	kept := func(r Reason) bool { return r.Kind == KindKeep }
 	bare := slices.Clone(have)
 	for i := range bare {
-		bare[i].Reasons = slices.DeleteFunc(slices.Clone(bare[i].Reasons), rejected)
+		bare[i].Reasons = slices.DeleteFunc(slices.Clone(bare[i].Reasons), kept)
 	}
 	seats := map[id.Group]Seat{}
 	for _, seat := range Desired(bare, matches, s, now) {
@@ -67,9 +84,14 @@ func unkept(have []Membership, matches []Match, s Standing, now time.Time) []Mem
 	for i, m := range out {
 		seat, wanted := seats[m.Group]
 		out[i].Reasons = slices.DeleteFunc(slices.Clone(m.Reasons), func(r Reason) bool {
+			moved := r.placed != "" && s.Placed != "" && r.placed != s.Placed && !s.Terminated && !s.Absent
 			switch {
-			case !rejected(r) || !r.Until.IsZero() && !now.Before(r.Until): // one that is over is for Desired
+			case !kept(r) || !r.Until.IsZero() && !now.Before(r.Until): // one that is over is for Desired
 				return false
+			case moved:
+				return true
+			case r.against == "": // an undo gave a role back; so long as nothing else gives as much it stands
+				return wanted && anyOpen(seat.Reasons, now) && seat.Role(now).Strength() >= r.Role.Strength()
 			case wanted && !anyOpen(seat.Reasons, now):
 				return false
 			case wanted && r.against == CauseMove && !closes(seat.Reasons).IsZero(): // announced, and rejected for that
@@ -79,6 +101,15 @@ func unkept(have []Membership, matches []Match, s Standing, now time.Time) []Mem
 			}
 			return causeOf(Change{Op: OpRemove, Group: m.Group, Before: m}, s, now) != r.against
 		})
+	}
+	return out
+}
+
+// placesOf answers where each of these people works, as a keep notes it.
+func placesOf(facts []directory.Fact) map[id.Person]string {
+	out := make(map[id.Person]string, len(facts))
+	for _, f := range facts {
+		out[f.Person.ID] = placed(f.Person)
 	}
 	return out
 }

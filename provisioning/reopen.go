@@ -60,7 +60,7 @@ func (s *sheet) reopen(tx *db.Tx, row membershipRow, keep Reason) error {
 	if err := tx.Raw("select * from reasons where membership = ? and ended_at is null", row.ID).Scan(&reasons).Error; err != nil {
 		return fmt.Errorf("read reasons: %w", err)
 	}
-	s.grounds = append(s.grounds, reasonRow{ID: keep.ID, Membership: row.ID, Kind: keep.Kind, Ref: keep.Ref, Role: keep.Role, Until: db.At(keep.Until), CreatedAt: now})
+	s.grounds = append(s.grounds, reasonRow{ID: keep.ID, Membership: row.ID, Kind: keep.Kind, Ref: keep.Ref, Role: keep.Role, Until: db.At(keep.Until), CreatedAt: now, Placed: s.placed[row.Person]})
 	m := row.membership([]Reason{keep})
 	for _, reason := range reasons {
 		m.Reasons = append(m.Reasons, reason.reason())
@@ -92,7 +92,7 @@ func (s *sheet) renew(tx *db.Tx, people []id.Person, until time.Time) error {
 		return fmt.Errorf("read memberships: %w", err)
 	}
 	for _, row := range rows {
-		if err := tx.Exec("update reasons set until = ? where membership = ? and ended_at is null and kind = ? and until < ?", db.At(until), row.ID, KindKeep, db.At(until)).Error; err != nil {
+		if err := tx.Exec("update reasons set until = ?, placed = ? where membership = ? and ended_at is null and kind = ? and until < ?", db.At(until), s.placed[row.Person], row.ID, KindKeep, db.At(until)).Error; err != nil {
 			return fmt.Errorf("renew reasons: %w", err)
 		}
 		s.record("membership.kept", string(row.ID), map[string]any{"person": string(row.Person), "until": until.Format(time.RFC3339)})
@@ -125,7 +125,7 @@ func (s *sheet) keep(tx *db.Tx, ref string, until time.Time, held []heldRow) err
 	}
 	for _, row := range held {
 		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: row.Membership, Kind: KindKeep, Ref: ref, Role: roles[row.Membership].Role,
-			Until: db.At(until), CreatedAt: db.At(s.now)})
+			Until: db.At(until), CreatedAt: db.At(s.now), Placed: s.placed[row.Person]})
 		s.record("membership.kept", string(row.Membership), map[string]any{"person": string(row.Person), "hold": string(row.Hold), "until": until.Format(time.RFC3339)})
 	}
 	slices.Sort(holds)

@@ -131,12 +131,13 @@ type reasonRow struct {
 	CreatedAt     db.Instant
 	EndedAt       db.Instant
 	EndedBy       id.Request
+	Placed        string // of a keep: a digest of where the person worked when it was given
 }
 
 func (reasonRow) TableName() string { return "reasons" }
 
 func (r reasonRow) reason() Reason {
-	return Reason{ID: r.ID, Kind: r.Kind, Ref: r.Ref, Role: r.Role, Version: r.PolicyVersion, From: r.StartsAt.Time, Until: r.Until.Time, CreatedAt: r.CreatedAt.Time}
+	return Reason{ID: r.ID, Kind: r.Kind, Ref: r.Ref, Role: r.Role, Version: r.PolicyVersion, From: r.StartsAt.Time, Until: r.Until.Time, CreatedAt: r.CreatedAt.Time, placed: r.Placed}
 }
 
 type holdRow struct {

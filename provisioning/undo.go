@@ -74,7 +74,7 @@ func (r *Reactor) Restore(ctx context.Context, cause directory.Cause, hold id.Ho
 }
 
 // RestorePerson undoes one freeze by which a source disabled or deleted a person, as Restore does for many. One of another
-// cause is directory.ErrInvalid, one that is not this person's directory.ErrNotFound.
+// cause is directory.ErrNotUndone, one that is not this person's directory.ErrNotFound.
 func (r *Reactor) RestorePerson(ctx context.Context, cause directory.Cause, person id.Person, freeze id.Freeze) (Restored, error) {
 	freezes, err := r.directory.Freezes(ctx, person)
 	if err != nil {
@@ -170,7 +170,7 @@ func (r *Reactor) giveBack(tx *db.Tx, cause directory.Cause, ref string, list []
 	if err := tx.Raw("select * from held_removals where ended_at is null and cause = ? and person in ?", CauseCleanup, gone).Scan(&held).Error; err != nil {
 		return 0, fmt.Errorf("read holds: %w", err)
 	}
-	s := &sheet{run: &run{cause: cause}, catalog: c, now: r.clock()}
+	s := &sheet{run: &run{cause: cause}, catalog: c, now: r.clock(), placed: placesOf(facts)}
 	if err := s.renew(tx, gone, until); err != nil {
 		return 0, err
 	}
@@ -227,10 +227,12 @@ func (r *Reactor) restoreRemovals(ctx context.Context, cause directory.Cause, h 
 			people[i] = row.Person
 		}
 		s := &sheet{run: &run{cause: cause}, now: r.clock()}
-		err := r.db.Tx(ctx, func(tx *db.Tx) (err error) {
-			if s.catalog, _, err = r.lockPeople(tx, distinct(people)); err != nil {
+		err := r.db.Tx(ctx, func(tx *db.Tx) error {
+			c, facts, err := r.lockPeople(tx, distinct(people))
+			if err != nil {
 				return err
 			}
+			s.catalog, s.placed = c, placesOf(facts)
 			if err := s.reopenAll(tx, string(h.ID), out.Until, part); err != nil {
 				return err
 			}

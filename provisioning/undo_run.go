@@ -86,11 +86,11 @@ func (r *Reactor) takenBy(ctx context.Context, by id.Request) (freezes []taken, 
 // giveBackRun reopens, in one transaction, what a run took of these people and keeps what it would take, and answers how many
 // memberships are back or have their role back, and whose anything was.
 func (r *Reactor) giveBackRun(tx *db.Tx, cause directory.Cause, by id.Request, people []id.Person, until time.Time) (n int, whose []id.Person, err error) {
-	c, _, err := r.lockPeople(tx, people)
+	c, facts, err := r.lockPeople(tx, people)
 	if err != nil {
 		return 0, nil, err
 	}
-	s := &sheet{run: &run{cause: cause}, catalog: c, now: r.clock()}
+	s := &sheet{run: &run{cause: cause}, catalog: c, now: r.clock(), placed: placesOf(facts)}
 	var ended []membershipRow
 	if err := tx.Raw("select m.* from memberships m where m.ended_at is not null and m.person in ? and "+ofRun+" order by m.ended_at desc, m.id", people, by, by).Scan(&ended).Error; err != nil {
 		return 0, nil, fmt.Errorf("read ended memberships: %w", err)
@@ -153,7 +153,7 @@ func (s *sheet) raiseRoles(tx *db.Tx, by id.Request, people []id.Person, until t
 		delete(best, row.Membership)
 		raised = append(raised, row.Person)
 		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: row.Membership, Kind: KindKeep, Ref: string(by), Role: role,
-			Until: db.At(until), CreatedAt: db.At(s.now)})
+			Until: db.At(until), CreatedAt: db.At(s.now), Placed: s.placed[row.Person]})
 		s.record("membership.kept", string(row.Membership), map[string]any{"person": string(row.Person), "role": string(role), "until": until.Format(time.RFC3339)})
 	}
 	return raised, nil

@@ -126,6 +126,7 @@ type sheet struct {
 	person   id.Person // whose changes are being noted
 	now      time.Time
 	leave    directory.LeaveRule
+	placed   map[id.Person]string // where people work, for what is kept of them
 	batch    Batch
 	vanished []heldRow
 

@@ -265,6 +265,7 @@ func directoryCases() []httpapi.Case {
 		{Err: directory.ErrVersion, Status: http.StatusPreconditionFailed, Code: "version_mismatch"},
 		{Err: directory.ErrInvalid, Status: http.StatusUnprocessableEntity, Code: "invalid"},
 		{Err: directory.ErrPlanDrift, Status: http.StatusConflict, Code: "drift"},
+		{Err: directory.ErrNotUndone, Status: http.StatusUnprocessableEntity, Code: "not_undone"},
 		{Err: directory.ErrCycle, Status: http.StatusConflict, Code: "unit_cycle"},
 		{Err: directory.ErrDecided, Status: http.StatusConflict, Code: "decided"},
 		{Err: directory.ErrSourceFreeze, Status: http.StatusConflict, Code: "source_freeze"},
