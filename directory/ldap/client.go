@@ -257,7 +257,7 @@ func (cl *Client) Lookup(ctx context.Context, class Class, keys []string) ([]Obj
 	err := cl.shared(ctx, func(c *conn) error {
 		out = nil
 		for filter := range keyFilters(c.idAttribute(), keys) {
-			found, err := c.objects(ctx, class, "(&"+c.filter(class)+filter+")")
+			found, err := c.objects(ctx, class, "(&"+filter+c.filter(class)+")")
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	ber "github.com/go-asn1-ber/asn1-ber"
 	goldap "github.com/go-ldap/ldap/v3"
 )
 
@@ -25,6 +26,7 @@ type contentSync struct {
 
 	asked  string // the cookie of the request
 	cookie string // the newest
+	done   string // of the refresh
 	mark   string // of the server, from before the request
 
 	caughtUp   bool
@@ -32,7 +34,10 @@ type contentSync struct {
 	fresh      map[string]bool // the keys of entries that were told by the refresh
 	references int
 	batch      []Change
-	unsaved    bool // cookie moved on without a change that carries it
+	unsaved    bool   // cookie moved on without a change that carries it
+	quiet      bool   // nothing was told since the last sign of life
+	aged       string // a cookie that came at agedAt
+	agedAt     time.Time
 	beat       pulse
 }
 
@@ -79,26 +84,8 @@ func (cl *Client) contentSync(ctx context.Context, c *conn, from Cursor, persist
 	return c.cursor(s.cookie), nil
 }
 
-// holds tells whether the server has the very changes that a cookie names, although its mark is older: OpenLDAP has forgotten
-// some of its mark after a crash, and nothing of its content. A backup that was restored has not.
-func (c *conn) holds(ctx context.Context, cookie string) (bool, error) {
-	seen, _ := cookieCSNs(cookie)
-	for _, csn := range seen {
-		p, err := c.search(ctx, request{base: c.markAt, scope: goldap.ScopeWholeSubtree, filter: "(|(entryCSN=" + goldap.EscapeFilter(csn) + ")(contextCSN=" + goldap.EscapeFilter(csn) + "))", attrs: []string{"1.1"}})
-		if c.dead {
-			return false, err
-		}
-		if err != nil || len(p.entries) == 0 {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 func (s *contentSync) run(ctx context.Context, persist bool) error {
-	r := request{base: s.c.p.Base, scope: goldap.ScopeWholeSubtree, filter: s.c.anyClass(), attrs: s.c.allAttributes()}
-	r.controls = append(r.controls, syncRequest(s.asked))
-	stream, err := s.c.begin(r)
+	stream, err := s.c.begin(s.request(refreshAndPersist))
 	if err != nil {
 		return s.explain(err)
 	}
@@ -125,6 +112,10 @@ func (s *contentSync) run(ctx context.Context, persist bool) error {
 	return s.flush(ctx)
 }
 
+func (s *contentSync) request(mode int) request {
+	return request{base: s.c.p.Base, scope: goldap.ScopeWholeSubtree, filter: s.c.anyClass(), attrs: s.c.allAttributes(), controls: []*ber.Packet{syncRequest(mode, s.asked)}}
+}
+
 func (s *contentSync) explain(err error) error {
 	return explain("follow "+s.c.p.Base, err, s.c.p.Password)
 }
@@ -143,8 +134,9 @@ func (s *contentSync) answered(m message) error {
 		return nil
 	}
 	if s.unsaved && s.caughtUp {
-		s.unsaved = false
-		return s.told([]Change{{Op: OpPresent, Cursor: s.c.cursor(s.cookie), At: time.Now()}})
+		if cookie := s.settled(time.Now()); cookie != "" {
+			return s.told([]Change{{Op: OpPresent, Cursor: s.c.cursor(cookie), At: time.Now()}})
+		}
 	}
 	return s.told(nil)
 }
@@ -204,8 +196,10 @@ func (s *contentSync) entry(m message) error {
 		}
 	}
 	if s.caughtUp && state.cookie != nil {
-		s.cookie = s.c.root.merged(s.cookie, *state.cookie)
-		change.Cursor, s.unsaved = s.c.cursor(s.cookie), false
+		s.cookie, s.quiet, s.unsaved = s.c.root.merged(s.cookie, *state.cookie), false, s.c.root.aheadCookies
+		if !s.unsaved {
+			change.Cursor = s.c.cursor(s.cookie)
+		}
 	}
 	s.batch = append(s.batch, change)
 	return nil
@@ -256,6 +250,7 @@ func (s *contentSync) refreshed(cookie *string, now time.Time) {
 	case cookie != nil && *cookie == "":
 		s.everything = "everything again"
 	}
+	s.done = s.cookie
 	s.batch = append(s.batch, Change{Op: OpRefreshed, Cursor: s.c.cursor(s.cookie), At: now, Whole: s.everything != "", Proof: s.everything})
 }
 
@@ -289,7 +284,16 @@ func (s *contentSync) flush(ctx context.Context) error {
 	s.batch = nil
 	if at := slices.IndexFunc(batch, func(c Change) bool { return c.Op == OpRefreshed }); at >= 0 {
 		before, last := batch[:at], batch[at]
-		if !last.Whole && s.c.root.changeOf != "" {
+		if s.c.root.gap {
+			if err := s.pass(ctx, before); err != nil {
+				return err
+			}
+			if err := s.fill(ctx); err != nil {
+				return err
+			}
+			before, last.Cursor = nil, s.c.cursor(s.done)
+		}
+		if !last.Whole && (s.c.root.changeOf != "" || s.c.root.omits) {
 			if err := s.pass(ctx, before); err != nil {
 				return err
 			}

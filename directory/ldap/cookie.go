@@ -125,6 +125,12 @@ func (n csns) older(other csns) bool {
 
 // merged is the cookie to ask with after a server gave next to one who had last.
 func (q quirks) merged(last, next string) string {
+	if q.aheadCookies { // it gives older ones, too, and some without a number
+		old, known := changeNumber(last)
+		if n, ok := changeNumber(next); known && (!ok || n < old) {
+			return last
+		}
+	}
 	if !q.markIsCookie {
 		return next
 	}

@@ -149,6 +149,19 @@ func (m *mirror) size() int {
 	return len(m.objects)
 }
 
+// people names them, but for the one of the tests.
+func (m *mirror) people() map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := map[string]bool{}
+	for _, o := range m.objects {
+		if o.Class == ldap.ClassPerson && strings.Contains(o.DN, "uid=u0") && !strings.HasPrefix(o.DN, "uid=u000001,") {
+			out[o.DN] = true
+		}
+	}
+	return out
+}
+
 // byDN answers one object; until holds the lock, so it takes none.
 func (m *mirror) byDN(dn string) (ldap.Object, bool) {
 	for _, o := range m.objects {

@@ -20,8 +20,9 @@ import (
 // proxy stands between a client and a server, and goes wrong on demand.
 type proxy struct {
 	address string
-	frozen  atomic.Bool  // nothing passes, and nothing is closed
-	mute    atomic.Int64 // of what the server says, messages of this number are swallowed; only without TLS
+	frozen  atomic.Bool                             // nothing passes, and nothing is closed
+	mute    atomic.Int64                            // of what the server says, messages of this number are swallowed; only without TLS
+	swallow func(from net.Conn, m *ber.Packet) bool // tells which others are, and may wait; nil: none
 }
 
 func newProxy(t testing.TB, to string, parse bool) *proxy {
@@ -61,7 +62,7 @@ func (p *proxy) pass(to, from net.Conn, parse bool) {
 			if err != nil {
 				return
 			}
-			if id, ok := m.Children[0].Value.(int64); ok && id == p.mute.Load() {
+			if id, ok := m.Children[0].Value.(int64); ok && id == p.mute.Load() || p.swallow != nil && p.swallow(from, m) {
 				continue
 			}
 			out = m.Bytes()

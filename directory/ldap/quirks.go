@@ -38,6 +38,9 @@ type quirks struct {
 	bareResume      bool                // a resumed sync leaves out operational attributes, though named: a locked account looks unlocked
 	changeOf        string              // the attribute that numbers the newest change of an entry: after a crash it resumes without some of the last changes, and says nothing
 	firstChange     string              // the attribute of the rootDSE that names the oldest change it remembers: it leaves out older ones, and says nothing
+	gap             bool                // a search that persists listens later than its cookie says, and tells nothing of what was written between: it is asked once more
+	omits           bool                // a resumed sync leaves out some of what is gone: each 51st entry, and who came and went since the cookie although that was told
+	aheadCookies    bool                // the cookie of a change may be ahead of changes that are still to be told
 	ownCookies      bool                // a sync cookie is good for the server that gave it only
 }
 
@@ -61,7 +64,7 @@ var vendors = []quirks{
 			return strings.Contains(name, "389") || strings.Contains(name, "red hat")
 		},
 		follow: bySync, id: "nsuniqueid" /* imported entries have no entryUUID, later ones may have both */, people: []string{"inetOrgPerson"}, groups: standardGroups,
-		marks: []string{"lastChangeNumber"}, syncKey: uniqueID, deletesOnly: true, bareResume: true, firstChange: "firstChangeNumber", ownCookies: true,
+		marks: []string{"lastChangeNumber"}, syncKey: uniqueID, deletesOnly: true, bareResume: true, firstChange: "firstChangeNumber", gap: true, omits: true, aheadCookies: true, ownCookies: true,
 	},
 	{
 		vendor: "openldap",

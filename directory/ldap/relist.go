@@ -15,7 +15,12 @@ func (s *contentSync) list(ctx context.Context) (left []Change, whole bool, err 
 	}
 	known, _ := cookieCSNs(s.asked)
 	r := &reading{c: s.side, id: s.c.root.id, newest: &newest{}, seen: map[string]bool{}, proof: Proof{Counts: map[Class]int{}}}
-	r.attrs = func(Class) []string { return []string{r.id, s.c.root.changeOf} }
+	r.attrs = func(Class) []string {
+		if s.c.root.changeOf == "" {
+			return []string{r.id}
+		}
+		return []string{r.id, s.c.root.changeOf}
+	}
 	r.emit = func(objects []Object) error {
 		keys := make([]string, len(objects))
 		for i, o := range objects {

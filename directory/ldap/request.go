@@ -55,10 +55,16 @@ func bindRequest(dn string, password Secret) *ber.Packet {
 	return op
 }
 
-// syncRequest makes the Sync Request control (RFC 4533 section 2.2) for a refresh that persists.
-func syncRequest(cookie string) *ber.Packet {
+// The modes of a Sync Request (RFC 4533 section 2.2).
+const (
+	refreshOnly       = 1
+	refreshAndPersist = 3
+)
+
+// syncRequest makes the Sync Request control.
+func syncRequest(mode int, cookie string) *ber.Packet {
 	value := ber.NewSequence("")
-	value.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, 3, ""))
+	value.AppendChild(ber.NewInteger(ber.ClassUniversal, ber.TypePrimitive, ber.TagEnumerated, mode, ""))
 	if cookie != "" {
 		value.AppendChild(octets(ber.TagOctetString, ber.ClassUniversal, cookie))
 	}

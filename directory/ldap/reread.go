@@ -52,7 +52,7 @@ func (s *contentSync) complete(ctx context.Context, changes []Change) ([]Change,
 	found := map[string]Object{}
 	for filter := range keyFilters(s.c.root.id, bare) {
 		for _, class := range allClasses {
-			objects, err := s.side.objects(ctx, class, "(&"+s.c.filter(class)+filter+")")
+			objects, err := s.side.objects(ctx, class, "(&"+filter+s.c.filter(class)+")")
 			if err != nil {
 				return nil, err
 			}
@@ -130,8 +130,8 @@ func (c *conn) forgotten(ctx context.Context, cookie string) (bool, error) {
 	if err != nil || len(p.entries) != 1 {
 		return err == nil, err
 	}
-	seen, err := strconv.ParseInt(cookie[strings.LastIndexByte(cookie, '#')+1:], 10, 64)
-	if err != nil {
+	seen, ok := changeNumber(cookie)
+	if !ok {
 		return false, nil // the server judges it
 	}
 	first, err := strconv.ParseInt(strings.Join(p.entries[0].all([]string{c.root.firstChange}), ""), 10, 64)
@@ -140,4 +140,20 @@ func (c *conn) forgotten(ctx context.Context, cookie string) (bool, error) {
 		return true, nil // what cannot be known is not believed
 	}
 	return seen < last && (first == 0 || seen+1 < first), nil
+}
+
+// holds tells whether the server has the very changes that a cookie names, although its mark is older: OpenLDAP has forgotten
+// some of its mark after a crash, and nothing of its content. A backup that was restored has not.
+func (c *conn) holds(ctx context.Context, cookie string) (bool, error) {
+	seen, _ := cookieCSNs(cookie)
+	for _, csn := range seen {
+		p, err := c.search(ctx, request{base: c.markAt, scope: goldap.ScopeWholeSubtree, filter: "(|(entryCSN=" + goldap.EscapeFilter(csn) + ")(contextCSN=" + goldap.EscapeFilter(csn) + "))", attrs: []string{"1.1"}})
+		if c.dead {
+			return false, err
+		}
+		if err != nil || len(p.entries) == 0 {
+			return false, nil
+		}
+	}
+	return true, nil
 }
