@@ -104,65 +104,51 @@ func (w *erasureWorld) spoken(source string) {
 	}
 }
 
-// stands answers where in the database one of the words stands.
-func (w *erasureWorld) stands() []string {
-	w.t.Helper()
-	tables := "select name as tab, '' as col from sqlite_master where type = 'table' and name not like 'sqlite_%'"
-	if w.app.db.Engine == db.Postgres {
+// stands answers where in a database one of these words stands.
+func stands(t *testing.T, d *db.DB, words ...string) (out []string) {
+	t.Helper()
+	tables := "select m.name as tab, c.name as col from sqlite_master m join pragma_table_info(m.name) c where m.type = 'table' and m.name not like 'sqlite_%'"
+	if d.Engine == db.Postgres {
 		tables = "select table_name as tab, column_name as col from information_schema.columns where table_schema = current_schema() and data_type in ('text', 'character varying', 'jsonb', 'json')"
 	}
 	var found []struct{ Tab, Col string }
-	if err := w.app.db.Read(w.t.Context()).Raw(tables).Scan(&found).Error; err != nil {
-		w.t.Fatal(err)
+	if err := d.Read(t.Context()).Raw(tables).Scan(&found).Error; err != nil {
+		t.Fatal(err)
 	}
-	columns := map[string][]string{}
+	if len(found) < 200 {
+		t.Fatalf("only %d columns were found", len(found))
+	}
 	for _, f := range found {
-		if f.Col != "" {
-			columns[f.Tab] = append(columns[f.Tab], f.Col)
-			continue
-		}
-		var names []string
-		if err := w.app.db.Read(w.t.Context()).Raw("select name from pragma_table_info(?)", f.Tab).Scan(&names).Error; err != nil {
-			w.t.Fatal(err)
-		}
-		columns[f.Tab] = names
-	}
-	if len(columns) < 40 {
-		w.t.Fatalf("only %d tables were found", len(columns))
-	}
-	var out []string
-	for table, names := range columns {
-		for _, column := range names {
-			for _, word := range erasedWords {
-				var n int64
-				if err := w.app.db.Read(w.t.Context()).Raw(fmt.Sprintf(`select count(*) from %s where lower(cast("%s" as text)) like ?`, table, column), "%"+strings.ToLower(word)+"%").Scan(&n).Error; err != nil {
-					w.t.Fatal(err)
-				}
-				if n > 0 {
-					out = append(out, fmt.Sprintf("%s.%s: %s, %d times", table, column, word, n))
-				}
+		for _, word := range words {
+			var n int64
+			if err := d.Read(t.Context()).Raw(fmt.Sprintf(`select count(*) from %s where lower(cast("%s" as text)) like ?`, f.Tab, f.Col), "%"+strings.ToLower(word)+"%").Scan(&n).Error; err != nil {
+				t.Fatal(err)
+			}
+			if n > 0 {
+				out = append(out, fmt.Sprintf("%s.%s: %s, %d times", f.Tab, f.Col, word, n))
 			}
 		}
 	}
 	return out
 }
 
-// inFiles answers in which files of the database one of the words stands.
-func (w *erasureWorld) inFiles() (out []string) {
-	path, lite := strings.CutPrefix(w.app.cfg.Database, "sqlite:")
+// inFiles answers in which files of a SQLite database one of these words stands.
+func inFiles(t *testing.T, dsn string, words ...string) (out []string) {
+	t.Helper()
+	path, lite := strings.CutPrefix(dsn, "sqlite:")
 	if !lite {
 		return nil
 	}
 	files, err := filepath.Glob(path + "*")
 	if err != nil || len(files) < 2 {
-		w.t.Fatalf("files of the database: %v %v", files, err)
+		t.Fatalf("files of the database: %v %v", files, err)
 	}
 	for _, file := range files {
 		raw, err := os.ReadFile(file)
 		if err != nil {
-			w.t.Fatal(err)
+			t.Fatal(err)
 		}
-		for _, word := range erasedWords {
+		for _, word := range words {
 			if strings.Contains(strings.ToLower(string(raw)), strings.ToLower(word)) {
 				out = append(out, filepath.Base(file)+": "+word)
 			}
@@ -179,7 +165,7 @@ func TestErasure(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
 			w := newErasureWorld(t, engine)
-			before := strings.Join(w.stands(), "\n")
+			before := strings.Join(stands(t, w.app.db, erasedWords...), "\n")
 			for _, place := range []string{"persons.search", "records.raw", "record_contacts.value_fold", "former_names.words", "kept_values.value", "freezes.reason", "audit_personal.payload",
 				"source_requests.request_body", "source_runs.error", "source_runs.findings", "hr_files.error", "approval_requests.reason", "approval_decisions.comment", "review_lines.why",
 				"plan_reasons.reason"} {
@@ -187,7 +173,7 @@ func TestErasure(t *testing.T) {
 					t.Errorf("the person does not stand in %s: nothing is proved of it", place)
 				}
 			}
-			if engine == db.SQLite && len(w.inFiles()) == 0 {
+			if engine == db.SQLite && len(inFiles(t, w.app.cfg.Database, erasedWords...)) == 0 {
 				t.Fatal("the files do not have the words before: looking for them proves nothing")
 			}
 			path := "/api/v1/people/" + w.who + "/erasure"
@@ -200,10 +186,10 @@ func TestErasure(t *testing.T) {
 			if done["state"] != "erased" {
 				t.Fatalf("%v", done)
 			}
-			if left := w.stands(); len(left) > 0 {
+			if left := stands(t, w.app.db, erasedWords...); len(left) > 0 {
 				t.Errorf("stands still: %v", left)
 			}
-			if left := w.inFiles(); len(left) > 0 {
+			if left := inFiles(t, w.app.cfg.Database, erasedWords...); len(left) > 0 {
 				t.Errorf("in the files still: %v", left)
 			}
 			report, err := audit.Verify(t.Context(), w.app.db, audit.Report{})
@@ -229,6 +215,11 @@ func (w *erasureWorld) seenAfter() {
 	p := w.call("GET", "/api/v1/people/"+w.who, w.app.cfg.BootstrapToken, "")
 	if p["status"] != "anonymised" || p["display_name"] != directory.Pseudonym(id.Person(w.who)) || p["frozen"] != true {
 		w.t.Errorf("person: %v", p)
+	}
+	for _, path := range []string{"", "/memberships", "/evidence", "/handover", "/sessions", "/identities", "/erasure"} {
+		if code, text := w.ask("GET", "/api/v1/people/"+w.who+path, w.app.cfg.BootstrapToken, ""); code >= http.StatusInternalServerError || strings.Contains(strings.ToLower(text), "qanari") {
+			w.t.Errorf("%s: %d %s", path, code, text)
+		}
 	}
 	if list := w.call("GET", "/api/v1/people?status=anonymised", w.app.cfg.BootstrapToken, "")["items"].([]any); len(list) != 1 {
 		w.t.Errorf("anonymised: %v", list)

@@ -15,7 +15,7 @@ func (t *Tx) Contains(column string, words []string) (string, []any) {
 	}
 	parts, args := []string{"1 = 0"}, []any{}
 	for _, word := range words {
-		// SQLite, and PostgreSQL in some locales, know small letters of ASCII only.
+		// PostgreSQL knows small letters of ASCII only in some locales.
 		for _, folded := range slices.Compact([]string{strings.ToLower(word), lowerASCII(word)}) {
 			parts, args = append(parts, fmt.Sprintf("%s(lower(%s), ?) > 0", find, column)), append(args, folded)
 		}
