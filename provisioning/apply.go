@@ -95,7 +95,7 @@ func (r *Reactor) enact(ctx context.Context, cause directory.Cause, p *Plan, pol
 		if c.version != p.Basis.Version {
 			return ErrDrift
 		}
-		if err := r.approved(tx.DB, c, p); err != nil {
+		if err := r.approved(tx, c, p); err != nil {
 			return err
 		}
 		now := r.clock()

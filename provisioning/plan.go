@@ -38,7 +38,7 @@ const (
 	GroundRuleNew     Ground = "rule_added"
 	GroundRuleChanged Ground = "rule_changed"
 	GroundChannels    Ground = "channels_changed" // access to channels, or which there are
-	GroundFacts       Ground = "facts" // nothing: the person's facts ask for it, and it has not been done yet
+	GroundFacts       Ground = "facts"            // nothing: the person's facts ask for it, and it has not been done yet
 )
 
 // PlannedChange is what applying a plan does to one membership.
@@ -99,8 +99,9 @@ type planBody struct {
 	Shapes  []ShapeChange   `json:"shapes"`
 	Changes []PlannedChange `json:"changes,omitempty"` // of plans made before changes had parts
 	Verdict Verdict         `json:"verdict"`
-	Digest  string          `json:"digest"` // of shapes and changes
-	Total   int             `json:"total"`  // changes
+	Loosens []string        `json:"loosens,omitempty"` // see FourEyes
+	Digest  string          `json:"digest"`            // of shapes and changes
+	Total   int             `json:"total"`             // changes
 	Summary Summary         `json:"summary"`
 	Groups  []Tally         `json:"groups,omitempty"`
 	Grounds []Tally         `json:"grounds,omitempty"`
@@ -144,6 +145,7 @@ type Plan struct {
 	AppliedAt time.Time
 
 	summary Summary
+	loosens []string
 	digest  string
 	present *presentPart
 }
@@ -223,7 +225,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	row, body := rows[0], rows[0].Body.V
 	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
 		Grounds: body.Grounds, Sights: body.Sights, Conflicts: body.Conflicts, Verdict: body.Verdict, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
-		AppliedAt: row.AppliedAt.Time, summary: body.Summary, digest: body.Digest, present: body.Present}
+		AppliedAt: row.AppliedAt.Time, summary: body.Summary, loosens: body.Loosens, digest: body.Digest, present: body.Present}
 	if p.Total > 0 && len(p.Changes) == 0 {
 		var err error
 		if p.Changes, err = planChanges(q, plan, 0, planPage); err != nil {
@@ -255,6 +257,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 			return err
 		}
 		l.begin(c, next, shapes.list)
+		l.body.Loosens = loosens(c.policy, policy)
 		l.now, next.sighted = basis.At, resights(c, next)
 		next.report = l.conflict
 		batch := Batch{Added: map[id.Group]int{}}

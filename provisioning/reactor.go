@@ -36,6 +36,9 @@ type Reactor struct {
 	// Admins answers who has the administrator role, as tx sees it; nil: nobody is known to.
 	Admins func(tx *db.Tx) ([]id.Person, error)
 
+	// MayApply tells whether a person may put a policy in force, as tx sees it; nil: everybody may.
+	MayApply func(tx *db.Tx, person id.Person) (bool, error)
+
 	// TellPlan tells a person, in tx, what became of a plan that was to be applied at an instant; nil: nobody is told.
 	TellPlan func(tx *db.Tx, person id.Person, s Schedule) error
 

@@ -151,24 +151,39 @@ func (r *Reactor) keepSchedule(ctx context.Context, row scheduleRow) (ScheduleSt
 	return "", "", err
 }
 
-// stillAdmin tells whether a person is an administrator with access; one that is not known is a token of the configuration.
+// stillAdmin tells whether a person may still apply a plan; one that is not known is a token of the configuration.
 func (r *Reactor) stillAdmin(ctx context.Context, person id.Person) (bool, error) {
-	if person == "" || r.Admins == nil {
+	if person == "" {
 		return true, nil
 	}
-	p, err := r.directory.Person(ctx, person)
-	if errors.Is(err, directory.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil || p.Frozen {
-		return false, err
-	}
-	var admins []id.Person
-	err = r.db.Tx(ctx, func(tx *db.Tx) (err error) {
-		admins, err = r.Admins(tx)
+	may := false
+	err := r.look(ctx, func(tx *db.Tx, _ *catalog) (err error) {
+		may, err = r.mayApply(tx, person)
 		return err
 	})
-	return slices.Contains(admins, person), err
+	return may, err
+}
+
+// mayApply tells whether a person is here, is not kept out, and may put a policy in force, as tx sees it.
+func (r *Reactor) mayApply(tx *db.Tx, person id.Person) (bool, error) {
+	if r.MayApply == nil {
+		return true, nil
+	}
+	facts, err := r.directory.In(tx).Facts(tx, []id.Person{person}, false)
+	if err != nil {
+		return false, fmt.Errorf("read facts: %w", err)
+	}
+	now := r.clock()
+	for _, f := range facts {
+		if f.Person.MergedInto != "" || f.Person.Absent || f.Person.Status == directory.StatusTerminated ||
+			slices.ContainsFunc(f.Freezes, func(z directory.Freeze) bool { return z.OpenAt(now) }) {
+			return false, nil
+		}
+	}
+	if len(facts) == 0 {
+		return false, nil
+	}
+	return r.MayApply(tx, person)
 }
 
 // endSchedule closes a schedule that waits, and tells the author of one that was refused.

@@ -150,7 +150,7 @@ func TestScheduledByALeaver(t *testing.T) {
 		w.policy(policyText)
 		boss := w.put("boss", "dept=R&D")
 		w.putMany(3, "p", "dept=Sales")
-		w.r.Admins = func(*db.Tx) ([]id.Person, error) { return []id.Person{boss}, nil }
+		w.r.MayApply = func(_ *db.Tx, p id.Person) (bool, error) { return p == boss, nil }
 		p := w.planBy("alice", strings.Replace(policyText, `person.department == "Sales"`, `person.department == "Sales" && person.user_name != "p002"`, 1))
 		w.ok(w.r.SchedulePlan(ctx, alice, boss, p.ID, p.Hash, false, w.clock().Add(time.Hour)))
 		w.put("boss", "dept=R&D active=false")

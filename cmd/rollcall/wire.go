@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -44,6 +45,9 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 		return err
 	}
 	a.access.Admins, a.access.TellPlan, a.access.TellMoved = a.door.AdminsTx, tellPlan, tellMoved
+	a.access.MayApply = func(tx *db.Tx, person id.Person) (bool, error) {
+		return a.door.HoldsTx(tx, person, roles.PoliciesApply)
+	}
 	if admin.Separation {
 		return a.door.CheckSeparation(ctx)
 	}

@@ -55,6 +55,15 @@ func (d *Door) AdminsTx(tx *db.Tx) ([]id.Person, error) {
 	return slices.Compact(out), nil
 }
 
+// HoldsTx tells whether person holds a permission for the whole organisation, as tx sees it.
+func (d *Door) HoldsTx(tx *db.Tx, person id.Person, permission roles.Permission) (bool, error) {
+	var held roles.Grants
+	if err := tx.Raw("select role, unit from session_roles where person = ? and unit = ''", person).Scan(&held).Error; err != nil {
+		return false, err
+	}
+	return d.inForce(held).Holds(permission), nil
+}
+
 // HoldersTx answers who has a role that counts for the whole organisation, as tx sees it.
 func (d *Door) HoldersTx(tx *db.Tx, role roles.Role) ([]id.Person, error) {
 	if len(d.inForce(roles.Grants{{Role: role}})) == 0 {

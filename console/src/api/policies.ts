@@ -28,7 +28,10 @@ export type Schedule = { at: string; by: string; state: "waiting" | "applied" | 
 /** Conflict is a place that separation keeps from somebody. */
 export type Conflict = { person: string; person_name?: string; group: string; role: string; rule?: string; separation: string; against?: string[]; held?: boolean; unjudged?: boolean };
 
-export type FourEyes = { needed: boolean; limit?: number; given: { approver: string; at: string }[] };
+export type FourEyes = { needed: boolean; limit?: number; loosens?: string[]; author_gone?: boolean; given: { approver: string; at: string; lapsed?: boolean }[] };
+
+/** agreed tells whether nobody else has to look at a plan any more. */
+export const agreed = (plan: Plan): boolean => plan.four_eyes?.needed !== true || (plan.four_eyes.author_gone !== true && (plan.four_eyes.given ?? []).some((g) => !g.lapsed));
 
 export type ShapeChange = { op?: string; group?: string; channel?: string; fields?: string[] };
 

@@ -1,7 +1,7 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { App as AntApp, Button, Checkbox, Input, Modal } from "antd";
 import { useState } from "react";
-import { applyPlan, approvePlan, isHeld, schedulePlan, tally, unschedulePlan, type Plan } from "../../api/policies";
+import { agreed, applyPlan, approvePlan, isHeld, schedulePlan, tally, unschedulePlan, type Plan } from "../../api/policies";
 import { useTexts, word } from "../../i18n";
 import { full } from "../../i18n/time";
 import { mayEverywhere } from "../../session/rules";
@@ -38,7 +38,7 @@ export function PlanActions({ plan, applied }: { plan: Plan; applied: () => void
     <>
       <Approval plan={plan} />
       <div className={styles.buttons}>
-        <Button type="primary" danger={removed > 0} disabled={plan.four_eyes?.needed === true && (plan.four_eyes.given ?? []).length === 0} onClick={() => setAsking("now")} data-apply>
+        <Button type="primary" danger={removed > 0} disabled={!agreed(plan)} onClick={() => setAsking("now")} data-apply>
           {t.policies.apply}
         </Button>
         {!waiting && (
@@ -98,10 +98,11 @@ function Approval({ plan }: { plan: Plan }) {
       <div className={styles.line} style={{ flexWrap: "wrap" }} data-four-eyes>
         <span className={styles.lineText} style={{ whiteSpace: "normal" }}>
           <span className={styles.strong}>{t.policies.fourEyes}</span>
-          <div className={styles.small}>{t.policies.fourEyesHint(eyes.limit ?? 0)}</div>
+          <div className={styles.small}>{(eyes.loosens ?? []).length > 0 ? t.policies.loosens((eyes.loosens ?? []).join(", ")) : t.policies.fourEyesHint(eyes.limit ?? 0)}</div>
+          {eyes.author_gone && <div className={styles.small}>{t.policies.authorGone}</div>}
           {given.map((g) => (
             <div key={g.approver} className={styles.small}>
-              {t.policies.approvedBy} <Name id={g.approver} />
+              {t.policies.approvedBy} <Name id={g.approver} /> {g.lapsed && <Tag tone="warn">{t.policies.lapsed}</Tag>}
             </div>
           ))}
           {approve.error && (
