@@ -29,6 +29,7 @@ type news struct {
 	crews   []Change
 	unknown []string // named as present, and nothing is known of them
 	whole   *Change
+	live    bool // it was told as it happened
 	follows bool // what is beneath a new unit is not told by itself
 	reread  bool // more differs than is looked at one by one
 	again   bool // these were looked at before
@@ -102,7 +103,7 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 		return nil, err
 	}
 	p := newPass(conf, s.Source, t.sp, rep)
-	p.mark, p.once = t.mark, !t.again
+	p.mark, p.live, p.once = t.mark, t.live, !t.again
 	if err := t.look(ctx); err != nil {
 		return nil, err
 	}

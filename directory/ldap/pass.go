@@ -21,6 +21,7 @@ type pass struct {
 	whole bool // everything was read: a name that leads to nobody is nobody's
 	first bool // nobody of the source was known before
 	raced bool // names may have changed while they were read
+	live  bool // it was told as it happened: a unit that was looked up meanwhile may have a newer name than what was told before it was renamed
 	once  bool // an entry that shows a name nobody has is looked at once more: a group before it loses anybody, a person for the manager
 
 	spool  spool
@@ -298,4 +299,21 @@ func (p *pass) members(g *shownGroup) (set []*object, missing []*name) {
 	}
 	missing = slices.SortedFunc(maps.Keys(open), func(a, b *name) int { return cmp.Compare(a.folded, b.folded) })
 	return set, missing
+}
+
+// driftMost is how many entries of one pass are looked at once more for what they are beneath.
+const driftMost = 20
+
+// adrift tells whether an entry came, or was renamed, to somewhere beneath a name that no unit has. It may be a name that a unit had when that was told, so
+// the entry is looked at once more, and stays where it was until then.
+func (p *pass) adrift(o *object) bool {
+	if !p.live || !p.once || !p.renamed(o) || len(p.unsure) >= driftMost {
+		return false
+	}
+	parent := above(o.name.folded)
+	if n := p.sp.names[parent]; n != nil && n.owner != nil || parent == fold(p.p.Base) {
+		return false
+	}
+	p.unsure[o] = true
+	return true
 }

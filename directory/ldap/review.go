@@ -53,11 +53,13 @@ func (f *session) review(ctx context.Context, due map[string]bool) error {
 			named[k] = true
 		}
 	}
-	var people, groups []string
+	var units, people, groups []string
 	if err := f.each(ctx, func(o *object) {
 		switch {
 		case again[o.key] && o.class == ClassGroup:
 			groups = append(groups, o.key)
+		case again[o.key] && o.class == ClassUnit:
+			units = append(units, o.key)
 		case again[o.key]:
 			people = append(people, o.key)
 		case named[o.boss], due[anybody] && o.manager != nil && o.manager.owner == nil:
@@ -81,7 +83,7 @@ func (f *session) review(ctx context.Context, due map[string]bool) error {
 		}
 	}
 	var changes []Change
-	for class, keys := range map[Class][]string{ClassPerson: people, ClassGroup: groups} {
+	for class, keys := range map[Class][]string{ClassUnit: units, ClassPerson: people, ClassGroup: groups} {
 		if len(keys) == 0 {
 			continue
 		}

@@ -113,6 +113,9 @@ func (p *pass) unitStep(o *object) (step, bool) {
 	if hash == o.hash && parent == o.unit && o.row && !moved && !p.renamed(o) {
 		return step{}, false
 	}
+	if p.adrift(o) && o.row {
+		parent = o.unit
+	}
 	o.hash, o.unit = hash, parent
 	return step{class: ClassUnit, o: o, change: directory.PutUnit{Unit: p.p.unit(p.src.ID, shown), ParentKey: parent}}, true
 }
@@ -135,6 +138,9 @@ func (p *pass) personStep(o *object) (step, bool) {
 	}
 	if p.once && o.manager != nil && o.manager.owner == nil { // the manager may be on the way to another name
 		p.unsure[o] = true
+	}
+	if p.adrift(o) && o.row {
+		unit = o.unit
 	}
 	entry := p.spool.get(ClassPerson, at)
 	entry.DN = o.dn
@@ -166,6 +172,7 @@ func (p *pass) groupStep(o *object) (step, bool) {
 	if shown == nil {
 		return p.crewStep(o)
 	}
+	p.adrift(o)
 	set, missing := p.members(shown)
 	members := p.d.members(set)
 	strange := o.row && slices.ContainsFunc(missing, func(n *name) bool { return !slices.Contains(o.waits, n) })
