@@ -19,6 +19,9 @@ type Populace struct {
 	Members []id.Membership
 }
 
+// ViewsOf answers reasons as every route shows them.
+func ViewsOf(reasons []Reason) []ReasonView { return reasonViews(reasons) }
+
 // EndedBy answers which memberships a call ended.
 func (r *Reactor) EndedBy(ctx context.Context, by id.Request) (map[id.Membership]bool, error) {
 	var ids []id.Membership

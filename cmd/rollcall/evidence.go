@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -27,7 +28,7 @@ func (a *app) wireFences() {
 
 // evidence is what auditors are given, of everything that is recorded here.
 func (a *app) evidence() *evidence.Store {
-	return &evidence.Store{DB: a.db, Directory: a.people, Reactor: a.access, Heirs: a.heirs, Sessions: a.door, Accessed: a.accessedSince, Fences: a.fences,
+	return &evidence.Store{DB: a.db, Directory: a.people, Reactor: a.access, Heirs: a.heirs, Sessions: a.door, Accessed: a.accessedSince, Called: a.called, Fences: a.fences,
 		Keys: &evidence.Keys{DB: a.db, Seal: a.cfg.key}, Log: a.log}
 }
 
@@ -105,7 +106,7 @@ func periodCommand() *cobra.Command {
 	c := &cobra.Command{Use: "period", Short: "Every joiner, mover and leaver between two instants, with delays and exceptions", Args: cobra.NoArgs}
 	from := c.Flags().String("from", "", "RFC 3339, such as 2026-05-01T00:00:00+08:00")
 	to := c.Flags().String("to", "", "exclusive")
-	kind := c.Flags().String("kind", "", "joiner, mover, leaver or returned; empty: all")
+	kinds := c.Flags().StringSlice("kind", nil, "joiner, mover, leaver, returned, several with commas; empty: all")
 	only := c.Flags().Bool("exceptions", false, "only rows with an exception")
 	format, lang := documentFlags(c, "csv", "csv, json or html")
 	for _, name := range []string{"from", "to"} {
@@ -115,8 +116,8 @@ func periodCommand() *cobra.Command {
 	}
 	return download(c, func([]string) string {
 		query := url.Values{"from": {*from}, "to": {*to}, "format": {*format}, "lang": {*lang}}
-		if *kind != "" {
-			query.Set("kind", *kind)
+		if len(*kinds) > 0 {
+			query.Set("kind", strings.Join(*kinds, ","))
 		}
 		if *only {
 			query.Set("exceptions", "true")

@@ -1,19 +1,22 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/reviews"
 )
 
 // wireReviews ties access reviews to who is asked and what is taken.
 func (a *app) wireReviews() {
-	a.reviews = &reviews.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Admins: a.administrators, Evidence: a.evidence(), Log: a.log}
+	a.reviews = &reviews.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Admins: a.administrators, Evidence: a.evidence(), Names: a.called, Log: a.log}
 }
 
 type review struct {
@@ -38,15 +41,22 @@ func (r review) row(w io.Writer) {
 type reviewRecord struct {
 	Review review `json:"review"`
 	Lines  []struct {
-		Name         string `json:"name"`
-		Group        string `json:"group"`
-		Role         string `json:"role"`
+		Name    string `json:"name"`
+		Group   string `json:"group"`
+		Role    string `json:"role"`
+		Grounds []struct {
+			Text struct {
+				EN string `json:"en"`
+			} `json:"text"`
+		} `json:"grounds"`
+		OnSilence    string `json:"on_silence"`
 		ReviewerName string `json:"reviewer_name,omitempty"`
 		Decision     string `json:"decision,omitempty"`
 		Outcome      string `json:"outcome,omitempty"`
 	} `json:"lines"`
 	Added  []map[string]any `json:"added"`
 	Counts map[string]int   `json:"counts"`
+	Names  evidence.Names   `json:"names"`
 }
 
 func reviewCommand() *cobra.Command {
@@ -61,7 +71,12 @@ func reviewCommand() *cobra.Command {
 	}), beginReviewCommand(), remote(&cobra.Command{Use: "show REVIEW", Short: "Its places, and what was said about them", Args: cobra.ExactArgs(1)}, func(w io.Writer, r reviewRecord) {
 		r.Review.row(w)
 		for _, l := range r.Lines {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, l.Group, l.Role, l.ReviewerName, l.Decision, l.Outcome)
+			var why []string
+			for _, g := range l.Grounds {
+				why = append(why, g.Text.EN)
+			}
+			said := cmp.Or(l.Outcome, l.Decision, "no answer: "+l.OnSilence)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, cmp.Or(r.Names[l.Group]["en"], l.Group), l.Role, l.ReviewerName, said, strings.Join(why, "; "))
 		}
 		fmt.Fprintf(w, "%d places came since it began\n", len(r.Added))
 	}, func(c *cobra.Command, api *client, args []string) (reviewRecord, error) {

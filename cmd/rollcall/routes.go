@@ -47,7 +47,7 @@ func (a *app) routes() []httpapi.Route {
 	tree := &ldap.API{Store: a.people, Syncer: a.syncerOf, Foresee: a.foresee}
 	inbox := a.inboxAPI()
 	hand := &handover.API{Engine: a.heirs, Names: a.called}
-	check := &reviews.API{Engine: a.reviews, Names: a.called}
+	check := &reviews.API{Engine: a.reviews}
 	proof := &evidence.API{Store: a.evidence()}
 	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called, Guarded: []policies.ApprovalKind{policies.ApproveBreakGlass}}
 	glass := a.breakGlassAPI()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/audit"
@@ -60,6 +61,11 @@ func (s *Store) SignedLeaver(ctx context.Context, by string, person id.Person, a
 	if err != nil || !page {
 		return text, err
 	}
+	made, err := s.called(ctx, by)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(l.Names, made)
 	var b bytes.Buffer
 	err = writeLeaver(&b, lang, d, l)
 	return b.Bytes(), err

@@ -28,10 +28,12 @@ type Store struct {
 	}
 	// Accessed answers what was open to a person since an instant, and what is known of what they did.
 	Accessed func(ctx context.Context, person id.Person, since time.Time) (Accessed, error)
-	Fences   *Fences
-	Keys     *Keys
-	Now      func() time.Time // nil: time.Now
-	Log      *slog.Logger
+	// Called answers what ids are called, by language; "" stands for every language. Nil: nobody knows.
+	Called func(ctx context.Context, ids []string) (map[string]map[string]string, error)
+	Fences *Fences
+	Keys   *Keys
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger
 }
 
 // citedMost bounds the records of the audit log that one document cites.
@@ -62,7 +64,35 @@ func (s *Store) Leaver(ctx context.Context, person id.Person, at time.Time) (*Le
 			return nil, err
 		}
 	}
-	return l, s.late(ctx, l)
+	if err := s.late(ctx, l); err != nil {
+		return nil, err
+	}
+	l.Names, err = s.called(ctx, l.ids()...)
+	return l, err
+}
+
+// called answers what these ids are called.
+func (s *Store) called(ctx context.Context, ids ...string) (Names, error) {
+	if s.Called == nil {
+		return Names{}, nil
+	}
+	slices.Sort(ids)
+	return s.Called(ctx, slices.Compact(ids))
+}
+
+// ids answers the people, groups and channels that a record names.
+func (l *Leaver) ids() []string {
+	out := []string{l.Leaving.Actor}
+	for _, f := range l.Freezes {
+		out = append(out, f.Actor)
+	}
+	for _, h := range l.Handover {
+		out = append(out, h.Thing, string(h.To), h.ClosedBy)
+	}
+	for _, a := range l.Acts {
+		out = append(out, a.Actor, a.Subject)
+	}
+	return out
 }
 
 func (s *Store) freezes(ctx context.Context, l *Leaver, e episode) error {

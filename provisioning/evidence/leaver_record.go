@@ -22,6 +22,7 @@ type Leaver struct {
 	Undone      []Act               `json:"undone"`
 	Acts        []Act               `json:"acts"` // what the audit log says, in its order; each is cited
 	Limits      []string            `json:"limits"`
+	Names       Names               `json:"names"` // what the people and groups it names are called
 	subjects    map[string]struct{} // whose records of the audit log belong to it
 }
 

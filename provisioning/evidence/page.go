@@ -110,10 +110,10 @@ func (p *Page) End() error {
 }
 
 // Seal writes how a signed document can be held against its key and the audit log.
-func (p *Page) Seal(d *Document) {
+func (p *Page) Seal(d *Document, names Names) {
 	p.Section("Signature", "签名")
 	raw, _ := base64.StdEncoding.DecodeString(d.Signature.Public)
-	p.Facts([3]string{"Made", "制作时间", Moment(d.MadeAt)}, [3]string{"By", "制作人", d.MadeBy}, [3]string{"Algorithm", "算法", d.Signature.Algorithm},
+	p.Facts([3]string{"Made", "制作时间", Moment(d.MadeAt)}, [3]string{"By", "制作人", p.Name(names, d.MadeBy)}, [3]string{"Algorithm", "算法", d.Signature.Algorithm},
 		[3]string{"Key", "密钥", string(d.Signature.Key) + "  " + Fingerprint(raw)}, [3]string{"Signature of the JSON form", "JSON 文件的签名", d.Signature.Value},
 		[3]string{"Audit log", "审计日志", count(int(d.Audit.Size))}, [3]string{"Root", "根哈希", d.Audit.Root})
 	p.Note("The JSON form of the same request is what is signed; `rollcall evidence verify FILE --key KEY` holds it against the key, and `rollcall audit verify --size --root` the log against its root.",

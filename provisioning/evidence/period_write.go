@@ -44,7 +44,11 @@ func (s *Store) writePeriod(ctx context.Context, f PeriodFile, w io.Writer) erro
 	case "csv":
 		to = newSheet(w)
 	case "html":
-		to = newReportPage(w, f, now(s.Now))
+		by, err := s.called(ctx, f.By)
+		if err != nil {
+			return err
+		}
+		to = newReportPage(w, f, by, now(s.Now))
 	default:
 		to = &jsonReport{w: bufio.NewWriter(w), file: f, at: now(s.Now)}
 	}
@@ -168,9 +172,9 @@ func (j *jsonReport) end(t Tally) error {
 // reportPage is a report for printing.
 type reportPage struct{ p *Page }
 
-func newReportPage(w io.Writer, f PeriodFile, at time.Time) *reportPage {
+func newReportPage(w io.Writer, f PeriodFile, by Names, at time.Time) *reportPage {
 	p := NewPage(w, f.Lang, "Joiners, movers and leavers", "入职、调动与离职报告")
-	p.Facts([3]string{"From", "起", Moment(f.From)}, [3]string{"Until", "止", Moment(f.Until)}, [3]string{"Made", "制作时间", Moment(at)}, [3]string{"By", "制作人", f.By})
+	p.Facts([3]string{"From", "起", Moment(f.From)}, [3]string{"Until (exclusive)", "止（不含）", Moment(f.Until)}, [3]string{"Made", "制作时间", Moment(at)}, [3]string{"By", "制作人", p.Name(by, f.By)})
 	p.Section("Rows", "明细")
 	p.Table([2]string{"Kind", "类别"}, [2]string{"Name", "姓名"}, [2]string{"Employee number", "工号"}, [2]string{"Source", "来源"}, [2]string{"What", "内容"},
 		[2]string{"Source's instant", "来源时刻"}, [2]string{"Arrived", "到达"}, [2]string{"In force", "生效"}, [2]string{"Delay", "时延"}, [2]string{"Exceptions", "例外"})
@@ -182,9 +186,17 @@ func (r *reportPage) row(row Row) error {
 	for _, one := range row.Exceptions {
 		exceptions = append(exceptions, word(r.p, one))
 	}
-	r.p.Row(word(r.p, row.Kind), row.Name, row.Number, row.Source, strings.Join(row.What, " "), Moment(row.SourceAt), Moment(row.ArrivedAt), Moment(row.InForceAt),
+	r.p.Row(word(r.p, row.Kind), row.Name, row.Number, row.Source, r.what(row), Moment(row.SourceAt), Moment(row.ArrivedAt), Moment(row.InForceAt),
 		measured(row.InForceAt, row.DelayUS), strings.Join(exceptions, ", "))
 	return nil
+}
+
+// what says what became of somebody: of a mover what changed, of a leaver by what.
+func (r *reportPage) what(row Row) string {
+	if row.Kind == Mover {
+		return r.p.Words(Changes, row.What)
+	}
+	return r.p.Words(Freezing, row.What)
 }
 
 func (r *reportPage) end(t Tally) error {
@@ -192,21 +204,21 @@ func (r *reportPage) end(t Tally) error {
 	r.p.Section("Counts", "合计")
 	facts := [][3]string{{"Rows", "行数", strconv.Itoa(t.Rows)}, {"Worst delay", "最大时延", span(t.WorstUS)}}
 	for _, kind := range []string{Joiner, Mover, LeaverOf, Returned} {
-		facts = append(facts, [3]string{kind, words(kind), strconv.Itoa(t.Kinds[kind])})
+		facts = append(facts, [3]string{kind, kindZH(kind), strconv.Itoa(t.Kinds[kind])})
 	}
 	for _, what := range []string{Held, Vetoed, Contested, Overdue, EnteredLate, Undone, Unnoted, Quarantined} {
 		if t.Exceptions[what] > 0 {
-			facts = append(facts, [3]string{what, words(what), strconv.Itoa(t.Exceptions[what])})
+			facts = append(facts, [3]string{what, kindZH(what), strconv.Itoa(t.Exceptions[what])})
 		}
 	}
 	r.p.Facts(facts...)
 	return r.p.End()
 }
 
-// words says a kind or an exception in Chinese.
-func words(what string) string {
+// kindZH says a kind or an exception in Chinese.
+func kindZH(what string) string {
 	return map[string]string{Joiner: "入职", Mover: "调动", LeaverOf: "离职", Returned: "恢复", Held: "被护栏保留", Vetoed: "禁止恢复", Contested: "来源有异议",
 		Overdue: "超时", EnteredLate: "迟录", Undone: "已撤销", Unnoted: "未记录生效时刻", Quarantined: "待核身份"}[what]
 }
 
-func word(p *Page, what string) string { return p.Say(what, words(what)) }
+func word(p *Page, what string) string { return p.Say(what, kindZH(what)) }

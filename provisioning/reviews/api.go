@@ -2,19 +2,18 @@ package reviews
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 )
 
 // API is the HTTP side of this package.
-type API struct {
-	Engine *Engine
-	// Names answers what ids are called, by language; "" stands for every language.
-	Names func(ctx context.Context, ids []string) (map[string]map[string]string, error)
-}
+type API struct{ Engine *Engine }
 
 // ReviewView is one review in an answer.
 type ReviewView struct {
@@ -45,6 +44,8 @@ type LineView struct {
 	Role         string        `json:"role"`
 	Since        time.Time     `json:"since"`
 	Reasons      []string      `json:"reasons"`
+	Grounds      []Ground      `json:"grounds" doc:"the reasons, and since when; none of a review that began before they were kept"`
+	OnSilence    string        `json:"on_silence" enum:"keep,remove,finding" doc:"what no answer means; finding: it is to be taken, and a rule would give it again, so that it stays and is reported"`
 	Reviewer     id.Person     `json:"reviewer,omitempty" doc:"absent: the administrators"`
 	ReviewerName string        `json:"reviewer_name,omitempty"`
 	Decision     string        `json:"decision,omitempty"`
@@ -55,15 +56,31 @@ type LineView struct {
 	OutcomeAt    time.Time     `json:"outcome_at,omitzero"`
 }
 
-func lineView(l Line, names map[id.Person]string) LineView {
-	return LineView{l.Review, l.Membership, l.Person, names[l.Person], l.Group, string(l.Role), l.Since, l.Reasons, l.Reviewer, names[l.Reviewer],
+// Ground is one reason of a place, as it was when the review began.
+type Ground struct {
+	Kind    string            `json:"kind"`
+	Ref     string            `json:"ref,omitempty"`
+	Role    string            `json:"role"`
+	Version int64             `json:"policy_version,omitempty"`
+	Since   time.Time         `json:"since"`
+	Until   time.Time         `json:"until,omitzero"`
+	Text    provisioning.Text `json:"text"`
+}
+
+func lineView(l Line, silence string, names map[id.Person]string) LineView {
+	grounds := []Ground{}
+	for _, v := range provisioning.ViewsOf(l.Grounds) {
+		grounds = append(grounds, Ground{string(v.Kind), v.Ref, string(v.Role), v.PolicyVersion, v.Since, v.Until, v.Text})
+	}
+	return LineView{l.Review, l.Membership, l.Person, names[l.Person], l.Group, string(l.Role), l.Since, l.Reasons, grounds, l.silent(silence), l.Reviewer, names[l.Reviewer],
 		l.Decision, l.Why, l.DecidedBy, l.DecidedAt, l.Outcome, l.OutcomeAt}
 }
 
 // ReviewsOutput answers reviews.
 type ReviewsOutput struct {
 	Body struct {
-		Items []ReviewView `json:"items" nullable:"false"`
+		Items []ReviewView   `json:"items" nullable:"false"`
+		Names evidence.Names `json:"names" doc:"what groups, channels and people are called, by language"`
 	}
 }
 
@@ -75,6 +92,14 @@ func (a *API) List(ctx context.Context, _ *struct{}) (*ReviewsOutput, error) {
 	for i, r := range list {
 		out.Body.Items[i] = viewOf(r)
 	}
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, r := range list {
+		ids = append(ids, r.ids()...)
+	}
+	out.Body.Names, err = a.Engine.called(ctx, ids)
 	return out, err
 }
 
@@ -175,9 +200,9 @@ func (a *API) DecideMine(ctx context.Context, in *DecideInput) (*struct{}, error
 // MineOutput answers what a reviewer is asked about.
 type MineOutput struct {
 	Body struct {
-		Reviews []ReviewView                 `json:"reviews" nullable:"false"`
-		Lines   []LineView                   `json:"lines" nullable:"false"`
-		Names   map[string]map[string]string `json:"names" doc:"what the groups are called, by language"`
+		Reviews []ReviewView   `json:"reviews" nullable:"false"`
+		Lines   []LineView     `json:"lines" nullable:"false"`
+		Names   evidence.Names `json:"names" doc:"what the groups are called, by language"`
 	}
 }
 
@@ -190,18 +215,18 @@ func (a *API) Mine(ctx context.Context, _ *struct{}) (*MineOutput, error) {
 	out := &MineOutput{}
 	out.Body.Reviews, out.Body.Lines = []ReviewView{}, []LineView{}
 	var people []id.Person
-	groups, known := map[string]bool{}, map[id.Review]bool{}
+	groups, known := map[string]bool{}, map[id.Review]Review{}
 	for _, l := range lines {
 		people = append(people, l.Person, l.Reviewer)
 		groups[string(l.Group)] = true
-		if known[l.Review] {
+		if _, twice := known[l.Review]; twice {
 			continue
 		}
-		known[l.Review] = true
 		r, err := a.Engine.Review(ctx, l.Review)
 		if err != nil {
 			return nil, err
 		}
+		known[l.Review] = r
 		out.Body.Reviews = append(out.Body.Reviews, viewOf(r))
 	}
 	names, err := a.Engine.Directory.Names(ctx, people)
@@ -209,12 +234,8 @@ func (a *API) Mine(ctx context.Context, _ *struct{}) (*MineOutput, error) {
 		return nil, err
 	}
 	for _, l := range lines {
-		out.Body.Lines = append(out.Body.Lines, lineView(l, names))
+		out.Body.Lines = append(out.Body.Lines, lineView(l, known[l.Review].Silence, names))
 	}
-	var ids []string
-	for g := range groups {
-		ids = append(ids, g)
-	}
-	out.Body.Names, err = a.Names(ctx, ids)
+	out.Body.Names, err = a.Engine.called(ctx, slices.Collect(maps.Keys(groups)))
 	return out, err
 }

@@ -33,10 +33,8 @@ func (e *Engine) Begin(ctx context.Context, by string, r Review) (Review, error)
 	}
 	lines := make([]Line, len(places))
 	for i, m := range places {
-		lines[i] = Line{Review: r.ID, Membership: m.ID, Person: m.Person, Group: m.Group, Role: m.Role, Since: m.Since, Reasons: []string{}}
-		for _, reason := range m.Reasons {
-			lines[i].Reasons = append(lines[i].Reasons, reason.String())
-		}
+		lines[i] = Line{Review: r.ID, Membership: m.ID, Person: m.Person, Group: m.Group, Role: m.Role, Since: m.Since}
+		lines[i].Grounds, lines[i].Reasons = groundsOf(m, r.CreatedAt)
 	}
 	if err := e.assign(ctx, r, lines); err != nil {
 		return Review{}, err

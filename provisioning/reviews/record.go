@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +24,7 @@ type Record struct {
 	Added  []AddedView    `json:"added"`
 	Counts map[string]int `json:"counts"` // by outcome; "open" without one
 	Acts   []evidence.Act `json:"acts"`   // what the audit log says; each is cited
+	Names  evidence.Names `json:"names"`  // what the people, groups and channels it names are called
 }
 
 // AddedView is a place that came after the beginning.
@@ -71,7 +74,7 @@ func (e *Engine) record(ctx context.Context, review id.Review) (*Record, error) 
 	out := &Record{Review: viewOf(r), Lines: []LineView{}, Added: []AddedView{}, Counts: map[string]int{}, Acts: []evidence.Act{}}
 	subjects := []string{string(r.ID)}
 	for _, l := range lines {
-		out.Lines = append(out.Lines, lineView(l, names))
+		out.Lines = append(out.Lines, lineView(l, r.Silence, names))
 		subjects = append(subjects, string(l.Membership))
 		if l.Outcome == "" {
 			out.Counts["open"]++
@@ -80,10 +83,8 @@ func (e *Engine) record(ctx context.Context, review id.Review) (*Record, error) 
 		}
 	}
 	for _, m := range now {
-		view := AddedView{m.ID, m.Person, names[m.Person], m.Group, string(m.Role), m.Since, []string{}}
-		for _, reason := range m.Reasons {
-			view.Reasons = append(view.Reasons, reason.String())
-		}
+		view := AddedView{m.ID, m.Person, names[m.Person], m.Group, string(m.Role), m.Since, nil}
+		_, view.Reasons = groundsOf(m, e.clock())
 		out.Added = append(out.Added, view)
 	}
 	found, err := audit.About(ctx, e.DB, subjects, r.CreatedAt, 2*citedMost)
@@ -93,7 +94,30 @@ func (e *Engine) record(ctx context.Context, review id.Review) (*Record, error) 
 			out.Acts = append(out.Acts, evidence.Act{Seq: one.Seq, At: one.At, Actor: one.Actor, Action: one.Action, Subject: one.Subject, Request: one.RequestID})
 		}
 	}
+	if err != nil {
+		return nil, err
+	}
+	ids := r.ids()
+	for _, l := range lines {
+		ids = append(ids, string(l.Group), l.DecidedBy)
+	}
+	for _, m := range now {
+		ids = append(ids, string(m.Group))
+	}
+	out.Names, err = e.called(ctx, ids)
 	return out, err
+}
+
+// ids answers what a review itself names.
+func (r Review) ids() []string { return []string{r.Ref, string(r.Named), r.MadeBy} }
+
+// called answers what these ids are called.
+func (e *Engine) called(ctx context.Context, ids []string) (evidence.Names, error) {
+	if e.Names == nil {
+		return evidence.Names{}, nil
+	}
+	slices.Sort(ids)
+	return e.Names(ctx, slices.Compact(ids))
 }
 
 // Document answers a review as it is given away, signed (json), as comma-separated values (csv) or as a page for printing (html). That it
@@ -111,44 +135,75 @@ func (e *Engine) Document(ctx context.Context, by string, review id.Review, form
 	if err != nil || format == "json" {
 		return text, err
 	}
+	made, err := e.called(ctx, []string{by})
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(record.Names, made)
 	var b bytes.Buffer
 	if format == "html" {
 		err = writePage(&b, lang, d, record)
 		return b.Bytes(), err
 	}
+	p := evidence.NewPage(io.Discard, lang, "", "")
 	b.WriteString(evidence.BOM)
 	to := csv.NewWriter(&b)
 	to.UseCRLF = true
-	_ = to.Write([]string{"membership", "person", "name", "group", "role", "since", "reasons", "reviewer", "reviewer_name", "decision", "why", "decided_by", "decided_at", "outcome", "outcome_at"})
+	_ = to.Write([]string{"membership", "person", "name", "group", "role", "since", "reasons", "reviewer", "reviewer_name", "decision", "why", "decided_by", "decided_at", "outcome", "outcome_at", "group_name", "decided_by_name", "grounds"})
 	for _, l := range record.Lines {
 		_ = to.Write(evidence.Cells(string(l.Membership), string(l.Person), l.Name, string(l.Group), l.Role, evidence.Stamp(l.Since), strings.Join(l.Reasons, "; "), string(l.Reviewer), l.ReviewerName,
-			l.Decision, l.Why, l.DecidedBy, evidence.Stamp(l.DecidedAt), l.Outcome, evidence.Stamp(l.OutcomeAt)))
+			l.Decision, l.Why, l.DecidedBy, evidence.Stamp(l.DecidedAt), l.Outcome, evidence.Stamp(l.OutcomeAt), p.Name(record.Names, string(l.Group)), p.Name(record.Names, l.DecidedBy), why(p, l.Grounds, nil)))
 	}
 	for _, a := range record.Added {
-		_ = to.Write(evidence.Cells(string(a.Membership), string(a.Person), a.Name, string(a.Group), a.Role, evidence.Stamp(a.Since), strings.Join(a.Reasons, "; "), "", "", "", "", "", "", "added", ""))
+		_ = to.Write(evidence.Cells(string(a.Membership), string(a.Person), a.Name, string(a.Group), a.Role, evidence.Stamp(a.Since), strings.Join(a.Reasons, "; "), "", "", "", "", "", "", "added", "", p.Name(record.Names, string(a.Group)), "", ""))
 	}
 	to.Flush()
 	return b.Bytes(), to.Error()
 }
 
+// of says what a review is of.
+func of(p *evidence.Page, r *Record) string {
+	name := p.Name(r.Names, r.Review.Ref)
+	if r.Review.About == OfReason {
+		name = p.Word(evidence.Reviews, name)
+	}
+	return strings.TrimSpace(p.Word(evidence.Reviews, r.Review.About) + " " + name)
+}
+
+// why says the reasons of a place; of a review that began before they were kept with since when, as they were.
+func why(p *evidence.Page, grounds []Ground, plain []string) string {
+	if len(grounds) == 0 {
+		return strings.Join(plain, "; ")
+	}
+	texts := make([]string, len(grounds))
+	for i, g := range grounds {
+		texts[i] = p.Say(g.Text.EN, g.Text.ZH)
+	}
+	return strings.Join(texts, p.Say("; ", "；"))
+}
+
 func writePage(b *bytes.Buffer, lang evidence.Lang, d *evidence.Document, r *Record) error {
 	p := evidence.NewPage(b, lang, "Access review", "访问复核")
-	p.Facts([3]string{"Review", "复核", string(r.Review.ID)}, [3]string{"Of", "范围", strings.TrimSpace(r.Review.About + " " + r.Review.Ref)}, [3]string{"Reviewers", "复核人", r.Review.Reviewer},
-		[3]string{"Silence means", "未答复视为", r.Review.Silence}, [3]string{"Population of", "名单时刻", evidence.Moment(r.Review.CreatedAt)},
+	p.Facts([3]string{"Review", "复核", string(r.Review.ID)}, [3]string{"Of", "范围", of(p, r)}, [3]string{"Begun by", "发起人", p.Name(r.Names, r.Review.MadeBy)},
+		[3]string{"Reviewers", "复核人", strings.TrimSpace(p.Word(evidence.Reviews, r.Review.Reviewer) + " " + p.Name(r.Names, string(r.Review.Named)))},
+		[3]string{"Silence means", "未答复视为", p.Word(evidence.Reviews, r.Review.Silence)}, [3]string{"Population of", "名单时刻", evidence.Moment(r.Review.CreatedAt)},
 		[3]string{"Answers until", "答复截止", evidence.Moment(r.Review.Until)}, [3]string{"Takes effect", "生效", evidence.Moment(r.Review.EndsAt)}, [3]string{"Closed", "结束", evidence.Moment(r.Review.ClosedAt)})
+	p.Note("What a rule gives is not taken by silence or by a decision, because the rule would give it again: it is a finding for who answers for the policy.",
+		"规则授予的资格不会因未答复或移除决定而被移除（规则会再次授予），而作为发现报告给策略负责人。")
 	p.Section("Places", "成员资格")
-	p.Table([2]string{"Name", "姓名"}, [2]string{"Group", "项目组"}, [2]string{"Role", "角色"}, [2]string{"Reasons", "理由"}, [2]string{"Reviewer", "复核人"}, [2]string{"Decision", "决定"},
+	p.Table([2]string{"Name", "姓名"}, [2]string{"Group", "项目组"}, [2]string{"Role", "角色"}, [2]string{"Reasons, and since when", "理由及起始"}, [2]string{"Reviewer", "复核人"}, [2]string{"Decision", "决定"},
 		[2]string{"Why", "说明"}, [2]string{"By", "决定者"}, [2]string{"At", "时间"}, [2]string{"Outcome", "结果"})
 	for _, l := range r.Lines {
-		p.Row(l.Name, string(l.Group), l.Role, strings.Join(l.Reasons, "; "), l.ReviewerName, l.Decision, l.Why, l.DecidedBy, evidence.Moment(l.DecidedAt), l.Outcome)
+		p.Row(l.Name, p.Name(r.Names, string(l.Group)), p.Word(evidence.Roles, l.Role), why(p, l.Grounds, l.Reasons), l.ReviewerName, p.Word(evidence.Reviews, l.Decision), l.Why,
+			p.Name(r.Names, l.DecidedBy), evidence.Moment(l.DecidedAt), p.Word(evidence.Reviews, l.Outcome))
 	}
 	p.Close()
 	p.Section("Added during the review, and not asked about", "复核期间新增（未纳入复核）")
 	p.Table([2]string{"Name", "姓名"}, [2]string{"Group", "项目组"}, [2]string{"Role", "角色"}, [2]string{"Since", "起"}, [2]string{"Reasons", "理由"})
 	for _, a := range r.Added {
-		p.Row(a.Name, string(a.Group), a.Role, evidence.Moment(a.Since), strings.Join(a.Reasons, "; "))
+		p.Row(a.Name, p.Name(r.Names, string(a.Group)), p.Word(evidence.Roles, a.Role), evidence.Moment(a.Since), strings.Join(a.Reasons, "; "))
 	}
 	p.Close()
-	p.Seal(d)
+	p.Seal(d, r.Names)
 	return p.End()
 }

@@ -114,8 +114,9 @@ type Line struct {
 	Role       policies.Role
 	Since      time.Time
 	Reasons    []string
-	Reviewer   id.Person // empty: the administrators
-	Decision   string    // empty: none yet
+	Grounds    []provisioning.Reason // the same with since when; none of a review that began before they were kept
+	Reviewer   id.Person             // empty: the administrators
+	Decision   string                // empty: none yet
 	Why        string
 	DecidedBy  string // "silence" where nobody did
 	DecidedAt  time.Time
@@ -131,8 +132,10 @@ type Engine struct {
 	// Admins answers who is told of what nobody else can decide.
 	Admins   func(ctx context.Context) ([]id.Person, error)
 	Evidence *evidence.Store
-	Now      func() time.Time // nil: time.Now
-	Log      *slog.Logger
+	// Names answers what ids are called, by language; "" stands for every language. Nil: nobody knows.
+	Names func(ctx context.Context, ids []string) (map[string]map[string]string, error)
+	Now   func() time.Time // nil: time.Now
+	Log   *slog.Logger
 }
 
 func (e *Engine) clock() time.Time {

@@ -66,8 +66,12 @@ func insert(tx *db.Tx, r Review, lines []Line) error {
 	}
 	rows := make([]lineRow, len(lines))
 	for i, l := range lines {
+		grounds := make([]ground, len(l.Grounds))
+		for j, g := range l.Grounds {
+			grounds[j] = ground{g.Kind, g.Ref, g.Role, g.Version, g.CreatedAt, g.From, g.Until}
+		}
 		rows[i] = lineRow{Review: r.ID, Membership: l.Membership, Person: l.Person, GroupID: l.Group, Role: l.Role, Since: db.At(l.Since),
-			Reasons: db.JSON[[]string]{V: l.Reasons}, Reviewer: l.Reviewer}
+			Reasons: db.JSON[[]string]{V: l.Reasons}, Grounds: db.JSON[[]ground]{V: grounds}, Reviewer: l.Reviewer}
 	}
 	if len(rows) == 0 {
 		return nil
