@@ -121,6 +121,37 @@ async function policy() {
   await page.context().close();
 }
 
+/** review asks about the places of a group, answers two at once and another with a reason, and looks at the page again on a phone. */
+async function review() {
+  const page = await open("zh-CN", "light", desk);
+  await page.goto(`${base}/admin/groups/${(await api(page, "/api/v1/groups")).items[0].id}`);
+  await page.locator("[data-begin-review]").click(soon);
+  await page.locator(".ant-modal .ant-btn-primary").click(soon);
+  await page.waitForURL("**/admin/evidence/reviews/*", soon);
+  const path = new URL(page.url()).pathname;
+  const box = page.locator(".ant-table-tbody .ant-checkbox-input");
+  const answers = async (decision, want) => {
+    for (let i = 0; i < 100; i++) {
+      const lines = (await api(page, `/api/v1/reviews/${path.split("/").pop()}`)).lines;
+      if (lines.filter((l) => l.decision === decision && (decision === "remove" || l.why === "走查")).length === want) return;
+      await page.waitForTimeout(100);
+    }
+    wrong(`review: there are never ${want} answers to ${decision}`);
+  };
+  await page.locator("[data-ground=rule]").first().waitFor(soon).catch(() => wrong("review: no reason of a place shows"));
+  await box.nth(0).click(soon);
+  await box.nth(1).click(soon);
+  await page.locator("[data-bulk] .ant-btn-dangerous").click(soon);
+  await answers("remove", 2);
+  await box.nth(2).click(soon);
+  await page.locator("[data-bulk] .ant-btn:not(.ant-btn-dangerous)").click(soon);
+  await page.locator(".ant-modal textarea").fill("走查", soon);
+  await page.locator(".ant-modal .ant-btn-primary").click(soon);
+  await answers("keep", 1);
+  await page.context().close();
+  await narrow([path]);
+}
+
 /** chat writes a message, which comes back by the live stream in another window. */
 async function chat() {
   const [one, two] = [await open("en", "light", desk), await open("zh-CN", "light", desk)];
@@ -136,7 +167,7 @@ async function chat() {
   for (const page of [one, two]) await page.context().close();
 }
 
-const steps = { mapping, freeze, policy, chat };
+const steps = { mapping, freeze, policy, review, chat };
 const paths = await tour("en");
 await tour("zh-CN");
 await narrow(paths);

@@ -26,6 +26,7 @@ const HoldsPage = lazy(() => import("./holds/HoldsPage"));
 const HandoversPage = lazy(() => import("./handovers/HandoversPage"));
 const ApprovalsPage = lazy(() => import("./approvals/ApprovalsPage"));
 const EvidencePage = lazy(() => import("./evidence/EvidencePage"));
+const ReviewPage = lazy(() => import("./evidence/ReviewPage"));
 const SourcesPage = lazy(() => import("./sources/SourcesPage"));
 const SourcePage = lazy(() => import("./sources/SourcePage"));
 const MappingPage = lazy(() => import("./sources/ldap/MappingPage"));
@@ -55,6 +56,7 @@ export default function AdminPages() {
           <Route path="/admin/handovers" component={HandoversPage} />
           <Route path="/admin/approvals" component={ApprovalsPage} />
           <Route path="/admin/evidence" component={EvidencePage} />
+          <Route path="/admin/evidence/reviews/:id">{({ id }) => <ReviewPage key={id} id={id} />}</Route>
           <Route path="/admin/work-items" component={WorkItemsPage} />
           <Route path="/admin/work-items/:id">{({ id }) => <WorkItemPage key={id} id={id} />}</Route>
           <Route path="/admin/sources" component={SourcesPage} />

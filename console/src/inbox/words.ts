@@ -36,7 +36,7 @@ export function whereTo(me: Me, n: Notice): string {
       return may(me, "people.read") ? "/admin/handovers" : "";
     case "review.waiting":
     case "review.finding":
-      return may(me, "reviews.read") ? "/admin/evidence" : "";
+      return may(me, "reviews.read") ? (n.about["review"] ? `/admin/evidence/reviews/${n.about["review"]}` : "/admin/evidence") : "";
     case "plan.due":
       return may(me, "plans.read") && n.about["plan"] ? `/admin/policies/plans/${n.about["plan"]}` : "";
     case "approval.granted":

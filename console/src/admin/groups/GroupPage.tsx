@@ -4,16 +4,20 @@ import { Link } from "wouter";
 import { groups, membershipsIn, type GroupChannel } from "../../api/groups";
 import type { Membership } from "../../api/people";
 import { nameIn, useTexts, word } from "../../i18n";
+import { mayEverywhere } from "../../session/rules";
+import { useMe } from "../../session/session";
 import { Card, Page, Section } from "../../ui/page";
 import { Reasons, Tag, When, Who } from "../../ui/people";
 import { Empty, Loaded, NotFound } from "../../ui/states";
 import styles from "../admin.module.css";
+import { BeginReview } from "../evidence/BeginReview";
 
 const rank: Record<string, number> = { owner: 0, participant: 1, collaborator: 2, vendor: 3 };
 
 /** GroupPage is one project group: its channels, and its members with their reasons. */
 export default function GroupPage({ id }: { id: string }) {
   const { t, locale } = useTexts();
+  const me = useMe();
   const all = useQuery({ queryKey: ["groups"], queryFn: ({ signal }) => groups(signal) });
   const members = useQuery({ queryKey: ["memberships", "group", id], queryFn: ({ signal }) => membershipsIn(id, signal) });
   const group = all.data?.items.find((g) => g.id === id);
@@ -21,6 +25,7 @@ export default function GroupPage({ id }: { id: string }) {
     <Page
       title={group ? nameIn(locale, group.name, group.key ?? id) : t.groups.title}
       lead={group?.key}
+      actions={group && mayEverywhere(me, "reviews.write") ? <BeginReview group={id} name={nameIn(locale, group.name, group.key ?? id)} /> : undefined}
       above={
         <Link className={styles.back} href="/admin/groups">
           ‹ {t.groups.title}
