@@ -1,4 +1,4 @@
-import { ApartmentOutlined, AuditOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SolutionOutlined, SwapOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, AuditOutlined, BranchesOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SolutionOutlined, SwapOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
@@ -22,6 +22,7 @@ const GroupsPage = lazy(() => import("./groups/GroupsPage"));
 const GroupPage = lazy(() => import("./groups/GroupPage"));
 const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
 const PlanPage = lazy(() => import("./policies/PlanPage"));
+const UnitsPage = lazy(() => import("./units/UnitsPage"));
 const HoldsPage = lazy(() => import("./holds/HoldsPage"));
 const HandoversPage = lazy(() => import("./handovers/HandoversPage"));
 const ApprovalsPage = lazy(() => import("./approvals/ApprovalsPage"));
@@ -52,6 +53,7 @@ export default function AdminPages() {
           <Route path="/admin/groups/:id">{({ id }) => <GroupPage key={id} id={id} />}</Route>
           <Route path="/admin/policies" component={PoliciesPage} />
           <Route path="/admin/policies/plans/:id">{({ id }) => <PlanPage key={id} id={id} />}</Route>
+          <Route path="/admin/units" component={UnitsPage} />
           <Route path="/admin/holds" component={HoldsPage} />
           <Route path="/admin/handovers" component={HandoversPage} />
           <Route path="/admin/approvals" component={ApprovalsPage} />
@@ -81,6 +83,7 @@ function places(me: Me): string[] {
     ["/admin/access", mayEverywhere(me, "access.explain") && mayEverywhere(me, "groups.read")],
     ["/admin/groups", mayEverywhere(me, "groups.read") || owns(me)],
     ["/admin/policies", mayEverywhere(me, "policies.read")],
+    ["/admin/units", mayEverywhere(me, "policies.read")],
     ["/admin/holds", mayEverywhere(me, "holds.read")],
     ["/admin/handovers", mayEverywhere(me, "people.read")],
     ["/admin/approvals", mayEverywhere(me, "requests.read")],
@@ -120,6 +123,7 @@ function Navigation() {
       {item("/admin/access", <KeyOutlined />, t.shell.access)}
       {item("/admin/groups", <ApartmentOutlined />, t.shell.groups)}
       {item("/admin/policies", <FileProtectOutlined />, t.shell.policies)}
+      {item("/admin/units", <BranchesOutlined />, t.units.title)}
       {item("/admin/holds", <PauseCircleOutlined />, t.shell.holds, open || undefined)}
       {item("/admin/handovers", <SwapOutlined />, t.inbox.handovers, unowned.data?.items.length || undefined)}
       {item("/admin/approvals", <FileDoneOutlined />, t.approvals.title)}

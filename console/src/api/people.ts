@@ -118,7 +118,7 @@ export type FormerGrant = { group: { id: string; key?: string; name?: Names | st
 /** Unjudged is what of the policy in force could not be judged for somebody, and gives them nothing. */
 export type Unjudged = { person: { id: string; display_name?: string }; rules: string[]; since?: string; error?: string };
 
-export type Unit = { id: string; key?: string; name?: string; names?: Names; parent?: string | null };
+export type Unit = { id: string; source?: string; key?: string; name?: string; names?: Names; parent?: string | null };
 
 export type PeopleQuery = { q?: string; status?: string; frozen?: string; contested?: "true"; unit?: string; limit?: number; cursor?: string };
 
