@@ -37,13 +37,14 @@ type SuccessionBody struct {
 
 // SuccessionItem is one unit that was and one that is.
 type SuccessionItem struct {
-	Kind     SuccessionKind `json:"kind" enum:"renumber,split,merge"`
-	Old      string         `json:"old"`
-	OldName  string         `json:"old_name"`
-	New      string         `json:"new"`
-	NewKnown bool           `json:"new_known" doc:"the source has the new unit already"`
-	People   int            `json:"people" doc:"in the old unit and below it"`
-	Already  int            `json:"already" doc:"in the new unit and below it"`
+	Kind     SuccessionKind    `json:"kind" enum:"renumber,split,merge"`
+	Old      string            `json:"old"`
+	OldName  string            `json:"old_name"`
+	OldNames map[string]string `json:"old_names,omitempty" doc:"by language"`
+	New      string            `json:"new"`
+	NewKnown bool              `json:"new_known" doc:"the source has the new unit already"`
+	People   int               `json:"people" doc:"in the old unit and below it"`
+	Already  int               `json:"already" doc:"in the new unit and below it"`
 }
 
 // SuccessionPlan is what a declaration would do.
@@ -94,16 +95,17 @@ func (a *API) DeclareSuccessions(ctx context.Context, in *DeclareSuccessionsInpu
 
 // SuccessionView is one declared succession.
 type SuccessionView struct {
-	ID        id.Succession  `json:"id" doc:"of the declaration"`
-	Source    string         `json:"source"`
-	Kind      SuccessionKind `json:"kind"`
-	Old       string         `json:"old"`
-	OldName   string         `json:"old_name"`
-	New       string         `json:"new"`
-	At        time.Time      `json:"effective_at"`
-	InForce   bool           `json:"in_force"`
-	CreatedAt time.Time      `json:"created_at"`
-	Actor     string         `json:"actor"`
+	ID        id.Succession     `json:"id" doc:"of the declaration"`
+	Source    string            `json:"source"`
+	Kind      SuccessionKind    `json:"kind"`
+	Old       string            `json:"old"`
+	OldName   string            `json:"old_name"`
+	OldNames  map[string]string `json:"old_names,omitempty" doc:"by language"`
+	New       string            `json:"new"`
+	At        time.Time         `json:"effective_at"`
+	InForce   bool              `json:"in_force"`
+	CreatedAt time.Time         `json:"created_at"`
+	Actor     string            `json:"actor"`
 }
 
 // ListSuccessions answers GET /api/v1/units/successions, the latest first.
@@ -119,7 +121,7 @@ func (a *API) ListSuccessions(ctx context.Context, _ *struct{}) (*httpapi.Page[S
 	now := a.Store.clock()
 	views := make([]SuccessionView, len(list))
 	for i, s := range list {
-		views[i] = SuccessionView{ID: s.ID, Source: sources[s.Source].Name, Kind: s.Kind, Old: s.Old, OldName: s.OldName, New: s.New, At: s.At,
+		views[i] = SuccessionView{ID: s.ID, Source: sources[s.Source].Name, Kind: s.Kind, Old: s.Old, OldName: s.OldName, OldNames: s.OldNames, New: s.New, At: s.At,
 			InForce: !s.At.After(now), CreatedAt: s.CreatedAt, Actor: s.Actor}
 	}
 	return httpapi.NewPage(ctx, views, ""), nil
@@ -235,7 +237,7 @@ func (a *API) foreseeSuccessions(ctx context.Context, change DeclareSuccessions,
 			}
 			for _, u := range units {
 				if u.UnitKey == s.Old {
-					item.OldName = u.Name
+					item.OldName, item.OldNames = u.Name, u.Names.V
 				}
 				item.NewKnown = item.NewKnown || u.UnitKey == s.New
 			}

@@ -44,6 +44,7 @@ const routes = [
   ["GET", /^\/people\/(\w+)\/memberships$/, ([id], q) => page(co.membershipsOf(co.people.find((p) => p.id === id)), q)],
   ["POST", /^\/people\/(\w+)\/(un)?freeze$/, ([id, un]) => ((co.people.find((p) => p.id === id).frozen = !un), ok({}))],
   ["GET", /^\/units$/, (_, q) => unpaged(co.units, q)],
+  ["GET", /^\/units\/successions$/, (_, q) => unpaged([], q)],
   ["GET", /^\/sources$/, (_, q) => unpaged(co.sources, q)],
   ...directoryRoutes({ ok, problem }),
   ...sourceRoutes({ ok, page, problem }),

@@ -79,6 +79,8 @@ async function all(locale, mode, viewport, suffix) {
     await page.locator("[data-make-plan]").click();
     await wait();
   });
+  await visit(page, at("units"), "/admin/units");
+  await visit(page, at("units-declare"), "/admin/units", () => page.locator("[data-declare]").click());
   await visit(page, at("holds"), "/admin/holds");
   await visit(page, at("inbox"), "/inbox");
   await visit(page, at("handovers"), "/admin/handovers");

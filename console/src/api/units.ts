@@ -6,7 +6,7 @@ export type SuccessionKind = "renumber" | "split" | "merge";
 export const kinds: SuccessionKind[] = ["renumber", "split", "merge"];
 
 /** Succession is one unit that was and one that is, as somebody declared it; several have the id of one declaration. */
-export type Succession = { id: string; source: string; kind: SuccessionKind; old: string; old_name: string; new: string; effective_at: string; in_force: boolean; created_at: string; actor: string };
+export type Succession = { id: string; source: string; kind: SuccessionKind; old: string; old_name: string; old_names?: Record<string, string>; new: string; effective_at: string; in_force: boolean; created_at: string; actor: string };
 
 /** SuccessionRow is one line of what is to be declared. */
 export type SuccessionRow = { kind: SuccessionKind; old: string; new: string };
@@ -17,7 +17,7 @@ export type SuccessionFile = { name: string; text: string; source?: string; effe
 export type SuccessionPlan = {
   source: string;
   effective_at: string;
-  items: { kind: SuccessionKind; old: string; old_name: string; new: string; new_known: boolean; people: number; already: number }[];
+  items: { kind: SuccessionKind; old: string; old_name: string; old_names?: Record<string, string>; new: string; new_known: boolean; people: number; already: number }[];
   rules: { group: string; rule: string; when: string; edit: boolean }[];
   people: number;
   memberships: { person: string; group: string; op: string; role: string; from_role?: string; reasons: string[] }[];

@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { App as AntApp, Button, Input, Modal } from "antd";
 import { useState } from "react";
+import { Problem } from "../../api/client";
 import { askErasure, confirmErasure, erasing, legalHolds, liftLegalHold, setLegalHold, withdrawErasure } from "../../api/erasure";
 import type { Person } from "../../api/people";
 import { useTexts, word } from "../../i18n";
@@ -38,6 +39,7 @@ export function Erasure({ person: p }: { person: Person }) {
 
 function Erasing({ id }: { id: string }) {
   const { t } = useTexts();
+  const me = useMe();
   const textOf = useProblemText();
   const [sure, setSure] = useState(false);
   const query = useQuery({ queryKey: ["erasure", id], queryFn: ({ signal }) => erasing(id, signal), retry: false });
@@ -46,16 +48,17 @@ function Erasing({ id }: { id: string }) {
   const confirm = useDeed(id, () => confirmErasure(id));
   const e = query.data;
   const waits = e?.state === "waiting";
-  const counts = Object.entries(e?.erases ?? {}).map(([kind, n]) => `${word(t.erasure.kind, kind)}: ${n}`);
+  const refused = query.error instanceof Problem && Object.hasOwn(t.erasure.refused, query.error.code) ? word(t.erasure.refused, query.error.code) : query.error && textOf(query.error);
+  const counts = Object.entries((!refused && e?.erases) || {}).map(([kind, n]) => `${word(t.erasure.kind, kind)}: ${n}`);
   return (
     <Section title={t.erasure.title} hint={t.erasure.hint}>
       <Card rows>
         <div className={styles.line}>
           <span className={styles.lineText}>
-            {query.error ? textOf(query.error) : <span className={styles.strong}>{e?.state === "erased" ? t.erasure.erased : t.erasure.would}</span>}
+            {refused || <span className={styles.strong}>{e?.state === "erased" ? t.erasure.erased : t.erasure.would}</span>}
             <div className={styles.small}>{counts.join(" · ")}</div>
           </span>
-          {e?.state === "possible" && (
+          {e?.state === "possible" && !refused && (
             <Button danger onClick={() => setSure(true)}>
               {t.erasure.ask}
             </Button>
@@ -67,9 +70,11 @@ function Erasing({ id }: { id: string }) {
               <Name id={e.request.asked_by} /> <span className={styles.small}>{t.erasure.waiting}</span>
             </span>
             <Button onClick={() => withdraw.mutate(undefined)}>{t.erasure.withdraw}</Button>
-            <Button danger type="primary" onClick={() => setSure(true)}>
-              {t.erasure.confirm}
-            </Button>
+            {e.request.asked_by !== me.person?.id && (
+              <Button danger type="primary" disabled={!!refused} onClick={() => setSure(true)}>
+                {t.erasure.confirm}
+              </Button>
+            )}
           </div>
         )}
       </Card>

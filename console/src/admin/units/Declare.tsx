@@ -96,8 +96,8 @@ function Rows({ rows, change, units: all }: { rows: SuccessionRow[]; change: (ro
       {rows.map((r, i) => (
         <div key={i} className={styles.filters} data-row={i}>
           <Select className={styles.select} value={r.kind} aria-label={t.units.what} onChange={(kind) => set(i, { kind })} options={kinds.map((value) => ({ value, label: t.units.kind[value] }))} />
-          <Select className={styles.wide} value={r.old || undefined} placeholder={t.units.old} aria-label={t.units.old} onChange={(old: string) => set(i, { old })} showSearch={{ filterOption: matches }} options={options} />
-          <AutoComplete className={styles.wide} value={r.new} placeholder={t.units.new} aria-label={t.units.new} onChange={(next: string) => set(i, { new: next ?? "" })} showSearch={{ filterOption: matches }} options={options} />
+          <Select className={styles.search} value={r.old || undefined} placeholder={t.units.old} aria-label={t.units.old} onChange={(old: string) => set(i, { old })} showSearch={{ filterOption: matches }} options={options} />
+          <AutoComplete className={styles.search} value={r.new} placeholder={t.units.new} aria-label={t.units.new} onChange={(next: string) => set(i, { new: next ?? "" })} showSearch={{ filterOption: matches }} options={options} />
           {rows.length > 1 && (
             <Button type="text" onClick={() => change(rows.filter((_, n) => n !== i))}>
               {t.units.drop}

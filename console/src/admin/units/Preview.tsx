@@ -2,7 +2,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Alert, App as AntApp, Button, Input } from "antd";
 import { useState } from "react";
 import { declareSuccessions, type SuccessionFile, type SuccessionPlan } from "../../api/units";
-import { useTexts, word } from "../../i18n";
+import { nameIn, useTexts, word } from "../../i18n";
 import { full } from "../../i18n/time";
 import { mayEverywhere } from "../../session/rules";
 import { useMe } from "../../session/session";
@@ -35,7 +35,7 @@ export function Preview({ plan: p, file, declared }: { plan: SuccessionPlan; fil
         {p.items.map((i) => (
           <div key={`${i.old} ${i.new}`} className={styles.line} style={{ flexWrap: "wrap" }}>
             <span className={styles.lineText}>
-              <Tag>{t.units.kind[i.kind]}</Tag> <Code>{i.old}</Code> {i.old_name} <span className={styles.arrow}>→</span> <Code>{i.new}</Code>
+              <Tag>{t.units.kind[i.kind]}</Tag> <Code>{i.old}</Code> {nameIn(locale, i.old_names, i.old_name)} <span className={styles.arrow}>→</span> <Code>{i.new}</Code>
               <div className={styles.small}>{t.units.people(i.people, i.already)}</div>
             </span>
             {!i.new_known && <Tag tone="accent">{t.units.coming}</Tag>}
@@ -64,7 +64,7 @@ export function Preview({ plan: p, file, declared }: { plan: SuccessionPlan; fil
       {declare.error && <Alert className={styles.gap} type="error" showIcon title={textOf(declare.error)} />}
       {mayEverywhere(me, "policies.apply") && (
         <div className={styles.buttons}>
-          <Input className={styles.search} maxLength={2000} value={reason} onChange={(e) => setReason(e.target.value)} placeholder={t.policies.reason} aria-label={t.policies.reason} />
+          <Input className={styles.search} maxLength={2000} value={reason} onChange={(e) => setReason(e.target.value)} placeholder={t.units.reason} aria-label={t.units.reason} />
           <Button type="primary" data-declare-units loading={declare.isPending} onClick={() => declare.mutate({ file, hash: p.hash, reason: reason.trim() })}>
             {t.units.confirm}
           </Button>
@@ -82,7 +82,7 @@ function Places({ plan: p }: { plan: SuccessionPlan }) {
     const [group = "", op = ""] = key.split(" ");
     return `${called(group)}: ${word(t.policies.op, op)} ${n}`;
   });
-  if (p.memberships.length === 0) return <p className={styles.muted}>{t.units.nobody}</p>;
+  if (p.memberships.length === 0) return <p className={`${styles.gap} ${styles.muted}`}>{t.units.nobody}</p>;
   return (
     <Section title={t.units.places(p.people)} hint={counts.join(" · ")}>
       <Card rows>

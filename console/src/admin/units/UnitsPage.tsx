@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { App as AntApp, Button, Popconfirm } from "antd";
 import { useState } from "react";
 import { byDeclaration, successions, withdrawSuccessions, type Succession } from "../../api/units";
-import { useTexts } from "../../i18n";
+import { nameIn, useTexts } from "../../i18n";
 import { full } from "../../i18n/time";
 import { mayEverywhere } from "../../session/rules";
 import { useMe } from "../../session/session";
@@ -71,7 +71,7 @@ function Declaration({ items }: { items: Succession[] }) {
       <span className={styles.lineText}>
         {items.map((s) => (
           <div key={`${s.old} ${s.new}`}>
-            <Tag>{t.units.kind[s.kind]}</Tag> <Code>{s.old}</Code> {s.old_name} <span className={styles.arrow}>→</span> <Code>{s.new}</Code>
+            <Tag>{t.units.kind[s.kind]}</Tag> <Code>{s.old}</Code> {nameIn(locale, s.old_names, s.old_name)} <span className={styles.arrow}>→</span> <Code>{s.new}</Code>
           </div>
         ))}
         <div className={styles.small}>

@@ -9,6 +9,10 @@ export const erasure = {
   waiting: "asked for it. Another administrator has to confirm.",
   would: "Would be erased",
   erased: "Erased",
+  refused: {
+    legal_hold: "A legal hold keeps what is known of this person.",
+    retained: "The time for which what is known of this person is kept is not over.",
+  },
   kind: {
     people: "person",
     records: "records of sources",

@@ -32,6 +32,7 @@ export const units = {
   edit: "Edit it",
   places: (n: number) => `Would have other places: ${n}`,
   nobody: "Nobody who is in a new unit already would have other places.",
+  reason: "Why (stands in the audit log)",
   confirm: "Declare",
   declared: "Declared.",
 };

@@ -11,6 +11,10 @@ export const erasure = {
   waiting: "已申请，须由另一位管理员确认。",
   would: "将被抹除",
   erased: "已抹除",
+  refused: {
+    legal_hold: "此人处于法律保全中，资料不能抹除。",
+    retained: "此人资料的保留期限未满。",
+  },
   kind: {
     people: "人员",
     records: "数据源记录",

@@ -34,6 +34,7 @@ export const units = {
   edit: "需要修改",
   places: (n: number) => `成员资格会变化的人数：${n}`,
   nobody: "已在新部门的人，成员资格都不变。",
+  reason: "原因（记入审计日志）",
   confirm: "声明",
   declared: "已声明。",
 } satisfies Texts["units"];
