@@ -341,7 +341,14 @@ func (w *canaryWorld) leaks(came map[string]map[string]string) []string {
 	for _, c := range w.hidden {
 		for address, text := range came[c.name] {
 			for what, canary := range canaries() {
-				if at := strings.Index(text, canary); at >= 0 {
+				at := strings.Index(text, canary)
+				if strings.HasSuffix(what, " in seconds") { // a number of its own, and no digits of a measurement
+					at = -1
+					if found := regexp.MustCompile(`(?:^|[^0-9.])(` + canary + `\d{4})`).FindStringSubmatchIndex(text); found != nil {
+						at = found[2]
+					}
+				}
+				if at >= 0 {
 					out = append(out, fmt.Sprintf("%s: %s shows the %s: …%s…", c.name, address, what, text[max(0, at-150):min(len(text), at+100)]))
 				}
 			}
