@@ -1,0 +1,142 @@
+package bus_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/rollcall-im/rollcall/internal/bus"
+)
+
+func natsServer(t *testing.T, port int) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("nats-server does not start")
+	}
+	t.Cleanup(s.Shutdown)
+	return s
+}
+
+func connect(t *testing.T, url, deployment, node string) *bus.NATS {
+	t.Helper()
+	b, err := bus.Connect(url, deployment, node, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+func got(t *testing.T, ch chan string, want string) {
+	t.Helper()
+	select {
+	case text := <-ch:
+		if text != want {
+			t.Fatalf("got %q, want %q", text, want)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatalf("nothing came, want %q", want)
+	}
+}
+
+// Every bus keeps the order of one sender, tells all subscribers of a subject, the sender's own included, and nobody after stop.
+func TestBus(t *testing.T) {
+	for name, pair := range map[string]func(t *testing.T) (one, other bus.Bus){
+		"in process": func(*testing.T) (bus.Bus, bus.Bus) { b := bus.NewInProcess(); return b, b },
+		"nats": func(t *testing.T) (bus.Bus, bus.Bus) {
+			s := natsServer(t, -1)
+			return connect(t, s.ClientURL(), "test", "a"), connect(t, s.ClientURL(), "test", "b")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			one, other := pair(t)
+			mine, theirs, elsewhere := make(chan string, 2000), make(chan string, 2000), make(chan string, 10)
+			listen := func(b bus.Bus, subject string, ch chan string) func() {
+				stop, err := b.Subscribe(subject, func(data []byte) { ch <- string(data) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				return stop
+			}
+			listen(one, "a.b", mine)
+			stop := listen(other, "a.b", theirs)
+			listen(other, "a.c", elsewhere)
+			for began := time.Now(); len(theirs) == 0; time.Sleep(time.Millisecond) { // until the subscription has come to the server
+				one.Publish("a.b", []byte("first"))
+				if time.Since(began) > 20*time.Second {
+					t.Fatal("nothing comes")
+				}
+			}
+			for i := range 500 {
+				if err := one.Publish("a.b", fmt.Append(nil, i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, ch := range []chan string{mine, theirs} {
+				text := "first"
+				for text == "first" {
+					text = <-ch
+				}
+				for i := range 500 {
+					if i > 0 {
+						text = <-ch
+					}
+					if text != fmt.Sprint(i) {
+						t.Fatalf("got %q, want %d", text, i)
+					}
+				}
+			}
+			if len(elsewhere) > 0 {
+				t.Errorf("another subject was told %q", <-elsewhere)
+			}
+			stop()
+			one.Publish("a.b", []byte("after"))
+			got(t, mine, "after")
+			one.Publish("a.c", []byte("last"))
+			got(t, elsewhere, "last")
+			if len(theirs) > 0 {
+				t.Errorf("after stop came %q", <-theirs)
+			}
+		})
+	}
+}
+
+// A bus whose server is away neither fails nor waits; when it is back it tells so, and the subscriptions stand. Deployments do not hear each other.
+func TestServerComesBack(t *testing.T) {
+	s := natsServer(t, -1)
+	url, port := s.ClientURL(), s.Addr().(*net.TCPAddr).Port
+	one, stranger := connect(t, url, "one", "a"), connect(t, url, "two", "a")
+	heard, strange, back := make(chan string, 2000), make(chan string, 10), make(chan string, 10)
+	for b, ch := range map[*bus.NATS]chan string{one: heard, stranger: strange} {
+		if _, err := b.Subscribe("x", func(data []byte) { ch <- string(data) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one.Returned(func() { back <- "back" })
+	one.Publish("x", []byte("1"))
+	got(t, heard, "1")
+	s.Shutdown()
+	for one.Connected() {
+		time.Sleep(time.Millisecond)
+	}
+	began := time.Now()
+	if err := one.Publish("x", []byte("lost")); err != nil || time.Since(began) > 10*time.Second {
+		t.Fatalf("publishing without a server: %v after %s", err, time.Since(began))
+	}
+	natsServer(t, port)
+	got(t, back, "back")
+	one.Publish("x", []byte("2"))
+	got(t, heard, "2")
+	if len(strange) > 0 {
+		t.Errorf("another deployment heard %q", <-strange)
+	}
+}
