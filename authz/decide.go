@@ -28,11 +28,15 @@ func (x *Index) Allow(person id.Person, channel id.Channel, action string) (ok b
 	return true, historyFrom
 }
 
-// may decides, and answers the snapshot it decided by.
+// may decides, and answers the snapshot it decided by. The lease is looked at last: what it covers was read before.
 func (x *Index) may(c *channel, n uint32, a int) (bool, *snapshot) {
 	ok, s := x.undoubted(c, n, a)
-	return ok && !x.doubts(n, c), s
+	return ok && !x.doubts(n, c) && x.Fresh(), s
 }
+
+// Fresh tells whether this node may answer: it is the only one, or it has a lease and has applied everything that was committed when the
+// lease was last renewed. While it is not fresh nobody may do anything here.
+func (x *Index) Fresh() bool { return x.lease == nil || x.lease.holds() }
 
 // undoubted decides by the tuples alone.
 //

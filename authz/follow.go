@@ -188,7 +188,7 @@ func (e *Engine) applyNext(ctx context.Context) (more bool, err error) {
 	if row.AppliedSeq == unseeded {
 		last, err = e.store.load(ctx, func(t Tuple) { changes = append(changes, Change{Tuple: t}) })
 	} else {
-		changes, last, err = e.store.since(ctx, row.AppliedSeq, revisionsAtOnce)
+		changes, _, last, err = e.store.since(ctx, row.AppliedSeq, revisionsAtOnce)
 	}
 	if err != nil || last == row.AppliedSeq {
 		return false, err

@@ -35,6 +35,8 @@ type Index struct {
 	latest   atomic.Int64 // the latest decision time
 	moved    signal
 	attached atomic.Pointer[[]func(int64, []id.Person, []id.Channel)]
+	enders   atomic.Pointer[[]func([]string)]
+	lease    *lease // of a node among several; nil: this is the only one
 
 	// ignoreFreezes breaks the index on purpose: a test sees the comparison with OpenFGA notice.
 	ignoreFreezes bool
@@ -155,7 +157,7 @@ func (x *Index) CatchUp(ctx context.Context, rev int64) error {
 	}
 	x.pass()
 	for {
-		changes, last, err := x.store.since(ctx, x.rev.Load(), revisionsAtOnce)
+		changes, proofs, last, err := x.store.since(ctx, x.rev.Load(), revisionsAtOnce)
 		if err != nil {
 			return err
 		}
@@ -167,6 +169,7 @@ func (x *Index) CatchUp(ctx context.Context, rev int64) error {
 			x.g.apply(c)
 		}
 		x.mu.Unlock()
+		x.ended(proofs)
 		x.publish(x.plan(x.at(), false), last)
 		if rev != 0 && last >= rev {
 			return nil

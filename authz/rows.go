@@ -46,6 +46,7 @@ func (logRow) TableName() string { return "authz_log" }
 const (
 	opWrite  = "write"
 	opDelete = "delete"
+	opEnd    = "end" // of a proof, in authz_endings
 )
 
 func (r logRow) change() Change {

@@ -73,7 +73,7 @@ func (s *Store) Append(tx *db.Tx, changes ...Change) (rev int64, err error) {
 	if len(log) == 0 {
 		return 0, nil
 	}
-	if err := tx.Raw("update authz_counter set seq = seq + 1 where id = 1 returning seq").Scan(&rev).Error; err != nil {
+	if rev, err = s.next(tx); err != nil {
 		return 0, fmt.Errorf("append tuples: %w", err)
 	}
 	at := db.At(s.now())
@@ -83,13 +83,24 @@ func (s *Store) Append(tx *db.Tx, changes ...Change) (rev int64, err error) {
 	if err := tx.CreateInBatches(log, chunk).Error; err != nil {
 		return 0, fmt.Errorf("append tuples: %w", err)
 	}
+	s.tell(tx, rev)
+	return rev, nil
+}
+
+// next takes the next revision, which is tx's until its end.
+func (s *Store) next(tx *db.Tx) (rev int64, err error) {
+	err = tx.Raw("update authz_counter set seq = seq + 1 where id = 1 returning seq").Scan(&rev).Error
+	return rev, err
+}
+
+// tell has everybody look once rev is committed.
+func (s *Store) tell(tx *db.Tx, rev int64) {
 	tx.AfterCommit(func() {
 		s.Wake()
 		if s.Notify != nil {
 			s.Notify(rev)
 		}
 	})
-	return rev, nil
 }
 
 func byKey(a, b Change) int {
@@ -278,16 +289,21 @@ func (s *Store) load(ctx context.Context, fn func(Tuple)) (rev int64, err error)
 	return rev, nil
 }
 
-// since reads the changes of up to limit revisions after rev, in order, and answers the last of them.
-func (s *Store) since(ctx context.Context, rev int64, limit int) (changes []Change, last int64, err error) {
+// since reads what up to limit revisions after rev changed and which proofs they ended, in order, and answers the last of them.
+func (s *Store) since(ctx context.Context, rev int64, limit int) (changes []Change, proofs []string, last int64, err error) {
 	var rows []logRow
-	if err := s.db.Read(ctx).Raw(`select seq, n, op, user_ref, relation, object, valid_from, valid_until
-		from authz_log where seq > ? and seq <= ? order by seq, n`, rev, rev+int64(limit)).Scan(&rows).Error; err != nil {
-		return nil, rev, fmt.Errorf("read authz log: %w", err)
+	if err := s.db.Read(ctx).Raw(`select seq, n, op, user_ref, relation, object, valid_from, valid_until from authz_log where seq > ? and seq <= ?
+		union all select seq, n, ?, proof, '', '', cast(null as bigint), cast(null as bigint) from authz_endings where seq > ? and seq <= ?
+		order by seq, n`, rev, rev+int64(limit), opEnd, rev, rev+int64(limit)).Scan(&rows).Error; err != nil { // in one statement, so that both show one state
+		return nil, nil, rev, fmt.Errorf("read authz log: %w", err)
 	}
 	last = rev
 	for _, r := range rows {
-		changes, last = append(changes, r.change()), r.Seq
+		if last = r.Seq; r.Op == opEnd {
+			proofs = append(proofs, r.UserRef)
+		} else {
+			changes = append(changes, r.change())
+		}
 	}
-	return changes, last, nil
+	return changes, proofs, last, nil
 }

@@ -163,7 +163,7 @@ func TestParallelWriters(t *testing.T) {
 		}
 		replayed, seen := map[Tuple]bool{}, int64(0)
 		for seen < head {
-			changes, last, err := s.since(t.Context(), seen, 1)
+			changes, _, last, err := s.since(t.Context(), seen, 1)
 			if err != nil || last != seen+1 || len(changes) == 0 {
 				t.Fatalf("after %d: revision %d with %d changes, %v", seen, last, len(changes), err)
 			}

@@ -1,0 +1,316 @@
+package authz
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/bus"
+	"github.com/rollcall-im/rollcall/internal/db"
+)
+
+// Barrier makes a revision be in force on every node of a deployment, or on none that answers.
+//
+// Each node has a row, and a lease that it renews. A renewal writes how long the row lives, then reads the newest revision, applies
+// everything up to it, and only then lets the lease hold: until TTL after the moment before it asked. So a node that has not applied a
+// revision by TTL after its commit has no lease any more, and denies everything: who waits for a revision needs to know nothing of a node
+// that is silent. Instants of two machines are never compared, only durations.
+type Barrier struct {
+	BarrierConfig
+	store *Store
+	index *Index
+	run   string // this process, of all that ever had the node's name
+	began time.Time
+
+	mu      sync.Mutex
+	applied map[string]int64 // by "node run", as told over the bus
+	acked   signal
+
+	// early breaks the barrier on purpose: it waits for nobody. A test turns red.
+	early bool
+}
+
+// BarrierConfig says which node this is. Everything but Version is needed.
+type BarrierConfig struct {
+	Node    string // its name, unique among those that run and the same after a restart
+	Version string
+	Bus     bus.Bus
+	TTL     time.Duration // how long a node may answer without hearing from the database; at least MinTTL
+	Log     *slog.Logger
+	// Over is called when the lease was over, before it holds again: it cuts whoever may have missed something.
+	Over func()
+}
+
+// MinTTL is the shortest lease: below it a slow commit would stop a node that is well.
+const MinTTL = 200 * time.Millisecond
+
+// ErrNodeTaken says that another process runs under the node's name.
+var ErrNodeTaken = errors.New("another process runs under this node's name")
+
+const (
+	subjectRevision = "authz.revision" // there is a newer one
+	subjectApplied  = "authz.applied"  // "node run revision"
+	askEvery        = 25 * time.Millisecond
+
+	// dbNow is PostgreSQL's clock in microseconds: of rows that only it compares.
+	dbNow = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
+)
+
+// NewBarrier ties index to the other nodes on PostgreSQL: from now on it denies everything unless a lease holds.
+func NewBarrier(s *Store, x *Index, c BarrierConfig) (*Barrier, error) {
+	if s.db.Engine != db.Postgres {
+		return nil, errors.New("several nodes need PostgreSQL")
+	}
+	if c.TTL < MinTTL {
+		return nil, fmt.Errorf("a lease of %s is shorter than %s", c.TTL, MinTTL)
+	}
+	x.lease = newLease()
+	return &Barrier{BarrierConfig: c, store: s, index: x, run: rand.Text(), began: time.Now(), applied: map[string]int64{}}, nil
+}
+
+// Join registers this node, so that from now on revisions wait for it, and listens to the bus. Call it before the index is loaded. It
+// waits for the lease of a process of the same name that was killed; ErrNodeTaken where that goes on to live.
+func (b *Barrier) Join(ctx context.Context) error {
+	for began := time.Now(); ; {
+		mine, err := b.register(ctx)
+		if err != nil {
+			return fmt.Errorf("join as node %s: %w", b.Node, err)
+		}
+		if mine {
+			break
+		}
+		if time.Since(began) > 2*b.grace() {
+			return fmt.Errorf("node %s: %w", b.Node, ErrNodeTaken)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(b.TTL / 4):
+		}
+	}
+	if _, err := b.Bus.Subscribe(subjectRevision, func([]byte) { b.store.Wake() }); err != nil {
+		return err
+	}
+	_, err := b.Bus.Subscribe(subjectApplied, b.told)
+	b.store.Notify = func(int64) { b.say(subjectRevision, nil) }
+	return err
+}
+
+// grace is how long after its end a lease is still waited for: PostgreSQL's clock may be set forward.
+func (b *Barrier) grace() time.Duration { return b.TTL }
+
+func (b *Barrier) register(ctx context.Context) (mine bool, err error) {
+	err = b.store.db.Tx(ctx, func(tx *db.Tx) error {
+		done := tx.Exec(`insert into authz_nodes (node, run, version, revision, joined_at, expires_at) values (?, ?, ?, 0, `+dbNow+`, `+dbNow+` + ?)
+			on conflict (node) do update set run = excluded.run, version = excluded.version, revision = 0, joined_at = excluded.joined_at, expires_at = excluded.expires_at
+			where authz_nodes.run = excluded.run or authz_nodes.expires_at + ? < `+dbNow, b.Node, b.run, b.Version, b.TTL.Microseconds(), b.grace().Microseconds())
+		mine = done.RowsAffected == 1
+		return done.Error
+	})
+	return mine, err
+}
+
+// Leave takes the node out, so that nobody waits for it. It answers nothing from then on.
+func (b *Barrier) Leave() error {
+	b.index.lease.until.Store(0)
+	ctx, cancel := context.WithTimeout(context.Background(), b.TTL)
+	defer cancel()
+	return b.store.db.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("delete from authz_nodes where node = ? and run = ?", b.Node, b.run).Error
+	})
+}
+
+// Renew renews the lease once.
+func (b *Barrier) Renew(ctx context.Context) error {
+	from := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, b.TTL)
+	defer cancel()
+	var known int64
+	if err := b.store.db.Tx(ctx, func(tx *db.Tx) error {
+		done := tx.Exec("update authz_nodes set revision = ?, expires_at = "+dbNow+" + ? where node = ? and run = ?",
+			b.index.Revision(), b.TTL.Microseconds(), b.Node, b.run)
+		known = done.RowsAffected
+		return done.Error
+	}); err != nil {
+		return err
+	}
+	if known == 0 {
+		return fmt.Errorf("node %s: %w", b.Node, ErrNodeTaken)
+	}
+	head, err := b.store.head(ctx) // after that commit: who commits a later revision sees the row
+	if err != nil {
+		return err
+	}
+	if err := b.index.Settled(ctx, head); err != nil {
+		return err
+	}
+	b.index.lease.renew(from, b.TTL-b.margin(), b.Over)
+	b.tell()
+	return nil
+}
+
+// margin lies between the end of a lease here and the end that others wait for: clocks do not run alike, and between a check and its
+// write there is a moment.
+func (b *Barrier) margin() time.Duration { return b.TTL / 20 }
+
+// Run renews the lease, tells the others what is in force here, and forgets nodes that ended long ago, until ctx ends. It returns
+// ErrNodeTaken where this node's name is another's.
+func (b *Barrier) Run(ctx context.Context) error {
+	done := make(chan struct{})
+	defer func() { <-done }()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		defer close(done)
+		for {
+			moved := b.index.moved.wait()
+			b.tell()
+			select {
+			case <-ctx.Done():
+				return
+			case <-moved:
+			}
+		}
+	}()
+	for failing, n := false, 0; ; n++ {
+		pause := b.TTL / 4
+		err := b.Renew(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, ErrNodeTaken):
+			return err
+		case err != nil:
+			if pause = b.TTL / 20; !failing {
+				b.Log.Error("the lease of this node cannot be renewed: when it ends the node answers nothing until it can", "left", b.index.lease.left(), "error", err)
+			}
+		case failing:
+			b.Log.Info("the lease of this node is renewed again")
+		}
+		if failing = err != nil; !failing && n%1000 == 0 {
+			b.forget(ctx)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// forget deletes the rows of nodes that ended a day ago.
+func (b *Barrier) forget(ctx context.Context) {
+	if err := b.store.db.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("delete from authz_nodes where expires_at < "+dbNow+" - ?", (24 * time.Hour).Microseconds()).Error
+	}); err != nil && ctx.Err() == nil {
+		b.Log.Warn("nodes that ended are not forgotten", "error", err)
+	}
+}
+
+func (b *Barrier) tell() {
+	b.say(subjectApplied, fmt.Appendf(nil, "%s %s %d", b.Node, b.run, b.index.Revision()))
+}
+
+func (b *Barrier) say(subject string, data []byte) {
+	if err := b.Bus.Publish(subject, data); err != nil {
+		b.Log.Warn("other nodes could not be told", "subject", subject, "error", err)
+	}
+}
+
+// told takes "node run revision".
+func (b *Barrier) told(data []byte) {
+	who, text, ok := cutLast(string(data))
+	rev, err := strconv.ParseInt(text, 10, 64)
+	if !ok || err != nil {
+		return
+	}
+	b.mu.Lock()
+	b.applied[who] = max(b.applied[who], rev)
+	b.mu.Unlock()
+	b.acked.fire()
+}
+
+func cutLast(s string) (before, after string, ok bool) {
+	i := strings.LastIndexByte(s, ' ')
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// Settled returns when rev, which is committed or about to be, is in force on every node that answers: each has applied it, or its lease is
+// over. That takes TTL at most once this node has applied it.
+func (b *Barrier) Settled(ctx context.Context, rev int64) error {
+	if err := b.index.Settled(ctx, rev); err != nil || b.early {
+		return err
+	}
+	bound := time.Now().Add(b.TTL) // from after its commit
+	for {
+		nodes, err := b.Nodes(ctx)
+		for ask := time.Now().Add(askEvery); ; { // whoever the bus does not reach says it by its row
+			acked := b.acked.wait()
+			if err == nil && !b.waits(nodes, rev) || !time.Now().Before(bound) {
+				return nil
+			}
+			left := min(time.Until(ask), time.Until(bound))
+			if left <= 0 {
+				break
+			}
+			timer := time.NewTimer(left)
+			select {
+			case <-ctx.Done():
+				timer.Stop()
+				return ctx.Err()
+			case <-acked:
+			case <-timer.C:
+			}
+			timer.Stop()
+		}
+	}
+}
+
+// waits tells whether rev is not known to be in force on one of nodes.
+func (b *Barrier) waits(nodes []Node, rev int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, n := range nodes {
+		if n.Node != b.Node && n.Ago < b.grace() && max(n.Revision, b.applied[n.Node+" "+n.Run]) < rev {
+			return true
+		}
+	}
+	return false
+}
+
+// Node is one node as its row shows it.
+type Node struct {
+	Node, Run, Version string
+	Revision           int64         // that was in force there when it last renewed its lease
+	Joined             time.Time     // by PostgreSQL's clock
+	Ago                time.Duration // since its lease ended; less than zero: it holds
+}
+
+// Nodes answers the nodes that are known, by name.
+func (b *Barrier) Nodes(ctx context.Context) ([]Node, error) {
+	var rows []struct {
+		Node, Run, Version        string
+		Revision, JoinedAt, Since int64
+	}
+	err := b.store.db.Read(ctx).Raw("select node, run, version, revision, joined_at, " + dbNow + " - expires_at as since from authz_nodes order by node").Scan(&rows).Error
+	if err != nil {
+		return nil, fmt.Errorf("read nodes: %w", err)
+	}
+	nodes := make([]Node, len(rows))
+	for i, r := range rows {
+		nodes[i] = Node{r.Node, r.Run, r.Version, r.Revision, time.UnixMicro(r.JoinedAt).UTC(), time.Duration(r.Since) * time.Microsecond}
+	}
+	return nodes, nil
+}
+
+// Left is how long this node may go on to answer without a renewal.
+func (b *Barrier) Left() time.Duration { return b.index.lease.left() }
