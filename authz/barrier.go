@@ -85,7 +85,7 @@ func (b *Barrier) Join(ctx context.Context) error {
 		if mine {
 			break
 		}
-		if time.Since(began) > 2*b.grace() {
+		if time.Since(began) > 4*b.grace() {
 			return fmt.Errorf("node %s: %w", b.Node, ErrNodeTaken)
 		}
 		select {

@@ -34,7 +34,9 @@ type Config struct {
 	// Frozen, Visible and Alive make revocation exact; see delivery.Options. nil: not asked.
 	Frozen  func(id.Person) bool
 	Visible func(id.Person) []id.Channel
-	Alive   func(ctx context.Context, who httpapi.Caller) error
+	// Fresh tells whether this node may answer; see delivery.Options. nil: it may.
+	Fresh func() bool
+	Alive func(ctx context.Context, who httpapi.Caller) error
 	// Origins are the web origins besides the request's own host that may open streams.
 	Origins []string
 	// Stream overrides limits of the hub; its other fields are set here.
@@ -64,6 +66,7 @@ func New(c Config) *Chat {
 	o := c.Stream
 	o.Gate, o.Log, o.Inbox, o.Slog = c.Gate, source{chat}, inbox{chat}, c.Log
 	o.Frozen, o.Visible, o.Alive, o.Origins = c.Frozen, c.Visible, c.Alive, c.Origins
+	o.Fresh = c.Fresh
 	o.Ticket = chat.store.redeemTicket
 	chat.hub = delivery.New(o)
 	return chat
@@ -81,6 +84,34 @@ func (c *Chat) Start(ctx context.Context) error {
 		c.stop = append(c.stop, stop)
 	}
 	return c.hub.Start(ctx)
+}
+
+// missed is how often a node among several looks for events that the bus did not tell of.
+const missed = 5 * time.Second
+
+// Follow looks for what the bus lost, every few seconds and at each of returned, until ctx ends. A node that is alone needs it not.
+func (c *Chat) Follow(ctx context.Context, returned <-chan struct{}) error {
+	tick := time.NewTicker(missed)
+	defer tick.Stop()
+	back := true
+	for failing, n := false, 0; ; n++ {
+		heads, err := c.store.heads(ctx)
+		if err == nil {
+			if c.hub.NudgeAll(heads); back || n%12 == 0 { // a look at each person's log: seldom
+				c.hub.NudgePeople()
+			}
+		} else if !failing && ctx.Err() == nil {
+			c.c.Log.Error("cannot look for events of other nodes, will retry", "error", err)
+		}
+		failing, back = err != nil, false
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		case <-returned:
+			back = true
+		}
+	}
 }
 
 // Close ends every stream.

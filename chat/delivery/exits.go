@@ -77,8 +77,14 @@ type exit struct {
 }
 
 // Handler lets the handlers below next use Enter. It stands outside of everything that writes answers.
+// A node that has lost touch answers 503 to everything but the probes.
 func (e *Exits) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !e.hub.fresh() && !probe(r.URL.Path) {
+			w.Header().Set("Retry-After", "1")
+			httpapi.WriteError(w, r, stale())
+			return
+		}
 		x := &exit{ResponseWriter: w, exits: e, control: http.NewResponseController(w)}
 		x.conn, _ = r.Context().Value(connKey{}).(net.Conn)
 		defer x.leave()
@@ -178,6 +184,9 @@ func (x *exit) allowed() bool {
 // stands tells whether everything that an answer rests on is there.
 func (e *Exits) stands(person id.Person, channels []id.Channel, grounds []func() bool) bool {
 	h := e.hub
+	if !h.fresh() {
+		return false
+	}
 	if h.o.Frozen != nil && h.o.Frozen(person) {
 		return false
 	}
@@ -287,6 +296,14 @@ func (x *exit) section(piece []byte) error {
 	return nil
 }
 
+// probe tells whether a path answers on a node that has lost touch, too.
+func probe(path string) bool { return path == "/healthz" || path == "/readyz" || path == "/metrics" }
+
+// stale is the answer of a node that has lost touch.
+func stale() *httpapi.Problem {
+	return httpapi.NewProblem(http.StatusServiceUnavailable, "node_stale", "this node has lost touch with the others and answers nothing until it is back; try again")
+}
+
 // refuse answers as for a thing that does not exist.
 func (x *exit) refuse() {
 	x.refused, x.sent = true, true
@@ -296,6 +313,9 @@ func (x *exit) refuse() {
 	h.Del("Link") // it would tell what is there
 	h.Set("Cache-Control", "no-store")
 	p := httpapi.NewProblem(http.StatusNotFound, "not_found", NotFound)
+	if !x.exits.hub.fresh() {
+		p = stale()
+	}
 	p.Request = x.request
 	h.Set("Content-Type", "application/problem+json")
 	x.ResponseWriter.WriteHeader(p.Status)

@@ -210,6 +210,26 @@ func (h *Hub) NudgePerson(person id.Person) {
 	}
 }
 
+// NudgeAll has everything read that was not handed over: heads says where each channel stands in the Log.
+func (h *Hub) NudgeAll(heads map[id.Channel]int64) {
+	for channel, seq := range heads {
+		h.mu.RLock()
+		r := h.rooms[channel]
+		quiet := r == nil && h.heads[channel] >= seq
+		h.mu.RUnlock()
+		if !quiet {
+			h.room(channel).nudge(seq)
+		}
+	}
+}
+
+// NudgePeople says that the logs of everybody who is here may have grown.
+func (h *Hub) NudgePeople() {
+	for _, c := range h.all() {
+		c.pull()
+	}
+}
+
 // Typing tells a channel's readers that person is writing. It has no seq and may be lost.
 func (h *Hub) Typing(channel id.Channel, person id.Person) {
 	data, err := json.Marshal(map[string]any{"op": "event", "type": "typing", "channel": channel, "person": map[string]any{"id": person}})

@@ -20,6 +20,8 @@ type Options struct {
 
 	// Frozen tells that a person has no access at all now; nil: judged by the channels that are left.
 	Frozen func(id.Person) bool
+	// Fresh tells whether the Gate's word counts now: of several nodes one that has lost touch may say nothing to anybody. nil: it always does.
+	Fresh func() bool
 	// Visible lists what a person may view, so that a quiet channel's loss is told too; nil: only channels the
 	// connection named or received from.
 	Visible func(id.Person) []id.Channel

@@ -192,6 +192,9 @@ func (c *conn) request(ctx context.Context, payload []byte) error {
 		refuse("bad_frame", "an id or a list of cursors is too long")
 		return nil
 	}
+	if !c.hub.fresh() {
+		return &closing{CodeResume, "resume"}
+	}
 	switch in.Op {
 	case "ping":
 		c.reply(map[string]any{"op": "pong", "at": time.Now().UTC()})

@@ -89,6 +89,9 @@ func (c *conn) answer(ctx context.Context, r *room, name string, at time.Time, d
 		return false, ErrGone
 	}
 	if !c.allowed(r, micros) {
+		if !c.hub.fresh() { // then nobody is allowed anything, and nothing is gone
+			return false, &closing{CodeResume, "resume"}
+		}
 		return false, nil
 	}
 	c.known.set(r.index)
@@ -318,6 +321,10 @@ func (c *conn) personal(e PersonEvent) {
 	defer c.leave()
 	if c.state >= closingDown || e.Seq != c.personSeq+1 { // another reader of the log was faster, or a resume went back
 		c.pullAgain = c.pullAgain || e.Seq > c.personSeq
+		return
+	}
+	if !c.hub.fresh() {
+		c.kill()
 		return
 	}
 	data := e.Data

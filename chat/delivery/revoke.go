@@ -41,7 +41,7 @@ func (h *Hub) lost(_ int64, people []id.Person, channels []id.Channel) {
 func (c *conn) judge(rooms []*room, named bool) {
 	frozen := c.hub.o.Frozen
 	c.gate.Lock()
-	cut := frozen != nil && frozen(c.who.Person)
+	cut := frozen != nil && frozen(c.who.Person) || !c.hub.fresh() // a Gate that denies everybody takes no channel from anybody
 	left := 0
 	unsent := waiting(c.fd) > 0 && c.hub.fault&faultNoReset == 0 // before anything is told of what is lost
 	for i := 0; i < len(rooms) && i < 64*len(c.known) && !cut && c.state != dead; i++ {
@@ -94,6 +94,17 @@ func (h *Hub) EndPerson(person id.Person) {
 	}
 	h.exits.end(func(x *exit) bool { return x.who.Person == person })
 }
+
+// EndAll cuts every connection and every answer under way: the Gate had lost touch, and some may have missed something. Clients come back
+// and resume. It returns when nothing more is written.
+func (h *Hub) EndAll() {
+	for _, c := range h.all() {
+		c.cut()
+	}
+	h.exits.end(func(*exit) bool { return true })
+}
+
+func (h *Hub) fresh() bool { return h.o.Fresh == nil || h.o.Fresh() }
 
 // EndSession does what EndPerson does for one browser session, which must have been ended before the call.
 func (h *Hub) EndSession(session id.Session) {

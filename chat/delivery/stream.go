@@ -90,6 +90,9 @@ func (h *Hub) admit(r *http.Request, upgrade bool) (httpapi.Caller, *httpapi.Pro
 	if !h.originAllowed(r, ambient, upgrade) {
 		return who, httpapi.NewProblem(http.StatusForbidden, "cross_origin", "this origin may not open a stream")
 	}
+	if !h.fresh() {
+		return who, stale()
+	}
 	if h.o.Frozen != nil && h.o.Frozen(who.Person) {
 		return who, httpapi.NewProblem(http.StatusUnauthorized, "unauthenticated", "the person has no access")
 	}
@@ -216,6 +219,9 @@ func (c *conn) begin(ctx context.Context, start *resumeFrame) error {
 		if err := alive(ctx, c.who); err != nil {
 			return &closing{ws.StatusPolicyViolation, "the session has ended"}
 		}
+	}
+	if !c.hub.fresh() {
+		return &closing{CodeResume, "resume"}
 	}
 	if frozen := c.hub.o.Frozen; frozen != nil && frozen(c.who.Person) {
 		return &closing{ws.StatusPolicyViolation, "the person has no access"}

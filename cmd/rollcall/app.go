@@ -39,15 +39,14 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning/reviews"
 )
 
-// node is this server's name. There is one for now; it stays the same over a restart, so leases do too.
-const node = "node-1"
-
 // app is everything a server is made of, wired. Nothing outside this package puts two domains together.
 type app struct {
 	cfg      Config
 	log      *slog.Logger
 	db       *db.DB
 	bus      bus.Bus
+	returned chan struct{}  // the bus was lost and is back
+	barrier  *authz.Barrier // nil where this node is alone
 	feed     *feed.Feed
 	people   *directory.Store
 	tuples   *authz.Store
@@ -101,20 +100,21 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.closers = append(a.closers, a.db.Close)
-	if err := a.db.Exclusive(ctx); err != nil {
+	if err := a.admit(ctx); err != nil {
 		return err
 	}
 	if err := migrate(ctx, a.db); err != nil {
 		return err
 	}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a.bus = bus.NewInProcess()
-	a.closers = append(a.closers, a.bus.Close)
-	a.feed = feed.New(a.db, node, a.log)
+	a.feed = feed.New(a.db, a.cfg.Cluster.node(), a.log)
 	a.people = directory.New(a.db, a.feed, a.log)
 	a.tuples = authz.New(a.db, a.log)
 	a.index = authz.NewIndex(a.tuples)
-	a.access = provisioning.New(a.db, a.feed, a.people, a.tuples, a.index, a.log)
+	if err := a.join(ctx); err != nil {
+		return err
+	}
+	a.access = provisioning.New(a.db, a.feed, a.people, a.tuples, a.everywhere(), a.log)
 	a.watch = newStopwatch(a.access, a.registry)
 	a.people.Access = a.watch
 	a.people.Leave = a.cfg.Leave.rule()
@@ -130,6 +130,11 @@ func (a *app) open(ctx context.Context) (err error) {
 	}
 	if err := a.index.Load(ctx); err != nil {
 		return err
+	}
+	if a.barrier != nil {
+		if err := a.barrier.Renew(ctx); err != nil {
+			return err
+		}
 	}
 	if err := a.wireDoor(ctx); err != nil {
 		return err
@@ -154,7 +159,7 @@ func (a *app) open(ctx context.Context) (err error) {
 
 // openFGA starts the OpenFGA server in this process, or takes the external one, and makes sure it has our model.
 func (a *app) openFGA(ctx context.Context) (err error) {
-	config := authz.EngineConfig{URL: a.cfg.OpenFGA.URL, Token: a.cfg.OpenFGA.Token, Node: node, Log: a.log}
+	config := authz.EngineConfig{URL: a.cfg.OpenFGA.URL, Token: a.cfg.OpenFGA.Token, Node: a.cfg.Cluster.node(), Log: a.log}
 	if config.URL == "" {
 		dsn := a.cfg.OpenFGA.Database
 		if dsn == "" {
@@ -216,6 +221,9 @@ func (a *app) wireLDAP(ctx context.Context) error {
 			source, err = a.people.CreateSource(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
 				directory.Source{Name: l.Name, Kind: directory.KindLDAP, Priority: l.Priority, Correlate: l.Correlate, Authority: l.Authority, Mode: l.mode()})
 		}
+		if errors.Is(err, directory.ErrExists) { // another node did it
+			source, err = a.people.SourceByName(ctx, l.Name)
+		}
 		if err != nil {
 			return fmt.Errorf("ldap source %s: %w", l.Name, err)
 		}
@@ -276,6 +284,9 @@ func (a *app) background() map[string]func(context.Context) error {
 		work["ldap "+name] = func(ctx context.Context) error { return s.Run(ctx, every) }
 	}
 	maps.Copy(work, a.hrFolders())
+	if a.barrier != nil {
+		a.together(work)
+	}
 	return work
 }
 
@@ -285,6 +296,10 @@ func (a *app) ready(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if err := a.db.Read(ctx).Exec("select 1").Error; err != nil {
 		http.Error(w, "database does not answer", http.StatusServiceUnavailable)
+		return
+	}
+	if !a.index.Fresh() {
+		http.Error(w, "out of touch with the other nodes", http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ready")

@@ -35,6 +35,7 @@ type Config struct {
 	PublicURL      string         `koanf:"public_url"`      // how browsers and sources reach it
 	Database       string         `koanf:"database"`        // sqlite:PATH or postgres://…
 	BootstrapToken string         `koanf:"bootstrap_token"` // first administrator's bearer token
+	Cluster        Cluster        `koanf:"cluster"`
 	OpenFGA        OpenFGA        `koanf:"openfga"`
 	OIDC           OIDC           `koanf:"oidc"`
 	SCIM           SCIM           `koanf:"scim"`
@@ -119,7 +120,7 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, FormerNames: directory.FormerNames, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour}}
+	return Config{Listen: "127.0.0.1:8480", Cluster: Cluster{Lease: 2 * time.Second, Deployment: "main"}, OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, FormerNames: directory.FormerNames, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour}}
 }
 
 // maxKeep is how long requests with their bodies are kept at most.
@@ -287,6 +288,7 @@ func (c Config) validate() error {
 	if matches := []string{"employee_number", "external_id", "user_name"}; !slices.Contains(matches, c.OIDC.Match) {
 		bad("oidc.match", "%q is not one of %s", c.OIDC.Match, strings.Join(matches, ", "))
 	}
+	c.Cluster.check(bad, c.Database)
 	c.SignIn.check(bad)
 	c.Leave.check(bad)
 	c.Disclosure.check(bad)

@@ -82,11 +82,18 @@ func TestKilledAnywhere(t *testing.T) {
 func newCrash(t *testing.T, dsn string) *crash {
 	c := configuredCrash(t, dsn, "")
 	c.serve()
+	c.furnish()
+	return c
+}
+
+// furnish makes a source, a policy and a channel.
+func (c *crash) furnish() {
+	c.t.Helper()
 	c.source = c.must("POST", "/api/v1/sources", crashToken, `{"name":"hr","kind":"scim"}`)["id"].(string)
 	c.secret = c.must("POST", "/api/v1/sources/"+c.source+"/tokens", crashToken, `{"name":"crash"}`)["secret"].(string)
 	policy := filepath.Join(c.dir, "policy.yaml")
 	if err := os.WriteFile(policy, []byte(benchPolicy), 0o600); err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
 	c.command("apply", policy)
 	groups := c.must("GET", "/api/v1/groups", crashToken, "")["items"].([]any)
@@ -95,7 +102,6 @@ func newCrash(t *testing.T, dsn string) *crash {
 			c.channel = g["channels"].([]any)[0].(map[string]any)["id"].(string)
 		}
 	}
-	return c
 }
 
 // configuredCrash is a server that has not been started, with more lines in its configuration.
@@ -259,7 +265,11 @@ func (c *crash) sameEverywhere(ctx context.Context, a *app) {
 
 // call makes one request; err says that no whole answer came.
 func (c *crash) call(method, path, token, body string) (int, map[string]any, error) {
-	r, err := http.NewRequest(method, c.url+path, strings.NewReader(body))
+	return c.callCtx(context.Background(), method, path, token, body)
+}
+
+func (c *crash) callCtx(ctx context.Context, method, path, token, body string) (int, map[string]any, error) {
+	r, err := http.NewRequestWithContext(ctx, method, c.url+path, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -40,6 +40,7 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 		AdminNetworks: networks, AdminIdle: admin.Idle, StepUpRequired: admin.StepUp == stepUpRequired, Separation: admin.Separation, Key: a.cfg.key, Alarm: alarm,
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
+		Spread:     a.spread(),
 	})
 	if err != nil {
 		return err
@@ -108,7 +109,7 @@ func (a *app) wireChat(ctx context.Context) error {
 	a.chat = chat.New(chat.Config{
 		DB: a.db, Feed: a.feed, Gate: a.index, Channels: channels{a.access}, People: names{a.people},
 		Revision: a.tuples.Revision, Log: a.log, Bus: a.bus,
-		Frozen: a.index.Frozen, Visible: a.index.Channels, Alive: a.door.Alive, Origins: []string{a.cfg.PublicURL},
+		Frozen: a.index.Frozen, Visible: a.index.Channels, Fresh: a.index.Fresh, Alive: a.door.Alive, Origins: []string{a.cfg.PublicURL},
 	})
 	a.index.Attach(a.door.Revoked)
 	if err := a.door.Sweep(ctx); err != nil {

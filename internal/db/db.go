@@ -193,6 +193,10 @@ func (d *DB) Exclusive(ctx context.Context) error {
 	if d.Engine != Postgres {
 		return nil
 	}
+	return d.hold(ctx, "select pg_try_advisory_lock($1)")
+}
+
+func (d *DB) hold(ctx context.Context, try string) error {
 	pool, err := d.Pool()
 	if err != nil {
 		return err
@@ -200,19 +204,27 @@ func (d *DB) Exclusive(ctx context.Context) error {
 	if d.held, err = pool.Conn(ctx); err != nil {
 		return fmt.Errorf("lock postgres database: %w", err)
 	}
-	for try := 1; ; try++ { // a server that was killed holds it until its connection is missed
+	for n := 1; ; n++ { // a server that was killed holds it until its connection is missed
 		var mine bool
-		if err := d.held.QueryRowContext(ctx, "select pg_try_advisory_lock($1)", exclusiveKey).Scan(&mine); err != nil {
+		if err := d.held.QueryRowContext(ctx, try, exclusiveKey).Scan(&mine); err != nil {
 			return fmt.Errorf("lock postgres database: %w", err)
 		}
 		if mine {
 			return nil
 		}
-		if try == 30 {
+		if n == 30 {
 			return fmt.Errorf("postgres database: %w", ErrInUse)
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// Shared keeps every process that asks for Exclusive away until Close: ErrInUse where one is there. It is for the nodes of one deployment on PostgreSQL.
+func (d *DB) Shared(ctx context.Context) error {
+	if d.Engine != Postgres {
+		return errors.New("several processes need PostgreSQL")
+	}
+	return d.hold(ctx, "select pg_try_advisory_lock_shared($1)")
 }
 
 // Close closes every connection and releases the lock file.

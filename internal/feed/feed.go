@@ -244,6 +244,61 @@ func (f *Feed) acquire(ctx context.Context, name string) (cursor int64, mine boo
 	return cursor, mine, err
 }
 
+// Alone runs fn on one node at a time, which name is the lease of: here while this node has it, else it waits for it, until ctx ends. When the
+// lease cannot be renewed in time the context of fn ends; fn is run again where it returned without an error.
+func (f *Feed) Alone(ctx context.Context, name string, fn func(ctx context.Context) error) error {
+	tick := time.NewTicker(lease / 5)
+	defer tick.Stop()
+	for {
+		_, mine, err := f.acquire(ctx, name)
+		if err != nil && ctx.Err() == nil {
+			f.log.Warn("lease not taken, will retry", "lease", name, "error", err)
+		}
+		if mine && err == nil {
+			if err := f.while(ctx, tick.C, name, fn); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// while runs fn for as long as the lease is kept. It answers nil where that was lost.
+func (f *Feed) while(ctx context.Context, tick <-chan time.Time, name string, fn func(ctx context.Context) error) error {
+	inner, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- fn(inner) }()
+	end := func() error {
+		cancel()
+		if err := <-done; err != nil && (!errors.Is(err, context.Canceled) || ctx.Err() != nil) {
+			return err
+		}
+		return nil
+	}
+	for kept := time.Now(); ; {
+		select {
+		case err := <-done:
+			cancel()
+			return err
+		case <-ctx.Done():
+			return end()
+		case <-tick:
+		}
+		asked := time.Now()
+		switch _, mine, err := f.acquire(inner, name); {
+		case err == nil && mine:
+			kept = asked
+		case err == nil || time.Since(kept) > lease/2:
+			f.log.Warn("lease lost, another node goes on", "lease", name, "error", err)
+			return end()
+		}
+	}
+}
+
 // After reads up to limit events with seq > after, in order.
 func (f *Feed) After(ctx context.Context, after int64, limit int) ([]Event, error) {
 	var rows []struct {

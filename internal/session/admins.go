@@ -212,6 +212,9 @@ func (d *Door) endUncovered(tx *db.Tx, person id.Person, stay roles.Grants) erro
 	if len(ids) == 0 {
 		return nil
 	}
-	_, err := d.endTokens(tx, "role revoked", "id in ?", ids)
-	return err
+	ended, err := d.endTokens(tx, "role revoked", "id in ?", ids)
+	if err != nil {
+		return err
+	}
+	return d.spread(tx, idsOf(nil, ended))
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
+// causeFrozen is why proofs end whose person is frozen.
+const causeFrozen = "frozen"
+
 type ended[T any] struct {
 	ID     T
 	Person id.Person
@@ -64,6 +67,7 @@ func (d *Door) epoch(ctx context.Context, person id.Person) (int64, error) {
 // lifted. It writes the audit log: call it after every other write of tx. actor is who caused it.
 func (d *Door) EndPersonTx(tx *db.Tx, actor, cause string, people ...id.Person) error {
 	var records []audit.Record
+	var ids []string
 	for _, person := range slices.Sorted(slices.Values(people)) { // in one order, so that two transactions do not lock each other out
 		if err := tx.Exec(`insert into session_epochs (person, epoch) values (?, 1)
 			on conflict (person) do update set epoch = session_epochs.epoch + 1`, person).Error; err != nil {
@@ -78,11 +82,29 @@ func (d *Door) EndPersonTx(tx *db.Tx, actor, cause string, people ...id.Person) 
 			return err
 		}
 		if len(sessions)+len(tokens) > 0 {
+			ids = append(ids, idsOf(sessions, tokens)...)
 			records = append(records, audit.Record{At: d.Now(), Actor: actor, Action: "session.ended", Subject: string(person), Cause: cause,
 				RequestID: string(httpapi.RequestFrom(tx.Statement.Context)), Public: map[string]any{"sessions": len(sessions), "tokens": len(tokens), "ids": idsOf(sessions, tokens)}})
 		}
 	}
+	if cause != causeFrozen {
+		if err := d.spread(tx, ids); err != nil {
+			return err
+		}
+	}
 	return audit.Append(tx, records...)
+}
+
+// spread tells the other nodes, after every other row of tx and before the audit log.
+func (d *Door) spread(tx *db.Tx, proofs []string) error {
+	if d.Spread == nil || len(proofs) == 0 {
+		return nil
+	}
+	settled, err := d.Spread(tx, proofs)
+	if err == nil {
+		tx.AfterCommit(settled)
+	}
+	return err
 }
 
 // idsOf names what ended: the rows themselves are forgotten after a while, the audit log is not.
@@ -117,7 +139,7 @@ func (d *Door) Revoked(_ int64, people []id.Person, _ []id.Channel) {
 func (d *Door) endFrozen(ctx context.Context, people []id.Person) error {
 	frozen := slices.DeleteFunc(slices.Clone(people), func(p id.Person) bool { return !d.Standing.Frozen(p) })
 	for chunk := range slices.Chunk(frozen, 200) {
-		if err := d.DB.Tx(ctx, func(tx *db.Tx) error { return d.EndPersonTx(tx, "system", "frozen", chunk...) }); err != nil {
+		if err := d.DB.Tx(ctx, func(tx *db.Tx) error { return d.EndPersonTx(tx, "system", causeFrozen, chunk...) }); err != nil {
 			return err
 		}
 	}

@@ -227,6 +227,7 @@ func (d *Door) open(r *http.Request, person id.Person, c Claims, secret string, 
 		return &refused{status: http.StatusForbidden, code: "person_frozen", err: ErrFrozen, person: person, claims: c}
 	}
 	err = d.DB.Tx(ctx, func(tx *db.Tx) error {
+		var former []ended[id.Session]
 		if err := first(tx); err != nil {
 			return err
 		}
@@ -234,7 +235,8 @@ func (d *Door) open(r *http.Request, person id.Person, c Claims, secret string, 
 			return errors.Join(err, ErrFrozen)
 		}
 		if cookie, err := r.Cookie(d.cookieName()); err == nil { // whatever this browser was before, it is no more
-			if _, err := d.endSessions(tx, "signed in again", "token_hash = ?", hashed(cookie.Value)); err != nil {
+			var err error
+			if former, err = d.endSessions(tx, "signed in again", "token_hash = ?", hashed(cookie.Value)); err != nil {
 				return err
 			}
 		}
@@ -242,6 +244,9 @@ func (d *Door) open(r *http.Request, person id.Person, c Claims, secret string, 
 		if err := tx.Exec(`insert into sessions (id, token_hash, person, epoch, issuer, subject, sid, user_agent, created_at, last_seen_at, expires_at, end_cause)
 			values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')`, session, hashed(secret), person, before, c.Issuer, c.Subject, c.SID, cut(r.UserAgent()),
 			db.At(now), db.At(now), db.At(now.Add(d.Absolute))).Error; err != nil {
+			return err
+		}
+		if err := d.spread(tx, idsOf(former, nil)); err != nil {
 			return err
 		}
 		return audit.Append(tx, audit.Record{At: now, Actor: string(person), Action: "session.opened", Subject: string(person),

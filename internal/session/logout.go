@@ -58,6 +58,9 @@ func (d *Door) Logout(w http.ResponseWriter, r *http.Request) {
 
 // auditEnd notes the end of sessions, one record for each; actor is the session's person where it is empty.
 func (d *Door) auditEnd(tx *db.Tx, actor, cause string, sessions []ended[id.Session]) error {
+	if err := d.spread(tx, idsOf(sessions, nil)); err != nil {
+		return err
+	}
 	records := make([]audit.Record, len(sessions))
 	for i, s := range sessions {
 		by := actor

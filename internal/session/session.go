@@ -149,6 +149,9 @@ type Options struct {
 	// OnEnd and OnEndToken are called after a session or token ended, so that its sockets end too.
 	OnEnd      func(session id.Session, person id.Person)
 	OnEndToken func(token id.Token, person id.Person)
+	// Spread, where there are several nodes, notes in tx that these proofs ended, so that every node ends their sockets; settled, called
+	// after the commit, returns when each has. Nobody is told of what a freeze ended: it reaches every node by itself.
+	Spread func(tx *db.Tx, proofs []string) (settled func(), err error)
 
 	Absolute time.Duration // how long a session lives at most; 0: 12 h
 	Idle     time.Duration // how long it lives without a request; 0: 2 h

@@ -157,6 +157,9 @@ func (d *Door) RevokeToken(ctx context.Context, by httpapi.Caller, person id.Per
 		if len(ended) == 0 {
 			return ErrNotFound
 		}
+		if err := d.spread(tx, idsOf(nil, ended)); err != nil {
+			return err
+		}
 		return audit.Append(tx, audit.Record{At: d.Now(), Actor: by.Actor(), Action: "token.revoked", Subject: string(token),
 			RequestID: string(httpapi.RequestFrom(ctx)), Public: map[string]any{"person": person}})
 	})

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/authz"
+	"github.com/rollcall-im/rollcall/internal/bus"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/provisioning"
+)
+
+// Cluster says how this node finds the others. Without a bus it is the only one.
+type Cluster struct {
+	Bus        string        `koanf:"bus"`        // NATS servers, nats://… with commas between; the same for all nodes
+	Node       string        `koanf:"node"`       // this node's name, the same after a restart; empty: the name of the host
+	Deployment string        `koanf:"deployment"` // told apart from others on the same NATS servers
+	Lease      time.Duration `koanf:"lease"`      // how long a node answers without hearing from the database; the same for all nodes
+}
+
+func (c Cluster) check(bad func(key, format string, args ...any), database string) {
+	if c.Bus == "" {
+		return
+	}
+	for _, one := range strings.Split(c.Bus, ",") {
+		if u, err := url.Parse(strings.TrimSpace(one)); err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls" {
+			bad("cluster.bus", "wants nats://host:port, not %q", db.Masked(one))
+		}
+	}
+	if strings.HasPrefix(database, "sqlite:") {
+		bad("cluster.bus", "several nodes need a database of postgres://…, not a file")
+	}
+	if c.Lease < authz.MinTTL || c.Lease > time.Minute {
+		bad("cluster.lease", "wants a duration from %s to 1m, not %s", authz.MinTTL, c.Lease)
+	}
+	if strings.ContainsAny(c.Node, " \t\n") || len(c.Node) > 64 {
+		bad("cluster.node", "wants a name of 64 characters at most, without blanks")
+	}
+	if c.Deployment == "" || len(c.Deployment) > 64 {
+		bad("cluster.deployment", "wants a name of 1 to 64 characters")
+	}
+}
+
+// node is this server's name. It stays the same over a restart, so leases do too.
+func (c Cluster) node() string {
+	if c.Bus == "" {
+		return "node-1"
+	}
+	if c.Node != "" {
+		return c.Node
+	}
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		return "node-1"
+	}
+	return host
+}
+
+// admit keeps others away from the database: every other server, or every server that knows of no others.
+func (a *app) admit(ctx context.Context) error {
+	if a.cfg.Cluster.Bus == "" {
+		return a.db.Exclusive(ctx)
+	}
+	return a.db.Shared(ctx)
+}
+
+// join ties this node to the others, before anything is read that a revision may change.
+func (a *app) join(ctx context.Context) error {
+	c := a.cfg.Cluster
+	if c.Bus == "" {
+		a.bus = bus.NewInProcess()
+		a.closers = append(a.closers, a.bus.Close)
+		return nil
+	}
+	nats, err := bus.Connect(c.Bus, c.Deployment, c.node(), a.log)
+	if err != nil {
+		return err
+	}
+	a.bus = nats
+	a.closers = append(a.closers, nats.Close)
+	a.returned = make(chan struct{}, 1)
+	nats.Returned(func() {
+		a.tuples.Wake()
+		a.feed.Wake()
+		select {
+		case a.returned <- struct{}{}:
+		default:
+		}
+	})
+	const grown = "feed"
+	if _, err := nats.Subscribe(grown, func([]byte) { a.feed.Wake() }); err != nil {
+		return err
+	}
+	a.feed.Notify = func() {
+		if err := nats.Publish(grown, nil); err != nil {
+			a.log.Warn("other nodes could not be nudged", "error", err)
+		}
+	}
+	if a.barrier, err = authz.NewBarrier(a.tuples, a.index, authz.BarrierConfig{Node: c.node(), Version: version(), Bus: nats, TTL: c.Lease, Log: a.log,
+		Over: func() {
+			if a.chat != nil { // else nobody is here yet
+				a.chat.Hub().EndAll()
+			}
+		}}); err != nil {
+		return err
+	}
+	if err := a.barrier.Join(ctx); err != nil {
+		return fmt.Errorf("cluster: %w", err)
+	}
+	a.closers = append(a.closers, a.barrier.Leave)
+	a.index.AttachEnded(a.cut)
+	return nil
+}
+
+// everywhere is what waits until a revision is in force on all nodes.
+func (a *app) everywhere() provisioning.Barrier {
+	if a.barrier == nil {
+		return a.index
+	}
+	return a.barrier
+}
+
+// cut ends the streams of proofs that ended on some node.
+func (a *app) cut(proofs []string) {
+	if a.chat == nil {
+		return
+	}
+	for _, proof := range proofs {
+		a.chat.Hub().EndSession(id.Session(proof))
+		a.chat.Hub().EndToken(id.Token(proof))
+	}
+}
+
+// spread has every node end the streams of proofs that end in tx; nil where this one is alone.
+func (a *app) spread() func(tx *db.Tx, proofs []string) (func(), error) {
+	if a.barrier == nil {
+		return nil
+	}
+	return func(tx *db.Tx, proofs []string) (func(), error) {
+		rev, err := a.tuples.End(tx, proofs...)
+		return func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*a.cfg.Cluster.Lease)
+			defer cancel()
+			if err := a.barrier.Settled(ctx, rev); err != nil {
+				a.log.Error("sessions ended, and it is not known whether each node has heard of it", "error", err)
+			}
+		}, err
+	}
+}
+
+// together makes the work of one node the work of one of several: what needs to be done once runs where the lease is, and what every node
+// does for itself everywhere.
+func (a *app) together(work map[string]func(context.Context) error) {
+	once := []string{"tending", "tokens", "instants", "leaving", "handovers", "reviews", "approvals", "glass", "erasure", "sources"}
+	for _, name := range once {
+		fn, ok := work[name]
+		if !ok {
+			continue
+		}
+		work[name] = func(ctx context.Context) error { return a.feed.Alone(ctx, "lease "+name, fn) }
+	}
+	work["lease"] = a.barrier.Run
+	work["missed"] = func(ctx context.Context) error { return a.chat.Follow(ctx, a.returned) }
+}
