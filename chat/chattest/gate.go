@@ -31,7 +31,13 @@ type Gate struct {
 	mu   sync.Mutex // one change at a time
 	snap atomic.Pointer[snapshot]
 	fns  []func(int64, []id.Person, []id.Channel)
+
+	// Stale makes it the gate of a node that has lost touch: it denies everything.
+	Stale atomic.Bool
 }
+
+// Fresh is not Stale.
+func (g *Gate) Fresh() bool { return !g.Stale.Load() }
 
 func (g *Gate) now() *snapshot {
 	if s := g.snap.Load(); s != nil {
@@ -44,7 +50,7 @@ func (g *Gate) now() *snapshot {
 func (g *Gate) Allow(person id.Person, channel id.Channel, action string) (bool, time.Time) {
 	s := g.now()
 	grant, ok := s.grants[channel][person]
-	if !ok || s.frozen[person] || action != "view" && !(action == "post" && grant.Post) {
+	if !ok || g.Stale.Load() || s.frozen[person] || action != "view" && !(action == "post" && grant.Post) {
 		return false, time.Time{}
 	}
 	if !grant.Until.IsZero() && !time.Now().Before(grant.Until) {

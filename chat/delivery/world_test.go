@@ -123,7 +123,7 @@ func (memoryInbox) Problem(err error) (string, string) { return "refused", err.E
 func newWorld(t testing.TB, edit func(*Options), faults ...fault) *world {
 	t.Helper()
 	w := &world{t: t, gate: &chattest.Gate{}, log: newMemory()}
-	o := Options{Gate: w.gate, Log: w.log, Inbox: memoryInbox{w}, Frozen: w.gate.Frozen, Visible: w.gate.Channels, Slog: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
+	o := Options{Gate: w.gate, Log: w.log, Inbox: memoryInbox{w}, Frozen: w.gate.Frozen, Visible: w.gate.Channels, Fresh: w.gate.Fresh, Slog: slog.New(slog.NewTextHandler(testWriter{t}, nil)),
 		Ticket: func(_ context.Context, secret string) (httpapi.Caller, error) {
 			if person, ok := strings.CutPrefix(secret, "good-"); ok {
 				return httpapi.Caller{Person: id.Person(person)}, nil

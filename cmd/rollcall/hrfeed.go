@@ -87,6 +87,9 @@ func (a *app) wireHRFeeds(ctx context.Context) error {
 			source, err = a.people.CreateSource(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
 				directory.Source{Name: h.Name, Kind: directory.KindHRFeed, Priority: h.Priority, Correlate: h.Correlate, Authority: h.Authority, Mode: directory.ModeDryRun})
 		}
+		if errors.Is(err, directory.ErrExists) { // another node did it
+			source, err = a.people.SourceByName(ctx, h.Name)
+		}
 		if err != nil {
 			return fmt.Errorf("hr source %s: %w", h.Name, err)
 		}

@@ -146,6 +146,24 @@ func (a *app) measure() {
 		}
 		return float64(n)
 	})
+	if a.barrier != nil {
+		gauge("rollcall_lease_seconds", "How long this node may go on to answer without hearing from the database; 0: it answers nothing.", func() float64 { return a.barrier.Left().Seconds() })
+		gauge("rollcall_nodes", "Nodes whose lease holds; NaN: not known.", func() float64 {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			nodes, err := a.barrier.Nodes(ctx)
+			if err != nil {
+				return math.NaN()
+			}
+			n := 0
+			for _, node := range nodes {
+				if node.Ago < 0 {
+					n++
+				}
+			}
+			return float64(n)
+		})
+	}
 	gauge("rollcall_stream_connections", "Open streams.", func() float64 { return float64(a.chat.Hub().Stats().Connections) })
 }
 

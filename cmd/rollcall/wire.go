@@ -169,8 +169,12 @@ func (n names) Names(ctx context.Context, people []id.Person) (map[id.Person]cha
 func (a *app) membershipFollower() feed.Follower {
 	return feed.Follower{Name: "membership", Linger: 50 * time.Millisecond, HandleTx: func(_ context.Context, tx *db.Tx, events []feed.Event) error {
 		var moves []chat.Move
-		// The events were committed together with their authz revisions, so what is in force now includes them.
-		rev := a.index.Revision()
+		// The events were committed together with their authz revisions, so what is committed now includes them. It may not be in force here
+		// yet: another node may have written it.
+		rev, err := a.tuples.Revision(tx)
+		if err != nil {
+			return err
+		}
 		for _, e := range events {
 			var m provisioning.MembershipEvent
 			gained, lost := &m.Gained, &m.Lost
