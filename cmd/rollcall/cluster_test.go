@@ -220,7 +220,7 @@ func (e *hearer) heard(prefix string) (n int) {
 // happens to a node or to the bus, nothing that is written after the call has returned reaches them, and whoever stays gets every message once
 // and in order.
 //
-// holds: J15, J38
+// holds: J15, J38, attack revocation-02, known partition
 func TestCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs PostgreSQL")
