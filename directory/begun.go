@@ -41,3 +41,30 @@ func (r Reader) FreezesByID(ctx context.Context, ids []id.Freeze) (map[id.Freeze
 	}
 	return out, nil
 }
+
+// DismissedSince answers which of these people were kept out by their end, or by a source, for so long that coming back was being hired anew, at some
+// time after an instant.
+func (r Reader) DismissedSince(ctx context.Context, people []id.Person, since time.Time) (map[id.Person]bool, error) {
+	var rows []freezeRow
+	if err := r.from(ctx).Raw("select * from freezes where person_id in ? and cause in ? and (lifted_at is null or lifted_at > ?)",
+		db.Pad(people), []FreezeCause{CauseDisabled, CauseDeleted, CauseEnded, CauseVeto}, db.At(since)).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read freezes: %w", err)
+	}
+	out := map[id.Person]bool{}
+	for _, row := range rows {
+		began, over := row.CreatedAt.Time, row.LiftedAt.Time
+		if row.FromAt.After(began) {
+			began = row.FromAt.Time
+		}
+		if now := r.now(); over.IsZero() || over.After(now) {
+			over = now
+		}
+		if until := row.UntilAt.Time; !until.IsZero() && until.Before(over) {
+			over = until
+		}
+		if !over.Before(began.Add(rehireAfter)) {
+			out[row.PersonID] = true
+		}
+	}
+	return out, nil
+}

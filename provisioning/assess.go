@@ -151,6 +151,7 @@ func (run *run) due(c *catalog, f directory.Fact, have []Membership, held map[id
 	if d.standing.Terminated || d.standing.Absent {
 		return d
 	}
+	have = run.untaken(f.Person.ID, have)
 	joined := run.joined(c, d.standing, f.Person.ID, have, now)
 	d.matches, d.standing.Begins, d.failed = c.foreseen(f, run.above, withHeld(have, held), joined, now)
 	d.standing.Barred = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, joined, now)

@@ -64,6 +64,26 @@ func (r *Reactor) Give(ctx context.Context, cause directory.Cause, grants []Gran
 	return r.wait(ctx, result.Rev)
 }
 
+// untaken answers have without what is being taken: it keeps nothing away from the person any more.
+func (run *run) untaken(person id.Person, have []Membership) []Membership {
+	taken := slices.DeleteFunc(slices.Clone(run.given[person]), func(g Grant) bool { return !g.Take })
+	if len(taken) == 0 {
+		return have
+	}
+	out := slices.Clone(have)
+	for i, m := range out {
+		out[i].Reasons = slices.DeleteFunc(slices.Clone(m.Reasons), func(r Reason) bool {
+			return slices.ContainsFunc(taken, func(g Grant) bool { return g.Group == m.Group && g.ends(r) })
+		})
+	}
+	return out
+}
+
+// ends tells whether taking a grant ends a reason.
+func (g Grant) ends(r Reason) bool {
+	return r.Kind == g.Kind && r.Ref == g.Ref && (g.Role == "" || r.Role == g.Role)
+}
+
 // with answers the seats that a person ought to have once these grants are given and taken, and the groups of which the last is taken.
 func (run *run) with(want []Seat, person id.Person, standing Standing) (out []Seat, revoked map[id.Group]bool) {
 	grants := run.given[person]
@@ -78,11 +98,13 @@ func (run *run) with(want []Seat, person id.Person, standing Standing) (out []Se
 			return o.ground() == reason.ground() || g.Take && g.Role == "" && o.Kind == g.Kind && o.Ref == g.Ref
 		}
 		switch {
-		case g.Take && at >= 0:
+		case g.Take && at < 0: // nothing is left without it
+			revoked[g.Group] = true
+		case g.Take:
 			want = slices.Clone(want)
 			want[at].Reasons = slices.DeleteFunc(slices.Clone(want[at].Reasons), same)
 			revoked[g.Group] = len(want[at].Reasons) == 0
-		case g.Take || g.Kind == KindJoin || standing.Terminated || standing.Merged || !standing.Live(g.Group):
+		case g.Kind == KindJoin || standing.Terminated || standing.Merged || !standing.Live(g.Group):
 		case at < 0:
 			want = append(slices.Clone(want), Seat{Group: g.Group, Reasons: []Reason{reason}})
 		case !slices.ContainsFunc(want[at].Reasons, same):

@@ -78,12 +78,13 @@ type RequestView struct {
 	Until     time.Time             `json:"until,omitzero" doc:"of a granted one: when what was given ends"`
 	Decisions []DecisionView        `json:"decisions" nullable:"false"`
 	Approvers []id.Person           `json:"approvers,omitempty" doc:"who may decide it now; only where one request is looked at"`
+	Lacking   int                   `json:"lacking,omitempty" doc:"so many people too few may decide it now: it waits until others may, or lapses"`
 	Obstacle  string                `json:"obstacle,omitempty" doc:"why it cannot be granted now: the code of the error that approving it gives"`
 }
 
 func view(r Request) RequestView {
 	out := RequestView{ID: r.ID, Kind: r.Kind, Requester: r.Requester, Subject: r.Subject, Object: r.Object, Role: r.Role, Days: r.Days, Minutes: r.Minutes, AskedFor: r.AskedFor, Reason: r.Reason, State: r.State,
-		AskedAt: r.AskedAt, LapsesAt: r.LapsesAt, DecidedAt: r.DecidedAt, Until: r.Until, Decisions: make([]DecisionView, len(r.Decisions))}
+		AskedAt: r.AskedAt, LapsesAt: r.LapsesAt, DecidedAt: r.DecidedAt, Until: r.Until, Lacking: r.Lacking, Decisions: make([]DecisionView, len(r.Decisions))}
 	for i, d := range r.Decisions {
 		out.Decisions[i] = DecisionView(d)
 	}
@@ -124,7 +125,8 @@ func (a *API) answer(ctx context.Context, items []RequestView, next string) (*Re
 	return out, err
 }
 
-func (a *API) page(ctx context.Context, q Query, paging httpapi.Paging) (*RequestsOutput, error) {
+// page answers requests that are chosen; where each is looked at, with how many are lacking who may decide it.
+func (a *API) page(ctx context.Context, q Query, paging httpapi.Paging, each bool) (*RequestsOutput, error) {
 	if _, err := httpapi.DecodeCursor(paging.Cursor, &q.Before); err != nil {
 		return nil, err
 	}
@@ -140,7 +142,11 @@ func (a *API) page(ctx context.Context, q Query, paging httpapi.Paging) (*Reques
 	}
 	items := make([]RequestView, len(list))
 	for i, r := range list {
-		items[i] = view(r)
+		if items[i] = view(r); each {
+			if _, items[i].Lacking, err = a.Engine.Approvers(ctx, r); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return a.answer(ctx, items, next)
 }
@@ -153,7 +159,7 @@ type MineInput struct {
 
 // Mine answers GET /api/v1/me/requests, the newest first.
 func (a *API) Mine(ctx context.Context, in *MineInput) (*RequestsOutput, error) {
-	return a.page(ctx, Query{State: in.State, Requester: httpapi.CallerFrom(ctx).Person}, in.Paging)
+	return a.page(ctx, Query{State: in.State, Requester: httpapi.CallerFrom(ctx).Person}, in.Paging, true)
 }
 
 // AskInput is what somebody asks for.
@@ -307,7 +313,7 @@ type ListInput struct {
 
 // List answers GET /api/v1/approvals: every request, the newest first.
 func (a *API) List(ctx context.Context, in *ListInput) (*RequestsOutput, error) {
-	return a.page(ctx, Query{State: in.State, Kind: in.Kind, Requester: in.Person}, in.Paging)
+	return a.page(ctx, Query{State: in.State, Kind: in.Kind, Requester: in.Person}, in.Paging, false)
 }
 
 // ShowOutput is one request with what its ids are called.
@@ -326,7 +332,7 @@ func (a *API) Show(ctx context.Context, in *RequestInput) (*ShowOutput, error) {
 	}
 	out := &ShowOutput{}
 	out.Body.RequestView = view(r)
-	if out.Body.Approvers, err = a.Engine.Approvers(ctx, r); err != nil {
+	if out.Body.Approvers, out.Body.Lacking, err = a.Engine.Approvers(ctx, r); err != nil {
 		return nil, err
 	}
 	out.Body.Names, err = a.Names(ctx, out.Body.ids())

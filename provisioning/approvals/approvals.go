@@ -93,6 +93,7 @@ type Request struct {
 	DecidedAt time.Time
 	Until     time.Time // of a granted one: when what was given ends; zero: no end
 	Decisions []Decision
+	Lacking   int // of one that waits and was looked at: how many people too few may decide it
 }
 
 // Decision is what one approver said.

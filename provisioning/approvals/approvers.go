@@ -61,8 +61,8 @@ func (s *sight) able(p id.Person) (bool, error) {
 	return !out, nil
 }
 
-// approvers answers who may decide a request now. Whoever cannot gives way to the next above them; where nobody is left, administrators
-// decide: the owners, or those for security.
+// approvers answers who may decide a request now. Whoever cannot gives way to the next above them; where fewer are left than have to agree, administrators
+// decide beside them: the owners, then those for security.
 func (s *sight) approvers(r Request, rule policies.Approval) ([]id.Person, error) {
 	var out []id.Person
 	take := func(list []id.Person) error {
@@ -86,19 +86,35 @@ func (s *sight) approvers(r Request, rule policies.Approval) ([]id.Person, error
 			return nil, err
 		}
 	}
-	if len(out) > 0 {
-		return out, nil
-	}
 	for _, role := range []roles.Role{roles.Owner, roles.Security} {
+		if len(out) >= max(1, rule.People) {
+			break
+		}
 		list, err := s.admins(string(role))
 		if err != nil {
 			return nil, err
 		}
-		if err := take(list); err != nil || len(out) > 0 {
-			return out, err
+		if err := take(list); err != nil {
+			return nil, err
 		}
 	}
-	return nil, nil
+	return out, nil
+}
+
+// agreed counts who agreed to a request and may decide it still, beside one.
+func (r Request) agreed(now []id.Person, beside id.Person) int {
+	n := 0
+	for _, d := range r.Decisions {
+		if d.Agrees && d.Approver != beside && slices.Contains(now, d.Approver) {
+			n++
+		}
+	}
+	return n
+}
+
+// said tells whether somebody said what they have to say about a request.
+func (r Request) said(p id.Person) bool {
+	return slices.ContainsFunc(r.Decisions, func(d Decision) bool { return d.Approver == p })
 }
 
 // named answers whom one entry of the rule names.

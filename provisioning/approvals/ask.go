@@ -70,7 +70,7 @@ func (e *Engine) Ask(ctx context.Context, cause directory.Cause, r Request) (Req
 		if err := open(tx, asked); err != nil {
 			return err
 		}
-		if err := e.present(tx, asked, rule); err != nil {
+		if asked.Lacking, err = e.present(tx, asked, rule); err != nil {
 			return err
 		}
 		r = asked
@@ -95,41 +95,49 @@ func (e *Engine) allowed(tx *db.Tx, k Kind, r *Request) (policies.Approval, erro
 			return rule, fmt.Errorf("person %s has no access: %w", p, ErrGone)
 		}
 	}
+	dismissed, err := e.Directory.In(tx).DismissedSince(tx.Statement.Context, []id.Person{r.Requester, r.Subject}, r.AskedAt)
+	if err != nil {
+		return rule, err
+	}
+	if len(dismissed) > 0 {
+		return rule, fmt.Errorf("they left since it was asked for, and came back: %w", ErrGone)
+	}
 	if !r.AskedFor.IsZero() && !e.clock().Before(r.AskedFor) {
 		return rule, fmt.Errorf("until when it was asked for has passed: %w", ErrGone)
 	}
 	return rule, k.Check(tx, r)
 }
 
-// present tells everybody who may decide a request and was not told, takes it back from who may not any more, and answers nothing where all is as
-// it was.
-func (e *Engine) present(tx *db.Tx, r Request, rule policies.Approval) error {
+// present tells everybody who may decide a request and was not told, takes it back from who may not any more, and answers how many are lacking.
+// Where all is as it was it writes nothing.
+func (e *Engine) present(tx *db.Tx, r Request, rule policies.Approval) (lacking int, err error) {
 	now, err := e.sight(tx).approvers(r, rule)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	lacking = max(0, rule.People-len(now))
 	were, err := told(tx, r.ID)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, p := range were {
 		if slices.Contains(now, p) {
 			continue
 		}
 		if err := notices.Withdraw(tx, r.notice(KindWaiting, p, "waiting/"+string(p), time.Time{}).Key); err != nil {
-			return err
+			return 0, err
 		}
 		if err := tx.Exec("delete from approval_told where request = ? and person = ?", r.ID, p).Error; err != nil {
-			return fmt.Errorf("take a request back: %w", err)
+			return 0, fmt.Errorf("take a request back: %w", err)
 		}
 	}
 	now = slices.DeleteFunc(now, func(p id.Person) bool { return slices.Contains(were, p) })
 	for _, p := range now {
 		if err := notices.Tell(tx, r.notice(KindWaiting, p, "waiting/"+string(p), e.clock())); err != nil {
-			return err
+			return 0, err
 		}
 	}
-	return bring(tx, r.ID, now)
+	return lacking, bring(tx, r.ID, now)
 }
 
 // Withdraw takes back what person asked for; ErrNotFound, ErrClosed.

@@ -48,6 +48,7 @@ func (e *Engine) Approve(ctx context.Context, cause directory.Cause, approver id
 func (v verdict) attempt(ctx context.Context, ask id.Ask) (Request, error) {
 	var r Request
 	var rule policies.Approval
+	agreed := 0
 	err := v.e.look(ctx, func(tx *db.Tx) (err error) {
 		if r, err = v.e.one(tx.DB, ask); err != nil {
 			return err
@@ -55,13 +56,13 @@ func (v verdict) attempt(ctx context.Context, ask id.Ask) (Request, error) {
 		if v.kind, err = v.e.kind(r.Kind); err != nil {
 			return err
 		}
-		r, rule, err = v.seen(tx, r)
+		r, rule, agreed, err = v.seen(tx, r)
 		return err
 	})
 	if err != nil {
 		return r, err
 	}
-	if r.agreed()+1 < rule.People {
+	if agreed+1 < rule.People {
 		err := v.e.DB.Tx(ctx, func(tx *db.Tx) error {
 			records, err := v.agree(tx, r, false)
 			if err != nil {
@@ -87,24 +88,15 @@ func least(a, b int) int {
 	return a
 }
 
-func (r Request) agreed() int {
-	n := 0
-	for _, d := range r.Decisions {
-		if d.Agrees {
-			n++
-		}
-	}
-	return n
-}
-
-// seen answers a request as it may be granted on the state that tx sees, and the rule by which; an error says why the approver may not.
-func (v verdict) seen(tx *db.Tx, r Request) (Request, policies.Approval, error) {
-	rule, err := v.may(tx, r)
+// seen answers a request as it may be granted on the state that tx sees, the rule by which, and how many others agreed who still may; an error says why the
+// approver may not.
+func (v verdict) seen(tx *db.Tx, r Request) (Request, policies.Approval, int, error) {
+	rule, agreed, err := v.may(tx, r)
 	if err != nil {
-		return r, rule, err
+		return r, rule, 0, err
 	}
 	_, err = v.e.allowed(tx, v.kind, &r)
-	return r, rule, gone(err)
+	return r, rule, agreed, gone(err)
 }
 
 // gone says to an approver what would tell who asks that there is nothing to ask for.
@@ -115,26 +107,27 @@ func gone(err error) error {
 	return err
 }
 
-// may answers the rule of a request that waits and that the approver may decide.
-func (v verdict) may(tx *db.Tx, r Request) (policies.Approval, error) {
+// may answers the rule of a request that waits and that the approver may decide, and how many others agreed to it who may decide it still.
+func (v verdict) may(tx *db.Tx, r Request) (policies.Approval, int, error) {
 	if r.State != Waiting {
-		return policies.Approval{}, fmt.Errorf("request %s is %s: %w", r.ID, r.State, ErrClosed)
+		return policies.Approval{}, 0, fmt.Errorf("request %s is %s: %w", r.ID, r.State, ErrClosed)
 	}
 	rule, err := v.kind.Rule(tx, r)
 	if errors.Is(err, ErrNotOffered) {
 		err = fmt.Errorf("request %s: %w", r.ID, ErrGone)
 	}
 	if err != nil {
-		return rule, err
+		return rule, 0, err
 	}
 	list, err := v.e.sight(tx).approvers(r, rule)
 	if err == nil && !slices.Contains(list, v.approver) {
 		err = fmt.Errorf("request %s: %w", r.ID, ErrNotApprover)
 	}
-	if err == nil && slices.ContainsFunc(r.Decisions, func(d Decision) bool { return d.Approver == v.approver }) {
+	agreed := r.agreed(list, v.approver)
+	if err == nil && r.said(v.approver) && !(v.agrees && agreed+1 >= rule.People) { // where others may decide again it can be enough by now
 		err = fmt.Errorf("request %s: %w: you have decided it", r.ID, ErrClosed)
 	}
-	return rule, err
+	return rule, agreed, err
 }
 
 // agree writes in tx that the approver agrees and, where last, that the request is granted as r says. What is not as the look found it is errAgain.
@@ -143,15 +136,17 @@ func (v verdict) agree(tx *db.Tx, r Request, last bool) ([]audit.Record, error) 
 	if err != nil {
 		return nil, err
 	}
-	now, rule, err := v.seen(tx, now)
+	now, rule, agreed, err := v.seen(tx, now)
 	if err != nil {
 		return nil, err
 	}
-	if last != (now.agreed()+1 >= rule.People) || last && (now.Role != r.Role || !r.Until.Equal(r.until(rule))) {
+	if last != (agreed+1 >= rule.People) || last && (now.Role != r.Role || !r.Until.Equal(r.until(rule))) {
 		return nil, errAgain
 	}
-	if err := say(tx, r.ID, Decision{Approver: v.approver, Agrees: true, Comment: v.comment, At: v.e.clock()}); err != nil {
-		return nil, err
+	if !now.said(v.approver) {
+		if err := say(tx, r.ID, Decision{Approver: v.approver, Agrees: true, Comment: v.comment, At: v.e.clock()}); err != nil {
+			return nil, err
+		}
 	}
 	if !last {
 		return []audit.Record{v.e.record(v.cause, r, "approval.agreed", string(v.approver), v.comment)}, nil
@@ -195,7 +190,7 @@ func (e *Engine) Refuse(ctx context.Context, cause directory.Cause, approver id.
 		if r, err = e.locked(tx, ask); err != nil {
 			return err
 		}
-		if _, err := v.may(tx, r); err != nil {
+		if _, _, err := v.may(tx, r); err != nil {
 			return err
 		}
 		d := Decision{Approver: approver, Comment: v.comment, At: e.clock()}
@@ -248,9 +243,10 @@ func (e *Engine) For(ctx context.Context, person id.Person) ([]Open, error) {
 			if err != nil {
 				return err
 			}
-			if !slices.Contains(who, person) || slices.ContainsFunc(r.Decisions, func(d Decision) bool { return d.Approver == person }) {
+			if !slices.Contains(who, person) || r.said(person) && r.agreed(who, person)+1 < rule.People {
 				continue
 			}
+			r.Lacking = max(0, rule.People-len(who))
 			open := Open{Request: r}
 			if _, err := e.allowed(tx, k, &open.Request); err != nil {
 				open.Obstacle = gone(err)
@@ -262,13 +258,12 @@ func (e *Engine) For(ctx context.Context, person id.Person) ([]Open, error) {
 	return out, err
 }
 
-// Approvers answers who may decide a request now; nobody where it does not wait.
-func (e *Engine) Approvers(ctx context.Context, r Request) ([]id.Person, error) {
+// Approvers answers who may decide a request now, and how many are lacking; nobody where it does not wait.
+func (e *Engine) Approvers(ctx context.Context, r Request) (out []id.Person, lacking int, err error) {
 	if r.State != Waiting {
-		return nil, nil
+		return nil, 0, nil
 	}
-	var out []id.Person
-	err := e.look(ctx, func(tx *db.Tx) error {
+	err = e.look(ctx, func(tx *db.Tx) error {
 		k, err := e.kind(r.Kind)
 		if err != nil {
 			return nil
@@ -276,11 +271,12 @@ func (e *Engine) Approvers(ctx context.Context, r Request) ([]id.Person, error) 
 		rule, err := k.Rule(tx, r)
 		if err == nil {
 			out, err = e.sight(tx).approvers(r, rule)
+			lacking = max(0, rule.People-len(out))
 		}
 		if errors.Is(err, ErrNotOffered) {
 			err = nil
 		}
 		return err
 	})
-	return out, err
+	return out, lacking, err
 }

@@ -99,7 +99,8 @@ func (e *Engine) lookAt(ctx context.Context, list []id.Ask) error {
 				if err != nil {
 					return err
 				}
-				return e.present(tx, r, rule)
+				_, err = e.present(tx, r, rule)
+				return err
 			})
 		}
 		if err != nil && !errors.Is(err, ErrClosed) && !errors.Is(err, ErrNotOffered) {

@@ -24,6 +24,7 @@ export type Asked = {
   decided_at?: string;
   until?: string;
   decisions: Decision[];
+  lacking?: number;
   obstacle?: string;
 };
 

@@ -23,6 +23,7 @@ export function Text({ asked: r, names, linked }: { asked: Asked; names: Called;
           {d.comment && `: ${d.comment}`}
         </div>
       ))}
+      {!!r.lacking && <div className={styles.small}>{t.approvals.lacking(r.lacking)}</div>}
       {r.obstacle && <div className={styles.small}>{word(t.approvals.obstacle, r.obstacle)}</div>}
     </span>
   );

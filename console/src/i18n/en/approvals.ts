@@ -17,6 +17,7 @@ export const approvals = {
   agreed: "agreed",
   disagreed: "refused",
   state: { waiting: "Waits", granted: "Granted", refused: "Refused", withdrawn: "Withdrawn", lapsed: "Lapsed" },
+  lacking: (n: number) => (n === 1 ? "1 more person is needed who may decide it; it waits for that, or lapses." : `${n} more people are needed who may decide it; it waits for that, or lapses.`),
   obstacle: {
     cannot_be_granted: "It cannot be granted any more.",
     kept_apart: "A separation of the policy forbids it.",

@@ -18,6 +18,7 @@ export const approvals = {
   agreed: "已同意",
   disagreed: "已拒绝",
   state: { waiting: "等待中", granted: "已批准", refused: "已拒绝", withdrawn: "已撤回", lapsed: "已失效" },
+  lacking: (n: number) => `还缺 ${n} 位有权决定的人；在此之前等待，否则失效。`,
   obstacle: {
     cannot_be_granted: "已无法批准。",
     kept_apart: "策略的隔离规则禁止。",
