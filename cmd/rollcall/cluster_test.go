@@ -14,8 +14,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
-	"github.com/nats-io/nats-server/v2/server"
-
+	"github.com/rollcall-im/rollcall/internal/bus"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 )
@@ -24,7 +23,7 @@ import (
 type trio struct {
 	*testing.T
 	nodes [3]*crash
-	nats  *server.Server
+	noBus func()
 	port  int
 	posts atomic.Int64
 }
@@ -51,16 +50,12 @@ func newTrio(t *testing.T) *trio {
 
 func (c *trio) startNATS() {
 	c.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: c.port, NoSigs: true, NoLog: true})
+	_, stop, err := bus.Embedded(fmt.Sprint("127.0.0.1:", c.port))
 	if err != nil {
 		c.Fatal(err)
 	}
-	go s.Start()
-	if !s.ReadyForConnections(20 * time.Second) {
-		c.Fatal("nats-server does not start")
-	}
-	c.nats = s
-	c.Cleanup(s.Shutdown)
+	c.noBus = sync.OnceFunc(stop)
+	c.Cleanup(c.noBus)
 }
 
 func (c *trio) awaitReady(n *crash) {
@@ -292,7 +287,7 @@ func (c *trio) offboard(ctx context.Context, t *testing.T, round int, trouble, w
 		}
 	}
 	if strings.Contains(trouble, "bus") {
-		c.nats.Shutdown()
+		c.noBus()
 	}
 	switch {
 	case strings.HasPrefix(trouble, "frozen"):

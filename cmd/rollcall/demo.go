@@ -14,7 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -40,7 +40,7 @@ func demoCommand() *cobra.Command {
 	flags := c.Flags()
 	flags.StringVar(&f.listen, "listen", "127.0.0.1:8480", "address; the identity provider and the directory take the next two ports")
 	flags.IntVar(&f.people, "people", 200, "how many people the company has")
-	flags.IntVar(&f.nodes, "nodes", 1, "how many nodes")
+	flags.IntVar(&f.nodes, "nodes", 1, "how many nodes, in one process; above 1 with --postgres, on the ports after the directory's")
 	flags.StringVar(&f.dataDir, "data-dir", "", "where to keep data (default: a folder that is deleted at the end)")
 	flags.StringVar(&f.postgres, "postgres", "", "address of an empty PostgreSQL database, instead of SQLite")
 	flags.StringVar(&f.lang, "lang", "", "zh or en (default: by the browser)")
@@ -50,8 +50,8 @@ func demoCommand() *cobra.Command {
 		if f.people < 24 || f.people > 100_000 {
 			return fmt.Errorf("--people %d: the company has 24 to 100,000", f.people)
 		}
-		if f.nodes != 1 {
-			return errors.New("--nodes above 1 is not possible yet: one node serves a deployment")
+		if err := f.checkNodes(); err != nil {
+			return err
 		}
 		if f.lang != "" && f.lang != "zh" && f.lang != "en" {
 			return fmt.Errorf("--lang %q is not one of zh, en", f.lang)
@@ -88,6 +88,7 @@ type demoReady struct {
 	LDAPBindDN   string `json:"ldap_bind_dn"`
 	LDAPPassword string `json:"ldap_password"`
 	IDPURL       string `json:"idp_url"`
+	NodeURLs     string `json:"node_urls,omitempty"` // of the other nodes, with commas between
 }
 
 // demoServer is a running demo.
@@ -142,6 +143,11 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 	if cfg.key, err = demoIdentity(dir); err != nil {
 		return err
 	}
+	stopBus, err := d.cluster(f, &cfg)
+	if err != nil {
+		return err
+	}
+	defer stopBus()
 	tree, err := demo.Directory(ldapSuffix, ldapBindDN, d.ready.LDAPPassword, d.company)
 	if err != nil {
 		return err
@@ -167,6 +173,10 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 				cancel(err)
 				return
 			}
+			if err := d.moreNodes(ctx, f, cfg, log, screen, &wait, cancel); err != nil {
+				cancel(err)
+				return
+			}
 			d.took = time.Since(began)
 			if err := serving(d); err != nil {
 				cancel(err)
@@ -181,26 +191,14 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 
 // demoListeners opens the address, and the two ports after it for the identity provider and the directory.
 func demoListeners(ctx context.Context, address string) ([]net.Listener, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, fmt.Errorf("--listen wants host:port, not %q", address)
-	}
-	number, err := strconv.Atoi(port)
-	if err != nil {
-		return nil, fmt.Errorf("--listen wants host:port, not %q", address)
-	}
 	var out []net.Listener
 	for i := range 3 {
-		at := net.JoinHostPort(host, "0")
-		if number != 0 {
-			at = net.JoinHostPort(host, strconv.Itoa(number+i))
-		}
-		l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", at)
+		l, err := demoListener(ctx, address, i)
 		if err != nil {
 			for _, open := range out {
 				open.Close()
 			}
-			return nil, fmt.Errorf("listen on %s: %w", at, err)
+			return nil, err
 		}
 		out = append(out, l)
 	}
@@ -317,6 +315,9 @@ func (d *demoServer) print(w io.Writer, lang string) {
 	}
 	fmt.Fprintf(w, text, len(d.company), d.took.Seconds(), url, d.boss().DisplayName, r.IDPURL, r.IDPURL, r.SCIMURL, r.SCIMToken, r.AdminToken,
 		r.LDAPURL, plant, r.LDAPBindDN, r.LDAPPassword)
+	if r.NodeURLs != "" {
+		fmt.Fprintf(w, map[bool]string{false: "  More nodes            %s\n\n", true: "  其他节点              %s\n\n"}[lang == "zh"], strings.ReplaceAll(r.NodeURLs, ",", "  "))
+	}
 }
 
 // boss is the one who administers: the director of IT.

@@ -2,7 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +14,9 @@ import (
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 )
 
 // The demo as others start it: the ready file has the keys of the contract, each address answers, and what is written to its directory
@@ -100,4 +106,48 @@ func (b *bench) promote(ready map[string]string) {
 		b.tb.Fatal(err)
 	}
 	within(b.tb, "owner by title", owns)
+}
+
+// Several nodes in one process: each answers, each knows of the others, and somebody who is dismissed is out on each.
+func TestDemoNodes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs PostgreSQL")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	told := false
+	err := runDemo(ctx, demoFlags{listen: "127.0.0.1:0", people: 40, nodes: 3, postgres: dbtest.DSN(t, db.Postgres)}, io.Discard, io.Discard, func(d *demoServer) error {
+		defer cancel()
+		told = true
+		urls := append(strings.Split(d.ready.NodeURLs, ","), d.ready.URL)
+		if len(urls) != 3 {
+			t.Errorf("nodes: %v", urls)
+		}
+		first := &bench{tb: t, url: d.ready.URL}
+		person, err := d.find(ctx, d.company[9].Number)
+		if err != nil {
+			return err
+		}
+		token := first.call("POST", "/api/v1/people/"+string(person)+"/tokens", d.ready.AdminToken, `{"name":"test"}`)["token"].(string)
+		for _, url := range urls {
+			b := &bench{tb: t, url: url}
+			if code := b.status(token); code != http.StatusOK {
+				t.Errorf("%s answers %d", url, code)
+			}
+		}
+		first.call("POST", "/api/v1/people/"+string(person)+"/freeze", d.ready.AdminToken, `{"reason":"test"}`)
+		for _, url := range urls {
+			b := &bench{tb: t, url: url}
+			if code := b.status(token); code != http.StatusUnauthorized {
+				t.Errorf("%s answers %d after the freeze", url, code)
+			}
+		}
+		return nil
+	})
+	if err != nil || !told {
+		t.Errorf("%v", err)
+	}
+	if err := (demoFlags{nodes: 3}).checkNodes(); err == nil {
+		t.Error("three nodes on a file")
+	}
 }

@@ -3,27 +3,23 @@ package bus_test
 import (
 	"fmt"
 	"log/slog"
-	"net"
+	"strings"
+	"sync"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/rollcall-im/rollcall/internal/bus"
 )
 
-func natsServer(t *testing.T, port int) *server.Server {
+func natsServer(t *testing.T, address string) (url string, stop func()) {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true})
+	url, stop, err := bus.Embedded(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	go s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("nats-server does not start")
-	}
-	t.Cleanup(s.Shutdown)
-	return s
+	stop = sync.OnceFunc(stop)
+	t.Cleanup(stop)
+	return url, stop
 }
 
 func connect(t *testing.T, url, deployment, node string) *bus.NATS {
@@ -53,8 +49,8 @@ func TestBus(t *testing.T) {
 	for name, pair := range map[string]func(t *testing.T) (one, other bus.Bus){
 		"in process": func(*testing.T) (bus.Bus, bus.Bus) { b := bus.NewInProcess(); return b, b },
 		"nats": func(t *testing.T) (bus.Bus, bus.Bus) {
-			s := natsServer(t, -1)
-			return connect(t, s.ClientURL(), "test", "a"), connect(t, s.ClientURL(), "test", "b")
+			url, _ := natsServer(t, "127.0.0.1:0")
+			return connect(t, url, "test", "a"), connect(t, url, "test", "b")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,8 +108,7 @@ func TestBus(t *testing.T) {
 
 // A bus whose server is away neither fails nor waits; when it is back it tells so, and the subscriptions stand. Deployments do not hear each other.
 func TestServerComesBack(t *testing.T) {
-	s := natsServer(t, -1)
-	url, port := s.ClientURL(), s.Addr().(*net.TCPAddr).Port
+	url, stop := natsServer(t, "127.0.0.1:0")
 	one, stranger := connect(t, url, "one", "a"), connect(t, url, "two", "a")
 	heard, strange, back := make(chan string, 2000), make(chan string, 10), make(chan string, 10)
 	for b, ch := range map[*bus.NATS]chan string{one: heard, stranger: strange} {
@@ -124,7 +119,7 @@ func TestServerComesBack(t *testing.T) {
 	one.Returned(func() { back <- "back" })
 	one.Publish("x", []byte("1"))
 	got(t, heard, "1")
-	s.Shutdown()
+	stop()
 	for one.Connected() {
 		time.Sleep(time.Millisecond)
 	}
@@ -132,7 +127,7 @@ func TestServerComesBack(t *testing.T) {
 	if err := one.Publish("x", []byte("lost")); err != nil || time.Since(began) > 10*time.Second {
 		t.Fatalf("publishing without a server: %v after %s", err, time.Since(began))
 	}
-	natsServer(t, port)
+	natsServer(t, strings.TrimPrefix(url, "nats://"))
 	got(t, back, "back")
 	one.Publish("x", []byte("2"))
 	got(t, heard, "2")
