@@ -257,6 +257,10 @@ func TestAsyncAPIFramesOfARealHub(t *testing.T) {
 	until(a, "error")
 	a.send(t, fmt.Sprintf(`{"op":"resume","person_seq":99,"channels":{%q:99,"chn_nowhere":1}}`, sample.Channel))
 	until(a, "resumed")
+	if err := h.db.Tx(t.Context(), func(tx *db.Tx) error { _, err := Erase(tx, []id.Person{"per_a"}); return err }); err != nil {
+		t.Fatal(err)
+	}
+	until(openStream(t, h, "per_b", fmt.Sprintf(`{"op":"resume","channels":{%q:0}}`, sample.Channel)), "resumed") // what was erased, too
 	h.gate.Remove("chn_quiet", "per_a")
 	until(openStream(t, h, "per_a", `{"op":"resume","person_seq":0}`), "resumed") // what is about chn_quiet is hidden now
 

@@ -39,6 +39,7 @@ type Message struct {
 	Author   Author     `json:"author"`
 	ClientID string     `json:"client_id"`
 	At       time.Time  `json:"at"`
+	Erased   bool       `json:"erased,omitempty" doc:"what it said was erased with its author"`
 
 	rev int64
 }

@@ -23,7 +23,7 @@ func (messageRow) TableName() string { return "chat_messages" }
 
 func (r messageRow) message() Message {
 	return Message{ID: r.ID, Channel: r.Channel, Seq: r.Seq, Kind: r.Kind, Text: r.Body, Language: r.Language, HTML: r.HTML,
-		Author: Author{ID: r.Author}, ClientID: r.ClientID, At: r.At.Time, rev: r.Rev}
+		Author: Author{ID: r.Author}, ClientID: r.ClientID, At: r.At.Time, Erased: r.Body == "", rev: r.Rev}
 }
 
 type channelRow struct {

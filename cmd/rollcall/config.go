@@ -120,7 +120,7 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", Cluster: Cluster{Lease: 2 * time.Second, Deployment: "main"}, OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, FormerNames: directory.FormerNames, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour}}
+	return Config{Listen: "127.0.0.1:8480", Cluster: Cluster{Lease: 2 * time.Second, Deployment: "main"}, OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, FormerNames: directory.FormerNames, Erasure: Erasure{Messages: "keep"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour}}
 }
 
 // maxKeep is how long requests with their bodies are kept at most.

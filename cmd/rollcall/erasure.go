@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-im/rollcall/chat"
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/hrfeed"
 	"github.com/rollcall-im/rollcall/directory/journal"
@@ -36,7 +37,7 @@ func (a *app) wireErasure() {
 		}
 		return out
 	}
-	a.erasure = &erasure.Engine{DB: a.db, Directory: a.people, After: a.cfg.Erasure.After, Log: a.log,
+	a.erasure = &erasure.Engine{DB: a.db, Directory: a.people, After: a.cfg.Erasure.After, Messages: a.cfg.Erasure.Messages == "erase", Log: a.log,
 		Before: func(ctx context.Context) error { return a.journal.Write(ctx) },
 		Parts: []erasure.Part{
 			{Kind: "requests_of_sources", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return journal.Erase(tx, words(e)) }},
@@ -56,6 +57,12 @@ func (a *app) wireErasure() {
 			{Kind: "notices", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return notices.Erase(tx, people(e)) }},
 			{Kind: "sign_in", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return session.Erase(tx, e.People) }},
 			{Kind: "kept_answers", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return replay.Erase(tx, words(e)) }},
+			{Kind: "messages", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) {
+				if a.cfg.Erasure.Messages != "erase" {
+					return 0, nil
+				}
+				return chat.Erase(tx, e.People)
+			}},
 			{Kind: "audit", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return audit.Erase(tx, e.IDs(), e.Words) }},
 		}}
 }
@@ -131,11 +138,15 @@ func legalHoldCommand() *cobra.Command {
 
 // Erasure is the part of the configuration about erasing.
 type Erasure struct {
-	After time.Duration `koanf:"after"` // how long what is known of somebody is kept after they left
+	After    time.Duration `koanf:"after"`    // how long what is known of somebody is kept after they left
+	Messages string        `koanf:"messages"` // what becomes of what they wrote: keep or erase
 }
 
 func (e Erasure) check(bad func(key, format string, args ...any)) {
 	if e.After < 0 {
 		bad("erasure.after", "wants a duration from 0s, not %s", e.After)
+	}
+	if e.Messages != "keep" && e.Messages != "erase" {
+		bad("erasure.messages", "wants keep or erase, not %q", e.Messages)
 	}
 }

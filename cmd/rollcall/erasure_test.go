@@ -263,6 +263,42 @@ func (w *erasureWorld) comesBack() {
 	}
 }
 
+// Where the company says so, what somebody wrote goes with them: its place in the channel stays.
+//
+// holds: J40
+func TestErasureOfMessages(t *testing.T) {
+	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			w := newErasureWorld(t, engine)
+			w.app.cfg.Erasure.Messages, w.app.erasure.Messages = "erase", true
+			path := "/api/v1/people/" + w.who + "/erasure"
+			asked := w.call("POST", path, w.hr1, "")
+			if strings.Contains(fmt.Sprint(asked["keeps"]), "messages") {
+				t.Errorf("messages are kept: %v", asked)
+			}
+			if n := w.call("GET", path, w.hr1, "")["erases"].(map[string]any)["messages"]; n != float64(1) {
+				t.Errorf("%v messages in the preview", n)
+			}
+			_, token := w.person("u0")
+			own := w.call("POST", "/api/v1/channels/"+w.channel+"/messages", token, `{"client_id":"1","kind":"text","text":"of another one"}`)
+			w.call("POST", path+"/confirm", w.hr2, "")
+			if left := stands(t, w.app.db, "a message that stays"); len(left) > 0 {
+				t.Errorf("stands still: %v", left)
+			}
+			items := w.call("GET", "/api/v1/channels/"+w.channel+"/messages", token, "")["items"].([]any)
+			if len(items) != 2 {
+				t.Fatalf("messages: %v", items)
+			}
+			if first := items[0].(map[string]any); first["erased"] != true || first["text"] != "" || first["html"] != "" || first["author"].(map[string]any)["id"] != w.who {
+				t.Errorf("erased: %v", first)
+			}
+			if second := items[1].(map[string]any); second["erased"] != nil || second["text"] != own["text"] {
+				t.Errorf("of another one: %v", second)
+			}
+		})
+	}
+}
+
 // A legal hold stops an erasure that was asked for, tells its reason to whoever may know, and ends by two.
 func TestLegalHold(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {

@@ -58,7 +58,7 @@ func (a *API) Show(ctx context.Context, in *PersonInPath) (*ErasureOutput, error
 	if err != nil {
 		return nil, err
 	}
-	out := answer(in.ID, last)
+	out := a.answer(in.ID, last)
 	if out.Body.State == "erased" {
 		return out, nil
 	}
@@ -66,11 +66,14 @@ func (a *API) Show(ctx context.Context, in *PersonInPath) (*ErasureOutput, error
 	return out, a.explained(ctx, in.ID, err)
 }
 
-func answer(person id.Person, r *Request) *ErasureOutput {
+func (a *API) answer(person id.Person, r *Request) *ErasureOutput {
 	out := &ErasureOutput{}
 	b := &out.Body
 	b.Person, b.State, b.Erases, b.Warning = person, "possible", map[string]int64{}, warning
 	b.Keeps = []string{"id", "memberships", "messages", "audit"}
+	if a.Engine.Messages {
+		b.Keeps = []string{"id", "memberships", "audit"}
+	}
 	if r == nil {
 		return out
 	}
@@ -99,7 +102,7 @@ func (a *API) Ask(ctx context.Context, in *PersonInPath) (*ErasureOutput, error)
 	if err != nil {
 		return nil, a.explained(ctx, in.ID, err)
 	}
-	return answer(in.ID, &r), nil
+	return a.answer(in.ID, &r), nil
 }
 
 // Withdraw answers DELETE /api/v1/people/{id}/erasure.
@@ -113,7 +116,7 @@ func (a *API) Confirm(ctx context.Context, in *PersonInPath) (*ErasureOutput, er
 	if err != nil {
 		return nil, a.explained(ctx, in.ID, err)
 	}
-	return answer(in.ID, &r), nil
+	return a.answer(in.ID, &r), nil
 }
 
 // HoldView is a legal hold in an answer.

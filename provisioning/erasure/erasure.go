@@ -69,6 +69,7 @@ type Engine struct {
 	Parts     []Part
 	Before    func(context.Context) error // has others write what they still hold; nil: nothing
 	After     time.Duration               // how long what is known is kept after somebody left
+	Messages  bool                        // one of Parts empties what they wrote
 	Now       func() time.Time            // nil: time.Now
 	Log       *slog.Logger
 }

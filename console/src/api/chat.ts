@@ -28,6 +28,7 @@ export type Message = {
   author?: { id: string; name?: string } | null;
   client_id?: string;
   at?: string;
+  erased?: boolean;
 };
 
 export type Draft = { client_id: string; kind: MessageKind; text: string; language?: string };

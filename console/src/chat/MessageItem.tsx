@@ -15,7 +15,9 @@ export const MessageItem = memo(function MessageItem({ message, head }: { messag
   const at = message.at ?? "";
   return (
     <Row id={message.author?.id ?? ""} name={name} at={at} head={head} time={at ? clock(at, locale) : ""} full={at ? full(at, locale) : ""}>
-      {message.kind === "code" ? (
+      {message.erased ? (
+        <div className={styles.erased}>{t.chat.erased}</div>
+      ) : message.kind === "code" ? (
         <CodeBlock language={message.language} text={message.text ?? ""} html={message.html} />
       ) : message.html ? (
         <div className={styles.rich} dangerouslySetInnerHTML={{ __html: message.html }} />

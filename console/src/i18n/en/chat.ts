@@ -6,6 +6,7 @@ export const chat = {
   noChannelsHint: "Channels appear here by themselves when you join a project.",
   pick: "Choose a channel",
   pickHint: "Everything here is in it because a rule or a person says so.",
+  erased: "Erased",
   noMessages: "No messages yet",
   noMessagesHint: "Say the first word.",
   beginning: "This is the beginning of what you can see here.",

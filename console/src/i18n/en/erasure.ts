@@ -1,6 +1,6 @@
 export const erasure = {
   title: "Erasure",
-  hint: "Takes away for ever who this person was. Messages and memberships stay, under a pseudonym.",
+  hint: "Takes away for ever who this person was. What stays, stays under a pseudonym.",
   warning: "This cannot be undone: names, addresses, numbers and everything sources said are gone for ever. Another administrator has to confirm it.",
   confirmWarning: "This cannot be undone. When you confirm, it is done.",
   ask: "Ask for erasure",
@@ -31,6 +31,7 @@ export const erasure = {
     notices: "notices",
     sign_in: "sign-ins, sessions, tokens and roles",
     kept_answers: "kept answers",
+    messages: "messages",
     audit: "personal payloads of the audit log",
     legal_holds: "reasons of former legal holds",
   },

@@ -8,6 +8,7 @@ export const chat = {
   noChannelsHint: "加入项目后，频道会自动出现在这里。",
   pick: "选择一个频道",
   pickHint: "这里的每个人，都因规则或他人的授权而在此。",
+  erased: "已抹除",
   noMessages: "还没有消息",
   noMessagesHint: "来说第一句话吧。",
   beginning: "这是你在此能看到的最早内容。",

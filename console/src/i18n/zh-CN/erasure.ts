@@ -2,7 +2,7 @@ import type { Texts } from "../types";
 
 export const erasure = {
   title: "抹除",
-  hint: "永久抹除此人的身份资料。消息和成员记录保留，改用化名显示。",
+  hint: "永久抹除此人的身份资料。保留的内容改用化名显示。",
   warning: "此操作无法撤销：姓名、地址、编号以及数据源提供的一切都将永久消失。须由另一位管理员确认。",
   confirmWarning: "此操作无法撤销。确认后立即执行。",
   ask: "申请抹除",
@@ -33,6 +33,7 @@ export const erasure = {
     notices: "通知",
     sign_in: "登录身份、会话、令牌和角色",
     kept_answers: "暂存的应答",
+    messages: "消息",
     audit: "审计日志中的个人内容",
     legal_holds: "以往法律保全的理由",
   },
