@@ -27,7 +27,8 @@ type Judgement struct {
 type Failure struct {
 	Group string // key; empty of a separation
 	Rule  string // key; empty of an eligibility
-	Err   error  // names what it is of
+	At    string // file:line:column of the condition
+	Err   error  // names what it is of, and where
 }
 
 // failures answers one error for all of list; nil where it is empty.
@@ -64,7 +65,7 @@ func (p *Policy) judge(s *Subject, candidates []int, plainly bool) (Judgement, e
 		rule := &g.Rules[at.rule]
 		holds, err := v.holds(rule.condition)
 		if err != nil {
-			out.Failed = append(out.Failed, Failure{g.Key, rule.Key, fmt.Errorf("rule %s/%s: %w", g.Key, rule.Key, err)})
+			out.Failed = append(out.Failed, Failure{g.Key, rule.Key, rule.condition.at, fmt.Errorf("%s: rule %s/%s: %w", rule.condition.at, g.Key, rule.Key, err)})
 		}
 		if holds {
 			out.Wanted = append(out.Wanted, Wanted{Group: g.Key, Role: rule.Role, Rule: rule.Key})
@@ -100,7 +101,7 @@ func (p *Policy) Admits(s Subject, groups ...string) ([]Admission, time.Time, []
 			var err error
 			if *c.holds, err = v.holds(c.when); err != nil {
 				*c.holds = false
-				failed = append(failed, Failure{Group: g.Key, Err: fmt.Errorf("eligibility of %s: %w", g.Key, err)})
+				failed = append(failed, Failure{Group: g.Key, At: c.when.at, Err: fmt.Errorf("%s: eligibility of %s: %w", c.when.at, g.Key, err)})
 			}
 		}
 		if a.Join || a.Ask {

@@ -218,3 +218,35 @@ func TestReads(t *testing.T) {
 		t.Errorf("a person as a whole: %v, %v", p.Uses(), err)
 	}
 }
+
+// What cannot be judged says which condition of which file it is.
+func TestFailuresSayWhere(t *testing.T) {
+	p, err := Parse(File{Name: "a.yaml", Source: `apiVersion: rollcall/v1
+groups:
+  - key: a
+    name: A
+    channels: [{key: c, name: C, labels: [closed]}]
+    rules:
+      - {key: numbers, role: participant, when: 'int(person.cost_center) > 100'}
+    eligibility: {join: 'int(person.cost_center) > 1'}
+separation:
+  - {key: s, name: S, never: {when: 'int(person.cost_center) > 2', label: closed}}
+`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Idle() != nil {
+		t.Error(p.Idle())
+	}
+	s := Subject{CostCenter: "X-1"}
+	judged, err := p.Evaluate(s)
+	if err == nil || len(judged.Failed) != 1 || judged.Failed[0].At != "a.yaml:7:49" || !strings.HasPrefix(err.Error(), "a.yaml:7:49: rule a/numbers: ") {
+		t.Errorf("%v, %+v", err, judged.Failed)
+	}
+	if _, _, failed := p.Admits(s); len(failed) != 1 || failed[0].At != "a.yaml:8:25" {
+		t.Errorf("%+v", failed)
+	}
+	if got := p.Separate(s, nil, []Wanted{{"a", Participant, "numbers"}}); len(got.Failed) != 1 || got.Failed[0].At != "a.yaml:10:37" {
+		t.Errorf("%+v", got.Failed)
+	}
+}

@@ -63,6 +63,16 @@ type Policy struct {
 
 	language *language
 	index    index
+	idle     []error // see Idle
+}
+
+// Idle answers what the policy says to no effect, as a label in a separation that no channel has: a *SyntaxError for the first, nil where there is nothing. It is
+// for who writes a policy; one that is in force may say such things.
+func (p *Policy) Idle() error {
+	if len(p.idle) == 0 {
+		return nil
+	}
+	return p.idle[0]
 }
 
 // Group is a project group: its key is immutable and is its identity. What a template gives stands here as if it were written out.

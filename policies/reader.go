@@ -256,6 +256,7 @@ func (r *reader) condition(n *yaml.Node, to *string, c *condition) error {
 		return literally(r.parameters[name])
 	})
 	*c = program.bind(used)
+	c.at = fmt.Sprintf("%s:%d:%d", r.file, n.Line, n.Column)
 	return nil
 }
 

@@ -27,6 +27,7 @@ type condition struct {
 	program *program
 	bound   map[string]any // by the name in the expression
 	anchors []Anchor
+	at      string // file:line:column of the expression
 }
 
 // Reads answers what the condition depends on.

@@ -54,7 +54,7 @@ func (p *Policy) meant(v *view) ([]bool, []Failure) {
 		}
 		holds, err := v.holds(sep.Never.condition)
 		if err != nil {
-			failed = append(failed, Failure{Rule: sep.Key, Err: fmt.Errorf("separation %s: %w", sep.Key, err)})
+			failed = append(failed, Failure{Rule: sep.Key, At: sep.Never.condition.at, Err: fmt.Errorf("%s: separation %s: %w", sep.Never.condition.at, sep.Key, err)})
 		}
 		out[i] = holds || err != nil
 	}

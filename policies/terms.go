@@ -54,9 +54,12 @@ func (p *parser) separation(r *reader, n *yaml.Node) error {
 
 func (p *parser) never(r *reader, n *yaml.Node, to *Never) error {
 	err := r.mapping(n, fields{
-		"role":  func(n *yaml.Node) error { return r.role(n, &to.Role) },
-		"when":  func(n *yaml.Node) error { return r.condition(n, &to.When, &to.condition) },
-		"label": func(n *yaml.Node) error { return r.key(n, &to.Label) },
+		"role": func(n *yaml.Node) error { return r.role(n, &to.Role) },
+		"when": func(n *yaml.Node) error { return r.condition(n, &to.When, &to.condition) },
+		"label": func(n *yaml.Node) error {
+			p.late = append(p.late, func() error { return p.labelled(r, n, to.Label) })
+			return r.key(n, &to.Label)
+		},
 	})
 	switch {
 	case err != nil:
@@ -65,6 +68,20 @@ func (p *parser) never(r *reader, n *yaml.Node, to *Never) error {
 		return r.at(n, "never has no label", "never: {role: vendor, label: restricted}")
 	case (to.Role == "") == (to.When == ""):
 		return r.at(n, "never wants one of role and when", "never: {role: vendor, label: restricted}")
+	}
+	return nil
+}
+
+// labelled notes where no channel has a label.
+func (p *parser) labelled(r *reader, n *yaml.Node, label string) error {
+	var known []string
+	for _, g := range p.policy.Groups {
+		for _, c := range g.Channels {
+			known = append(known, c.Labels...)
+		}
+	}
+	if slices.Sort(known); !slices.Contains(known, label) {
+		p.policy.idle = append(p.policy.idle, r.at(n, fmt.Sprintf("no channel has the label %q: this forbids nothing", label), nearest(label, slices.Compact(known))))
 	}
 	return nil
 }

@@ -149,11 +149,11 @@ func (x *explainer) project() error {
 	if relation == "" {
 		if placeRole(m.Reasons, x.now) == "" { // a handover period of other channels
 			x.unmatched()
-			return nil
+			return x.separations(person)
 		}
 		t := roleText(placeRole(m.Reasons, x.now))
 		x.Missing = append(x.Missing, Line{Kind: "role", Text: Text{"A " + t.EN + " has no access to this channel", t.ZH + "在此频道没有访问权限"}})
-		return nil
+		return x.separations(person)
 	}
 	x.Role = role
 	for _, t := range seatTuples(m, []Channel{x.channel}, x.now) {
@@ -212,12 +212,18 @@ func (x *explainer) unmatched() {
 		return
 	}
 	key := x.catalog.key(x.channel.Group)
+	met := x.catalog.judge(x.catalog.subject(x.fact, x.above, x.now)).Wanted
 	for _, g := range x.catalog.policy.Groups {
 		if g.Key != key {
 			continue
 		}
 		for _, rule := range g.Rules {
-			if relationOf(x.channel.Access[rule.Role]) != "" {
+			if relationOf(x.channel.Access[rule.Role]) == "" {
+				continue
+			}
+			if slices.ContainsFunc(met, func(w policies.Wanted) bool { return w.Group == key && w.Rule == rule.Key }) {
+				x.Missing = append(x.Missing, Line{Kind: "rule", Ref: ruleRef(key, rule.Key), Expression: rule.When, Text: metText(ruleRef(key, rule.Key), rule.Role)})
+			} else {
 				x.Missing = append(x.Missing, Line{Kind: "rule", Ref: ruleRef(key, rule.Key), Expression: rule.When, Text: missText(ruleRef(key, rule.Key), rule.Role, rule.When)})
 				x.Missing = append(x.Missing, x.facts(rule.When)...)
 			}

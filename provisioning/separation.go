@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/policies"
 )
@@ -153,7 +154,7 @@ func conflictsOf(person id.Person, got policies.Separated) []Conflict {
 	return out
 }
 
-// line says why a place is withheld.
+// line says why a place is withheld, and by what it would have been given.
 func (k Conflict) line(names map[string]string) Line {
 	en, zh := names["en"], names["zh"]
 	if en == "" {
@@ -168,6 +169,29 @@ func (k Conflict) line(names map[string]string) Line {
 		text = Text{"Kept apart by \"" + en + "\": " + k.Group + " and " + list + " exclude each other", "因“" + zh + "”而隔离：" + k.Group + " 与 " + list + " 互斥"}
 	}
 	return Line{Kind: "separation", Ref: k.Separation, Text: text}
+}
+
+// other says by what somebody has, or would have, a place that excludes this one.
+func (x *explainer) other(key string, have []Membership, all []Conflict) []Line {
+	group := x.catalog.byKey[strings.SplitN(key, "/", 2)[0]]
+	if !httpapi.ScopeFrom(x.ctx).Group(group) {
+		return nil
+	}
+	var out []Line
+	for _, m := range have {
+		for _, r := range m.Reasons {
+			if m.Group == group && r.openAt(x.now) {
+				t := reasonText(r, "")
+				out = append(out, Line{Kind: "separation", Ref: r.String(), Since: r.CreatedAt, PolicyVersion: r.Version, Text: Text{"The other place, " + key + ": " + t.EN, "另一位置 " + key + "：" + t.ZH}})
+			}
+		}
+	}
+	for _, k := range all {
+		if ref := ruleRef(k.Group, k.Rule); len(out) == 0 && x.catalog.byKey[k.Group] == group {
+			out = append(out, Line{Kind: "separation", Ref: ref, Text: Text{"The other place, " + key + ", is not given either: " + ref + " would give it", "另一位置 " + key + " 同样不授予：本可由 " + ref + " 授予"}})
+		}
+	}
+	return out
 }
 
 // separations writes what keeps a person from the group of the channel.
@@ -189,9 +213,14 @@ func (x *explainer) separations(person id.Person) error {
 			continue
 		}
 		for _, sep := range x.catalog.policy.Separation {
-			if sep.Key == k.Separation {
-				x.Missing = append([]Line{k.line(sep.Names)}, x.Missing...)
+			if sep.Key != k.Separation || relationOf(x.channel.Access[k.Role]) == "" {
+				continue
 			}
+			lines := []Line{k.line(sep.Names)}
+			for _, key := range k.Against {
+				lines = append(lines, x.other(key, have[person], list)...)
+			}
+			x.Missing = append(lines, x.Missing...)
 		}
 	}
 	return nil

@@ -43,6 +43,13 @@ func missText(ref string, role policies.Role, when string) Text {
 		fmt.Sprintf("规则 %s 可使此人成为%s，但条件不满足：%s", ref, t.ZH, when)}
 }
 
+// metText says that a rule is met and gives nothing all the same.
+func metText(ref string, role policies.Role) Text {
+	t := roleText(role)
+	return Text{fmt.Sprintf("Rule %s is met and would make this person %s; something else stands against it", ref, t.EN),
+		fmt.Sprintf("规则 %s 已满足，可使此人成为%s，但有其他原因阻止", ref, t.ZH)}
+}
+
 func factText(name, value string) Text {
 	if value == "" {
 		return Text{name + " is empty", name + " 为空"}

@@ -62,7 +62,7 @@ func (u unjudged) conflicts(person id.Person, p *policies.Policy) []Conflict {
 func (x *explainer) unjudged(f policies.Failure) Line {
 	ref, why := strings.Trim(ruleRef(f.Group, f.Rule), "/"), ""
 	if cause := errors.Unwrap(f.Err); cause != nil && x.sight.Full() {
-		why = ": " + cause.Error()
+		why = ": " + cause.Error() + " (" + f.At + ")"
 	}
 	return Line{Kind: "rule", Ref: ref, Text: Text{"Rule " + ref + " could not be judged" + why, "规则 " + ref + " 无法判定" + strings.Replace(why, ": ", "：", 1)}}
 }

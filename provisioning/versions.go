@@ -30,6 +30,14 @@ func (r *Reactor) Propose(ctx context.Context, p Proposal, author string) (*Plan
 			return nil, err
 		}
 		p.Files = old.Files
+	default:
+		policy, err := parse(p.Files)
+		if err == nil {
+			err = idle(policy)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
 	plan, err := r.PlanFor(ctx, p.Files, author, p.Behind)
 	if err != nil || p.Reason == "" && p.Version == 0 {
@@ -40,6 +48,14 @@ func (r *Reactor) Propose(ctx context.Context, p Proposal, author string) (*Plan
 		return nil, fmt.Errorf("store reason: %w", err)
 	}
 	return plan, nil
+}
+
+// idle refuses a policy that says something to no effect.
+func idle(p *policies.Policy) error {
+	if err := p.Idle(); err != nil {
+		return fmt.Errorf("%w: %w", ErrPolicy, err)
+	}
+	return nil
 }
 
 // Compare answers what the files of version to say otherwise than those of from; 0 is the version in force, and before the first one nothing.

@@ -48,7 +48,10 @@ func readPolicies(paths []string) ([]policies.File, error) {
 		}
 		files = append(files, policies.File{Name: path, Source: string(text)})
 	}
-	_, err := policies.Parse(files...)
+	policy, err := policies.Parse(files...)
+	if err == nil {
+		err = policy.Idle()
+	}
 	return files, err
 }
 

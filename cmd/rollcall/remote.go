@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -61,20 +62,55 @@ type plan struct {
 		Op         string `json:"op"`
 		Cause      string `json:"cause,omitempty"`
 		Ground     string `json:"ground,omitempty"`
+		FromRole   string `json:"from_role,omitempty"`
+		At         string `json:"at,omitempty"`
 
-		Gains []string `json:"gains,omitempty"`
-		Loses []string `json:"loses,omitempty"`
+		Reasons []string `json:"reasons,omitempty"`
+		Gains   []string `json:"gains,omitempty"`
+		Loses   []string `json:"loses,omitempty"`
 	} `json:"changes"`
-	Total   int         `json:"total"`
-	Groups  []planTally `json:"groups,omitempty"`
-	Grounds []planTally `json:"grounds,omitempty"`
-	Next    string      `json:"next,omitempty"`
+	Conflicts []planConflict `json:"conflicts,omitempty"`
+	Total     int            `json:"total"`
+	Groups    []planTally    `json:"groups,omitempty"`
+	Grounds   []planTally    `json:"grounds,omitempty"`
+	Next      string         `json:"next,omitempty"`
 
 	FourEyes struct {
-		Needed bool  `json:"needed"`
-		Limit  int   `json:"limit,omitempty"`
-		Given  []any `json:"given"`
+		Needed     bool           `json:"needed"`
+		Limit      int            `json:"limit,omitempty"`
+		Loosens    []string       `json:"loosens,omitempty"`
+		AuthorGone bool           `json:"author_gone,omitempty"`
+		Given      []planApproval `json:"given"`
 	} `json:"four_eyes"`
+}
+
+type planApproval struct {
+	Approver string `json:"approver"`
+	At       string `json:"at"`
+	Lapsed   bool   `json:"lapsed,omitempty"`
+}
+
+// planConflict is a place that somebody is not given, and why.
+type planConflict struct {
+	Person     string   `json:"person"`
+	PersonName string   `json:"person_name,omitempty"`
+	Group      string   `json:"group"`
+	Role       string   `json:"role"`
+	Rule       string   `json:"rule,omitempty"`
+	Separation string   `json:"separation,omitempty"`
+	Against    []string `json:"against,omitempty"`
+	Held       bool     `json:"held"`
+	Unjudged   bool     `json:"unjudged,omitempty"`
+}
+
+func (k planConflict) why() string {
+	switch {
+	case k.Unjudged:
+		return "cannot be judged: " + strings.Trim(k.Group+"/"+cmp.Or(k.Rule, k.Separation), "/")
+	case len(k.Against) > 0:
+		return k.Separation + ": not together with " + strings.Join(k.Against, ", ")
+	}
+	return k.Separation + ": not at all"
 }
 
 type planTally struct {
@@ -95,15 +131,24 @@ func planTable(w io.Writer, p plan) {
 		if sign == "" {
 			sign = "~"
 		}
-		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\t%s\n", sign, change.Group, change.Role, strings.TrimSpace(change.PersonName+" "+change.Person), cmp.Or(change.Ground, change.Cause),
-			strings.TrimSpace(signed("+", change.Gains)+signed("-", change.Loses)))
+		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\t%s\t%s\t%s\n", sign, change.Group, change.Role, strings.TrimSpace(change.PersonName+" "+change.Person), cmp.Or(change.Ground, change.Cause),
+			strings.TrimSpace(signed("+", change.Gains)+signed("-", change.Loses)), strings.Join(change.Reasons, ", "), change.At)
+	}
+	for _, k := range p.Conflicts {
+		fmt.Fprintf(w, "! %s\t%s\t%s\t%s\n", k.Group, k.Role, strings.TrimSpace(k.PersonName+" "+k.Person), k.why())
 	}
 	for _, t := range append(p.Groups, p.Grounds...) {
 		fmt.Fprintf(w, "%s\t%d people\t+%d\t-%d\t~%d\n", t.Name, t.People, t.Added, t.Removed, t.Changed)
 	}
 	fmt.Fprintf(w, "plan %s: %d groups and channels, %d of %d memberships shown, hash %s\n", p.ID, len(p.Shapes), len(p.Changes), p.Total, p.Hash)
-	if p.FourEyes.Needed && len(p.FourEyes.Given) == 0 {
-		fmt.Fprintln(w, "it takes memberships from more than", p.FourEyes.Limit, "people: a second administrator has to approve it (apply --approve)")
+	approved := slices.ContainsFunc(p.FourEyes.Given, func(g planApproval) bool { return !g.Lapsed })
+	switch eyes := p.FourEyes; {
+	case eyes.Needed && eyes.AuthorGone:
+		fmt.Fprintln(w, "whoever made it may not apply a policy any more: make the plan anew")
+	case eyes.Needed && !approved && len(eyes.Loosens) > 0:
+		fmt.Fprintf(w, "it loosens %s: a second administrator has to approve it (apply --approve)\n", strings.Join(eyes.Loosens, ", "))
+	case eyes.Needed && !approved:
+		fmt.Fprintln(w, "it takes memberships or channels from more than", eyes.Limit, "people: a second administrator has to approve it (apply --approve)")
 	}
 	if held(p.Verdict) {
 		fmt.Fprintln(w, "the guard holds this plan: apply it with --confirm")
