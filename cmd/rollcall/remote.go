@@ -145,9 +145,13 @@ func planTable(w io.Writer, p plan) {
 	switch eyes := p.FourEyes; {
 	case eyes.Needed && eyes.AuthorGone:
 		fmt.Fprintln(w, "whoever made it may not apply a policy any more: make the plan anew")
-	case eyes.Needed && !approved && len(eyes.Loosens) > 0:
-		fmt.Fprintf(w, "it loosens %s: a second administrator has to approve it (apply --approve)\n", strings.Join(eyes.Loosens, ", "))
 	case eyes.Needed && !approved:
+		if len(eyes.Loosens) > 0 {
+			fmt.Fprintf(w, "it loosens %s: a second administrator has to approve it (apply --approve)\n", strings.Join(eyes.Loosens, ", "))
+		}
+		if losing, _ := p.Summary["losing"].(float64); int(losing) <= eyes.Limit {
+			break
+		}
 		fmt.Fprintln(w, "it takes memberships or channels from more than", eyes.Limit, "people: a second administrator has to approve it (apply --approve)")
 	}
 	if held(p.Verdict) {
