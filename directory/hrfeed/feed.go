@@ -225,7 +225,7 @@ func (j *job) run() error {
 // declared answers what a file says it is; two different words are as bad as none.
 func declared(f File, t *table) (Kind, error) {
 	kind := Kind("")
-	for _, k := range []Kind{f.Kind, t.kind, kindOfName(f.Name)} {
+	for _, k := range append([]Kind{f.Kind, t.kind}, kindsOfName(f.Name)...) {
 		switch {
 		case k == "":
 		case k != Full && k != Delta:
@@ -237,7 +237,7 @@ func declared(f File, t *table) (Kind, error) {
 		}
 	}
 	if kind == "" {
-		return "", fmt.Errorf("%w: name it people.full.csv or people.delta.csv, or say full or delta with it", ErrUndeclared)
+		return "", fmt.Errorf("%w: name it people.full.csv or people.delta.csv (people_full.csv, 员工全量.csv), or say full or delta with it", ErrUndeclared)
 	}
 	return kind, nil
 }

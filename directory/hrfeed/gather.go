@@ -74,8 +74,8 @@ func (j *job) doubtNumbers() {
 	})
 }
 
-// ordered answers the rows of one person by when they hold. Of a full file two rows that hold now and differ are both refused:
-// nobody can say which of them counts.
+// ordered answers the rows of one person by when they hold. Of a full file two rows that hold now and differ are both refused, and so is a row beside one
+// that ends everything at once: nobody can say which of them counts.
 func (j *job) ordered(e *editor, p *person, rows []intent) []intent {
 	slices.SortStableFunc(rows, func(a, b intent) int {
 		return a.effective.begin(e.zoneOf(p.rec, a)).Compare(b.effective.begin(e.zoneOf(p.rec, b)))
@@ -86,7 +86,10 @@ func (j *job) ordered(e *editor, p *person, rows []intent) []intent {
 	out := rows[:0:0]
 	for i, in := range rows {
 		twice := slices.IndexFunc(rows, func(o intent) bool {
-			return (o.line != in.line || o.row != in.row) && o.effective == in.effective && o.action == "" && in.action == "" && !o.same(in)
+			if o.line == in.line && o.row == in.row || o.same(in) {
+				return false
+			}
+			return o.effective == in.effective && o.action == "" && in.action == "" || o.action == terminateNow || in.action == terminateNow
 		})
 		if twice >= 0 {
 			where := fmt.Sprintf("line %d", rows[twice].line)

@@ -13,7 +13,6 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -70,17 +69,6 @@ type File struct {
 	Kind     Kind   // as declared beside the file; empty: its name or its content says so
 	Encoding string // of a CSV file: "utf-8", "utf-16", "gb18030"; empty: found out
 	Origin   string // "folder", "post" or "hook"
-}
-
-// kindOfName reads "people.full.csv" and "2026-01.delta.xlsx".
-func kindOfName(name string) Kind {
-	parts := strings.Split(strings.ToLower(name), ".")
-	for i := len(parts) - 1; i > 0; i-- {
-		if k := Kind(parts[i]); k == Full || k == Delta {
-			return k
-		}
-	}
-	return ""
 }
 
 // Severity of a finding is told by where it stands: Refused rows had no effect, Notes did.

@@ -65,7 +65,7 @@ func headings() map[string][]string {
 		fManager:      {"manager", "manager id", "manager number", "manager employee number", "supervisor id", "reports to", "直属上级工号", "上级工号", "直接上级工号", "主管工号", "汇报对象工号", "经理工号"},
 		fZone:         {"time zone", "timezone", "时区"},
 		fLocale:       {"locale", "language", "语言"},
-		fStart:        {"start", "start date", "hire date", "date of joining", "入职日期", "入职时间", "到岗日期", "雇佣开始日期"},
+		fStart:        {"start", "start date", "hire date", "date of joining", "入职日期", "入职时间", "到岗日期", "雇佣开始日期", "开始日期"},
 		fEnd:          {"end", "end date", "last day", "last working day", "termination date", "contract end", "离职日期", "离职时间", "最后工作日", "合同到期日", "雇佣结束日期"},
 		fLeaveFrom:    {"leave from", "leave start", "休假开始", "休假开始日期", "请假开始日期"},
 		fLeaveUntil:   {"leave until", "leave end", "leave to", "休假结束", "休假结束日期", "请假结束日期"},

@@ -56,6 +56,8 @@ func read(f File, sheet string) (*table, error) {
 		return nil, fmt.Errorf("%w: %d bytes, and %d are the most", ErrTooLarge, len(data), MaxFile)
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		return readWorkbook(data, sheet)
+	case readableName(f.Name) != nil:
+		return nil, readableName(f.Name)
 	case bytes.HasPrefix(data, []byte("\xd0\xcf\x11\xe0")):
 		return nil, fmt.Errorf("%w: it is an old .xls workbook or one with a password; save it as .xlsx without a password, or as CSV", ErrUnreadable)
 	}
