@@ -26,7 +26,7 @@ type HoldItem struct {
 	SourceName string       `json:"source_name,omitempty"`
 	About      *HoldAbout   `json:"about,omitempty" doc:"what the reason names"`
 	State      string       `json:"state"`
-	Reason     string       `json:"reason" doc:"the limit that was exceeded when it opened"`
+	Reason     string       `json:"reason" doc:"the limit that was exceeded when it opened, and how many are held where more came"`
 	Breach     Breach       `json:"breach"`
 	Count      int          `json:"count" doc:"people"`
 	People     []PersonRef  `json:"people" nullable:"false" doc:"the first 500"`
@@ -111,6 +111,9 @@ func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 	}
 	if err := a.name(ctx, c, &out); err != nil {
 		return out, err
+	}
+	if h.Breach.Group == "" && out.Count > h.Breach.People {
+		out.Reason += fmt.Sprintf("; %d people are held by now", out.Count)
 	}
 	out.Effects = h.effects(c)
 	for _, r := range h.Removals[:min(len(h.Removals), chunkMost)] { // in order of the people: nobody beyond the first 500

@@ -323,7 +323,7 @@ func (c Config) validate() error {
 				bad(fmt.Sprintf("ldap[%d].%s", i, d.key), "wants a duration from %s to 168h, not %s", d.from, d.value)
 			}
 		}
-		if err := l.Check(); err != nil {
+		for _, err := range l.Faults() {
 			bad(fmt.Sprintf("ldap[%d]", i), "%v", err)
 		}
 		for _, field := range l.Correlate {

@@ -47,12 +47,13 @@ func duration(from, to reflect.Type, value any) (any, error) {
 
 // oneText refuses a list where an LDAP source wants its servers in one text.
 func oneText(raw map[string]any) error {
+	var errs []error
 	sources, _ := raw["ldap"].([]any)
 	for i, source := range sources {
 		keys, _ := source.(map[string]any)
 		if _, list := keys["url"].([]any); list {
-			return fmt.Errorf("ldap[%d].url: wants one text, with blanks between the servers, not a list", i)
+			errs = append(errs, fmt.Errorf("ldap[%d].url: wants one text, with blanks between the servers, not a list", i))
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -103,6 +103,7 @@ func (f *Feeds) Take(ctx context.Context, o Order) (Report, error) {
 	}
 	job := &job{Feeds: f, ctx: ctx, order: o, source: source, rep: &rep}
 	err = job.run()
+	rep.inOrder()
 	rep.Seconds = time.Since(began).Seconds()
 	if err != nil {
 		rep.Error = err.Error()

@@ -10,9 +10,11 @@
 package hrfeed
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -159,6 +161,13 @@ func (r *Report) refuse(f Finding) {
 	r.Counts.Refused++
 	if len(r.Refused) < maxTold {
 		r.Refused = append(r.Refused, f)
+	}
+}
+
+// inOrder puts what was found as it stands in the file: some of it is found only when the rows of a person come together.
+func (r *Report) inOrder() {
+	for _, list := range [][]Finding{r.Refused, r.Notes} {
+		slices.SortStableFunc(list, func(a, b Finding) int { return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Row, b.Row)) })
 	}
 }
 

@@ -54,3 +54,15 @@ func TestEndedAndNot(t *testing.T) {
 		same(t, "ended", w.status("00018") != "active", true)
 	})
 }
+
+// A report tells what is wrong in the order of the file, and one of a thing as one.
+func TestReportReadsWell(t *testing.T) {
+	run(t, func(w *world) {
+		w.file("a.full.csv", "工号,姓名,部门编号\n00018,张伟,u1\n00019,李娜,u1\n00020,x,u1\n00021,y,u1\n00022,z,u1\n")
+		rep := w.file("b.full.csv", "工号,姓名,部门编号,入职日期\n00018,张伟,u1,\n00019,李娜,u1,\n7,王芳,u1,\n00019,李娜娜,u1,\n00020,x,u1,soon\n")
+		same(t, "refused", lines(rep.Refused), "3 twice, 4 lost_zeros, 5 twice, 6 bad_date")
+		same(t, "a digit", strings.Contains(rep.Text(), "it has 1 digit, and 5 are expected"), true)
+		text := w.file("c.delta.csv", "工号,姓名,部门编号\n00018,张伟,u2\n").Text()
+		same(t, "one of each: "+text, strings.Contains(text, "1 row, 0 refused; 1 person: ") && strings.Contains(text, "; 1 unit\n"), true)
+	})
+}

@@ -176,7 +176,7 @@ func TestJSONRows(t *testing.T) {
 		for _, f := range rep.Refused {
 			got = append(got, f.Row)
 		}
-		same(t, "rows", fmt.Sprint(got), "[2 3 1 4]")
+		same(t, "rows", fmt.Sprint(got), "[1 2 3 4]")
 		same(t, "text", strings.Contains(rep.Text(), "refused row 3, line 1, start, A3: ") && strings.Contains(rep.Text(), "row 4 says something else"), true)
 	})
 }

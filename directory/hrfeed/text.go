@@ -33,8 +33,12 @@ func (r Report) Text() string {
 		if n := c.People - c.New - c.Changed - c.Ended - c.Deleted - c.Unchanged; n > 0 { // all of whose rows were refused, or said nothing
 			without = fmt.Sprintf(", %d without effect", n)
 		}
-		line("%d rows, %d refused; %d people: %d new, %d changed, %d ended, %d deleted, %d unchanged%s; %d missing; %d units", c.Rows, c.Refused, c.People,
-			c.New, c.Changed, c.Ended, c.Deleted, c.Unchanged, without, c.Absent, c.Units)
+		people := fmt.Sprintf("%d people", c.People)
+		if c.People == 1 {
+			people = "1 person"
+		}
+		line("%s, %d refused; %s: %d new, %d changed, %d ended, %d deleted, %d unchanged%s; %d missing; %s", several(c.Rows, "row"), c.Refused, people,
+			c.New, c.Changed, c.Ended, c.Deleted, c.Unchanged, without, c.Absent, several(c.Units, "unit"))
 	}
 	for _, part := range []struct {
 		word string
@@ -63,6 +67,14 @@ func (r Report) Text() string {
 		}
 	}
 	return b.String()
+}
+
+// several counts things.
+func several(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func (f Finding) text(word string) string {

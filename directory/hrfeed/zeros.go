@@ -125,13 +125,13 @@ func (l lengths) doubt(number string) (code, text string) {
 	if l.said > 0 {
 		want = length{l.said - utf8.RuneCountInString(before), "as the mapping says"}
 		if n := utf8.RuneCountInString(number); n > l.said || n < l.said && digits == "" {
-			return "bad_length", fmt.Sprintf("it has %d characters, and %d are expected, as number_length of the mapping says", n, l.said)
+			return "bad_length", fmt.Sprintf("it has %s, and %d are expected, as number_length of the mapping says", several(n, "character"), l.said)
 		}
 	}
 	if has >= want.digits || has == 0 {
 		return "", ""
 	}
-	text = fmt.Sprintf("it has %d digits, and %d are expected, %s: leading zeros may be lost. Make the column text; where numbers differ in length, say number_length: -1 in the mapping", has, want.digits, want.known)
+	text = fmt.Sprintf("it has %s, and %d are expected, %s: leading zeros may be lost. Make the column text; where numbers differ in length, say number_length: -1 in the mapping", several(has, "digit"), want.digits, want.known)
 	if padded := before + strings.Repeat("0", want.digits-has) + digits; l.keys[padded] {
 		text += fmt.Sprintf(" (%s is known)", padded)
 	}

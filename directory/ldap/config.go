@@ -103,68 +103,79 @@ type server struct {
 }
 
 // Check answers an ErrConfig where c cannot be used. It reads CAFile, but does not connect.
-func (c Config) Check() error {
-	_, err := c.prepare()
-	return err
+func (c Config) Check() error { return errors.Join(c.Faults()...) }
+
+// Faults answers everything for which c cannot be used, each an ErrConfig.
+func (c Config) Faults() []error {
+	_, faults := c.examine()
+	return faults
 }
 
 func (c Config) prepare() (*prepared, error) {
+	p, faults := c.examine()
+	if len(faults) > 0 {
+		return nil, errors.Join(faults...)
+	}
+	return p, nil
+}
+
+func (c Config) examine() (*prepared, []error) {
 	p := &prepared{Config: c}
-	bad := func(key, format string, args ...any) error {
+	fault := func(key, format string, args ...any) error {
 		return fmt.Errorf("%w: %s: %s", ErrConfig, key, fmt.Sprintf(format, args...))
 	}
-	if c.URL == "" {
-		return nil, bad("url", "is missing")
-	}
-	if c.Base == "" {
-		return nil, bad("base", "is missing")
-	}
+	var faults []error
+	bad := func(key, format string, args ...any) { faults = append(faults, fault(key, format, args...)) }
 	for text := range strings.FieldsSeq(c.URL) {
-		at, err := c.server(text, bad)
+		at, err := c.server(text, fault)
 		if err != nil {
-			return nil, err
+			faults = append(faults, err)
+			continue
 		}
 		p.servers = append(p.servers, at)
 	}
-	if len(p.servers) == 0 {
-		return nil, bad("url", "wants ldaps://host or ldap://host")
+	switch {
+	case c.URL == "":
+		bad("url", "is missing")
+	case strings.TrimSpace(c.URL) == "":
+		bad("url", "wants ldaps://host or ldap://host")
 	}
 	var err error
-	if p.base, err = goldap.ParseDN(c.Base); err != nil || len(p.base.RDNs) == 0 {
-		return nil, bad("base", "%q is not a distinguished name", c.Base)
-	}
-	for key, dn := range map[string]string{"bind_dn": c.BindDN, "sentinel": c.Sentinel} {
-		if _, err := goldap.ParseDN(dn); err != nil && !(key == "bind_dn" && strings.ContainsAny(dn, `@\`)) { // Active Directory also takes user@domain
-			return nil, bad(key, "%q is not a distinguished name", dn)
-		}
-	}
-	if c.Sentinel != "" {
+	if p.base, err = goldap.ParseDN(c.Base); c.Base == "" {
+		bad("base", "is missing")
+	} else if err != nil || len(p.base.RDNs) == 0 {
+		bad("base", "%q is not a distinguished name", c.Base)
+	} else if _, err := goldap.ParseDN(c.Sentinel); err != nil {
+		bad("sentinel", "%q is not a distinguished name", c.Sentinel)
+	} else if c.Sentinel != "" {
 		if within, err := parsedWithin(c.Base, parsed(c.Sentinel)); err != nil || !within {
-			return nil, bad("sentinel", "%q is not below base, %q", c.Sentinel, c.Base)
+			bad("sentinel", "%q is not below base, %q", c.Sentinel, c.Base)
 		}
+	}
+	if _, err := goldap.ParseDN(c.BindDN); err != nil && !strings.ContainsAny(c.BindDN, `@\`) { // Active Directory also takes user@domain
+		bad("bind_dn", "%q is not a distinguished name", c.BindDN)
 	}
 	if c.BindDN == "" || c.Password == "" {
-		return nil, bad("bind_dn", "bind_dn and password are both needed: an anonymous reading may be cut short without a word")
+		bad("bind_dn", "bind_dn and password are both needed: an anonymous reading may be cut short without a word")
 	}
 	if c.PageSize < 0 || c.PageSize > 10_000 {
-		return nil, bad("page_size", "wants 1 to 10000")
+		bad("page_size", "wants 1 to 10000")
 	}
 	for key, d := range map[string]time.Duration{"timeout": c.Timeout, "page_timeout": c.PageTimeout, "poll_interval": c.PollInterval, "inventory": c.Inventory} {
 		if d < 0 {
-			return nil, bad(key, "wants a time to come")
+			bad(key, "wants a time to come")
 		}
 	}
 	p.defaults()
-	if err := p.checkNames(bad); err != nil {
-		return nil, err
-	}
+	p.checkNames(bad)
 	switch {
 	case c.SignIn && c.InsecurePlain:
-		return nil, bad("sign_in", "wants TLS, on this machine too: without insecure_plain")
+		bad("sign_in", "wants TLS, on this machine too: without insecure_plain")
 	case c.SignIn && len(p.fields["user_name"])+len(p.fields["email"]) == 0:
-		return nil, bad("sign_in", "mapping.user_name and mapping.email read from nowhere, so there is nothing to sign in with")
+		bad("sign_in", "mapping.user_name and mapping.email read from nowhere, so there is nothing to sign in with")
 	}
-	return p, nil
+	slices.SortStableFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return p, faults
 }
 
 // server reads one URL.
@@ -217,19 +228,19 @@ func (p *prepared) defaults() {
 }
 
 // checkNames looks at everything of the configuration that enters a filter or a list of attributes.
-func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
+func (p *prepared) checkNames(bad func(string, string, ...any)) {
 	for key, list := range map[string][]string{"person_classes": p.PersonClasses, "unit_classes": p.UnitClasses, "group_classes": p.GroupClasses, "id_attribute": {p.IDAttribute}} {
 		for _, name := range list {
 			if name != "" && !attributeName.MatchString(name) {
-				return bad(key, "%q is not a name", name)
+				bad(key, "%q is not a name", name)
 			}
 		}
 	}
 	if secretName(p.IDAttribute) {
-		return bad("id_attribute", "%q may hold a secret", p.IDAttribute)
+		bad("id_attribute", "%q may hold a secret", p.IDAttribute)
 	}
 	if slices.Contains(neverID, strings.ToLower(p.IDAttribute)) {
-		return bad("id_attribute", "%q is never a key: it changes, is given to others, or several people have the same", p.IDAttribute)
+		bad("id_attribute", "%q is never a key: it changes, is given to others, or several people have the same", p.IDAttribute)
 	}
 	p.fields = map[string][]string{}
 	for field, list := range defaultMapping {
@@ -239,7 +250,8 @@ func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
 	}
 	for field, list := range p.Mapping {
 		if _, ok := defaultMapping[field]; !ok {
-			return bad("mapping."+field, "is no attribute of a person")
+			bad("mapping."+field, "is no attribute of a person")
+			continue
 		}
 		p.fields[field] = nil
 		for name := range strings.SplitSeq(list, ",") {
@@ -247,10 +259,10 @@ func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
 				continue
 			}
 			if !attributeName.MatchString(name) {
-				return bad("mapping."+field, "%q is not an attribute name", name)
+				bad("mapping."+field, "%q is not an attribute name", name)
 			}
 			if secretName(name) {
-				return bad("mapping."+field, "%q may hold a secret and is mapped to nothing", name)
+				bad("mapping."+field, "%q may hold a secret and is mapped to nothing", name)
 			}
 			p.fields[field] = append(p.fields[field], strings.ToLower(name))
 		}
@@ -258,14 +270,13 @@ func (p *prepared) checkNames(bad func(string, string, ...any) error) error {
 	p.labels = map[string]string{}
 	for label, name := range p.Labels {
 		if !attributeName.MatchString(name) {
-			return bad("labels."+label, "%q is not an attribute name", name)
+			bad("labels."+label, "%q is not an attribute name", name)
 		}
 		if secretName(name) {
-			return bad("labels."+label, "%q may hold a secret and is mapped to nothing", name)
+			bad("labels."+label, "%q may hold a secret and is mapped to nothing", name)
 		}
 		p.labels[label] = strings.ToLower(name)
 	}
-	return nil
 }
 
 // parsed answers a DN that was checked before.

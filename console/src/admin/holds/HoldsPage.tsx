@@ -95,7 +95,7 @@ function Batch({ hold: h }: { hold: Hold }) {
           </div>
           {h.reason && (
             <div className={styles.small}>
-              <Why hold={h} />
+              <Why hold={h} /> {h.breach && h.about?.kind !== "group" && size(h) > h.breach.people && t.holds.more(size(h))}
             </div>
           )}
         </span>

@@ -14,6 +14,7 @@ export const holds = {
     attribute: (name: string, cleared: boolean, people: number, of: number) => `${name} ${cleared ? "is empty now" : "changed"} for ${people} of the source's ${of} people within 24 hours.`,
     limit: (people: number, limit: number) => `${people} people within 24 hours; the limit is ${limit}.`,
   },
+  more: (n: number) => `So it was when it opened; it holds ${n} people by now.`,
   state: { open: "Waiting", released: "Released", rejected: "Rejected", vanished: "Gone by itself", pending: "Waiting" },
   release: "Release",
   releaseTitle: "Carry these removals out?",

@@ -14,7 +14,7 @@ export const review = {
   hint: { employee_number: "employee number", external_id: "external id", email: "e-mail", user_name: "user name" },
   kind: {
     possible_rehire: "They share an e-mail address, an employee number or a user name, and one of them is not here: perhaps hired again, perhaps somebody else.",
-    possible_duplicate: "They share an e-mail address, an employee number or a user name, and both are here: one person twice, or two people.",
+    possible_duplicate: "They share an e-mail address, an employee number or a user name, and both have a record in force: one person twice, or two people.",
     same_user_name: "Two sources use the same user name.",
     erased_return: "A source lists somebody whom it called as it called a person who was erased, or who has their number. Perhaps that person is back. They are never linked: keeping them apart gives access as a new person.",
     ambiguous_match: "The source matches people by a value that does not tell these apart.",
@@ -38,7 +38,7 @@ export const review = {
   },
   warning: {
     administrator: "One of the two is an administrator. Whoever writes the other record could become that administrator.",
-    same_source: "One source says of both that they are here now. Two records of one source are two employments.",
+    same_source: "One source has a record in force for both now. Two records of one source are two employments.",
     quarantine: "May be somebody who is kept out, and has no access before you decide: “Separate” gives access, “Link” puts the records under what holds of the other.",
     frozen: "One of the two is stopped by an administrator. The stop stays with whoever remains.",
   },

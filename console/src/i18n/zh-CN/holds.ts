@@ -16,6 +16,7 @@ export const holds = {
     attribute: (name: string, cleared: boolean, people: number, of: number) => `24 小时内，数据源 ${of} 人中有 ${people} 人的“${name}”${cleared ? "变为空" : "发生变化"}。`,
     limit: (people: number, limit: number) => `24 小时内涉及 ${people} 人；上限为 ${limit} 人。`,
   },
+  more: (n: number) => `以上为暂缓开始时的情况；目前共涉及 ${n} 人。`,
   state: { open: "等待中", released: "已放行", rejected: "已驳回", vanished: "已自行消除", pending: "等待中" },
   release: "放行",
   releaseTitle: "执行这些移除？",

@@ -38,7 +38,7 @@ export function Files({ files }: { files: Taken[] }) {
       key: "counts",
       render: (_, f) => (
         <>
-          {f.applied ? counted(f) || t.feed.nothing : <span className={styles.small}>{f.error}</span>}
+          {f.applied ? counted(f) || t.feed.nothing : <span className={styles.small}>{f.error && word(t.feed.problem, f.error)}</span>}
           {f.applied && effect(f.counts) === 0 && f.counts.refused > 0 && <div className={styles.small}>{t.feed.nothing}</div>}
         </>
       ),
