@@ -55,16 +55,22 @@ func (w *work) tellingOf(e Erased, rows []personRow, records []Record) ([]string
 	return w.telling(e.People, words, names, numbers)
 }
 
+// sameWord answers of whom a source says the same login, number, key or address; each part is a look into an index.
+const sameWord = `select coalesce(person_id, '') from records where user_name_fold = ?
+	union select coalesce(person_id, '') from records where employee_number = ? and employee_number <> ''
+	union select coalesce(r.person_id, '') from sources s join records r on r.source_id = s.id and r.external_id = ?
+	union select coalesce(r.person_id, '') from sources s join records r on r.source_id = s.id and r.record_key = ?
+	union select coalesce(r.person_id, '') from record_contacts c join records r on r.link = c.link where c.value_fold = ?`
+
 // telling chooses the words that tell these people apart. What somebody else is called as well speaks of them too: it is none. Where it is but
 // a part of what somebody else is called, or a short number, it counts where it is all that a text within JSON says; of a name it never does.
 func (w *work) telling(people []id.Person, words, names, numbers []string) (out []string, err error) {
-	var others []int
-	some := func(sql string, args ...any) bool {
-		others = nil
+	others := func(sql string, args ...any) bool {
+		var found []id.Person
 		if err == nil {
-			err = w.tx.Raw(sql, args...).Scan(&others).Error
+			err = w.tx.Raw(sql, args...).Scan(&found).Error
 		}
-		return len(others) > 0
+		return slices.ContainsFunc(found, func(p id.Person) bool { return !slices.Contains(people, p) })
 	}
 	for kind, list := range [][]string{words, numbers, names} {
 		slices.Sort(list)
@@ -72,9 +78,8 @@ func (w *work) telling(people []id.Person, words, names, numbers []string) (out 
 			folded := fold(word)
 			switch {
 			case word == "" || kind != 1 && len(word) < 5:
-			case some(`select 1 from records where coalesce(person_id, '') not in ? and (user_name_fold = ? or employee_number = ? or external_id = ? or record_key = ?
-				or link in (select link from record_contacts where value_fold = ?)) limit 1`, people, folded, word, word, word, folded):
-			case !some(`select 1 from persons where id not in ? and search like ? escape '\' limit 1`, people, "%"+likeText(folded)+"%") && len(word) >= 5:
+			case others(sameWord, folded, word, word, word, folded):
+			case len(word) >= 5 && !others(`select id from persons where id not in ? and search like ? escape '\' limit 1`, people, "%"+likeText(folded)+"%"):
 				out = append(out, word)
 			case kind != 2:
 				out = append(out, `"`+word+`"`)

@@ -63,7 +63,10 @@ func (a *app) wireErasure() {
 				}
 				return chat.Erase(tx, e.People)
 			}},
-			{Kind: "audit", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return audit.Erase(tx, e.IDs(), e.Words) }},
+			{Kind: "audit", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return audit.Erase(tx, e.IDs(), e.Words) },
+				Count: func(ctx context.Context, e directory.Erased) (int64, error) {
+					return audit.Naming(ctx, a.db, e.IDs(), e.Words)
+				}},
 		}}
 }
 

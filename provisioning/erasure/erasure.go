@@ -60,6 +60,7 @@ const lapse = 14 * 24 * time.Hour
 type Part struct {
 	Kind  string
 	Erase func(tx *db.Tx, e directory.Erased) (int64, error)
+	Count func(ctx context.Context, e directory.Erased) (int64, error) // for a preview, while others write; nil: Erase is tried
 }
 
 // Engine erases. Its fields are set once.
@@ -98,16 +99,32 @@ func (e *Engine) Preview(ctx context.Context, cause directory.Cause, person id.P
 	if err := e.ripe(ctx, person); err != nil {
 		return nil, err
 	}
-	counts := map[string]int64{}
+	counts, whom := map[string]int64{}, directory.Erased{}
 	_, err := e.Directory.Try(ctx, cause, func(*db.Tx) error { return nil }, directory.ErasePerson{Person: person, Also: func(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
 		if err := held(tx, person); err != nil {
 			return nil, err
 		}
 		var err error
-		counts, err = e.parts(tx, of)
+		whom = of
+		counts, err = e.parts(tx, of, func(p Part) bool { return p.Count == nil })
 		return counts, err
 	}})
-	return counts, inner(err)
+	if err != nil || whom.Person == "" {
+		return counts, inner(err)
+	}
+	for _, part := range e.Parts {
+		if part.Count == nil {
+			continue
+		}
+		n, err := part.Count(ctx, whom)
+		if err != nil {
+			return nil, fmt.Errorf("count %s: %w", part.Kind, err)
+		}
+		if n > 0 {
+			counts[part.Kind] += n
+		}
+	}
+	return counts, nil
 }
 
 // inner takes the place of a change off an error: there is one change.
@@ -151,9 +168,12 @@ func (e *Engine) ripe(ctx context.Context, person id.Person) error {
 	return nil
 }
 
-func (e *Engine) parts(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
+func (e *Engine) parts(tx *db.Tx, of directory.Erased, which func(Part) bool) (map[string]int64, error) {
 	counts := maps.Clone(of.Counts)
 	for _, part := range e.Parts {
+		if !which(part) {
+			continue
+		}
 		n, err := part.Erase(tx, of)
 		if err != nil {
 			return nil, fmt.Errorf("erase %s: %w", part.Kind, err)
@@ -247,7 +267,7 @@ func (e *Engine) Confirm(ctx context.Context, cause directory.Cause, by, person 
 		if out.AskedBy == by {
 			return nil, ErrSame
 		}
-		if out.Erased, err = e.parts(tx, of); err != nil {
+		if out.Erased, err = e.parts(tx, of, func(Part) bool { return true }); err != nil {
 			return nil, err
 		}
 		out.ConfirmedBy, out.DoneAt = by, e.clock()
@@ -316,19 +336,4 @@ func open(tx *db.Tx, person id.Person, now time.Time) (Request, error) {
 		return Request{}, ErrNotAsked
 	}
 	return rows[0].request(), nil
-}
-
-// lock lets what is decided about one person come one after the other.
-func lock(tx *db.Tx, person id.Person) error {
-	if tx.Engine() != db.Postgres {
-		return nil
-	}
-	return tx.Exec("select pg_advisory_xact_lock(hashtextextended(?, 11))", string(person)).Error
-}
-
-func actor(cause directory.Cause) string {
-	if cause.Actor == "" {
-		return "system"
-	}
-	return cause.Actor
 }

@@ -132,3 +132,18 @@ func (e *Engine) record(cause directory.Cause, action string, h Hold, personal m
 	return audit.Record{At: e.clock(), Actor: actor(cause), Action: action, Subject: string(h.Person), RequestID: string(cause.Request),
 		Public: map[string]any{"legal_hold": string(h.ID)}, Personal: personal}
 }
+
+// lock lets what is decided about one person come one after the other.
+func lock(tx *db.Tx, person id.Person) error {
+	if tx.Engine() != db.Postgres {
+		return nil
+	}
+	return tx.Exec("select pg_advisory_xact_lock(hashtextextended(?, 11))", string(person)).Error
+}
+
+func actor(cause directory.Cause) string {
+	if cause.Actor == "" {
+		return "system"
+	}
+	return cause.Actor
+}
