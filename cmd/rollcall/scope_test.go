@@ -133,6 +133,8 @@ func (w *scopeWorld) ofPerson(method, rest string) {
 	}
 	if rest == "/evidence" { // of who has not left there is none, and that is said of those within alone
 		w.expect(w.hr, "/api/v1/people/"+w.inside+rest, 404, []string{"no_leaving"}, nil)
+	} else if rest == "/erasure" { // who has not left is not erased, and helpdesk has no business with it
+		w.expect(w.hr, "/api/v1/people/"+w.inside+rest, 409, []string{"still_here"}, nil)
 	} else if method == "GET" {
 		if status, text := w.s.ask(method, "/api/v1/people/"+w.inside+rest, w.desk, ""); status != 200 {
 			w.t.Errorf("GET people/inside%s: %d %s", rest, status, text)
