@@ -197,7 +197,7 @@ func (a *API) GetPlan(ctx context.Context, in *PlanPageInput) (*PlanOutput, erro
 }
 
 func (a *API) planOutput(ctx context.Context, p *Plan, query PlanQuery) (*PlanOutput, error) {
-	if query.AtOnce = !directory.SightOf(ctx).Full(); query.AtOnce {
+	if query.AtOnce = query.AtOnce || !directory.SightOf(ctx).Full(); query.AtOnce {
 		p = p.atOnce()
 	}
 	page, next, more, err := a.Reactor.PlanChanges(ctx, p, query)

@@ -95,6 +95,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/me/reviews", people, "Whose places I am asked about", check.Mine),
 		httpapi.Op("POST", "/api/v1/me/reviews/{id}/decide", people, "Whether they still need them", check.DecideMine),
 
+		httpapi.Op("GET", "/api/v1/me/plans", people, "Plans that would change who is in a project group of mine", prov.OwnedPlans),
+		httpapi.Op("GET", "/api/v1/me/plans/{id}", people, "Whom one would change there", prov.OwnedChanges),
+
 		httpapi.Op("GET", "/api/v1/me/factor", people, "How my second factor stands", sess.MyFactor),
 		httpapi.Op("POST", "/api/v1/me/factor", people, "Make a second factor", sess.Enrol).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/me/factor/confirm", people, "Show its first code", sess.Confirm).Unrepeatable(),

@@ -11,6 +11,7 @@ import { Reasons, Tag, When, Who } from "../../ui/people";
 import { Empty, Loaded, NotFound } from "../../ui/states";
 import styles from "../admin.module.css";
 import { BeginReview } from "../evidence/BeginReview";
+import { OwnerPlans } from "./Plans";
 
 const rank: Record<string, number> = { owner: 0, participant: 1, collaborator: 2, vendor: 3 };
 
@@ -45,6 +46,7 @@ export default function GroupPage({ id }: { id: string }) {
                   ))}
                 </Card>
               </Section>
+              {me.owns?.includes(id) && <OwnerPlans group={id} />}
               <Section title={t.groups.members} hint={members.data ? t.words.people(members.data.items.length) : undefined}>
                 <Loaded query={members}>{(page) => <Members items={page.items} />}</Loaded>
               </Section>

@@ -12,4 +12,10 @@ export const groups = {
   name: "Name",
   since: "Since",
   why: "Why",
+  plans: "Plans that would change it",
+  plansHint: "Not in force. What is announced of people for a later day is not among it.",
+  planCounts: (added: number, removed: number, changed: number) => `${added} join, ${removed} leave, ${changed} change`,
+  planAt: (at: string) => `is to be applied at ${at}`,
+  planOpen: "nobody has applied it",
+  planShow: "Who",
 };

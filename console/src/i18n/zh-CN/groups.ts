@@ -14,4 +14,10 @@ export const groups = {
   name: "姓名",
   since: "起始",
   why: "原因",
+  plans: "将影响本组的计划",
+  plansHint: "尚未生效；不含对人员预告的未来变更。",
+  planCounts: (added: number, removed: number, changed: number) => `加入 ${added} 人，离开 ${removed} 人，变更 ${changed} 人`,
+  planAt: (at: string) => `将于 ${at} 应用`,
+  planOpen: "尚未应用",
+  planShow: "涉及的人",
 } satisfies Texts["groups"];
