@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -15,7 +16,7 @@ func (a *app) inboxAPI() *notices.API {
 	return &notices.API{Store: &notices.Store{DB: a.db}, Names: a.called}
 }
 
-// called answers what people, groups and channels are called, by language; "" stands for every language.
+// called answers what people, sources, groups and channels are called, by language; "" stands for every language.
 func (a *app) called(ctx context.Context, ids []string) (map[string]map[string]string, error) {
 	out := map[string]map[string]string{}
 	var people []id.Person
@@ -23,6 +24,12 @@ func (a *app) called(ctx context.Context, ids []string) (map[string]map[string]s
 		switch kind, _, _ := strings.Cut(one, "_"); kind {
 		case "per":
 			people = append(people, id.Person(one))
+		case "src":
+			s, err := a.people.SourceByID(ctx, id.Source(one))
+			if err != nil && !errors.Is(err, directory.ErrNotFound) {
+				return nil, err
+			}
+			out[one] = map[string]string{"": s.Name}
 		case "grp":
 			g, err := a.access.Group(ctx, id.Group(one))
 			if err != nil && !errors.Is(err, provisioning.ErrNotFound) {

@@ -67,8 +67,13 @@ func (s *Store) Leaver(ctx context.Context, person id.Person, at time.Time) (*Le
 	if err := s.late(ctx, l); err != nil {
 		return nil, err
 	}
-	l.Names, err = s.called(ctx, l.ids()...)
-	return l, err
+	if l.Names, err = s.called(ctx, l.ids()...); err != nil {
+		return nil, err
+	}
+	for _, m := range l.Memberships { // a place is called by its group
+		l.Names[string(m.ID)] = m.Names
+	}
+	return l, nil
 }
 
 // called answers what these ids are called.
