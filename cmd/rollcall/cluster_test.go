@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -19,11 +20,12 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 )
 
-// trio is three nodes on one PostgreSQL and one NATS server.
+// trio is three nodes on one PostgreSQL and one NATS server; the network between the last of them and PostgreSQL can be cut.
 type trio struct {
 	*testing.T
 	nodes [3]*crash
 	noBus func()
+	wire  *faulty
 	port  int
 	posts atomic.Int64
 }
@@ -32,8 +34,17 @@ func newTrio(t *testing.T) *trio {
 	c := &trio{T: t, port: freePort()}
 	c.startNATS()
 	dsn := dbtest.DSN(t, db.Postgres)
+	server, err := url.Parse(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.wire = newFaulty(t, server.Host)
+	server.Host = c.wire.address
 	var up sync.WaitGroup
 	for i := range c.nodes {
+		if i == 2 {
+			dsn = server.String()
+		}
 		c.nodes[i] = configuredCrash(t, dsn, fmt.Sprintf("cluster: {bus: \"nats://127.0.0.1:%d\", node: n%d, lease: 2s}\n", c.port, i))
 		up.Go(c.nodes[i].start) // at once, on an empty database
 	}
@@ -229,7 +240,7 @@ func TestCluster(t *testing.T) {
 	for _, n := range c.nodes {
 		staying = append(staying, c.listen(ctx, n, reader, true))
 	}
-	for round, trouble := range []string{"", "frozen node", "", "killed node", "no bus", "", "frozen node without bus"} {
+	for round, trouble := range []string{"", "frozen node", "", "killed node", "no bus", "", "frozen node without bus", "cut off", "restarts"} {
 		t.Run(fmt.Sprint(round, " ", trouble), func(t *testing.T) {
 			c.offboard(ctx, t, round, trouble, writer)
 		})
@@ -253,8 +264,8 @@ func TestCluster(t *testing.T) {
 				t.Fatalf("whoever stays on node %d has %d of %d", i, at, last)
 			}
 		}
-		if n := e.heard("after"); n != 7*30 {
-			t.Errorf("whoever stays on node %d got %d of %d messages", i, n, 7*30)
+		if n := e.heard("after"); n != 9*30 {
+			t.Errorf("whoever stays on node %d got %d of %d messages", i, n, 9*30)
 		}
 	}
 	for i, n := range c.nodes {
@@ -296,12 +307,26 @@ func (c *trio) offboard(ctx context.Context, t *testing.T, round int, trouble, w
 		}
 	case strings.HasPrefix(trouble, "killed"):
 		there.stop(os.Kill)
+	case trouble == "cut off":
+		c.wire.cut()
+	case trouble == "restarts":
+		for _, n := range []*crash{c.nodes[1-round%2], there} {
+			n.stop(os.Interrupt)
+			n.start()
+			c.awaitReady(n)
+		}
 	}
 	began := time.Now()
 	here.must("PATCH", "/scim/v2/Users/"+link, here.secret, patchBody(`{"op":"replace","path":"active","value":false}`))
 	took := time.Since(began)
 	for i := range 30 {
 		c.post(i%2, writer, fmt.Sprint("after ", round, " ", i))
+	}
+	if trouble == "cut off" {
+		if status, _, err := there.call("GET", "/api/v1/channels", writer, ""); err != nil || status != http.StatusServiceUnavailable {
+			t.Errorf("the node that is cut off answers %d, %v", status, err)
+		}
+		c.wire.heal()
 	}
 	if strings.HasPrefix(trouble, "frozen") {
 		if err := there.server.Process.Signal(syscall.SIGCONT); err != nil {
