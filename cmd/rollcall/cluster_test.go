@@ -222,6 +222,18 @@ func (e *hearer) heard(prefix string) (n int) {
 	return n
 }
 
+// settled answers how many messages were heard once none has come for a while: what is on its way has arrived.
+func (e *hearer) settled() int {
+	n := e.heard("")
+	for quiet := 0; quiet < 10; quiet++ {
+		time.Sleep(10 * time.Millisecond)
+		if now := e.heard(""); now != n {
+			n, quiet = now, 0
+		}
+	}
+	return n
+}
+
 // Three nodes, messages that flow through all of them, and people who are offboarded on one while they listen on every one: whatever
 // happens to a node or to the bus, nothing that is written after the call has returned reaches them, and whoever stays gets every message once
 // and in order.
@@ -319,13 +331,16 @@ func (c *trio) offboard(ctx context.Context, t *testing.T, round int, trouble, w
 	began := time.Now()
 	here.must("PATCH", "/scim/v2/Users/"+link, here.secret, patchBody(`{"op":"replace","path":"active","value":false}`))
 	took := time.Since(began)
+	frozen := hearers[2].settled()
 	for i := range 30 {
 		c.post(i%2, writer, fmt.Sprint("after ", round, " ", i))
 	}
 	if trouble == "cut off" {
-		if status, _, err := there.call("GET", "/api/v1/channels", writer, ""); err != nil || status != http.StatusServiceUnavailable {
+		patience, cancel := context.WithTimeout(ctx, 20*time.Second)
+		if status, _, err := there.callCtx(patience, "GET", "/api/v1/channels", writer, ""); err != nil || status != http.StatusServiceUnavailable {
 			t.Errorf("the node that is cut off answers %d, %v", status, err)
 		}
+		cancel()
 		c.wire.heal()
 	}
 	if strings.HasPrefix(trouble, "frozen") {
@@ -351,6 +366,9 @@ func (c *trio) offboard(ctx context.Context, t *testing.T, round int, trouble, w
 		if n := e.heard(fmt.Sprint("after ", round)); n > 0 {
 			t.Errorf("%d messages that were written after the call reached the leaver on node %d", n, i)
 		}
+	}
+	if n := hearers[2].settled(); strings.HasPrefix(trouble, "frozen") && n != frozen {
+		t.Errorf("the node that was frozen when the call returned wrote %d messages to the leaver when it went on", n-frozen)
 	}
 	for i, n := range c.nodes {
 		if status, _, err := n.call("GET", "/api/v1/channels", token, ""); err != nil || status != http.StatusUnauthorized {
