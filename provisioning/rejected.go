@@ -66,7 +66,7 @@ func keeps(have []Membership) bool {
 }
 
 // unkept answers have without what an undo or a rejected hold keeps and nothing asks for any more: the facts that it was about came back, the
-// person works elsewhere than they did when it was given, or a rejected membership would end for another reason now, which the guard judges anew. It is pure.
+// person works elsewhere than they did at the undo, or a rejected membership would end for another reason now, which the guard judges anew. It is pure.
 func unkept(have []Membership, matches []Match, s Standing, now time.Time) []Membership {
 	if !keeps(have) {
 		return have
@@ -84,7 +84,7 @@ func unkept(have []Membership, matches []Match, s Standing, now time.Time) []Mem
 	for i, m := range out {
 		seat, wanted := seats[m.Group]
 		out[i].Reasons = slices.DeleteFunc(slices.Clone(m.Reasons), func(r Reason) bool {
-			moved := r.placed != "" && s.Placed != "" && r.placed != s.Placed && !s.Terminated && !s.Absent
+			moved := r.against == "" && r.placed != "" && s.Placed != "" && r.placed != s.Placed && !s.Terminated && !s.Absent
 			switch {
 			case !kept(r) || !r.Until.IsZero() && !now.Before(r.Until): // one that is over is for Desired
 				return false
