@@ -124,7 +124,7 @@ func modelAD(t *testing.T, s *ldaptest.AD, login, password string) {
 	c.Inventory = 300 * time.Millisecond
 	cl := client(t, c)
 	seed := drawn(t)
-	x := &chaos{t: t, c: s.Admin(t), rnd: rand.New(rand.NewPCG(seed, 1)), n: int(seed % 1_000_000_000)}
+	x := &chaos{t: t, c: s.Admin(t), rnd: rand.New(rand.NewPCG(seed, 1)), n: int(time.Now().UnixNano() % 1_000_000_000)} // the tree is kept from run to run: names are never used twice
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("seed %d\n%s", seed, strings.Join(x.log, "\n"))

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Alone lets one process at a time do what key names: ok is false where another does it now. On PostgreSQL that is a lock of a session of its
@@ -25,7 +26,10 @@ func (d *DB) Alone(ctx context.Context, key string) (release func(), ok bool, er
 	if err := conn.QueryRowContext(ctx, "select pg_try_advisory_lock(hashtextextended($1, 11))", key).Scan(&ok); err != nil || !ok {
 		return release, false, errors.Join(err, conn.Close())
 	}
-	return func() { // the session is not used again: with it the lock ends in any case
+	return func() { // at once where the server answers; the session is not used again, so with it the lock ends in any case, a moment later
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		_, _ = conn.ExecContext(ctx, "select pg_advisory_unlock(hashtextextended($1, 11))", key)
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 	}, true, nil
 }
