@@ -8,7 +8,7 @@ import { useMe } from "../session/session";
 import { Frame } from "../ui/Frame";
 import { Card, Page } from "../ui/page";
 import { When } from "../ui/people";
-import { Empty, Loaded, useProblemText } from "../ui/states";
+import { Empty, Loaded, useProblemText, More } from "../ui/states";
 import { Deciding } from "./Deciding";
 import { Mine } from "./Mine";
 import { Nav } from "./Nav";
@@ -77,13 +77,7 @@ function Notices() {
                   ))}
                 </Card>
               )}
-              {query.hasNextPage && (
-                <div className={styles.pager}>
-                  <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                    {t.shell.more}
-                  </Button>
-                </div>
-              )}
+              <More query={query} />
             </>
           );
         }}

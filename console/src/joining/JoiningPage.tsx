@@ -10,7 +10,7 @@ import { Nav } from "../inbox/Nav";
 import { Frame } from "../ui/Frame";
 import { Card, Page, Section } from "../ui/page";
 import { Tag, When } from "../ui/people";
-import { Empty, Loaded, useProblemText } from "../ui/states";
+import { Empty, Loaded, useProblemText, More } from "../ui/states";
 import { Ask } from "./Ask";
 
 /** JoiningPage is what the reader may join, ask for and leave, and what they asked for. */
@@ -115,13 +115,7 @@ function Mine() {
             </div>
           ))}
         </Card>
-        {query.hasNextPage && (
-          <div className={styles.pager}>
-            <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-              {t.shell.more}
-            </Button>
-          </div>
-        )}
+        <More query={query} />
       </Section>
     </div>
   );

@@ -75,3 +75,18 @@ export function Loaded<T>({ query, children }: { query: Query<T>; children: (dat
   if (query.error) return <Failure error={query.error} retry={() => void query.refetch()} />;
   return <Loading />;
 }
+
+type Pages = { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown };
+
+/** More asks for the next page of a list, where there is one. */
+export function More({ query, text }: { query: Pages; text?: string }) {
+  const { t } = useTexts();
+  if (!query.hasNextPage) return null;
+  return (
+    <div className={styles.more}>
+      <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+        {text ?? t.shell.more}
+      </Button>
+    </div>
+  );
+}

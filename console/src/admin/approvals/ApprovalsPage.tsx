@@ -1,5 +1,5 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Button, Segmented } from "antd";
+import { Segmented } from "antd";
 import { useState } from "react";
 import { everyRequest, type RequestState } from "../../api/approvals";
 import type { Called } from "../../api/inbox";
@@ -7,7 +7,7 @@ import { useTexts } from "../../i18n";
 import { Text } from "../../inbox/asked";
 import { Card, Page } from "../../ui/page";
 import { When } from "../../ui/people";
-import { Empty, Loaded } from "../../ui/states";
+import { Empty, Loaded, More } from "../../ui/states";
 import styles from "../admin.module.css";
 import { GlassSection } from "./Glass";
 
@@ -44,13 +44,7 @@ export default function ApprovalsPage() {
                   ))
                 )}
               </Card>
-              {query.hasNextPage && (
-                <div className={styles.pager}>
-                  <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                    {t.shell.more}
-                  </Button>
-                </div>
-              )}
+              <More query={query} />
             </>
           );
         }}

@@ -13,7 +13,7 @@ import { mayEverywhere } from "../../session/rules";
 import { useMe } from "../../session/session";
 import { Card, Section } from "../../ui/page";
 import { When } from "../../ui/people";
-import { Empty, Loaded, useProblemText } from "../../ui/states";
+import { Empty, Loaded, useProblemText, More } from "../../ui/states";
 import styles from "../admin.module.css";
 
 /** GlassSection is who reads a channel without a place in it, after a second person agreed; and how to ask for that. */
@@ -40,13 +40,7 @@ export function GlassSection() {
               <Card rows={items.length > 0}>
                 {items.length === 0 ? <Empty title={t.glass.none} /> : items.map((g) => <Line key={g.id} glass={g} names={names} read={() => setReading(g)} />)}
               </Card>
-              {query.hasNextPage && (
-                <div className={styles.pager}>
-                  <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                    {t.shell.more}
-                  </Button>
-                </div>
-              )}
+              <More query={query} />
               {reading && <Reading glass={reading} names={names} close={() => setReading(null)} />}
             </>
           );

@@ -1,11 +1,9 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Button } from "antd";
 import { audit } from "../../api/audit";
 import { useTexts } from "../../i18n";
 import { Page } from "../../ui/page";
-import { Loaded } from "../../ui/states";
+import { Loaded, More } from "../../ui/states";
 import { AuditLines } from "./AuditLines";
-import styles from "../admin.module.css";
 
 /** AuditPage is the whole log, newest first. */
 export default function AuditPage() {
@@ -22,13 +20,7 @@ export default function AuditPage() {
         {(data) => (
           <>
             <AuditLines records={data.pages.flatMap((p) => p.items)} />
-            {query.hasNextPage && (
-              <div className={styles.pager}>
-                <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                  {t.shell.more}
-                </Button>
-              </div>
-            )}
+            <More query={query} />
           </>
         )}
       </Loaded>

@@ -5,7 +5,7 @@ import { ownedChanges, ownedPlans, type OwnedPlan } from "../../api/groups";
 import { useTexts, word } from "../../i18n";
 import { full, known } from "../../i18n/time";
 import { Card, Section } from "../../ui/page";
-import { Loaded } from "../../ui/states";
+import { Loaded, More } from "../../ui/states";
 import styles from "../admin.module.css";
 
 /** OwnerPlans is what plans that are not in force would do to a group that the reader owns; nothing where there is none. */
@@ -61,13 +61,7 @@ function Changes({ plan, group, close }: { plan: OwnedPlan; group: string; close
                 </span>
               </div>
             ))}
-            {query.hasNextPage && (
-              <div className={styles.pager}>
-                <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                  {t.shell.more}
-                </Button>
-              </div>
-            )}
+            <More query={query} />
           </>
         )}
       </Loaded>

@@ -1,12 +1,12 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
-import { Button, Segmented, Select, Table, type TableColumnsType } from "antd";
+import { Segmented, Select, Table, type TableColumnsType } from "antd";
 import { useState } from "react";
 import { plan as readPlan, tally, type Plan, type PlanChange, type Tally } from "../../api/policies";
 import { useTexts, word } from "../../i18n";
 import { full, known } from "../../i18n/time";
 import { Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
-import { Loaded } from "../../ui/states";
+import { Loaded, More } from "../../ui/states";
 import { useGroupNames } from "../groups/names";
 import styles from "../admin.module.css";
 
@@ -49,13 +49,7 @@ export function PlanChanges({ plan }: { plan: Plan }) {
         {(data) => (
           <>
             <Table<PlanChange> size="small" rowKey={(c) => JSON.stringify(c)} columns={columns} dataSource={data.pages.flatMap((p) => p.changes ?? [])} pagination={false} locale={{ emptyText: t.words.none }} />
-            {query.hasNextPage && (
-              <div className={styles.pager}>
-                <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                  {t.shell.more}
-                </Button>
-              </div>
-            )}
+            <More query={query} />
           </>
         )}
       </Loaded>

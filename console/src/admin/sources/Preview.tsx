@@ -7,7 +7,7 @@ import type { Source } from "../../api/sources";
 import { useTexts, word } from "../../i18n";
 import { Card, Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
-import { Empty, Loaded, useProblemText } from "../../ui/states";
+import { Empty, Loaded, useProblemText, More } from "../../ui/states";
 import { useGroupNames } from "../groups/names";
 import styles from "../admin.module.css";
 
@@ -205,13 +205,7 @@ function Lines({ source, kind }: { source: Source; kind?: PreviewKind }) {
         ) : (
           <>
             <Table<PreviewLine> className={styles.gap} size="small" rowKey="link" columns={columns} dataSource={items} pagination={false} />
-            {query.hasNextPage && (
-              <div className={styles.pager}>
-                <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                  {t.preview.more}
-                </Button>
-              </div>
-            )}
+            <More query={query} text={t.preview.more} />
           </>
         );
       }}

@@ -1,5 +1,5 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { Button, Segmented } from "antd";
+import { Segmented } from "antd";
 import { useState } from "react";
 import { Link } from "wouter";
 import { people } from "../../api/people";
@@ -7,7 +7,7 @@ import { byMany, workItemGroups, workItems, type WorkItem } from "../../api/work
 import { useTexts, word } from "../../i18n";
 import { Card, Page, Section } from "../../ui/page";
 import { Tag, When, Who } from "../../ui/people";
-import { Empty, Loaded } from "../../ui/states";
+import { Empty, Loaded, More } from "../../ui/states";
 import { AllUnjudged } from "../people/Unjudged";
 import { BulkButton } from "./Bulk";
 import admin from "../admin.module.css";
@@ -91,13 +91,7 @@ function Pairs({ state }: { state: string }) {
                 <Pair key={item.id} item={item} />
               ))}
             </Card>
-            {query.hasNextPage && (
-              <div className={admin.pager}>
-                <Button loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                  {t.shell.more}
-                </Button>
-              </div>
-            )}
+            <More query={query} />
           </>
         );
       }}
