@@ -26,7 +26,6 @@ type Barrier struct {
 	store *Store
 	index *Index
 	run   string // this process, of all that ever had the node's name
-	began time.Time
 
 	mu      sync.Mutex
 	applied map[string]int64 // by "node run", as told over the bus
@@ -71,7 +70,7 @@ func NewBarrier(s *Store, x *Index, c BarrierConfig) (*Barrier, error) {
 		return nil, fmt.Errorf("a lease of %s is shorter than %s", c.TTL, MinTTL)
 	}
 	x.lease = newLease()
-	return &Barrier{BarrierConfig: c, store: s, index: x, run: rand.Text(), began: time.Now(), applied: map[string]int64{}}, nil
+	return &Barrier{BarrierConfig: c, store: s, index: x, run: rand.Text(), applied: map[string]int64{}}, nil
 }
 
 // Join registers this node, so that from now on revisions wait for it, and listens to the bus. Call it before the index is loaded. It
@@ -225,23 +224,17 @@ func (b *Barrier) say(subject string, data []byte) {
 
 // told takes "node run revision".
 func (b *Barrier) told(data []byte) {
-	who, text, ok := cutLast(string(data))
-	rev, err := strconv.ParseInt(text, 10, 64)
-	if !ok || err != nil {
+	text := string(data)
+	at := strings.LastIndexByte(text, ' ')
+	rev, err := strconv.ParseInt(text[at+1:], 10, 64)
+	if at < 0 || err != nil {
 		return
 	}
+	who := text[:at]
 	b.mu.Lock()
 	b.applied[who] = max(b.applied[who], rev)
 	b.mu.Unlock()
 	b.acked.fire()
-}
-
-func cutLast(s string) (before, after string, ok bool) {
-	i := strings.LastIndexByte(s, ' ')
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
 }
 
 // Settled returns when rev, which is committed or about to be, is in force on every node that answers: each has applied it, or its lease is

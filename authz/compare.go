@@ -183,7 +183,7 @@ func (x *Index) doubt(ctx context.Context, doubted map[doubt]struct{}) error {
 		}
 	}
 	if len(people) > 0 {
-		for _, fn := range *x.attached.Load() {
+		for _, fn := range x.attached.list() {
 			fn(x.rev.Load(), slices.Collect(maps.Keys(people)), slices.Collect(maps.Keys(channels)))
 		}
 	}

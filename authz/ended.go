@@ -2,7 +2,6 @@ package authz
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 )
@@ -37,27 +36,14 @@ func (s *Store) End(tx *db.Tx, proofs ...string) (rev int64, err error) {
 }
 
 // AttachEnded has fn called with the proofs that ended, before Revision moves to theirs, one call at a time.
-func (x *Index) AttachEnded(fn func(proofs []string)) {
-	for {
-		old := x.enders.Load()
-		var all []func([]string)
-		if old != nil {
-			all = slices.Clone(*old)
-		}
-		all = append(all, fn)
-		if x.enders.CompareAndSwap(old, &all) {
-			return
-		}
-	}
-}
+func (x *Index) AttachEnded(fn func(proofs []string)) { x.enders.add(fn) }
 
 // ended tells of proofs. Only the holder of turn may call it.
 func (x *Index) ended(proofs []string) {
-	all := x.enders.Load()
-	if len(proofs) == 0 || all == nil {
+	if len(proofs) == 0 {
 		return
 	}
-	for _, fn := range *all {
+	for _, fn := range x.enders.list() {
 		fn(proofs)
 	}
 }

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,8 +35,8 @@ type Index struct {
 	rev      atomic.Int64
 	latest   atomic.Int64 // the latest decision time
 	moved    signal
-	attached atomic.Pointer[[]func(int64, []id.Person, []id.Channel)]
-	enders   atomic.Pointer[[]func([]string)]
+	attached callbacks[func(int64, []id.Person, []id.Channel)]
+	enders   callbacks[func([]string)]
 	lease    *lease // of a node among several; nil: this is the only one
 
 	// ignoreFreezes breaks the index on purpose: a test sees the comparison with OpenFGA notice.
@@ -55,7 +56,6 @@ func NewIndex(s *Store) *Index {
 	x := &Index{store: s, turn: make(chan struct{}, 1), people: newTable[uint32](), channels: newTable[*channel]()}
 	x.fence.Store(newFence(nil))
 	x.named.Store(&[]id.Person{})
-	x.attached.Store(&[]func(int64, []id.Person, []id.Channel){})
 	x.latest.Store(always)
 	return x
 }
@@ -260,13 +260,27 @@ func (x *Index) Settled(ctx context.Context, rev int64) error {
 // anything (a channel, posting, managing, older history, or everything by a freeze), channels where. The two
 // lists are not paired: ask Allow again. fn must return soon; the barrier waits for it.
 func (x *Index) Attach(fn func(rev int64, people []id.Person, channels []id.Channel)) {
+	x.attached.add(fn)
+}
+
+// callbacks are functions that are added while others are told. The zero value is empty.
+type callbacks[F any] struct{ all atomic.Pointer[[]F] }
+
+func (c *callbacks[F]) add(fn F) {
 	for {
-		old := x.attached.Load()
-		all := append(append([]func(int64, []id.Person, []id.Channel){}, *old...), fn)
-		if x.attached.CompareAndSwap(old, &all) {
+		old := c.all.Load()
+		all := append(slices.Clone(c.list()), fn)
+		if c.all.CompareAndSwap(old, &all) {
 			return
 		}
 	}
+}
+
+func (c *callbacks[F]) list() []F {
+	if all := c.all.Load(); all != nil {
+		return *all
+	}
+	return nil
 }
 
 // signal wakes everybody who waits. The zero value is ready.

@@ -142,7 +142,7 @@ func (x *Index) publish(p plan, rev int64) {
 	if p.fence != nil {
 		x.fence.Store(p.fence)
 	}
-	if attached := *x.attached.Load(); len(attached) > 0 && !p.quiet {
+	if attached := x.attached.list(); len(attached) > 0 && !p.quiet {
 		if people, channels := x.losses(p, before); len(people) > 0 {
 			for _, fn := range attached {
 				fn(rev, people, channels)
