@@ -200,13 +200,13 @@ func TestNoForeignWords(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() {
-			if name := d.Name(); name == ".git" || name == "node_modules" || name == "dist" || name == "bin" {
+		if name := d.Name(); name == ".git" || name == "node_modules" || name == "dist" || name == "bin" { // in a work tree some are no folders
+			if d.IsDir() {
 				return filepath.SkipDir
 			}
 			return nil
 		}
-		if d.Name() == ".git" { // a work tree's pointer to its repository
+		if d.IsDir() {
 			return nil
 		}
 		text, err := os.ReadFile(path)

@@ -173,11 +173,56 @@ func (e *hearer) follow(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		e.take(data)
+		if upTo := e.take(data); upTo > 0 && !e.missed(upTo) {
+			return
+		}
 	}
 }
 
-func (e *hearer) take(data []byte) {
+// missed reads from the history what is too much to be told after a resume, as every client does.
+func (e *hearer) missed(upTo int64) bool {
+	for {
+		e.mu.Lock()
+		last := e.last
+		e.mu.Unlock()
+		if last >= upTo {
+			return true
+		}
+		status, found, err := e.n.call("GET", fmt.Sprintf("/api/v1/channels/%s/messages?after=%d&limit=100", e.n.channel, last), e.token, "")
+		if err != nil || status != http.StatusOK {
+			return false // the stream comes back and asks again
+		}
+		items, _ := found["items"].([]any)
+		e.mu.Lock()
+		for _, item := range items {
+			m, _ := item.(map[string]any)
+			seq, _ := m["seq"].(float64)
+			text, _ := m["text"].(string)
+			e.hear(int64(seq), text)
+		}
+		if len(items) == 0 {
+			e.faults = append(e.faults, fmt.Sprintf("reset to %d, and nothing after %d", upTo, last))
+			e.last = upTo
+		}
+		e.mu.Unlock()
+	}
+}
+
+// hear notes an event; without a text it is no message. The lock is held.
+func (e *hearer) hear(seq int64, text string) {
+	if seq <= e.last {
+		return // told twice: dropped, as every client does
+	}
+	if seq != e.last+1 {
+		e.faults = append(e.faults, fmt.Sprintf("%d after %d", seq, e.last))
+	}
+	if e.last = seq; text != "" {
+		e.texts = append(e.texts, text)
+	}
+}
+
+// take hears a frame. It answers up to where the history is to be read; 0: nothing is missing.
+func (e *hearer) take(data []byte) (upTo int64) {
 	var f struct {
 		Op, Type, Channel string
 		Seq               int64
@@ -188,9 +233,11 @@ func (e *hearer) take(data []byte) {
 	defer e.mu.Unlock()
 	if err := json.Unmarshal(data, &f); err != nil {
 		e.faults = append(e.faults, err.Error())
-		return
+		return 0
 	}
 	switch {
+	case f.Op == "reset" && f.Channel == e.n.channel:
+		return f.Seq
 	case f.Op == "resumed":
 		select {
 		case <-e.live:
@@ -198,17 +245,9 @@ func (e *hearer) take(data []byte) {
 			close(e.live)
 		}
 	case f.Op == "event" && f.Channel == e.n.channel && f.PersonSeq == 0 && f.Seq > 0:
-		if f.Seq <= e.last {
-			return // told twice: dropped, as every client does
-		}
-		if f.Seq != e.last+1 {
-			e.faults = append(e.faults, fmt.Sprintf("%d after %d", f.Seq, e.last))
-		}
-		e.last = f.Seq
-		if f.Type == "message.created" {
-			e.texts = append(e.texts, f.Message.Text)
-		}
+		e.hear(f.Seq, f.Message.Text)
 	}
+	return 0
 }
 
 func (e *hearer) heard(prefix string) (n int) {
