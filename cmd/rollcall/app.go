@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -216,19 +215,9 @@ func (a *app) wireSCIM() (err error) {
 
 func (a *app) wireLDAP(ctx context.Context) error {
 	for _, l := range a.cfg.LDAP {
-		source, err := a.people.SourceByName(ctx, l.Name)
-		if errors.Is(err, directory.ErrNotFound) {
-			source, err = a.people.CreateSource(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
-				directory.Source{Name: l.Name, Kind: directory.KindLDAP, Priority: l.Priority, Correlate: l.Correlate, Authority: l.Authority, Mode: l.mode()})
-		}
-		if errors.Is(err, directory.ErrExists) { // another node did it
-			source, err = a.people.SourceByName(ctx, l.Name)
-		}
+		source, err := a.sourceNamed(ctx, directory.Source{Name: l.Name, Kind: directory.KindLDAP, Priority: l.Priority, Correlate: l.Correlate, Authority: l.Authority, Mode: l.mode()})
 		if err != nil {
 			return fmt.Errorf("ldap source %s: %w", l.Name, err)
-		}
-		if source.Kind != directory.KindLDAP {
-			return fmt.Errorf("ldap source %s: a source of this name exists and is of kind %s", l.Name, source.Kind)
 		}
 		if l.DryRun && source.Mode == directory.ModeLive {
 			a.log.Warn("source is live already: dry_run in the configuration has no effect", "source", l.Name)
@@ -260,20 +249,20 @@ func (a *app) background() map[string]func(context.Context) error {
 		"openfga":    a.engine.Run,
 		"comparison": func(ctx context.Context) error { return a.engine.Watch(ctx, a.index) },
 		"sessions":   a.door.Run,
-		"tending":    a.access.Run,
-		"tokens":     a.people.WatchTokens,
-		"instants":   a.people.WatchInstants,
+		"tending":    a.once("tending", a.access.Run),
+		"tokens":     a.once("tokens", a.people.WatchTokens),
+		"instants":   a.once("instants", a.people.WatchInstants),
 		"journal":    a.journal.Run,
-		"leaving":    a.watchLeaving,
-		"handovers":  a.heirs.Run,
+		"leaving":    a.once("leaving", a.watchLeaving),
+		"handovers":  a.once("handovers", a.heirs.Run),
 		"handover":   func(ctx context.Context) error { return a.feed.Run(ctx, a.heirs.Follower()) },
 		"fences":     a.fences.Run,
-		"reviews":    a.reviews.Run,
-		"approvals":  a.asks.Run,
-		"glass":      a.glass.Run,
-		"erasure":    a.erasure.Run,
+		"reviews":    a.once("reviews", a.reviews.Run),
+		"approvals":  a.once("approvals", a.asks.Run),
+		"glass":      a.once("glass", a.glass.Run),
+		"erasure":    a.once("erasure", a.erasure.Run),
 		"approval":   func(ctx context.Context) error { return a.feed.Run(ctx, a.asks.Follower()) },
-		"sources":    a.configureSources,
+		"sources":    a.once("sources", a.configureSources),
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },
 		"merged":     func(ctx context.Context) error { return a.feed.Run(ctx, a.mergedFollower()) },
@@ -285,7 +274,8 @@ func (a *app) background() map[string]func(context.Context) error {
 	}
 	maps.Copy(work, a.hrFolders())
 	if a.barrier != nil {
-		a.together(work)
+		work["lease"] = a.barrier.Run
+		work["missed"] = func(ctx context.Context) error { return a.chat.Follow(ctx, a.returned) }
 	}
 	return work
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -48,17 +49,13 @@ func (c Cluster) check(bad func(key, format string, args ...any), database strin
 
 // node is this server's name. It stays the same over a restart, so leases do too.
 func (c Cluster) node() string {
+	name := c.Node
 	if c.Bus == "" {
-		return "node-1"
+		name = ""
+	} else if name == "" {
+		name, _ = os.Hostname() // a host without a name is as good as alone
 	}
-	if c.Node != "" {
-		return c.Node
-	}
-	host, err := os.Hostname()
-	if err != nil || host == "" {
-		return "node-1"
-	}
-	return host
+	return cmp.Or(name, "node-1")
 }
 
 // admit keeps others away from the database: every other server, or every server that knows of no others.
@@ -153,17 +150,10 @@ func (a *app) spread() func(tx *db.Tx, proofs []string) (func(), error) {
 	}
 }
 
-// together makes the work of one node the work of one of several: what needs to be done once runs where the lease is, and what every node
-// does for itself everywhere.
-func (a *app) together(work map[string]func(context.Context) error) {
-	once := []string{"tending", "tokens", "instants", "leaving", "handovers", "reviews", "approvals", "glass", "erasure", "sources"}
-	for _, name := range once {
-		fn, ok := work[name]
-		if !ok {
-			continue
-		}
-		work[name] = func(ctx context.Context) error { return a.feed.Alone(ctx, "lease "+name, fn) }
+// once makes work that only one of several nodes may do wait for its lease, which bears name.
+func (a *app) once(name string, work func(context.Context) error) func(context.Context) error {
+	if a.barrier == nil {
+		return work
 	}
-	work["lease"] = a.barrier.Run
-	work["missed"] = func(ctx context.Context) error { return a.chat.Follow(ctx, a.returned) }
+	return func(ctx context.Context) error { return a.feed.Alone(ctx, "lease "+name, work) }
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -37,6 +38,21 @@ func (a *app) configureSource(ctx context.Context, name string, priority int, au
 	if err != nil && ctx.Err() == nil {
 		a.log.ErrorContext(ctx, "source keeps its former priority, authority and correlation", "source", name, "error", err)
 	}
+}
+
+// sourceNamed answers the source of the configuration that has s's name. Where there is none yet it makes s; so may another node at the same moment.
+func (a *app) sourceNamed(ctx context.Context, s directory.Source) (directory.Source, error) {
+	source, err := a.people.SourceByName(ctx, s.Name)
+	if errors.Is(err, directory.ErrNotFound) {
+		source, err = a.people.CreateSource(ctx, directory.Cause{Actor: "system", Reason: "configuration"}, s)
+	}
+	if errors.Is(err, directory.ErrExists) {
+		source, err = a.people.SourceByName(ctx, s.Name)
+	}
+	if err == nil && source.Kind != s.Kind {
+		err = fmt.Errorf("a source of this name exists and is of kind %s", source.Kind)
+	}
+	return source, err
 }
 
 // configured names the sources of the configuration file.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/url"
@@ -82,19 +81,9 @@ func checkHRFeeds(list []HRFeed, names map[string]bool, bad func(key, format str
 func (a *app) wireHRFeeds(ctx context.Context) error {
 	a.hr = &hrfeed.Feeds{Store: a.people, DB: a.db, Log: a.log, Foresee: a.directoryAPI().Foresee, Configs: map[id.Source]hrfeed.Config{}}
 	for _, h := range a.cfg.HRFeeds {
-		source, err := a.people.SourceByName(ctx, h.Name)
-		if errors.Is(err, directory.ErrNotFound) {
-			source, err = a.people.CreateSource(ctx, directory.Cause{Actor: "system", Reason: "configuration"},
-				directory.Source{Name: h.Name, Kind: directory.KindHRFeed, Priority: h.Priority, Correlate: h.Correlate, Authority: h.Authority, Mode: directory.ModeDryRun})
-		}
-		if errors.Is(err, directory.ErrExists) { // another node did it
-			source, err = a.people.SourceByName(ctx, h.Name)
-		}
+		source, err := a.sourceNamed(ctx, directory.Source{Name: h.Name, Kind: directory.KindHRFeed, Priority: h.Priority, Correlate: h.Correlate, Authority: h.Authority, Mode: directory.ModeDryRun})
 		if err != nil {
 			return fmt.Errorf("hr source %s: %w", h.Name, err)
-		}
-		if source.Kind != directory.KindHRFeed {
-			return fmt.Errorf("hr source %s: a source of this name exists and is of kind %s", h.Name, source.Kind)
 		}
 		a.hr.Configs[source.ID] = h.Config
 	}

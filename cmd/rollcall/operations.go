@@ -137,31 +137,28 @@ func (a *app) measure() {
 	gauge("rollcall_authz_revision", "Authorization revision in force on this node.", func() float64 { return float64(a.index.Revision()) })
 	gauge("rollcall_authz_divergence_total", "Differences found between the index and OpenFGA.", func() float64 { return float64(a.engine.Divergences()) })
 	a.registry.MustRegister(openHolds{a})
-	gauge("rollcall_unjudged_people", "People for whom a rule of the policy could not be judged, and gives nothing; NaN: not known.", func() float64 {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		n, err := a.access.Unjudged(ctx)
-		if err != nil {
-			return math.NaN()
-		}
-		return float64(n)
-	})
-	if a.barrier != nil {
-		gauge("rollcall_lease_seconds", "How long this node may go on to answer without hearing from the database; 0: it answers nothing.", func() float64 { return a.barrier.Left().Seconds() })
-		gauge("rollcall_nodes", "Nodes whose lease holds; NaN: not known.", func() float64 {
+	counted := func(name, help string, count func(context.Context) (int, error)) {
+		gauge(name, help+"; NaN: not known.", func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
-			nodes, err := a.barrier.Nodes(ctx)
+			n, err := count(ctx)
 			if err != nil {
 				return math.NaN()
 			}
-			n := 0
+			return float64(n)
+		})
+	}
+	counted("rollcall_unjudged_people", "People for whom a rule of the policy could not be judged, and gives nothing", a.access.Unjudged)
+	if a.barrier != nil {
+		gauge("rollcall_lease_seconds", "How long this node may go on to answer without hearing from the database; 0: it answers nothing.", func() float64 { return a.barrier.Left().Seconds() })
+		counted("rollcall_nodes", "Nodes whose lease holds", func(ctx context.Context) (n int, err error) {
+			nodes, err := a.barrier.Nodes(ctx)
 			for _, node := range nodes {
 				if node.Ago < 0 {
 					n++
 				}
 			}
-			return float64(n)
+			return n, err
 		})
 	}
 	gauge("rollcall_stream_connections", "Open streams.", func() float64 { return float64(a.chat.Hub().Stats().Connections) })
