@@ -19,6 +19,8 @@ import (
 
 // The errors about erasing.
 var (
+	// ErrKept says that a legal hold keeps what is known of a person.
+	ErrKept   = errors.New("a legal hold keeps what is known of this person")
 	ErrErased = errors.New("this person was erased: nobody is linked with them again")
 	ErrHere   = errors.New("only who has left can be erased")
 )

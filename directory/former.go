@@ -67,6 +67,11 @@ func (s *Store) ForgetNames(ctx context.Context, cause Cause, person id.Person) 
 		if _, err := s.In(tx).Person(ctx, person); err != nil {
 			return err
 		}
+		if kept, err := s.held(tx, person); err != nil {
+			return err
+		} else if kept {
+			return ErrKept
+		}
 		done := tx.Exec("delete from former_names where person_id = ?", person)
 		if done.Error != nil {
 			return fmt.Errorf("forget names: %w", done.Error)
@@ -79,14 +84,36 @@ func (s *Store) ForgetNames(ctx context.Context, cause Cause, person id.Person) 
 	})
 }
 
-// forgetOldNames deletes the names that count no more. It writes nothing where there is none.
+func (s *Store) held(tx *db.Tx, person id.Person) (bool, error) {
+	if s.Held == nil {
+		return false, nil
+	}
+	return s.Held(tx, person)
+}
+
+// forgetOldNames deletes the names that count no more, but of whom all has to be kept. It writes nothing where there is none.
 func (s *Store) forgetOldNames(ctx context.Context) error {
 	before := s.formerSince()
 	var old []int
 	if err := s.db.Read(ctx).Raw("select 1 from former_names where at <= ? limit 1", before).Scan(&old).Error; err != nil || len(old) == 0 {
 		return err
 	}
-	return s.db.Tx(ctx, func(tx *db.Tx) error { return tx.Exec("delete from former_names where at <= ?", before).Error })
+	return s.db.Tx(ctx, func(tx *db.Tx) error {
+		var people []id.Person
+		if err := tx.Raw("select distinct person_id from former_names where at <= ? order by person_id", before).Scan(&people).Error; err != nil {
+			return err
+		}
+		for _, person := range people {
+			kept, err := s.held(tx, person)
+			if err == nil && !kept {
+				err = tx.Exec("delete from former_names where at <= ? and person_id = ?", before, person).Error
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // FormerNames is how long people are found by former names where nothing else is set.

@@ -37,8 +37,10 @@ type Store struct {
 	Leave      LeaveRule        // set once, before the first Apply
 	Disclosure Disclosure       // set once, before the first request
 	Former     time.Duration    // how long people are found by former names; set once, before the first Apply
-	written    atomic.Int64     // people, since the start
-	nextLook   atomic.Int64     // at how many of them the engine looks again
+	// Held tells whether what is known of a person has to be kept whatever anybody asks; nil: of nobody. Set once, before the first Apply.
+	Held     func(tx *db.Tx, person id.Person) (bool, error)
+	written  atomic.Int64 // people, since the start
+	nextLook atomic.Int64 // at how many of them the engine looks again
 
 	marks *marks // OpenMarks
 

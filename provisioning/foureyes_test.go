@@ -100,3 +100,25 @@ func TestLooseningWantsFourEyes(t *testing.T) {
 		w.ok(err)
 	})
 }
+
+// A plan that widens the guard is judged by the guard that it finds.
+func TestPlanDoesNotWidenItsOwnGuard(t *testing.T) {
+	both(t, func(w *world) {
+		w.putMany(20, "p", "dept=R&D")
+		base := strings.Replace(policyText, "apiVersion: rollcall/v1\n", "apiVersion: rollcall/v1\nguard: {cleanup: {people: 3, percent: 1}, move: {people: 3, percent: 1}}\n", 1)
+		w.policy(base)
+		taking := strings.ReplaceAll(base, `"R&D"`, `"Nowhere"`)
+		if taking == base {
+			t.Fatal("the policy names no R&D")
+		}
+		for what, text := range map[string]string{"as it was": taking, "widened": strings.Replace(taking, "guard: {cleanup: {people: 3, percent: 1}", "guard: {cleanup: {people: 3000, percent: 100}", 1)} {
+			p := w.planBy("alice", text)
+			if !p.Verdict.Held() {
+				t.Errorf("%s: %d changes, not held", what, p.Total)
+			}
+			if _, err := w.r.ApplyPlan(ctx, alice, p.ID, p.Hash, false); !errors.Is(err, provisioning.ErrHeld) {
+				t.Errorf("%s, applied: %v", what, err)
+			}
+		}
+	})
+}

@@ -281,7 +281,10 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 			return err
 		}
 		batch.Recent = nil // a plan is judged by itself
-		l.body.Verdict, err = Guard{policy.Guard}.Check(batch)
+		if l.body.Verdict, err = (Guard{policy.Guard}).Check(batch); err != nil || l.body.Verdict.Held() || c.policy == nil {
+			return err
+		}
+		l.body.Verdict, err = Guard{c.policy.Guard}.Check(batch) // a plan does not widen the guard for itself
 		return err
 	})
 	return basis, l, err

@@ -115,7 +115,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	}
 	a.access = provisioning.New(a.db, a.feed, a.people, a.tuples, a.everywhere(), a.log)
 	a.watch = newStopwatch(a.access, a.registry)
-	a.people.Access = a.watch
+	a.people.Access, a.people.Held = a.watch, erasure.Held
 	a.people.Leave = a.cfg.Leave.rule()
 	a.people.Disclosure, a.people.Former = a.cfg.Disclosure.rule(), a.cfg.FormerNames
 	if err := a.people.OpenMarks(ctx, a.cfg.key); err != nil {

@@ -316,6 +316,9 @@ func TestLegalHold(t *testing.T) {
 					t.Errorf("%s %s as owner: %d %s", method, route, code, text)
 				}
 			}
+			if code, text := w.ask("DELETE", "/api/v1/people/"+w.who+"/former-names", w.hr1, ""); code != http.StatusConflict || !strings.Contains(text, "legal_hold") {
+				t.Errorf("former names of somebody who is held: %d %s", code, text)
+			}
 			if state := w.call("DELETE", hold, w.sec, "")["state"]; state != "lifting" {
 				t.Errorf("asked: %v", state)
 			}

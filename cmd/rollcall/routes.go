@@ -275,6 +275,7 @@ func directoryCases() []httpapi.Case {
 		{Err: journal.ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: directory.ErrConfigured, Status: http.StatusConflict, Code: "configured"},
 		{Err: directory.ErrLive, Status: http.StatusConflict, Code: "live"},
+		{Err: directory.ErrKept, Status: http.StatusConflict, Code: "legal_hold"},
 		{Err: directory.ErrStage, Status: http.StatusConflict, Code: "stage"},
 		{Err: directory.ErrAhead, Status: http.StatusForbidden, Code: "future_hidden"},
 		{Err: directory.ErrTokens, Status: http.StatusConflict, Code: "too_many_tokens"},

@@ -101,7 +101,7 @@ func (e *Engine) Preview(ctx context.Context, cause directory.Cause, person id.P
 	}
 	counts, whom := map[string]int64{}, directory.Erased{}
 	_, err := e.Directory.Try(ctx, cause, func(*db.Tx) error { return nil }, directory.ErasePerson{Person: person, Also: func(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
-		if err := held(tx, person); err != nil {
+		if err := held(tx, of.People...); err != nil {
 			return nil, err
 		}
 		var err error
@@ -257,7 +257,7 @@ func (e *Engine) Confirm(ctx context.Context, cause directory.Cause, by, person 
 		if err := lock(tx, person); err != nil {
 			return nil, err
 		}
-		if err := held(tx, person); err != nil {
+		if err := held(tx, of.People...); err != nil {
 			return nil, err
 		}
 		var err error

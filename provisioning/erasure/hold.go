@@ -22,13 +22,24 @@ type Hold struct {
 	LiftBy id.Person // who asked for its end; another one has to agree
 }
 
-// held answers ErrHeld where a legal hold stands.
-func held(tx *db.Tx, person id.Person) error {
-	hold, err := standing(tx, person)
-	if err == nil && hold != nil {
-		err = ErrHeld
+// held answers ErrHeld where a legal hold stands on one of people: a person, and who was merged into them.
+func held(tx *db.Tx, people ...id.Person) error {
+	for _, person := range people {
+		hold, err := standing(tx, person)
+		if err != nil {
+			return err
+		}
+		if hold != nil {
+			return ErrHeld
+		}
 	}
-	return err
+	return nil
+}
+
+// Held tells whether a legal hold stands on a person, as tx sees it.
+func Held(tx *db.Tx, person id.Person) (bool, error) {
+	hold, err := standing(tx, person)
+	return hold != nil, err
 }
 
 func standing(tx *db.Tx, person id.Person) (*Hold, error) {
