@@ -77,6 +77,10 @@ func NewBarrier(s *Store, x *Index, c BarrierConfig) (*Barrier, error) {
 // waits for the lease of a process of the same name that was killed; ErrNodeTaken where that goes on to live.
 func (b *Barrier) Join(ctx context.Context) error {
 	for began := time.Now(); ; {
+		patience := 4 * b.TTL
+		if nodes, err := b.Nodes(ctx); err == nil {
+			patience = max(patience, 4*longest(nodes))
+		}
 		mine, err := b.register(ctx)
 		if err != nil {
 			return fmt.Errorf("join as node %s: %w", b.Node, err)
@@ -84,7 +88,7 @@ func (b *Barrier) Join(ctx context.Context) error {
 		if mine {
 			break
 		}
-		if time.Since(began) > 4*b.grace() {
+		if time.Since(began) > patience {
 			return fmt.Errorf("node %s: %w", b.Node, ErrNodeTaken)
 		}
 		select {
@@ -101,14 +105,11 @@ func (b *Barrier) Join(ctx context.Context) error {
 	return err
 }
 
-// grace is how long after its end a lease is still waited for: PostgreSQL's clock may be set forward.
-func (b *Barrier) grace() time.Duration { return b.TTL }
-
 func (b *Barrier) register(ctx context.Context) (mine bool, err error) {
 	err = b.store.db.Tx(ctx, func(tx *db.Tx) error {
-		done := tx.Exec(`insert into authz_nodes (node, run, version, revision, joined_at, expires_at) values (?, ?, ?, 0, `+dbNow+`, `+dbNow+` + ?)
-			on conflict (node) do update set run = excluded.run, version = excluded.version, revision = 0, joined_at = excluded.joined_at, expires_at = excluded.expires_at
-			where authz_nodes.run = excluded.run or authz_nodes.expires_at + ? < `+dbNow, b.Node, b.run, b.Version, b.TTL.Microseconds(), b.grace().Microseconds())
+		done := tx.Exec(`insert into authz_nodes (node, run, version, revision, joined_at, expires_at, ttl) values (?, ?, ?, 0, `+dbNow+`, `+dbNow+` + ?, ?)
+			on conflict (node) do update set run = excluded.run, version = excluded.version, revision = 0, joined_at = excluded.joined_at, expires_at = excluded.expires_at, ttl = excluded.ttl
+			where authz_nodes.run = excluded.run or authz_nodes.expires_at + authz_nodes.ttl < `+dbNow, b.Node, b.run, b.Version, b.TTL.Microseconds(), b.TTL.Microseconds())
 		mine = done.RowsAffected == 1
 		return done.Error
 	})
@@ -243,15 +244,21 @@ func (b *Barrier) Settled(ctx context.Context, rev int64) error {
 	if err := b.index.Settled(ctx, rev); err != nil || b.early {
 		return err
 	}
-	bound := time.Now().Add(b.TTL) // from after its commit
+	committed, bound := time.Now(), time.Time{}
 	for {
 		nodes, err := b.Nodes(ctx)
+		if err == nil && bound.IsZero() { // the leases of those who may not have heard of it, which need not be as long as this node's
+			bound = committed.Add(max(b.TTL, longest(nodes)))
+		}
 		for ask := time.Now().Add(askEvery); ; { // whoever the bus does not reach says it by its row
 			acked := b.acked.wait()
-			if err == nil && !b.waits(nodes, rev) || !time.Now().Before(bound) {
+			if err == nil && !b.waits(nodes, rev) || !bound.IsZero() && !time.Now().Before(bound) {
 				return nil
 			}
-			left := min(time.Until(ask), time.Until(bound))
+			left := time.Until(ask)
+			if !bound.IsZero() {
+				left = min(left, time.Until(bound))
+			}
 			if left <= 0 {
 				break
 			}
@@ -273,7 +280,7 @@ func (b *Barrier) waits(nodes []Node, rev int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, n := range nodes {
-		if n.Node != b.Node && n.Ago < b.grace() && max(n.Revision, b.applied[n.Node+" "+n.Run]) < rev {
+		if n.Node != b.Node && n.Ago < n.TTL && max(n.Revision, b.applied[n.Node+" "+n.Run]) < rev {
 			return true
 		}
 	}
@@ -285,7 +292,16 @@ type Node struct {
 	Node, Run, Version string
 	Revision           int64         // that was in force there when it last renewed its lease
 	Joined             time.Time     // by PostgreSQL's clock
-	Ago                time.Duration // since its lease ended; less than zero: it holds
+	Ago                time.Duration // since its lease ended; less than zero: it holds. It is waited for until one TTL after: PostgreSQL's clock may be set forward
+	TTL                time.Duration
+}
+
+// longest is the longest of the nodes' leases.
+func longest(nodes []Node) (ttl time.Duration) {
+	for _, n := range nodes {
+		ttl = max(ttl, n.TTL)
+	}
+	return ttl
 }
 
 // Nodes answers the nodes that are known, by name.
@@ -293,14 +309,15 @@ func (b *Barrier) Nodes(ctx context.Context) ([]Node, error) {
 	var rows []struct {
 		Node, Run, Version        string
 		Revision, JoinedAt, Since int64
+		TTL                       int64 `gorm:"column:ttl"`
 	}
-	err := b.store.db.Read(ctx).Raw("select node, run, version, revision, joined_at, " + dbNow + " - expires_at as since from authz_nodes order by node").Scan(&rows).Error
+	err := b.store.db.Read(ctx).Raw("select node, run, version, revision, joined_at, ttl, " + dbNow + " - expires_at as since from authz_nodes order by node").Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read nodes: %w", err)
 	}
 	nodes := make([]Node, len(rows))
 	for i, r := range rows {
-		nodes[i] = Node{r.Node, r.Run, r.Version, r.Revision, time.UnixMicro(r.JoinedAt).UTC(), time.Duration(r.Since) * time.Microsecond}
+		nodes[i] = Node{r.Node, r.Run, r.Version, r.Revision, time.UnixMicro(r.JoinedAt).UTC(), time.Duration(r.Since) * time.Microsecond, time.Duration(r.TTL) * time.Microsecond}
 	}
 	return nodes, nil
 }

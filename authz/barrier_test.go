@@ -261,3 +261,19 @@ func TestBarrierNeedsPostgres(t *testing.T) {
 		t.Error("a barrier on SQLite")
 	}
 }
+
+// A lease may be longer on one node than on another, while it is changed node by node: the longest one counts.
+func TestLeasesDiffer(t *testing.T) {
+	dsn := dbtest.Postgres(t)
+	b := bus.NewInProcess()
+	one, long := startNode(t, dsn, "a", b, time.Second), startNode(t, dsn, "b", b, 4*time.Second)
+	seated(t, one)
+	long.stop()
+	if !long.may() {
+		t.Fatal("its lease should hold yet")
+	}
+	unseat(t, one)
+	if long.may() {
+		t.Error("the node with the longer lease lets them in after the call has returned")
+	}
+}
