@@ -245,6 +245,7 @@ func (a *app) wireLDAP(ctx context.Context) error {
 // background names everything that runs beside the listener. Each returns when its context ends.
 func (a *app) background() map[string]func(context.Context) error {
 	work := map[string]func(context.Context) error{
+		"lock":       a.db.Guard,
 		"index":      a.index.Run,
 		"openfga":    a.engine.Run,
 		"comparison": func(ctx context.Context) error { return a.engine.Watch(ctx, a.index) },

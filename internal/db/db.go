@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -41,7 +42,9 @@ type DB struct {
 	Engine      Engine
 	read, write *gorm.DB
 	lock        *os.File
+	holding     sync.Mutex // guards the next two
 	held        *sql.Conn
+	try         string
 	keeper      *checkpointer
 	briefs      briefs
 	edge        edge
@@ -201,19 +204,23 @@ func (d *DB) hold(ctx context.Context, try string) error {
 	if err != nil {
 		return err
 	}
-	if d.held, err = pool.Conn(ctx); err != nil {
+	conn, err := pool.Conn(ctx)
+	if err != nil {
 		return fmt.Errorf("lock postgres database: %w", err)
 	}
 	for n := 1; ; n++ { // a server that was killed holds it until its connection is missed
 		var mine bool
-		if err := d.held.QueryRowContext(ctx, try, exclusiveKey).Scan(&mine); err != nil {
-			return fmt.Errorf("lock postgres database: %w", err)
+		if err := conn.QueryRowContext(ctx, try, exclusiveKey).Scan(&mine); err != nil {
+			return fmt.Errorf("lock postgres database: %w", errors.Join(err, drop(conn)))
 		}
 		if mine {
+			d.holding.Lock()
+			defer d.holding.Unlock()
+			d.held, d.try = conn, try
 			return nil
 		}
 		if n == 30 {
-			return fmt.Errorf("postgres database: %w", ErrInUse)
+			return fmt.Errorf("postgres database: %w", errors.Join(ErrInUse, drop(conn)))
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
@@ -227,17 +234,55 @@ func (d *DB) Shared(ctx context.Context) error {
 	return d.hold(ctx, "select pg_try_advisory_lock_shared($1)")
 }
 
+const guardEvery = 2 * time.Second
+
+// Guard looks, until ctx ends, whether what Exclusive or Shared took is still held, and takes it again where the database was restarted: ErrInUse
+// where another process was faster, for then this one must not go on.
+func (d *DB) Guard(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(guardEvery):
+		}
+		d.holding.Lock()
+		conn, try := d.held, d.try
+		d.holding.Unlock()
+		if conn == nil {
+			continue
+		}
+		asking, cancel := context.WithTimeout(ctx, 5*guardEvery)
+		err := conn.PingContext(asking)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		_ = drop(conn) // its session has ended, and the lock with it
+		if err := d.hold(ctx, try); errors.Is(err, ErrInUse) {
+			return err
+		}
+	}
+}
+
+// drop ends the session of a connection, and the locks with it, in place of giving it back to the pool.
+func drop(conn *sql.Conn) error {
+	if err := conn.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(err, driver.ErrBadConn) && !errors.Is(err, sql.ErrConnDone) {
+		return err
+	}
+	return nil
+}
+
 // Close closes every connection and releases the lock file.
 func (d *DB) Close() error {
 	var errs []error
 	if d.keeper != nil {
 		errs = append(errs, d.keeper.close())
 	}
-	if d.held != nil { // not given back to the pool: its session ends, and the lock with it
-		if err := d.held.Raw(func(any) error { return driver.ErrBadConn }); !errors.Is(err, driver.ErrBadConn) {
-			errs = append(errs, err)
-		}
+	d.holding.Lock()
+	if d.held != nil {
+		errs = append(errs, drop(d.held))
 	}
+	d.holding.Unlock()
 	for _, handle := range []*gorm.DB{d.read, d.write} {
 		if handle == nil {
 			continue

@@ -132,3 +132,48 @@ func TestOpenRefusesClearly(t *testing.T) {
 		}
 	}
 }
+
+// A lock that a restart of the database took is taken again; where another server was faster this one is told to stop.
+func TestGuard(t *testing.T) {
+	dsn := dbtest.DSN(t, db.Postgres)
+	first, second := dbtest.Open(t, dsn), dbtest.Open(t, dsn)
+	if err := first.Exclusive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	cut := func() {
+		t.Helper()
+		var gone int
+		if err := second.Read(t.Context()).Raw("select count(pg_terminate_backend(pid)) from pg_locks where locktype = 'advisory' and granted and pid <> pg_backend_pid() and database = (select oid from pg_database where datname = current_database())").Scan(&gone).Error; err != nil || gone == 0 {
+			t.Fatalf("nothing was cut: %v", err)
+		}
+	}
+	cut()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- first.Guard(ctx) }()
+	held := func() (n int) {
+		if err := second.Read(t.Context()).Raw("select count(*) from pg_locks where locktype = 'advisory' and granted and database = (select oid from pg_database where datname = current_database())").Scan(&n).Error; err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for began := time.Now(); held() == 0; time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			t.Fatal("the lock is not taken again")
+		}
+	}
+	stop()
+	<-done
+	cut()
+	for began := time.Now(); held() > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			t.Fatal("the session lives")
+		}
+	}
+	if err := second.Exclusive(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Guard(t.Context()); !errors.Is(err, db.ErrInUse) {
+		t.Errorf("beside another server: %v", err)
+	}
+}
