@@ -1,7 +1,7 @@
 #!/bin/sh
-# Installs what the tests run against, on Debian 12, as root: OpenLDAP, 389 Directory Server, Samba AD, PostgreSQL, Chromium
-# and fonts for Chinese.
-# What is there already is left as it is. Everything comes from Debian's own packages.
+# Installs what the tests run against, on Debian 12, as root: OpenLDAP, 389 Directory Server, Samba AD, PostgreSQL, NATS,
+# nginx, docker-compose (without Docker), systemd's checks, Chromium and fonts for Chinese; and OpenFGA's server, built from its source.
+# What is there already is left as it is. Everything else comes from Debian's own packages.
 set -eu
 missing=
 need() { # need FILE-PATTERN PACKAGES…: the packages where no file matches
@@ -15,9 +15,22 @@ need /usr/sbin/ns-slapd 389-ds-base
 need /usr/bin/samba-tool samba-ad-dc samba winbind samba-ad-provision samba-dsdb-modules samba-vfs-modules python3-samba
 need /usr/bin/openssl openssl
 need '/usr/lib/postgresql/*/bin/postgres' postgresql
+need /usr/sbin/nats-server nats-server
+need /usr/sbin/nginx nginx-light
+need /usr/bin/docker-compose docker-compose
+need /usr/bin/systemd-analyze systemd
 need /usr/bin/chromium chromium
 need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
+root=$(dirname "$0")/..
+version=$(sed -n 's|^[[:space:]]*github.com/openfga/openfga \(v[^ ]*\).*|\1|p' "$root/go.mod")
+openfga() { # the version that is built into Rollcall, as a server of its own
+  [ -e "$root/.deps/bin/openfga-$version" ] && return
+  echo "deps: building openfga $version"
+  mkdir -p "$root/.deps/bin"
+  (cd "$root/.deps/bin" && CGO_ENABLED=0 GOBIN=$(pwd) "${GO:-go}" install "github.com/openfga/openfga/cmd/openfga@$version" && mv openfga "openfga-$version")
+}
 if [ -z "$missing" ]; then
+  openfga
   echo "deps: everything is there"
   exit 0
 fi
@@ -36,4 +49,5 @@ if [ ! -e $policy ]; then
 fi
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends $missing >/dev/null
+openfga
 echo "deps: done"

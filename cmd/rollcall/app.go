@@ -294,6 +294,9 @@ func (a *app) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if !a.onBus() {
+		fmt.Fprintln(w, "the bus between the nodes is not reached")
+	}
 }
 
 func (a *app) close() {

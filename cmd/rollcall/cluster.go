@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"strings"
@@ -18,20 +19,38 @@ import (
 
 // Cluster says how this node finds the others. Without a bus it is the only one.
 type Cluster struct {
-	Bus        string        `koanf:"bus"`        // NATS servers, nats://… with commas between; the same for all nodes
-	Node       string        `koanf:"node"`       // this node's name, the same after a restart; empty: the name of the host
-	Deployment string        `koanf:"deployment"` // told apart from others on the same NATS servers
-	Lease      time.Duration `koanf:"lease"`      // how long a node answers without hearing from the database; the same for all nodes
+	Bus        string        `koanf:"bus"`          // NATS servers, nats://… with commas between; the same for all nodes
+	NKey       string        `koanf:"bus_nkey"`     // seed of this deployment's key to them
+	CA         string        `koanf:"bus_ca"`       // PEM of who signed their certificates, as bus_ca_file
+	Cert       string        `koanf:"bus_cert"`     // PEM of this node's certificate to them, as bus_cert_file
+	Key        string        `koanf:"bus_key"`      // and of its key
+	Insecure   bool          `koanf:"insecure_bus"` // whoever reaches the servers may speak there
+	Node       string        `koanf:"node"`         // this node's name, the same after a restart; empty: the name of the host
+	Deployment string        `koanf:"deployment"`   // told apart from others on the same NATS servers
+	Lease      time.Duration `koanf:"lease"`        // how long a node answers without hearing from the database; the same for all nodes
 }
 
 func (c Cluster) check(bad func(key, format string, args ...any), database string) {
 	if c.Bus == "" {
+		for key, set := range map[string]bool{"node": c.Node != "", "bus_nkey": c.NKey != "", "bus_ca": c.CA != "", "bus_cert": c.Cert != "", "bus_key": c.Key != ""} {
+			if set {
+				bad("cluster."+key, "stands there without cluster.bus: without a bus this node would be the only one")
+			}
+		}
 		return
 	}
 	for _, one := range strings.Split(c.Bus, ",") {
 		if u, err := url.Parse(strings.TrimSpace(one)); err != nil || u.Host == "" || u.Scheme != "nats" && u.Scheme != "tls" {
 			bad("cluster.bus", "wants nats://host:port, not %q", db.Masked(one))
 		}
+	}
+	if (c.Cert == "") != (c.Key == "") {
+		bad("cluster.bus_cert", "wants cluster.bus_key beside it")
+	} else if err := c.options(nil).Check(); err != nil {
+		bad("cluster.bus", "%v", err)
+	}
+	if !c.Insecure && !c.options(nil).Proven() {
+		bad("cluster.bus", "whoever reaches this server could speak as a node: put a user and password into its address, or set cluster.bus_nkey or cluster.bus_cert; cluster.insecure_bus: true goes without")
 	}
 	if strings.HasPrefix(database, "sqlite:") {
 		bad("cluster.bus", "several nodes need a database of postgres://…, not a file")
@@ -45,6 +64,11 @@ func (c Cluster) check(bad func(key, format string, args ...any), database strin
 	if c.Deployment == "" || len(c.Deployment) > 64 {
 		bad("cluster.deployment", "wants a name of 1 to 64 characters")
 	}
+}
+
+// options is how the bus is reached.
+func (c Cluster) options(log *slog.Logger) bus.Options {
+	return bus.Options{URL: c.Bus, Deployment: c.Deployment, Node: c.node(), NKey: c.NKey, CA: c.CA, Certificate: c.Cert, Key: c.Key, Log: log}
 }
 
 // node is this server's name. It stays the same over a restart, so leases do too.
@@ -74,7 +98,7 @@ func (a *app) join(ctx context.Context) error {
 		a.closers = append(a.closers, a.bus.Close)
 		return nil
 	}
-	nats, err := bus.Connect(c.Bus, c.Deployment, c.node(), a.log)
+	nats, err := bus.Connect(c.options(a.log))
 	if err != nil {
 		return err
 	}
@@ -112,6 +136,12 @@ func (a *app) join(ctx context.Context) error {
 	a.closers = append(a.closers, a.barrier.Leave)
 	a.index.AttachEnded(a.cut)
 	return nil
+}
+
+// onBus tells whether the other nodes can be nudged, where there may be some.
+func (a *app) onBus() bool {
+	nats, several := a.bus.(*bus.NATS)
+	return !several || nats.Connected()
 }
 
 // everywhere is what waits until a revision is in force on all nodes.

@@ -24,8 +24,11 @@ type Secrets struct {
 	Identity string `koanf:"identity"` // what age-keygen or `rollcall config keygen` writes; as secrets.identity_file
 }
 
-// secretKeys hold what is shown nowhere, and what may be sealed; so may database be.
-var secretKeys = []string{"bootstrap_token", "client_secret", "identity", "password", "secret", "token"}
+// secretKeys hold what is shown nowhere, and what may be sealed.
+var secretKeys = []string{"bootstrap_token", "bus_key", "bus_nkey", "client_secret", "identity", "password", "secret", "token"}
+
+// addressKeys may hold a password, which is not shown, and may be sealed as a whole.
+var addressKeys = []string{"bus", "database"}
 
 // unseal answers raw with its sealed secrets opened, and without what opened them. Its errors name keys and hold no secret.
 func unseal(raw map[string]any) (map[string]any, error) {
@@ -85,7 +88,7 @@ func open(key *seal.Key, path, name string, v any) (any, error) {
 			return v, nil
 		}
 		switch {
-		case name != "database" && !slices.Contains(secretKeys, name):
+		case !slices.Contains(addressKeys, name) && !slices.Contains(secretKeys, name):
 			return nil, fmt.Errorf("%s: is no secret, and cannot be sealed", path)
 		case key == nil:
 			return nil, fmt.Errorf("%s: is sealed, and there is nothing to open it with: set secrets.identity_file", path)

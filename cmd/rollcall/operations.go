@@ -150,6 +150,12 @@ func (a *app) measure() {
 	}
 	counted("rollcall_unjudged_people", "People for whom a rule of the policy could not be judged, and gives nothing", a.access.Unjudged)
 	if a.barrier != nil {
+		gauge("rollcall_bus_connected", "Whether a server of the bus between the nodes is reached; without one they look for themselves.", func() float64 {
+			if a.onBus() {
+				return 1
+			}
+			return 0
+		})
 		gauge("rollcall_lease_seconds", "How long this node may go on to answer without hearing from the database; 0: it answers nothing.", func() float64 { return a.barrier.Left().Seconds() })
 		counted("rollcall_nodes", "Nodes whose lease holds", func(ctx context.Context) (n int, err error) {
 			nodes, err := a.barrier.Nodes(ctx)

@@ -24,7 +24,7 @@ func natsServer(t *testing.T, address string) (url string, stop func()) {
 
 func connect(t *testing.T, url, deployment, node string) *bus.NATS {
 	t.Helper()
-	b, err := bus.Connect(url, deployment, node, slog.New(slog.DiscardHandler))
+	b, err := bus.Connect(bus.Options{URL: url, Deployment: deployment, Node: node, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,14 +1,19 @@
 package bus
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
 )
 
 // NATS is the bus of a deployment of several nodes, by core publish and subscribe: what is sent while the server is out of reach is lost.
@@ -20,12 +25,86 @@ type NATS struct {
 	back []func()
 }
 
-// Connect makes a bus over the NATS servers of url: nats:// or tls://, several with commas between them. Deployments that share servers
-// have different names. It returns at once where no server answers yet, and tries until Close.
-func Connect(url, deployment, node string, log *slog.Logger) (*NATS, error) {
-	b := &NATS{prefix: "rollcall." + token(deployment) + "."}
-	var err error
-	b.conn, err = nats.Connect(url, nats.Name("rollcall "+node), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+// Options say where the servers are and who this node is to them.
+type Options struct {
+	URL        string // nats:// or tls://, with commas between several; a user and password may stand in each
+	Deployment string // told apart from others on the same servers
+	Node       string
+	NKey       string // seed of a key of the kind that begins with SU; empty: none
+	CA         string // PEM of who signed the servers' certificates; empty: whom the machine believes
+	// Certificate and Key, PEM, are this node's own to the servers; empty: none.
+	Certificate, Key string
+	Log              *slog.Logger
+}
+
+// Proven tells whether somebody who is not given the secrets of o may not say a word on this bus: each server is on this machine, or asks for a
+// password, a key or a certificate.
+func (o Options) Proven() bool {
+	if o.NKey != "" || o.Certificate != "" {
+		return true
+	}
+	for _, one := range strings.Split(o.URL, ",") {
+		u, err := url.Parse(strings.TrimSpace(one))
+		if err != nil {
+			return false
+		}
+		ip := net.ParseIP(u.Hostname())
+		if _, secret := u.User.Password(); !secret && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return false
+		}
+	}
+	return true
+}
+
+// secrets is what o proves who this node is with.
+func (o Options) secrets() (all []nats.Option, err error) {
+	if o.NKey != "" {
+		pair, err := nkeys.FromSeed([]byte(strings.TrimSpace(o.NKey)))
+		if err != nil {
+			return nil, errors.New("the key of this node is no seed of an nkey")
+		}
+		public, err := pair.PublicKey()
+		if err != nil {
+			return nil, errors.New("the key of this node is no seed of an nkey")
+		}
+		all = append(all, nats.Nkey(public, pair.Sign))
+	}
+	if o.CA == "" && o.Certificate == "" {
+		return all, nil
+	}
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.CA != "" {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM([]byte(o.CA)) {
+			return nil, errors.New("the authority of the servers' certificates is no PEM")
+		}
+	}
+	if o.Certificate != "" {
+		own, err := tls.X509KeyPair([]byte(o.Certificate), []byte(o.Key))
+		if err != nil {
+			return nil, errors.New("the certificate of this node and its key do not go together")
+		}
+		config.Certificates = []tls.Certificate{own}
+	}
+	return append(all, nats.Secure(config)), nil
+}
+
+// Check tells what of o cannot be used, before anything is connected.
+func (o Options) Check() error {
+	_, err := o.secrets()
+	return err
+}
+
+// Connect makes a bus over NATS servers. It returns at once where no server answers yet, and tries until Close.
+func Connect(o Options) (*NATS, error) {
+	log := o.Log
+	secrets, err := o.secrets()
+	if err != nil {
+		return nil, fmt.Errorf("connect to the bus: %w", err)
+	}
+	b := &NATS{prefix: "rollcall." + token(o.Deployment) + "."}
+	b.conn, err = nats.Connect(o.URL, append(secrets, nats.Name("rollcall "+o.Node), nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1),
+		nats.IgnoreAuthErrorAbort(), // a password that is changed there first is changed here, too, and until then this is a bus that is lost
 		nats.ReconnectWait(100*time.Millisecond), nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond), nats.Timeout(2*time.Second),
 		nats.PingInterval(2*time.Second), nats.MaxPingsOutstanding(2), // what hangs is noticed after some seconds
 		nats.ReconnectBufSize(-1), // a nudge that is late is no nudge
@@ -48,9 +127,12 @@ func Connect(url, deployment, node string, log *slog.Logger) (*NATS, error) {
 				subject = s.Subject
 			}
 			log.Warn("the bus between the nodes", "subject", subject, "error", err)
-		}))
+		}))...)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the bus: %w", err)
+	}
+	if !b.Connected() {
+		log.Warn("the bus between the nodes is not reached, they look for themselves until it is", "error", b.conn.LastError())
 	}
 	return b, nil
 }

@@ -3,11 +3,23 @@ package db
 import (
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 // Masked answers an address as it may be shown: without its password, and without the value of every parameter that may be a secret.
-// What is no address is answered as it is, but for one that cannot be read: that is hidden as a whole.
+// Several may stand there with commas between them. What is no address is answered as it is, but for one that cannot be read: that is
+// hidden as a whole.
 func Masked(address string) string {
+	if all := strings.Split(address, ","); len(all) > 1 && !strings.ContainsFunc(address, unicode.IsSpace) {
+		several := true
+		for i, one := range all {
+			several = several && strings.Contains(one, "://")
+			all[i] = Masked(one)
+		}
+		if several {
+			return strings.Join(all, ",")
+		}
+	}
 	if !strings.Contains(address, "://") {
 		return address
 	}

@@ -18,6 +18,8 @@ func TestMaskedShowsNoSecret(t *testing.T) {
 		"postgres://h/d?sslpassword=canary&passfile=/canary&sslkey=canary": "postgres://h/d?sslpassword=***&passfile=***&sslkey=***",
 		"https://h/x?access_token=canary&client_secret=canary;a=b":         "https://h/x?access_token=***&client_secret=***&a=b",
 		"postgres://u:can%zzary@h/d":                                       "***",
+		"nats://u:canary@h,nats://h2":                                      "nats://u:xxxxx@h,nats://h2",
+		"nats://u:can,canary@h":                                            "nats://u:xxxxx@h",
 	} {
 		if got := Masked(address); got != want || strings.Contains(got, "canary") {
 			t.Errorf("%s: %s", address, got)

@@ -55,11 +55,13 @@ func Open(t testing.TB, dsn string) *db.DB {
 }
 
 var (
-	start  = sync.OnceValues(startPostgres)
+	start = sync.OnceValues(func() (server, error) {
+		return startPostgres([]string{"-A", "trust"}, []string{"-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB"})
+	})
 	number atomic.Int64
 )
 
-type server struct{ port int }
+type server struct{ port, pid int }
 
 // Postgres answers the address of an empty PostgreSQL database of its own.
 func Postgres(t testing.TB) string {
@@ -103,8 +105,30 @@ func find(name string) (string, error) {
 	return exec.LookPath(name)
 }
 
+// Server starts a PostgreSQL server for this test alone and answers its port on loopback; superuser is "postgres". setup is said to initdb,
+// options to the server.
+func Server(t testing.TB, setup, options []string) (port int) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("skipped: PostgreSQL is left out by -short")
+	}
+	s, err := startPostgres(setup, options)
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("PostgreSQL is needed in CI: %v", err)
+		}
+		t.Skipf("skipped: PostgreSQL cannot be started (make deps installs it): %v", err)
+	}
+	t.Cleanup(func() { // at once, and whoever is connected is cut
+		if p, err := os.FindProcess(s.pid); err == nil {
+			p.Signal(syscall.SIGQUIT)
+		}
+	})
+	return s.port
+}
+
 // startPostgres starts a server that ends with this process (it is told to by the kernel).
-func startPostgres() (server, error) {
+func startPostgres(more, options []string) (server, error) {
 	initdb, err := find("initdb")
 	if err != nil {
 		return server{}, err
@@ -129,7 +153,7 @@ func startPostgres() (server, error) {
 		}
 	}
 	data := filepath.Join(dir, "data")
-	setup := exec.Command(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions")
+	setup := exec.Command(initdb, append([]string{"-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"}, more...)...)
 	setup.SysProcAttr, setup.Dir = attr, dir
 	if out, err := setup.CombinedOutput(); err != nil {
 		return server{}, fmt.Errorf("initdb: %w: %s", err, out)
@@ -140,7 +164,7 @@ func startPostgres() (server, error) {
 	}
 	s := server{port: l.Addr().(*net.TCPAddr).Port}
 	l.Close()
-	run := exec.Command(postgres, "-D", data, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", dir, "-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB", "-c", "log_min_messages=fatal")
+	run := exec.Command(postgres, append([]string{"-D", data, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", dir, "-c", "log_min_messages=fatal"}, options...)...)
 	run.SysProcAttr, run.Dir = attr, dir
 	started := make(chan error, 1)
 	go func() { // Pdeathsig follows the thread that started the child: keep that thread
@@ -152,10 +176,10 @@ func startPostgres() (server, error) {
 	if err := <-started; err != nil {
 		return server{}, err
 	}
-	for range 200 {
-		d, err := db.Open(context.Background(), s.dsn("postgres"))
-		if err == nil {
-			return s, d.Close()
+	s.pid = run.Process.Pid
+	for range 200 { // a server that wants a password answers, too
+		if out, err := os.ReadFile(filepath.Join(data, "postmaster.pid")); err == nil && strings.Contains(string(out), "ready") {
+			return s, nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
