@@ -35,10 +35,11 @@ type Barrier struct {
 	early bool
 }
 
-// BarrierConfig says which node this is. Everything but Version is needed.
+// BarrierConfig says which node this is. Everything but Version and Address is needed.
 type BarrierConfig struct {
 	Node    string // its name, unique among those that run and the same after a restart
 	Version string
+	Address string // where the other nodes reach it, http://host:port; empty: nobody watches it
 	Bus     bus.Bus
 	TTL     time.Duration // how long a node may answer without hearing from the database; at least MinTTL
 	Log     *slog.Logger
@@ -107,9 +108,9 @@ func (b *Barrier) Join(ctx context.Context) error {
 
 func (b *Barrier) register(ctx context.Context) (mine bool, err error) {
 	err = b.store.db.Tx(ctx, func(tx *db.Tx) error {
-		done := tx.Exec(`insert into authz_nodes (node, run, version, revision, joined_at, expires_at, ttl) values (?, ?, ?, 0, `+dbNow+`, `+dbNow+` + ?, ?)
-			on conflict (node) do update set run = excluded.run, version = excluded.version, revision = 0, joined_at = excluded.joined_at, expires_at = excluded.expires_at, ttl = excluded.ttl
-			where authz_nodes.run = excluded.run or authz_nodes.expires_at + authz_nodes.ttl < `+dbNow, b.Node, b.run, b.Version, b.TTL.Microseconds(), b.TTL.Microseconds())
+		done := tx.Exec(`insert into authz_nodes (node, run, version, address, revision, joined_at, expires_at, ttl) values (?, ?, ?, ?, 0, `+dbNow+`, `+dbNow+` + ?, ?)
+			on conflict (node) do update set run = excluded.run, version = excluded.version, address = excluded.address, revision = 0, joined_at = excluded.joined_at, expires_at = excluded.expires_at, ttl = excluded.ttl
+			where authz_nodes.run = excluded.run or authz_nodes.expires_at + authz_nodes.ttl < `+dbNow, b.Node, b.run, b.Version, b.Address, b.TTL.Microseconds(), b.TTL.Microseconds())
 		mine = done.RowsAffected == 1
 		return done.Error
 	})
@@ -289,11 +290,12 @@ func (b *Barrier) waits(nodes []Node, rev int64) bool {
 
 // Node is one node as its row shows it.
 type Node struct {
-	Node, Run, Version string
-	Revision           int64         // that was in force there when it last renewed its lease
-	Joined             time.Time     // by PostgreSQL's clock
-	Ago                time.Duration // since its lease ended; less than zero: it holds. It is waited for until one TTL after: PostgreSQL's clock may be set forward
-	TTL                time.Duration
+	Node, Run, Version, Address string
+
+	Revision int64         // that was in force there when it last renewed its lease
+	Joined   time.Time     // by PostgreSQL's clock
+	Ago      time.Duration // since its lease ended; less than zero: it holds. It is waited for until one TTL after: PostgreSQL's clock may be set forward
+	TTL      time.Duration
 }
 
 // longest is the longest of the nodes' leases.
@@ -307,17 +309,17 @@ func longest(nodes []Node) (ttl time.Duration) {
 // Nodes answers the nodes that are known, by name.
 func (b *Barrier) Nodes(ctx context.Context) ([]Node, error) {
 	var rows []struct {
-		Node, Run, Version        string
-		Revision, JoinedAt, Since int64
-		TTL                       int64 `gorm:"column:ttl"`
+		Node, Run, Version, Address string
+		Revision, JoinedAt, Since   int64
+		TTL                         int64 `gorm:"column:ttl"`
 	}
-	err := b.store.db.Read(ctx).Raw("select node, run, version, revision, joined_at, ttl, " + dbNow + " - expires_at as since from authz_nodes order by node").Scan(&rows).Error
+	err := b.store.db.Read(ctx).Raw("select node, run, version, address, revision, joined_at, ttl, " + dbNow + " - expires_at as since from authz_nodes order by node").Scan(&rows).Error
 	if err != nil {
 		return nil, fmt.Errorf("read nodes: %w", err)
 	}
 	nodes := make([]Node, len(rows))
 	for i, r := range rows {
-		nodes[i] = Node{r.Node, r.Run, r.Version, r.Revision, time.UnixMicro(r.JoinedAt).UTC(), time.Duration(r.Since) * time.Microsecond, time.Duration(r.TTL) * time.Microsecond}
+		nodes[i] = Node{r.Node, r.Run, r.Version, r.Address, r.Revision, time.UnixMicro(r.JoinedAt).UTC(), time.Duration(r.Since) * time.Microsecond, time.Duration(r.TTL) * time.Microsecond}
 	}
 	return nodes, nil
 }

@@ -189,16 +189,7 @@ func (r *Reactor) findDirect(ctx context.Context, key string) (Channel, bool, er
 func (r *Reactor) createDirect(ctx context.Context, cause directory.Cause, c Channel) (int64, error) {
 	var rev int64
 	err := r.db.Tx(ctx, func(tx *db.Tx) error {
-		row := channelRow{ID: c.ID, Kind: string(c.Kind), Key: c.Key, Names: db.JSON[map[string]string]{V: c.Names}, Labels: db.JSON[[]string]{V: c.Labels},
-			Access: db.JSON[map[policies.Role]policies.Access]{V: map[policies.Role]policies.Access{}}, History: string(c.History), CreatedAt: db.At(c.CreatedAt)}
-		if err := tx.Create(&row).Error; err != nil {
-			return err
-		}
-		var people []channelPersonRow
-		for _, p := range c.People {
-			people = append(people, channelPersonRow{Channel: c.ID, Person: p, JoinedAt: db.At(c.CreatedAt)})
-		}
-		if err := insert(tx, people); err != nil {
+		if err := insertPrivate(tx, c); err != nil {
 			return err
 		}
 		s := &sheet{run: &run{cause: cause}, now: c.CreatedAt}
@@ -214,4 +205,18 @@ func (r *Reactor) createDirect(ctx context.Context, cause directory.Cause, c Cha
 		return audit.Append(tx, s.records...)
 	})
 	return rev, err
+}
+
+// insertPrivate writes a channel that belongs to people.
+func insertPrivate(tx *db.Tx, c Channel) error {
+	row := channelRow{ID: c.ID, Kind: string(c.Kind), Key: c.Key, Names: db.JSON[map[string]string]{V: c.Names}, Labels: db.JSON[[]string]{V: c.Labels},
+		Access: db.JSON[map[policies.Role]policies.Access]{V: map[policies.Role]policies.Access{}}, History: string(c.History), CreatedAt: db.At(c.CreatedAt)}
+	if err := tx.Create(&row).Error; err != nil {
+		return err
+	}
+	var people []channelPersonRow
+	for _, p := range c.People {
+		people = append(people, channelPersonRow{Channel: c.ID, Person: p, JoinedAt: db.At(c.CreatedAt)})
+	}
+	return insert(tx, people)
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/breakglass"
+	"github.com/rollcall-im/rollcall/provisioning/drill"
 	"github.com/rollcall-im/rollcall/provisioning/erasure"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
@@ -66,6 +67,7 @@ type app struct {
 	glass    *breakglass.Engine
 	asks     *approvals.Engine
 	erasure  *erasure.Engine
+	drills   *drill.Engine
 	registry *prometheus.Registry
 
 	wait    sync.WaitGroup
@@ -75,7 +77,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -149,6 +151,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.wireFences()
 	a.wireReviews()
 	a.wireErasure()
+	a.wireDrills()
 	a.measure()
 	if err := a.wireHRFeeds(ctx); err != nil {
 		return err
@@ -262,6 +265,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"approvals":  a.once("approvals", a.asks.Run),
 		"glass":      a.once("glass", a.glass.Run),
 		"erasure":    a.once("erasure", a.erasure.Run),
+		"drills":     a.once("drills", a.drills.Run),
 		"approval":   func(ctx context.Context) error { return a.feed.Run(ctx, a.asks.Follower()) },
 		"sources":    a.once("sources", a.configureSources),
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },

@@ -71,6 +71,7 @@ func newLoggedBench(tb testing.TB, engine db.Engine, log *slog.Logger, sources .
 		tb.Fatal(err)
 	}
 	cfg.PublicURL = "http://" + listener.Addr().String()
+	cfg.Cluster.reached(listener.Addr())
 	ctx, cancel := context.WithCancel(context.Background())
 	a, err := newApp(ctx, cfg, log)
 	if err != nil {

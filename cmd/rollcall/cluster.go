@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +30,23 @@ type Cluster struct {
 	Node       string        `koanf:"node"`         // this node's name, the same after a restart; empty: the name of the host
 	Deployment string        `koanf:"deployment"`   // told apart from others on the same NATS servers
 	Lease      time.Duration `koanf:"lease"`        // how long a node answers without hearing from the database; the same for all nodes
+	Address    string        `koanf:"address"`      // http://host:port where the others reach this node; empty: what it listens on
+}
+
+// reached completes where a node that listens on at is reached by the others: on every address means by the host's name, or, alone, on itself.
+func (c *Cluster) reached(at net.Addr) {
+	tcp, ok := at.(*net.TCPAddr)
+	if c.Address != "" || !ok {
+		return
+	}
+	host := tcp.IP.String()
+	if tcp.IP.IsUnspecified() {
+		host = "127.0.0.1"
+		if name, err := os.Hostname(); err == nil && c.Bus != "" {
+			host = name
+		}
+	}
+	c.Address = "http://" + net.JoinHostPort(host, strconv.Itoa(tcp.Port))
 }
 
 func (c Cluster) check(bad func(key, format string, args ...any), database string) {
@@ -60,6 +79,9 @@ func (c Cluster) check(bad func(key, format string, args ...any), database strin
 	}
 	if strings.ContainsAny(c.Node, " \t\n") || len(c.Node) > 64 {
 		bad("cluster.node", "wants a name of 64 characters at most, without blanks")
+	}
+	if u, err := url.Parse(c.Address); c.Address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "") {
+		bad("cluster.address", "wants http://host:port, not %q", c.Address)
 	}
 	if c.Deployment == "" || len(c.Deployment) > 64 {
 		bad("cluster.deployment", "wants a name of 1 to 64 characters")
@@ -122,7 +144,7 @@ func (a *app) join(ctx context.Context) error {
 			a.log.Warn("other nodes could not be nudged", "error", err)
 		}
 	}
-	if a.barrier, err = authz.NewBarrier(a.tuples, a.index, authz.BarrierConfig{Node: c.node(), Version: version(), Bus: nats, TTL: c.Lease, Log: a.log,
+	if a.barrier, err = authz.NewBarrier(a.tuples, a.index, authz.BarrierConfig{Node: c.node(), Version: version(), Address: c.Address, Bus: nats, TTL: c.Lease, Log: a.log,
 		Over: func() {
 			if a.chat != nil { // else nobody is here yet
 				a.chat.Hub().EndAll()

@@ -158,7 +158,9 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 			cancel(fmt.Errorf("demo directory: %w", err))
 		}
 	})
-	if d.app, err = newApp(ctx, cfg, log); err != nil {
+	first := cfg
+	first.Cluster.reached(listeners[0].Addr())
+	if d.app, err = newApp(ctx, first, log); err != nil {
 		cancel(nil)
 		wait.Wait()
 		return err

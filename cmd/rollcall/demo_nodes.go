@@ -50,6 +50,7 @@ func (d *demoServer) moreNodes(ctx context.Context, f demoFlags, first Config, l
 		}
 		cfg := first
 		cfg.Cluster.Node = fmt.Sprint("node-", n)
+		cfg.Cluster.reached(listener.Addr())
 		node, err := newApp(ctx, cfg, log)
 		if err != nil {
 			listener.Close()

@@ -52,6 +52,8 @@ const (
 	peopleErase       = httpapi.Who(roles.PeopleErase)
 	legalHoldsRead    = httpapi.Who(roles.LegalHoldsRead)
 	legalHoldsWrite   = httpapi.Who(roles.LegalHoldsWrite)
+	drillsRead        = httpapi.Who(roles.DrillsRead)
+	drillsHold        = httpapi.Who(roles.DrillsHold)
 	requestsRead      = httpapi.Who(roles.RequestsRead)
 	breakGlassRead    = httpapi.Who(roles.BreakGlassRead)
 	breakGlassEnd     = httpapi.Who(roles.BreakGlassEnd)

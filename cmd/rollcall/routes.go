@@ -18,6 +18,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/breakglass"
+	"github.com/rollcall-im/rollcall/provisioning/drill"
 	"github.com/rollcall-im/rollcall/provisioning/erasure"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
@@ -52,6 +53,7 @@ func (a *app) routes() []httpapi.Route {
 	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called, Guarded: []policies.ApprovalKind{policies.ApproveBreakGlass}}
 	glass := a.breakGlassAPI()
 	gone := &erasure.API{Engine: a.erasure, Names: a.called}
+	rehearse := &drill.API{Engine: a.drills}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -236,6 +238,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/evidence/period", evidenceRead, "Joiners, movers and leavers between two instants", proof.Period).Units(),
 		httpapi.Op("GET", "/api/v1/evidence/keys", anybody, "The public keys that evidence is signed with", proof.Keys),
 		httpapi.Op("POST", "/api/v1/evidence/keys", evidenceKeysMake, "Make a new one", proof.Rotate),
+		httpapi.Op("GET", "/api/v1/drills", drillsRead, "Rehearsals of an offboarding, the newest first", rehearse.List),
+		httpapi.Op("POST", "/api/v1/drills", drillsHold, "Hold one: some seconds", rehearse.Hold).Unrepeatable(),
+		httpapi.Op("GET", "/api/v1/drills/{id}", drillsRead, "What one showed", rehearse.Show),
 		httpapi.Op("GET", "/api/v1/audit", auditRead, "The audit log", ops.Audit),
 		httpapi.Op("GET", "/api/v1/audit/proof", auditRead, "Verify the audit log", ops.VerifyAudit),
 	}
@@ -258,6 +263,7 @@ func cases() []httpapi.Case {
 	out = append(out, erasure.Cases()...)
 	out = append(out, approvals.Cases()...)
 	out = append(out, breakglass.Cases()...)
+	out = append(out, drill.Cases()...)
 	return append(out, directoryCases()...)
 }
 

@@ -36,6 +36,7 @@ func serve(ctx context.Context, cfg Config, log *slog.Logger, ready func(*app)) 
 		return fmt.Errorf("listen on %s: %w", cfg.Listen, err)
 	}
 	defer listener.Close()
+	cfg.Cluster.reached(listener.Addr())
 	a, err := newApp(ctx, cfg, log)
 	if err != nil {
 		return err

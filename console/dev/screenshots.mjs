@@ -81,6 +81,10 @@ async function all(locale, mode, viewport, suffix) {
   });
   await visit(page, at("units"), "/admin/units");
   await visit(page, at("units-declare"), "/admin/units", () => page.locator("[data-declare]").click());
+  if (!mock) await visit(page, at("drill"), "/admin/drills", async () => {
+    await page.locator("[data-hold-drill]").click();
+    await page.locator("[data-drill=passed]").first().waitFor({ timeout: 20_000 });
+  });
   await visit(page, at("holds"), "/admin/holds");
   await visit(page, at("inbox"), "/inbox");
   await visit(page, at("handovers"), "/admin/handovers");

@@ -152,6 +152,15 @@ async function review() {
   await narrow([path]);
 }
 
+/** drill holds one and sees that it passed. */
+async function drill() {
+  const page = await open("zh-CN", "light", desk);
+  await page.goto(`${base}/admin/drills`);
+  await page.locator("[data-hold-drill]").click(soon);
+  await page.locator("[data-drill=passed]").waitFor(soon).catch(() => wrong("drill: it did not pass"));
+  await page.context().close();
+}
+
 /** chat writes a message, which comes back by the live stream in another window. */
 async function chat() {
   const [one, two] = [await open("en", "light", desk), await open("zh-CN", "light", desk)];
@@ -167,7 +176,7 @@ async function chat() {
   for (const page of [one, two]) await page.context().close();
 }
 
-const steps = { mapping, freeze, policy, review, chat };
+const steps = { mapping, freeze, policy, review, drill, chat };
 const paths = await tour("en");
 await tour("zh-CN");
 await narrow(paths);

@@ -68,6 +68,8 @@ type (
 	Ask string
 	// Succession is one declaration of what units become.
 	Succession string
+	// Drill is one rehearsal of an offboarding.
+	Drill string
 )
 
 func (Person) prefix() string         { return "per_" }
@@ -98,6 +100,7 @@ func (Ask) prefix() string            { return "ask_" }
 func (LegalHold) prefix() string      { return "lgh_" }
 func (Erasure) prefix() string        { return "ers_" }
 func (Succession) prefix() string     { return "suc_" }
+func (Drill) prefix() string          { return "drl_" }
 
 // Typed is any id of this package.
 type Typed interface {

@@ -47,6 +47,8 @@ const (
 	PeopleErase       Permission = "people.erase" // for ever; two people
 	LegalHoldsRead    Permission = "legal_holds.read"
 	LegalHoldsWrite   Permission = "legal_holds.write"
+	DrillsRead        Permission = "drills.read"
+	DrillsHold        Permission = "drills.hold"
 )
 
 // Table answers who holds what, besides owners, who hold everything.
@@ -99,4 +101,6 @@ var table = []Line{
 	{RequestsRead, false, []Role{Security, HR, Auditor}},
 	{BreakGlassRead, dangerous, []Role{Security}},
 	{BreakGlassEnd, false, []Role{Security}},
+	{DrillsRead, false, []Role{System, Security, Auditor}},
+	{DrillsHold, false, []Role{Security}},
 }

@@ -1,4 +1,4 @@
-import { ApartmentOutlined, AuditOutlined, BranchesOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SolutionOutlined, SwapOutlined, TeamOutlined, UserSwitchOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, AuditOutlined, BranchesOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SolutionOutlined, SwapOutlined, TeamOutlined, ThunderboltOutlined, UserSwitchOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
@@ -34,6 +34,7 @@ const MappingPage = lazy(() => import("./sources/ldap/MappingPage"));
 const WorkItemsPage = lazy(() => import("./workitems/WorkItemsPage"));
 const WorkItemPage = lazy(() => import("./workitems/WorkItemPage"));
 const AdminsPage = lazy(() => import("./admins/AdminsPage"));
+const DrillsPage = lazy(() => import("./drills/DrillsPage"));
 const AuditPage = lazy(() => import("./audit/AuditPage"));
 
 /** AdminPages is the console: everything below /admin. */
@@ -64,6 +65,7 @@ export default function AdminPages() {
           <Route path="/admin/sources" component={SourcesPage} />
           <Route path="/admin/sources/:id/mapping">{({ id }) => <MappingPage key={id} id={id} />}</Route>
           <Route path="/admin/sources/:id">{({ id }) => <SourcePage key={id} id={id} />}</Route>
+          <Route path="/admin/drills" component={DrillsPage} />
           <Route path="/admin/audit" component={AuditPage} />
           <Route path="/admin/admins" component={AdminsPage} />
           <Route>
@@ -90,6 +92,7 @@ function places(me: Me): string[] {
     ["/admin/work-items", mayEverywhere(me, "people.read")],
     ["/admin/sources", mayEverywhere(me, "sources.read")],
     ["/admin/evidence", may(me, "evidence.read")],
+    ["/admin/drills", mayEverywhere(me, "drills.read")],
     ["/admin/audit", mayEverywhere(me, "audit.read")],
     ["/admin/admins", me.admin === true],
   ];
@@ -130,6 +133,7 @@ function Navigation() {
       {item("/admin/work-items", <UserSwitchOutlined />, t.review.nav, doubts.data?.open || undefined)}
       {item("/admin/sources", <CloudServerOutlined />, t.shell.sources, ill || undefined)}
       {item("/admin/evidence", <SolutionOutlined />, t.evidence.title)}
+      {item("/admin/drills", <ThunderboltOutlined />, t.drills.title)}
       {item("/admin/audit", <AuditOutlined />, t.shell.audit)}
       {item("/admin/admins", <SafetyCertificateOutlined />, t.shell.admins)}
     </ul>

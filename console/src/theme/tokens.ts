@@ -91,6 +91,7 @@ export function antTheme(mode: Mode): ThemeConfig {
       colorInfo: p.accent,
       colorLink: p.accentText,
       colorSuccess: p.good,
+      colorSuccessBg: p.goodSoft,
       colorWarning: p.warn,
       colorWarningBg: p.warnSoft,
       colorError: p.bad,

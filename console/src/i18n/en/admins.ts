@@ -60,6 +60,8 @@ export const admins = {
     "people.erase": "erase for ever who has left",
     "legal_holds.read": "see legal holds and their reasons",
     "legal_holds.write": "set and lift legal holds",
+    "drills.read": "see revocation drills",
+    "drills.hold": "hold revocation drills",
     "requests.read": "read what people ask for, and who decides it",
   },
   holds: "What the roles hold",

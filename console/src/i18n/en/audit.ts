@@ -101,6 +101,7 @@ export const audit = {
     "person.erased": "Person erased",
     "erasure.requested": "Erasure asked for",
     "erasure.withdrawn": "Erasure taken back",
+    "drill.ended": "Revocation drill held",
     "legal_hold.set": "Legal hold set",
     "legal_hold.lift_asked": "End of a legal hold asked for",
     "legal_hold.lifted": "Legal hold lifted",

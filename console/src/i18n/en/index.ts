@@ -3,6 +3,7 @@ import { admins } from "./admins";
 import { approvals } from "./approvals";
 import { audit } from "./audit";
 import { chat } from "./chat";
+import { drills } from "./drills";
 import { erasure } from "./erasure";
 import { evidence } from "./evidence";
 import { feed } from "./feed";
@@ -26,4 +27,4 @@ import { units } from "./units";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass, erasure, units };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass, drills, erasure, units };

@@ -60,6 +60,8 @@ export const admins = {
     "people.erase": "永久抹除已离职人员的资料",
     "legal_holds.read": "查看法律保全及其理由",
     "legal_holds.write": "设置和解除法律保全",
+    "drills.read": "查看撤权演练",
+    "drills.hold": "进行撤权演练",
     "requests.read": "查看申请及其审批人",
   },
   holds: "各角色的权限",

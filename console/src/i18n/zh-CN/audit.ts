@@ -103,6 +103,7 @@ export const audit = {
     "person.erased": "人员资料已抹除",
     "erasure.requested": "已申请抹除",
     "erasure.withdrawn": "已撤回抹除申请",
+    "drill.ended": "已进行撤权演练",
     "legal_hold.set": "已设置法律保全",
     "legal_hold.lift_asked": "已申请解除法律保全",
     "legal_hold.lifted": "已解除法律保全",

@@ -4,6 +4,7 @@ import { admins } from "./admins";
 import { approvals } from "./approvals";
 import { audit } from "./audit";
 import { chat } from "./chat";
+import { drills } from "./drills";
 import { erasure } from "./erasure";
 import { evidence } from "./evidence";
 import { feed } from "./feed";
@@ -27,4 +28,4 @@ import { units } from "./units";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass, erasure, units } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass, drills, erasure, units } satisfies Texts;
