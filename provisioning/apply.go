@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,8 @@ func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.
 	if now.body.Verdict.Held() && !confirm {
 		return Result{}, &HeldError{Plan: plan, Verdict: now.body.Verdict}
 	}
-	rev, err := r.enact(ctx, cause, p, policy, files)
+	p.together = now.body.Together // others may have taken something since it was made
+	rev, err := r.enact(ctx, cause, p, policy, files, now)
 	if err != nil {
 		return Result{}, fmt.Errorf("apply plan %s: %w", plan, err)
 	}
@@ -85,7 +87,7 @@ func (r *Reactor) SetPolicy(ctx context.Context, cause directory.Cause, files []
 }
 
 // enact is the one transaction in which a version comes into force, with its groups, channels and their tuples.
-func (r *Reactor) enact(ctx context.Context, cause directory.Cause, p *Plan, policy *policies.Policy, files []File) (int64, error) {
+func (r *Reactor) enact(ctx context.Context, cause directory.Cause, p *Plan, policy *policies.Policy, files []File, l *ledger) (int64, error) {
 	var rev int64
 	err := r.db.Tx(ctx, func(tx *db.Tx) error {
 		c, err := r.locked(tx, true)
@@ -95,10 +97,17 @@ func (r *Reactor) enact(ctx context.Context, cause directory.Cause, p *Plan, pol
 		if c.version != p.Basis.Version {
 			return ErrDrift
 		}
-		if err := r.approved(tx, c, p); err != nil {
+		now := r.clock()
+		if last, err := lastTaken(tx.DB, now); err != nil || last != "" && last != l.known {
+			return cmp.Or(err, ErrDrift)
+		}
+		seen, err := r.approved(tx, c, p)
+		if err != nil {
 			return err
 		}
-		now := r.clock()
+		if err := storeTaken(tx, takenRow{Plan: string(p.ID), At: db.At(now), Confirmed: l.body.Verdict.Held(), Approved: seen}, l.losses); err != nil {
+			return err
+		}
 		next, shape, err := draft(tx.DB, c, policy, now)
 		if err != nil {
 			return err

@@ -216,7 +216,7 @@ func (p *Plan) atOnce() *Plan {
 	if now == nil {
 		now = &presentPart{}
 	}
-	out.summary, out.Groups, out.Grounds = now.Summary, now.Groups, now.Grounds
+	out.summary, out.together, out.Groups, out.Grounds = now.Summary, now.Together, now.Groups, now.Grounds
 	return &out
 }
 

@@ -22,7 +22,11 @@ func (r *Reactor) Enact(ctx context.Context, p *Plan) error {
 	if err != nil {
 		return err
 	}
-	_, err = r.enact(ctx, directory.Cause{}, p, policy, files)
+	_, now, err := r.compute(ctx, policy, false)
+	if err != nil {
+		return err
+	}
+	_, err = r.enact(ctx, directory.Cause{}, p, policy, files, now)
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -32,19 +31,24 @@ type Approval struct {
 
 // FourEyes says what a plan needs beside its author.
 type FourEyes struct {
-	Needed     bool       `json:"needed" doc:"it takes memberships or channels from more people than the policy in force lets one administrator take, or loosens what holds that"`
-	Limit      int        `json:"limit,omitempty" doc:"how many people that is"`
-	Loosens    []string   `json:"loosens,omitempty" doc:"limits that it raises: limits.four_eyes, and those of the guard"`
+	Needed     bool       `json:"needed" doc:"it takes memberships, channels or rights from more people than the policy in force lets one administrator take, together with what plans took within 24 hours that nobody else approved; or it loosens what holds that"`
+	People     int        `json:"people,omitempty" doc:"where it is needed: how many have to approve. Two where nobody is known to have made the plan"`
+	Limit      int        `json:"limit,omitempty" doc:"from how many people one administrator may take something"`
+	Losing     int        `json:"losing,omitempty" doc:"how many lose something by it, together with those plans"`
+	Loosens    []string   `json:"loosens,omitempty" doc:"limits that it loosens: limits.four_eyes, those of the guard, and how many decide together"`
 	AuthorGone bool       `json:"author_gone,omitempty" doc:"whoever made it may not apply a policy any more: it has to be made anew"`
 	Given      []Approval `json:"given" nullable:"false"`
 }
 
 // loosens names the limits that after raises over before, which holds an administrator back from doing that alone.
 func loosens(before, after *policies.Policy) []string {
-	if before == nil || before.Limits.FourEyes == (policies.Limit{}) {
+	if before == nil {
 		return nil
 	}
-	var out []string
+	out := fewerDecide(before, after)
+	if before.Limits.FourEyes == (policies.Limit{}) {
+		return out
+	}
 	was, is := before.Guard, after.Guard
 	for _, l := range []struct {
 		name    string
@@ -54,6 +58,18 @@ func loosens(before, after *policies.Policy) []string {
 		none := l.name == "limits.four_eyes" && l.is == (policies.Limit{})
 		if none || l.is.People > l.was.People || l.is.Percent > l.was.Percent {
 			out = append(out, l.name)
+		}
+	}
+	return out
+}
+
+// fewerDecide names the kinds of requests about what administrators may not do alone that fewer people decide together by after than by before. That several have to agree
+// says by itself that nobody loosens it alone, whether or not plans want four eyes.
+func fewerDecide(before, after *policies.Policy) []string {
+	var out []string
+	for _, kind := range []policies.ApprovalKind{policies.ApproveElevation, policies.ApprovePlan, policies.ApproveRelease, policies.ApproveBreakGlass, policies.ApproveRetention} {
+		if after.Approvals[kind].People < before.Approvals[kind].People && before.Approvals[kind].People > 1 {
+			out = append(out, "approvals."+string(kind)+".people")
 		}
 	}
 	return out
@@ -85,19 +101,24 @@ func (r *Reactor) fourEyes(tx *db.Tx, c *catalog, p *Plan) (FourEyes, error) {
 		}
 		out.Given = append(out.Given, Approval{string(row.Approver), row.At.Time, !p.Applied && (!may || row.Approver == p.Behind || string(row.Approver) == p.Author)})
 	}
-	if c.policy == nil || c.policy.Limits.FourEyes == (policies.Limit{}) {
+	out.Loosens, out.Needed = p.loosens, len(p.loosens) > 0
+	if limit, placed := policyOf(c).Limits.FourEyes, 0; limit != (policies.Limit{}) {
+		if out.Losing = p.together; limit.Percent > 0 && p.together > limit.People {
+			var err error
+			if placed, err = countPlaced(tx.DB); err != nil {
+				return out, err
+			}
+		}
+		out.Limit = most(limit.People, limit.Percent, placed)
+		out.Needed = out.Needed || p.takesMore(out)
+	}
+	if !out.Needed {
 		return out, nil
 	}
-	limit, placed := c.policy.Limits.FourEyes, 0
-	if limit.Percent > 0 && p.summary.Losing > limit.People {
-		var err error
-		if placed, err = countPlaced(tx.DB); err != nil {
-			return out, err
-		}
+	if out.People = 1; p.Behind == "" { // whoever it was may be one of those who approve
+		out.People = 2
 	}
-	out.Limit, out.Loosens = most(limit.People, limit.Percent, placed), p.loosens
-	out.Needed = p.summary.Losing > out.Limit || len(p.loosens) > 0
-	if out.Needed && p.Behind != "" && !p.Applied {
+	if p.Behind != "" && !p.Applied {
 		may, err := r.mayApply(tx, p.Behind)
 		if err != nil {
 			return out, err
@@ -107,23 +128,41 @@ func (r *Reactor) fourEyes(tx *db.Tx, c *catalog, p *Plan) (FourEyes, error) {
 	return out, nil
 }
 
-// approved answers ErrApproval where a plan needs an approval and nobody gave one who may do so now, or whoever made it may not apply it any more. It is
-// the seam for an engine of all kinds of approvals.
-func (r *Reactor) approved(tx *db.Tx, c *catalog, p *Plan) error {
+// takesMore tells whether a plan takes something, and with what plans took before from more than the limit.
+func (p *Plan) takesMore(eyes FourEyes) bool { return p.summary.Losing > 0 && p.together > eyes.Limit }
+
+// standing counts the approvals that count.
+func (e FourEyes) standing() int {
+	n := 0
+	for _, a := range e.Given {
+		if !a.Lapsed {
+			n++
+		}
+	}
+	return n
+}
+
+// approved answers ErrApproval where a plan needs an approval and nobody gave one who may do so now, or whoever made it may not apply it any more; and
+// whether somebody other than its maker, who is known, found it right, needed or not.
+func (r *Reactor) approved(tx *db.Tx, c *catalog, p *Plan) (bool, error) {
 	eyes, err := r.fourEyes(tx, c, p)
+	seen := eyes.standing() >= max(eyes.People, 1) && (p.Behind != "" || eyes.standing() > 1)
 	switch {
 	case err != nil:
-		return err
+		return false, err
 	case !eyes.Needed:
-		return nil
+		return seen, nil
 	case eyes.AuthorGone:
-		return fmt.Errorf("plan %s was made by somebody who may not apply one any more: %w", p.ID, ErrApproval)
-	case slices.ContainsFunc(eyes.Given, func(a Approval) bool { return !a.Lapsed }):
-		return nil
+		return false, fmt.Errorf("plan %s was made by somebody who may not apply one any more: %w", p.ID, ErrApproval)
+	case seen:
+		return true, nil
+	case p.Behind == "":
+		return false, fmt.Errorf("plan %s was made by nobody who is known, and wants the approval of two: %w", p.ID, ErrApproval)
 	case len(eyes.Loosens) > 0:
-		return fmt.Errorf("plan %s loosens %s: %w", p.ID, strings.Join(eyes.Loosens, ", "), ErrApproval)
+		return false, fmt.Errorf("plan %s loosens %s: %w", p.ID, strings.Join(eyes.Loosens, ", "), ErrApproval)
 	}
-	return fmt.Errorf("plan %s takes memberships or channels from %d people, the limit is %d: %w", p.ID, p.summary.Losing, eyes.Limit, ErrApproval)
+	return false, fmt.Errorf("plan %s takes memberships, channels or rights from %d people, with what other plans took within 24 hours from %d; the limit is %d: %w",
+		p.ID, p.summary.Losing, p.together, eyes.Limit, ErrApproval)
 }
 
 // ApprovePlan notes that approver found right what hash names. The person who made the plan cannot: ErrOwnPlan. Approving twice is no change.

@@ -2,6 +2,7 @@ package provisioning_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -120,5 +121,34 @@ func TestPlanDoesNotWidenItsOwnGuard(t *testing.T) {
 				t.Errorf("%s, applied: %v", what, err)
 			}
 		}
+	})
+}
+
+// That several decide together is not undone by one: whether or not plans want four eyes otherwise.
+func TestFewerDecidingWantsFourEyes(t *testing.T) {
+	both(t, func(w *world) {
+		with := func(people int) string {
+			return strings.Replace(policyText, "apiVersion: rollcall/v1\n", fmt.Sprintf("apiVersion: rollcall/v1\napprovals: {break_glass: {by: [{admins: security}], people: %d}}\n", people), 1)
+		}
+		w.policy(with(3))
+		for what, text := range map[string]string{"fewer": with(2), "the default": policyText} {
+			p := w.planBy("alice", text)
+			eyes, err := w.r.FourEyes(ctx, p)
+			if w.ok(err); !eyes.Needed || strings.Join(eyes.Loosens, " ") != "approvals.break_glass.people" {
+				t.Errorf("%s: %+v", what, eyes)
+			}
+			w.untouched(what, func() {
+				if _, err := w.r.ApplyPlan(ctx, alice, p.ID, p.Hash, true); !errors.Is(err, provisioning.ErrApproval) {
+					t.Errorf("%s, alone: %v", what, err)
+				}
+			})
+		}
+		p := w.planBy("alice", with(4))
+		_, err := w.r.ApplyPlan(ctx, alice, p.ID, p.Hash, true)
+		w.ok(err)
+		p = w.planBy("alice", policyText)
+		w.ok(w.r.ApprovePlan(ctx, bob, "bob", p.ID, p.Hash))
+		_, err = w.r.ApplyPlan(ctx, alice, p.ID, p.Hash, true)
+		w.ok(err)
 	})
 }

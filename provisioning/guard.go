@@ -205,25 +205,25 @@ func (g Guard) Check(b Batch) (Verdict, error) {
 // emptied finds the groups that had three members or more within the window and would have none. Moves that a
 // source pushed one by one before do not count: each was said of one person.
 func emptied(b Batch) []Breach {
-	going, gone := map[id.Group][]Removal{}, map[id.Group]map[id.Membership]bool{}
+	going, gone := map[id.Group][]Removal{}, map[id.Group]map[id.Person]bool{}
 	for _, r := range b.Removals {
 		if r.class() != (class{}) && !r.Partly {
 			going[r.Group] = append(going[r.Group], r)
 		}
 	}
 	for _, r := range b.Recent {
-		if r.Held || r.Cause == CauseMove {
+		if r.Held || r.Partly || r.Cause == CauseMove {
 			continue
 		}
 		if gone[r.Group] == nil {
-			gone[r.Group] = map[id.Membership]bool{}
+			gone[r.Group] = map[id.Person]bool{}
 		}
-		gone[r.Group][r.Membership] = true
+		gone[r.Group][r.Person] = true
 	}
 	var out []Breach
 	for group, removals := range going {
 		for _, r := range removals {
-			delete(gone[group], r.Membership) // counted among the members still
+			delete(gone[group], r.Person) // counted among the members still
 		}
 		had := b.Members[group] + len(gone[group])
 		comes := b.Added[group]

@@ -32,6 +32,7 @@ type ledger struct {
 	sum     hash.Hash
 	last    id.Person
 	loser   id.Person
+	lowered id.Person
 	groups  map[string]*tally
 	grounds map[Ground]*tally
 	sights  map[sightName]bool
@@ -43,6 +44,10 @@ type ledger struct {
 	parts []string
 
 	present *ledger // counts what is at once
+
+	earlier map[id.Person]bool // who lost by plans before, see since
+	known   string             // the last of these plans
+	losses  []loss             // of this one
 }
 
 type tally struct {
@@ -233,7 +238,16 @@ func (l *ledger) count(c PlannedChange) {
 	}
 	if c.loses() && c.Person != l.loser {
 		l.loser = c.Person
-		s.Losing++
+		if s.Losing++; !l.earlier[c.Person] {
+			l.body.Together++
+		}
+	}
+	if c.loses() && l.present != nil {
+		l.losses = append(l.losses, loss{c.Person, l.after.byKey[c.Group], c.Op != OpRemove})
+	}
+	if c.lowers() && c.Person != l.lowered {
+		l.lowered = c.Person
+		s.Lowered++
 	}
 	if c.Op == OpAdd || c.Op == OpRemove || c.Op == OpRole {
 		l.sights[c.sight()] = true
@@ -268,7 +282,7 @@ func (l *ledger) end() error {
 		l.present.tallies()
 		now := l.present.body
 		now.Summary.Groups, now.Summary.Channels = l.body.Summary.Groups, l.body.Summary.Channels
-		l.body.Present = &presentPart{Total: now.Total, Summary: now.Summary, Groups: now.Groups, Grounds: now.Grounds}
+		l.body.Present = &presentPart{Total: now.Total, Summary: now.Summary, Groups: now.Groups, Grounds: now.Grounds, Together: now.Together}
 	}
 	l.body.Digest = hex.EncodeToString(l.sum.Sum(nil))
 	l.tallies()
@@ -306,7 +320,7 @@ func (c *catalog) sights(group string, role policies.Role) []string {
 // plan answers what the ledger says, without what makes it one of the stored.
 func (l *ledger) plan(b Basis) *Plan {
 	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights, Conflicts: l.body.Conflicts,
-		Verdict: l.body.Verdict, summary: l.body.Summary, loosens: l.body.Loosens, digest: l.body.Digest, present: l.body.Present}
+		Verdict: l.body.Verdict, summary: l.body.Summary, together: l.body.Together, loosens: l.body.Loosens, digest: l.body.Digest, present: l.body.Present}
 }
 
 func (l *ledger) store(tx *db.Tx, plan id.Plan) error {

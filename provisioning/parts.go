@@ -33,10 +33,14 @@ func squeeze(text []byte) (string, error) {
 	return out.String(), nil
 }
 
-// unsqueeze reads what squeeze made.
+// inflate reads what squeeze made.
+func inflate(text string) ([]byte, error) {
+	return io.ReadAll(flate.NewReader(base64.NewDecoder(base64.RawStdEncoding, strings.NewReader(text))))
+}
+
+// unsqueeze reads what squeeze made of changes.
 func unsqueeze(text string) ([]PlannedChange, error) {
-	r := flate.NewReader(base64.NewDecoder(base64.RawStdEncoding, strings.NewReader(text)))
-	plain, err := io.ReadAll(r)
+	plain, err := inflate(text)
 	if err != nil {
 		return nil, err
 	}

@@ -55,6 +55,11 @@ type PlannedChange struct {
 	// Of who keeps the place in the group: the keys of its channels that they see then, and that they see no more.
 	Gained []string `json:"gained,omitempty"`
 	Lost   []string `json:"lost,omitempty"`
+	// Of who keeps the place, and sees these channels still: where they may do more in it then, and where less.
+	Raised  []string `json:"raised,omitempty"`
+	Lowered []string `json:"lowered,omitempty"`
+	// Later says that the policy takes some of it at an instant to come, which it did not before.
+	Later bool `json:"later,omitempty"`
 }
 
 // ShapeChange is what applying a plan does to a group or a channel.
@@ -67,8 +72,9 @@ type ShapeChange struct {
 
 // Summary counts a plan's changes.
 type Summary struct {
-	People   int `json:"people"` // whose memberships change, or what they see by them
-	Losing   int `json:"losing"` // who lose one, or a channel of one
+	People   int `json:"people"`  // whose memberships change, or what they see by them
+	Losing   int `json:"losing"`  // who lose one, or a channel or a right of one
+	Lowered  int `json:"lowered"` // who keep the place, and may do less there
 	Added    int `json:"added"`
 	Removed  int `json:"removed"`
 	Changed  int `json:"changed"` // role, reasons or channels
@@ -110,6 +116,8 @@ type planBody struct {
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 	// Present counts what the plan changes at once, without what is to come of people.
 	Present *presentPart `json:"present,omitempty"`
+	// Together are who lose by this plan, and by those of the window before that nobody else looked at.
+	Together int `json:"together,omitempty"`
 }
 
 // presentPart counts those changes of a plan that everybody who sees plans may know of.
@@ -118,6 +126,8 @@ type presentPart struct {
 	Summary Summary `json:"summary"`
 	Groups  []Tally `json:"groups,omitempty"`
 	Grounds []Tally `json:"grounds,omitempty"`
+	// Together is planBody.Together, of these changes.
+	Together int `json:"together,omitempty"`
 }
 
 // atOnce tells whether a change says nothing of what is to come of the person.
@@ -144,10 +154,11 @@ type Plan struct {
 	CreatedAt time.Time
 	AppliedAt time.Time
 
-	summary Summary
-	loosens []string
-	digest  string
-	present *presentPart
+	summary  Summary
+	together int
+	loosens  []string
+	digest   string
+	present  *presentPart
 }
 
 // Empty tells whether applying the plan would change nothing that anybody can see.
@@ -225,7 +236,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	row, body := rows[0], rows[0].Body.V
 	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
 		Grounds: body.Grounds, Sights: body.Sights, Conflicts: body.Conflicts, Verdict: body.Verdict, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
-		AppliedAt: row.AppliedAt.Time, summary: body.Summary, loosens: body.Loosens, digest: body.Digest, present: body.Present}
+		AppliedAt: row.AppliedAt.Time, summary: body.Summary, together: body.Together, loosens: body.Loosens, digest: body.Digest, present: body.Present}
 	if p.Total > 0 && len(p.Changes) == 0 {
 		var err error
 		if p.Changes, err = planChanges(q, plan, 0, planPage); err != nil {
@@ -259,6 +270,11 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 		l.begin(c, next, shapes.list)
 		l.body.Loosens = loosens(c.policy, policy)
 		l.now, next.sighted = basis.At, resights(c, next)
+		taken, err := loadTaken(tx.DB, basis.At)
+		if err != nil {
+			return err
+		}
+		l.since(taken)
 		next.report = l.conflict
 		batch := Batch{Added: map[id.Group]int{}}
 		some, err := r.touched(ctx, tx, c, next, behind)
@@ -280,7 +296,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 		if err := r.complete(ctx, tx, next, &batch); err != nil {
 			return err
 		}
-		batch.Recent = nil // a plan is judged by itself
+		batch.Recent = taken.removals() // a plan is judged by what plans take, in however many slices
 		if l.body.Verdict, err = (Guard{policy.Guard}).Check(batch); err != nil || l.body.Verdict.Held() || c.policy == nil {
 			return err
 		}

@@ -227,6 +227,14 @@ func (r *Reactor) look(ctx context.Context, fn func(*db.Tx, *catalog) error) err
 	})
 }
 
+// policyOf answers the policy in force; an empty one where there is none.
+func policyOf(c *catalog) *policies.Policy {
+	if c.policy == nil {
+		return &policies.Policy{}
+	}
+	return c.policy
+}
+
 func guardOf(c *catalog) policies.Guard {
 	if c.policy == nil {
 		return policies.DefaultGuard()

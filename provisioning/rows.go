@@ -234,5 +234,5 @@ func (planReasonRow) TableName() string { return "plan_reasons" }
 // tables lists one row of every table, for the test that holds them against the migrations.
 func tables() []any {
 	return []any{versionRow{}, stateRow{}, planRow{}, planPartRow{}, planApprovalRow{}, scheduleRow{}, groupRow{}, channelRow{}, channelPersonRow{}, membershipRow{}, reasonRow{},
-		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}, goLiveRow{}, foreseenRow{}, planReasonRow{}}
+		holdRow{}, heldRow{}, heldFreezeRow{}, removalRow{}, guardRow{}, fenceRow{}, failureRow{}, goLiveRow{}, foreseenRow{}, planReasonRow{}, takenRow{}}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -68,6 +67,9 @@ type plan struct {
 		Reasons []string `json:"reasons,omitempty"`
 		Gains   []string `json:"gains,omitempty"`
 		Loses   []string `json:"loses,omitempty"`
+		Raised  []string `json:"raised,omitempty"`
+		Lowered []string `json:"lowered,omitempty"`
+		Later   bool     `json:"later,omitempty"`
 	} `json:"changes"`
 	Conflicts []planConflict `json:"conflicts,omitempty"`
 	Total     int            `json:"total"`
@@ -77,7 +79,9 @@ type plan struct {
 
 	FourEyes struct {
 		Needed     bool           `json:"needed"`
+		People     int            `json:"people,omitempty"`
 		Limit      int            `json:"limit,omitempty"`
+		Losing     int            `json:"losing,omitempty"`
 		Loosens    []string       `json:"loosens,omitempty"`
 		AuthorGone bool           `json:"author_gone,omitempty"`
 		Given      []planApproval `json:"given"`
@@ -132,7 +136,7 @@ func planTable(w io.Writer, p plan) {
 			sign = "~"
 		}
 		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\t%s\t%s\t%s\n", sign, change.Group, change.Role, strings.TrimSpace(change.PersonName+" "+change.Person), cmp.Or(change.Ground, change.Cause),
-			strings.TrimSpace(signed("+", change.Gains)+signed("-", change.Loses)), strings.Join(change.Reasons, ", "), change.At)
+			strings.TrimSpace(signed("+", change.Gains)+signed("-", change.Loses)+signed("less:", change.Lowered)+signed("more:", change.Raised)), strings.Join(change.Reasons, ", "), change.At)
 	}
 	for _, k := range p.Conflicts {
 		fmt.Fprintf(w, "! %s\t%s\t%s\t%s\n", k.Group, k.Role, strings.TrimSpace(k.PersonName+" "+k.Person), k.why())
@@ -141,22 +145,47 @@ func planTable(w io.Writer, p plan) {
 		fmt.Fprintf(w, "%s\t%d people\t+%d\t-%d\t~%d\n", t.Name, t.People, t.Added, t.Removed, t.Changed)
 	}
 	fmt.Fprintf(w, "plan %s: %d groups and channels, %d of %d memberships shown, hash %s\n", p.ID, len(p.Shapes), len(p.Changes), p.Total, p.Hash)
-	approved := slices.ContainsFunc(p.FourEyes.Given, func(g planApproval) bool { return !g.Lapsed })
-	switch eyes := p.FourEyes; {
-	case eyes.Needed && eyes.AuthorGone:
-		fmt.Fprintln(w, "whoever made it may not apply a policy any more: make the plan anew")
-	case eyes.Needed && !approved:
-		if len(eyes.Loosens) > 0 {
-			fmt.Fprintf(w, "it loosens %s: a second administrator has to approve it (apply --approve)\n", strings.Join(eyes.Loosens, ", "))
-		}
-		if losing, _ := p.Summary["losing"].(float64); int(losing) <= eyes.Limit {
-			break
-		}
-		fmt.Fprintln(w, "it takes memberships or channels from more than", eyes.Limit, "people: a second administrator has to approve it (apply --approve)")
+	if losing, _ := p.Summary["losing"].(float64); losing > 0 {
+		lowered, _ := p.Summary["lowered"].(float64)
+		fmt.Fprintf(w, "%v people lose something by it; %v keep a place and may do less there\n", losing, lowered)
 	}
+	p.eyes(w)
 	if held(p.Verdict) {
 		fmt.Fprintln(w, "the guard holds this plan: apply it with --confirm")
 	}
+}
+
+// eyes says who else has to approve a plan.
+func (p plan) eyes(w io.Writer) {
+	eyes := p.FourEyes
+	left := eyes.People
+	for _, g := range eyes.Given {
+		if !g.Lapsed {
+			left--
+		}
+	}
+	switch {
+	case !eyes.Needed:
+		return
+	case eyes.AuthorGone:
+		fmt.Fprintln(w, "whoever made it may not apply a policy any more: make the plan anew")
+		return
+	case left <= 0:
+		return
+	}
+	who := "a second administrator has to approve it (apply --approve)"
+	if eyes.People > 1 {
+		who = fmt.Sprintf("a second administrator has to approve it, and a third: nobody is known to have made it (apply --approve; %d to go)", left)
+	}
+	if len(eyes.Loosens) > 0 {
+		fmt.Fprintf(w, "it loosens %s: %s\n", strings.Join(eyes.Loosens, ", "), who)
+	}
+	if losing, _ := p.Summary["losing"].(float64); losing == 0 || eyes.Losing <= eyes.Limit {
+		return
+	} else if eyes.Losing > int(losing) {
+		fmt.Fprintf(w, "with what plans of the last 24 hours took that nobody else approved it takes something from %d people\n", eyes.Losing)
+	}
+	fmt.Fprintf(w, "it takes memberships, channels or rights from more than %d people: %s\n", eyes.Limit, who)
 }
 
 // signed lists channels that somebody sees, or sees no more.

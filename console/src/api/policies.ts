@@ -17,6 +17,9 @@ export type PlanChange = {
   reasons?: string[];
   gains?: string[];
   loses?: string[];
+  raised?: string[];
+  lowered?: string[];
+  later?: boolean;
   at?: string;
 };
 
@@ -28,10 +31,10 @@ export type Schedule = { at: string; by: string; state: "waiting" | "applied" | 
 /** Conflict is a place that separation keeps from somebody. */
 export type Conflict = { person: string; person_name?: string; group: string; role: string; rule?: string; separation: string; against?: string[]; held?: boolean; unjudged?: boolean };
 
-export type FourEyes = { needed: boolean; limit?: number; loosens?: string[]; author_gone?: boolean; given: { approver: string; at: string; lapsed?: boolean }[] };
+export type FourEyes = { needed: boolean; people?: number; limit?: number; losing?: number; loosens?: string[]; author_gone?: boolean; given: { approver: string; at: string; lapsed?: boolean }[] };
 
 /** agreed tells whether nobody else has to look at a plan any more. */
-export const agreed = (plan: Plan): boolean => plan.four_eyes?.needed !== true || (plan.four_eyes.author_gone !== true && (plan.four_eyes.given ?? []).some((g) => !g.lapsed));
+export const agreed = (plan: Plan): boolean => plan.four_eyes?.needed !== true || (plan.four_eyes.author_gone !== true && (plan.four_eyes.given ?? []).filter((g) => !g.lapsed).length >= (plan.four_eyes.people ?? 1));
 
 export type ShapeChange = { op?: string; group?: string; channel?: string; fields?: string[] };
 
@@ -55,7 +58,7 @@ export type Plan = {
   four_eyes?: FourEyes;
   schedule?: Schedule;
   conflicts?: Conflict[];
-  summary?: { people?: number; losing?: number; added?: number; removed?: number; changed?: number; groups?: number; channels?: number };
+  summary?: { people?: number; losing?: number; lowered?: number; added?: number; removed?: number; changed?: number; groups?: number; channels?: number };
   shapes?: ShapeChange[];
   changes?: PlanChange[];
   verdict?: Verdict;

@@ -92,13 +92,16 @@ function Approval({ plan }: { plan: Plan }) {
   const eyes = plan.four_eyes;
   if (!eyes?.needed) return null;
   const self = me.person?.id;
+  const losing = plan.summary?.losing ?? 0;
   const given = eyes.given ?? [];
   return (
     <Card rows>
       <div className={styles.line} style={{ flexWrap: "wrap" }} data-four-eyes>
         <span className={styles.lineText} style={{ whiteSpace: "normal" }}>
           <span className={styles.strong}>{t.policies.fourEyes}</span>
-          <div className={styles.small}>{(eyes.loosens ?? []).length > 0 ? t.policies.loosens((eyes.loosens ?? []).join(", ")) : t.policies.fourEyesHint(eyes.limit ?? 0)}</div>
+          {(eyes.loosens ?? []).length > 0 && <div className={styles.small}>{t.policies.loosens((eyes.loosens ?? []).join(", "))}</div>}
+          {losing > 0 && (eyes.losing ?? 0) > (eyes.limit ?? 0) && <div className={styles.small}>{t.policies.fourEyesHint(eyes.limit ?? 0, (eyes.losing ?? 0) > losing ? eyes.losing : undefined)}</div>}
+          {(eyes.people ?? 1) > 1 && <div className={styles.small}>{t.policies.twoMore}</div>}
           {eyes.author_gone && <div className={styles.small}>{t.policies.authorGone}</div>}
           {given.map((g) => (
             <div key={g.approver} className={styles.small}>

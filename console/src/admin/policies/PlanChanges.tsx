@@ -68,10 +68,14 @@ function Effect({ change: c }: { change: PlanChange }) {
 }
 
 function Sight({ change: c }: { change: PlanChange }) {
+  const { t } = useTexts();
   return (
     <>
       {(c.gains ?? []).length > 0 && <div className={styles.plus}>+ {(c.gains ?? []).join(", ")}</div>}
+      {(c.raised ?? []).length > 0 && <div className={styles.plus}>{t.policies.raisedIn((c.raised ?? []).join(", "))}</div>}
       {(c.loses ?? []).length > 0 && <div className={styles.minus}>− {(c.loses ?? []).join(", ")}</div>}
+      {(c.lowered ?? []).length > 0 && <div className={styles.minus}>{t.policies.loweredIn((c.lowered ?? []).join(", "))}</div>}
+      {c.later && <div className={styles.minus}>{t.policies.later}</div>}
     </>
   );
 }

@@ -17,6 +17,7 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
   const over = typeof plan.verdict === "object" ? (plan.verdict.breaches ?? []) : [];
   const breaches = over.length > 0 ? over.map((b) => (b.group ? t.policies.empties(called(b.group), b.people) : t.policies.reaches(b.people, b.limit ?? 0))) : verdictReasons(plan.verdict);
   const losing = plan.summary?.losing ?? 0;
+  const lowered = plan.summary?.lowered ?? 0;
   const some = added + removed + changed > 0;
   return (
     <>
@@ -25,6 +26,7 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
           <Count n={added} sign="+" tone={styles.plus} text={t.policies.added} />
           <Count n={removed} sign="−" tone={styles.minus} text={t.policies.removed} />
           <Count n={changed} sign="" text={t.policies.changed} />
+          <Count n={lowered} sign="−" tone={styles.minus} text={t.policies.lowered} />
         </div>
       </Card>
       <Due plan={plan} />
