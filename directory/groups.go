@@ -213,7 +213,11 @@ func (w *work) changeGroup(row groupRow, g GroupRecord, replace *[]string, add, 
 	}
 	w.joined(g.Source, added)
 	w.joined(g.Source, removed)
-	if err := w.leave(g, removed); err != nil {
+	gone, err := w.departing(g, removed)
+	if err != nil {
+		return "", err
+	}
+	if err := w.leave(g.Source, gone); err != nil {
 		return "", err
 	}
 	fields := diff([]attribute{{"display_name", before.DisplayName}, {"external_id", before.ExternalID}, {"raw", raw(before.Raw)}},
@@ -246,7 +250,8 @@ func (w *work) deleteGroup(c DeleteGroup) (Outcome, error) {
 	if err := w.tx.Raw("select value from group_members where group_id = ?", g.ID).Scan(&values).Error; err != nil {
 		return "", fmt.Errorf("read members: %w", err)
 	}
-	if err := w.leave(g, values); err != nil {
+	gone, err := w.departing(g, values)
+	if err != nil {
 		return "", err
 	}
 	if err := w.members(); err != nil {
@@ -262,6 +267,9 @@ func (w *work) deleteGroup(c DeleteGroup) (Outcome, error) {
 	}
 	if err := w.tx.Exec("delete from directory_groups where id = ?", g.ID).Error; err != nil {
 		return "", fmt.Errorf("delete group: %w", err)
+	}
+	if err := w.leave(g.Source, gone); err != nil {
+		return "", err
 	}
 	w.groupNote("group.deleted", g, nil, nil, nil)
 	w.applied.Groups[w.index] = g

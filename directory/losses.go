@@ -122,21 +122,6 @@ func (p *writing) flushLosses() error {
 
 const lossAgain = " on conflict (source_id, field, was, person_id) do update set cleared = excluded.cleared, at = excluded.at"
 
-// leave notes that the people of these values are no members of a group any more.
-func (w *work) leave(g GroupRecord, values []string) error {
-	if w.dry(g.Source) {
-		return nil
-	}
-	for part := range slices.Chunk(values, chunk) {
-		if err := w.tx.Exec(`insert into fact_losses (source_id, field, was, person_id, cleared, at) select distinct ?, ?, ?, r.person_id, true, cast(? as bigint) from records r
-			where r.source_id = ? and r.record_key in ? and r.deleted_at is null and r.person_id is not null`+lossAgain,
-			g.Source, LossGroup, g.ID, db.At(w.now), g.Source, db.Pad(part)).Error; err != nil {
-			return fmt.Errorf("note losses: %w", err)
-		}
-	}
-	return nil
-}
-
 // ForgetLosses removes what was lost too long ago for anybody to count.
 func (s *Store) ForgetLosses(ctx context.Context) error {
 	if err := s.forgetOldNames(ctx); err != nil {
@@ -203,18 +188,36 @@ func (r Reader) LostUnit(ctx context.Context, since time.Time, unit string) (Los
 	return c, nil
 }
 
-// LostGroup counts who left a directory group since and is not back, and how many were in it.
+// LostGroup counts who left a directory group since and is not back, and how many were in it, by whatever groups between.
 func (r Reader) LostGroup(ctx context.Context, since time.Time, group string) (LossCount, error) {
 	var c LossCount
-	if err := r.from(ctx).Raw(`select count(distinct l.person_id) as lost from fact_losses l where l.field = ? and l.was = ? and l.at > ?
-		and not exists (select 1 from records r join group_members m on m.source_id = r.source_id and m.value = r.record_key
-			where r.person_id = l.person_id and r.deleted_at is null and m.group_id = l.was)`, LossGroup, group, db.At(since)).Scan(&c).Error; err != nil {
+	q := r.from(ctx)
+	var source []id.Source
+	if err := q.Raw("select source_id from directory_groups where id = ?", group).Scan(&source).Error; err != nil {
 		return c, fmt.Errorf("count losses: %w", err)
 	}
-	var still int
-	if err := r.from(ctx).Raw("select count(*) from group_members where group_id = ?", group).Scan(&still).Error; err != nil {
+	inside := []id.DirectoryGroup{id.DirectoryGroup(group)}
+	if len(source) > 0 {
+		n, err := nestingOf(q, source[0])
+		if err != nil {
+			return c, err
+		}
+		inside = reach(n.holds, inside[0])
+	}
+	if err := q.Raw(`select count(distinct l.person_id) as lost from fact_losses l where l.field = ? and l.was = ? and l.at > ?
+		and not exists (select 1 from records r join group_members m on m.source_id = r.source_id and m.value = r.record_key
+			where r.person_id = l.person_id and r.deleted_at is null and m.group_id in ?)`, LossGroup, group, db.At(since), db.Pad(inside)).Scan(&c).Error; err != nil {
+		return c, fmt.Errorf("count losses: %w", err)
+	}
+	still := "select count(*) from group_members where group_id in ?"
+	if len(inside) > 1 { // each once, and the groups themselves not
+		still = `select count(distinct m.value) from group_members m where m.group_id in ?
+			and not exists (select 1 from directory_groups g where g.source_id = m.source_id and g.group_key = m.value)`
+	}
+	var n int
+	if err := q.Raw(still, db.Pad(inside)).Scan(&n).Error; err != nil {
 		return c, fmt.Errorf("count members: %w", err)
 	}
-	c.Had = c.Lost + still
+	c.Had = c.Lost + n
 	return c, nil
 }

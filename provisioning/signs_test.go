@@ -168,6 +168,54 @@ func TestGuardOfADirectoryGroup(t *testing.T) {
 	}
 }
 
+// People are counted by what they lose, through whatever groups lie between; who is in by another way loses nothing.
+func TestGuardOfANestedGroup(t *testing.T) {
+	group := func(w *world, key string, members ...string) directory.Change {
+		return directory.PutGroup{Group: directory.GroupRecord{Source: w.source.ID, Key: key, DisplayName: key}, Members: members}
+	}
+	for name, c := range map[string]struct {
+		shrink func(w *world, keys []string) directory.Change
+		had    int
+	}{
+		"taken out": {func(w *world, keys []string) directory.Change { return group(w, "guild", keys[13]) }, 14},
+		"emptied":   {func(w *world, _ []string) directory.Change { return group(w, "inner", []string{}...) }, 13},
+		"cut":       {func(w *world, keys []string) directory.Change { return group(w, "inner", keys[:4]...) }, 13},
+		"deleted": {func(w *world, _ []string) directory.Change {
+			return directory.DeleteGroup{Source: w.source.ID, Key: "inner"}
+		}, 13},
+		"the one between": {func(w *world, _ []string) directory.Change { return group(w, "middle", "nobody") }, 14},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(w *world) {
+				w.policy(unitPolicy)
+				w.crowd(40, always(""), always("Clerk"))
+				var keys []string
+				for i := range 14 {
+					keys = append(keys, fmt.Sprintf("p%04d", i))
+				}
+				w.apply(group(w, "inner", keys[:13]...), group(w, "middle", "inner"), group(w, "guild", "middle", keys[13]))
+				if n := w.members("guild"); n != 14 {
+					t.Fatalf("%d members, %s", n, w.reason())
+				}
+				// By another way in for most: nothing is lost by one of two.
+				w.apply(group(w, "other", keys[:13]...), group(w, "guild", "middle", "other", keys[13]))
+				w.apply(c.shrink(w, keys))
+				if name != "taken out" {
+					if n := w.members("guild"); n != 14 || w.reason() != "" {
+						t.Fatalf("in by another way: %d members, %q", n, w.reason())
+					}
+					w.apply(group(w, "guild", "middle", keys[13]))
+				}
+				if n := w.members("guild"); n != 14 || !strings.Contains(w.reason(), fmt.Sprintf("of %d members", c.had)) {
+					t.Errorf("%d members, %q", n, w.reason())
+				}
+				w.apply(group(w, "inner", keys[:13]...), group(w, "middle", "inner"), group(w, "guild", "middle", keys[13]))
+				w.want("cleared", w.reason(), "")
+			})
+		})
+	}
+}
+
 // An attribute that rules use and that is empty, or another, for too many people of a source takes nobody's place; one that no rule
 // asks for is nobody's business.
 func TestGuardOfAnAttribute(t *testing.T) {
