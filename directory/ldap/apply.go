@@ -24,7 +24,9 @@ type news struct {
 
 	shown   []Object // a Key of "" was overtaken
 	at      map[string]int
-	between map[string][]int // where units were shown before, under other names: who came in there moves along
+	between map[string][]int    // where units were shown before, under other names: who came in there moves along
+	called  map[string][]string // the names under which units were shown: who came in there went with them, where they are gone
+	looked  map[string]bool     // looked up, so that they may be newer than what was told
 	lost    []string
 	crews   []Change
 	unknown []string // named as present, and nothing is known of them
@@ -71,6 +73,12 @@ func (t *news) show(o Object) {
 	} else {
 		t.hide(o.Key)
 	}
+	if o.Class == ClassUnit {
+		if t.called == nil {
+			t.called = map[string][]string{}
+		}
+		t.called[o.Key] = append(t.called[o.Key], fold(o.DN))
+	}
 	t.at[o.Key] = len(t.shown)
 	t.shown = append(t.shown, o)
 	if known := t.sp.objects[o.Key]; known != nil {
@@ -103,7 +111,8 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 		return nil, err
 	}
 	p := newPass(conf, s.Source, t.sp, rep)
-	p.mark, p.live, p.once = t.mark, t.live, !t.again
+	t.looked = map[string]bool{}
+	p.mark, p.live, p.once, p.looked = t.mark, t.live, !t.again, t.looked
 	if err := t.look(ctx); err != nil {
 		return nil, err
 	}
@@ -250,6 +259,7 @@ func (t *news) read(ctx context.Context, class Class, keys []string) error {
 		return fmt.Errorf("%w: %d entries could not be looked up: %w", ErrIncomplete, len(keys), err)
 	}
 	for _, o := range found {
+		t.looked[o.Key] = true
 		t.show(o)
 	}
 	return nil
@@ -269,8 +279,13 @@ func (t *news) confirm(ctx context.Context) ([]*object, error) {
 			return nil, err
 		}
 	}
-	gone := map[*object]bool{}
-	for len(suspects) > 0 {
+	gone, names := map[*object]bool{}, map[string]bool{}
+	for _, k := range t.lost { // told of, and gone, before anybody knew them
+		if t.sp.objects[k] == nil {
+			t.names(names, k)
+		}
+	}
+	for len(suspects)+len(names) > 0 {
 		byClass := map[Class][]string{}
 		for o := range suspects {
 			byClass[o.class] = append(byClass[o.class], o.key)
@@ -281,32 +296,19 @@ func (t *news) confirm(ctx context.Context) ([]*object, error) {
 				return nil, err
 			}
 		}
-		next := map[*object]bool{}
 		for o := range suspects {
 			if _, there := t.at[o.key]; there {
 				continue
 			}
-			gone[o] = true
-			if o.class != ClassUnit || o.name == nil {
-				continue
-			}
-			for _, child := range t.sp.beneath(o.name.folded) { // servers tell of the unit only
-				if _, shown := t.at[child.key]; !shown && !gone[child] && !suspects[child] {
-					next[child] = true
-				}
-			}
-			for _, shown := range t.shown { // told before the unit went
-				if child := t.sp.objects[shown.Key]; shown.Key != "" && shown.Class != ClassUnit && under(fold(shown.DN), o.name.folded) && (child == nil || !gone[child]) {
-					t.hide(shown.Key)
-					if child != nil {
-						next[child] = true
-					} else if err := t.read(ctx, shown.Class, []string{shown.Key}); err != nil {
-						return nil, err
-					}
-				}
+			if gone[o] = true; o.class == ClassUnit && o.name != nil { // servers tell of the unit only
+				names[o.name.folded] = true
+				t.names(names, o.key)
 			}
 		}
-		suspects = next
+		var err error
+		if suspects, names, err = t.overtaken(ctx, gone, names); err != nil {
+			return nil, err
+		}
 	}
 	out := make([]*object, 0, len(gone))
 	for o := range gone {
@@ -319,6 +321,53 @@ func (t *news) confirm(ctx context.Context) ([]*object, error) {
 		return strings.Compare(a.key, b.key)
 	})
 	return out, nil
+}
+
+// names adds the names under which a unit was shown.
+func (t *news) names(to map[string]bool, key string) {
+	for _, name := range t.called[key] {
+		if name != "" {
+			to[name] = true
+		}
+	}
+}
+
+// overtaken finds who is beneath one of these names, which units had that are gone: those who are known to be there, and those who were told to be there before the
+// unit went, and are not found now. Of units among these that nobody knows, it answers the names.
+func (t *news) overtaken(ctx context.Context, gone map[*object]bool, names map[string]bool) (suspects map[*object]bool, more map[string]bool, err error) {
+	suspects, more = map[*object]bool{}, map[string]bool{}
+	if len(names) == 0 {
+		return suspects, more, nil
+	}
+	byClass := map[Class][]string{}
+	for i, o := range t.shown {
+		if o.Key != "" && t.at[o.Key] == i && beneath(fold(o.DN), names) {
+			byClass[o.Class] = append(byClass[o.Class], o.Key)
+		}
+	}
+	for class, keys := range byClass {
+		told := len(t.shown)
+		if err := t.read(ctx, class, keys); err != nil {
+			return nil, nil, err
+		}
+		for _, k := range keys {
+			if t.at[k] >= told {
+				continue
+			}
+			t.hide(k)
+			if o := t.sp.objects[k]; o == nil {
+				t.names(more, k)
+			} else if !gone[o] {
+				suspects[o] = true
+			}
+		}
+	}
+	for _, o := range t.sp.objects {
+		if _, shown := t.at[o.key]; !shown && !gone[o] && o.name != nil && beneath(o.name.folded, names) {
+			suspects[o] = true
+		}
+	}
+	return suspects, more, nil
 }
 
 // unnamed adds those whom a complete telling did not name, where that can be believed: see plausible and hidden.

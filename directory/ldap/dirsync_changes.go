@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strings"
 
@@ -118,18 +119,13 @@ func (d *domain) found(ctx context.Context, again, moved []string) ([]Object, []
 	if err != nil {
 		return nil, nil, err
 	}
-	branches, err := d.branchesOf(ctx, moved)
+	err = d.beneath(ctx, moved, append(d.c.allAttributes(), "memberof"), func(e entry) {
+		if d.inside(e.dn) { // else the branch left the base meanwhile, which will be told
+			fresh = append(fresh, e)
+		}
+	})
 	if err != nil {
 		return nil, nil, err
-	}
-	for _, dn := range branches {
-		err := d.c.pages(ctx, request{base: dn, scope: goldap.ScopeWholeSubtree, filter: d.c.anyClass(), attrs: append(d.c.allAttributes(), "memberof")}, func(page []entry) error {
-			fresh = append(fresh, page...)
-			return nil
-		})
-		if err != nil {
-			return nil, nil, err
-		}
 	}
 	joined, err := d.memberships(ctx, fresh)
 	if err != nil {
@@ -146,16 +142,41 @@ func (d *domain) found(ctx context.Context, again, moved []string) ([]Object, []
 	return objects, joined, nil
 }
 
-// branchesOf answers the names of those of these entries that others stand below.
+// beneath reads everything below those of these entries that others stand below. They are gone to by their id: each may have another name again by now.
+func (d *domain) beneath(ctx context.Context, keys, attrs []string, each func(entry)) error {
+	branches, err := d.branchesOf(ctx, keys)
+	if err != nil {
+		return err
+	}
+	for _, k := range branches {
+		err := d.c.pages(ctx, request{base: byGUID(k), scope: goldap.ScopeWholeSubtree, filter: d.c.anyClass(), attrs: attrs}, func(page []entry) error {
+			for _, e := range page {
+				each(e)
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errGone) { // that it is gone will be told
+			return err
+		}
+	}
+	return nil
+}
+
+// byGUID is a name of an entry that it never loses ([MS-ADTS] section 3.1.1.3.1.2.4).
+func byGUID(key string) string { return "<GUID=" + key + ">" }
+
+// branchesOf answers those of these keys whose entries others stand below.
 func (d *domain) branchesOf(ctx context.Context, keys []string) ([]string, error) {
 	var out []string
 	for filter := range keyFilters("objectguid", keys) {
-		p, err := d.c.search(ctx, request{base: d.root, scope: goldap.ScopeWholeSubtree, filter: "(&" + d.branches() + filter + ")", attrs: []string{"1.1"}})
+		p, err := d.c.search(ctx, request{base: d.root, scope: goldap.ScopeWholeSubtree, filter: "(&" + d.branches() + filter + ")", attrs: []string{"objectGUID"}})
 		if err != nil {
 			return nil, err
 		}
 		for _, e := range p.entries {
-			out = append(out, e.dn)
+			if k := key(e, "objectguid"); k != "" {
+				out = append(out, k)
+			}
 		}
 	}
 	return out, nil
@@ -163,25 +184,13 @@ func (d *domain) branchesOf(ctx context.Context, keys []string) ([]string, error
 
 // under answers the keys of everything below those of these entries that others stand below.
 func (d *domain) under(ctx context.Context, keys []string) ([]string, error) {
-	branches, err := d.branchesOf(ctx, keys)
-	if err != nil {
-		return nil, err
-	}
 	var out []string
-	for _, dn := range branches {
-		err := d.c.pages(ctx, request{base: dn, scope: goldap.ScopeWholeSubtree, filter: d.c.anyClass(), attrs: []string{"objectGUID"}}, func(page []entry) error {
-			for _, e := range page {
-				if k := key(e, "objectguid"); k != "" && !d.inside(e.dn) {
-					out = append(out, k)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
+	err := d.beneath(ctx, keys, []string{"objectGUID"}, func(e entry) {
+		if k := key(e, "objectguid"); k != "" && !d.inside(e.dn) {
+			out = append(out, k)
 		}
-	}
-	return out, nil
+	})
+	return out, err
 }
 
 // memberships tells the groups below the base that name these entries as members.

@@ -73,3 +73,89 @@ func TestToldLate(t *testing.T) {
 	}
 	inStep(t, w, g, sy)
 }
+
+// TestToldBeforeItLeft tells in one breath that somebody came into a unit, and that this unit left the base: they left with it, by whatever name they were told.
+//
+// holds: R6
+func TestToldBeforeItLeft(t *testing.T) {
+	for name, tell := range map[string]func(g *grove, unit, inner, person *leaf) []ldap.Change{
+		"a unit with another name": func(g *grove, unit, _, person *leaf) []ldap.Change {
+			unit.name, person.above = "ou=renamed", unit.key
+			return []ldap.Change{upsert(g, unit), upsert(g, person)}
+		},
+		"a unit nobody knew": func(g *grove, unit, _, person *leaf) []ldap.Change {
+			added := &leaf{class: ldap.ClassUnit, key: "unit-new", name: "ou=new", above: unit.key, attrs: map[string][]string{"ou": {"new"}}}
+			g.entries[added.key], person.above = added, added.key
+			told := []ldap.Change{upsert(g, added), upsert(g, person), {Op: ldap.OpDelete, Keys: []string{added.key}}}
+			added.above = "out"
+			return told
+		},
+		"a unit within a unit": func(g *grove, unit, inner, person *leaf) []ldap.Change {
+			inner.above = unit.key
+			return []ldap.Change{upsert(g, inner)}
+		},
+		"a new unit within a unit, from elsewhere": func(g *grove, unit, _, person *leaf) []ldap.Change {
+			added := &leaf{class: ldap.ClassUnit, key: "unit-new", name: "ou=new", attrs: map[string][]string{"ou": {"new"}}}
+			g.entries[added.key], person.above = added, added.key
+			told := []ldap.Change{upsert(g, added), upsert(g, person)}
+			added.above = unit.key
+			return append(told, upsert(g, added))
+		},
+		"somebody who came back since": func(g *grove, unit, inner, person *leaf) []ldap.Change {
+			person.above = unit.key
+			told := []ldap.Change{upsert(g, person)}
+			person.above = inner.key
+			return told
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGrove(rand.New(rand.NewPCG(1, 1)))
+			unit, inner, person := g.add(ldap.ClassUnit), g.add(ldap.ClassUnit), g.add(ldap.ClassPerson)
+			g.add(ldap.ClassPerson).above, unit.above, inner.above, person.above = "", "", "", inner.key
+			r := &teller{grove: g, say: make(chan []ldap.Change)}
+			w := newWorld(t, dbtest.SQLite(t))
+			sy := w.syncer(someConfig)
+			sy.Reader = r
+			runs(t, sy, time.Hour)
+			wait(t, "followed", func() bool { return sy.Status().Mode == "live" })
+			read := sy.Status().LastRun
+			g.mu.Lock()
+			told := append(tell(g, unit, inner, person), ldap.Change{Op: ldap.OpDelete, Keys: []string{unit.key}})
+			unit.above = "out"
+			g.mu.Unlock()
+			r.say <- told
+			inStep(t, w, g, sy)
+			if sy.Status().LastRun != read {
+				t.Error("everything was read again")
+			}
+		})
+	}
+}
+
+func upsert(g *grove, l *leaf) ldap.Change {
+	return ldap.Change{Op: ldap.OpUpsert, Object: g.object(l)}
+}
+
+// TestLookedUpBeneathNothing finds somebody by a name that no unit has and nobody told, because the unit had left the base when it was told of: who is not found
+// when they are looked at again is not left as they were.
+//
+// holds: R6
+func TestLookedUpBeneathNothing(t *testing.T) {
+	g := newGrove(rand.New(rand.NewPCG(1, 1)))
+	top, unit, person := g.add(ldap.ClassUnit), g.add(ldap.ClassUnit), g.add(ldap.ClassPerson)
+	g.add(ldap.ClassPerson).above, unit.above, person.above = "", "", top.key
+	r := &teller{grove: g, say: make(chan []ldap.Change)}
+	w := newWorld(t, dbtest.SQLite(t))
+	sy := w.syncer(someConfig)
+	sy.Reader = r
+	runs(t, sy, time.Hour)
+	wait(t, "followed", func() bool { return sy.Status().Mode == "live" })
+	g.mu.Lock()
+	unit.name, person.above = "ou=renamed", unit.key
+	late := []ldap.Change{{Op: ldap.OpUpsert, Object: g.object(person)}}
+	unit.above = "out"
+	g.mu.Unlock()
+	r.say <- late
+	r.say <- []ldap.Change{{Op: ldap.OpDelete, Keys: []string{unit.key}}}
+	inStep(t, w, g, sy)
+}

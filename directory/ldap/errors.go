@@ -39,8 +39,11 @@ func scrub(text string, secret Secret) string {
 	return strings.ReplaceAll(text, string(secret), hidden)
 }
 
+// errGone is an ErrServer: the entry that a search begins at is not there, or is not shown.
+var errGone = fmt.Errorf("%w: the entry does not exist, or the account may not see it: look at base, and at the account's rights", ErrServer)
+
 func classify(err error) (hint string, kind error) {
-	for _, known := range []error{ErrTimeout, ErrClosed, ErrTLS, ErrServer, ErrUnreachable, ErrLogin} {
+	for _, known := range []error{errGone, ErrTimeout, ErrClosed, ErrTLS, ErrServer, ErrUnreachable, ErrLogin} {
 		if errors.Is(err, known) {
 			return "", known
 		}
@@ -92,7 +95,7 @@ func classifyCode(code uint16) (hint string, kind error) {
 	case goldap.LDAPResultInappropriateAuthentication, goldap.LDAPResultUnwillingToPerform:
 		return "the server does not do that", ErrServer
 	case goldap.LDAPResultNoSuchObject:
-		return "the entry does not exist, or the account may not see it: look at base, and at the account's rights", ErrServer
+		return "", errGone
 	case goldap.LDAPResultInsufficientAccessRights:
 		return "the account may not read this", ErrServer
 	case goldap.LDAPResultSizeLimitExceeded, goldap.LDAPResultTimeLimitExceeded, goldap.LDAPResultAdminLimitExceeded:

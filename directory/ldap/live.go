@@ -48,6 +48,7 @@ type session struct {
 	cursorAt time.Time // when it was stored last
 	heard    time.Time
 	doubts   map[string]time.Time // since when
+	missed   map[string]bool      // doubts of entries that were not found when they were looked at, and of which nothing was told
 	doubted  time.Time            // when something was last brought in
 	again    bool                 // what is brought in was looked at before
 	position string               // the mark
@@ -65,7 +66,7 @@ type word struct {
 func (s *Syncer) listen(ctx context.Context, stream Stream, reader Reader, from Cursor, due time.Time) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f := &session{s: s, reader: reader, stream: stream, in: make(chan word, 64), begun: s.now(), resumed: from != "", doubts: map[string]time.Time{}, cursorAt: s.now(), heard: s.now(),
+	f := &session{s: s, reader: reader, stream: stream, in: make(chan word, 64), begun: s.now(), resumed: from != "", doubts: map[string]time.Time{}, missed: map[string]bool{}, cursorAt: s.now(), heard: s.now(),
 		rep: Report{Run: id.New[id.Run](), Kind: "live", StartedAt: s.now(), Outcomes: map[Class]map[directory.Outcome]int{}}}
 	if err := f.begin(ctx); err != nil {
 		return err

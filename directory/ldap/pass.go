@@ -13,16 +13,17 @@ import (
 // pass takes in what a directory showed: a whole reading, or some changes of a stream. First it only collects (put, lose, join, part). When
 // that is known to be sound, index brings the space up to date and steps tells what is to be written.
 type pass struct {
-	p     *prepared
-	src   directory.Source
-	sp    *space
-	rep   *Report
-	d     *digester
-	whole bool // everything was read: a name that leads to nobody is nobody's
-	first bool // nobody of the source was known before
-	raced bool // names may have changed while they were read
-	live  bool // it was told as it happened: a unit that was looked up meanwhile may have a newer name than what was told before it was renamed
-	once  bool // an entry that shows a name nobody has is looked at once more: a group before it loses anybody, a person for the manager
+	p      *prepared
+	src    directory.Source
+	sp     *space
+	rep    *Report
+	d      *digester
+	whole  bool            // everything was read: a name that leads to nobody is nobody's
+	first  bool            // nobody of the source was known before
+	raced  bool            // names may have changed while they were read
+	live   bool            // it was told as it happened: a unit that was looked up meanwhile may have a newer name than what was told before it was renamed
+	looked map[string]bool // keys of what was looked up: its name may be newer than what was told
+	once   bool            // an entry that shows a name nobody has is looked at once more: a group before it loses anybody, a person for the manager
 
 	spool  spool
 	shown  []showing         // in the order of coming in
@@ -307,7 +308,7 @@ const driftMost = 20
 // adrift tells whether an entry came, or was renamed, to somewhere beneath a name that no unit has. It may be a name that a unit had when that was told, so
 // the entry is looked at once more, and stays where it was until then.
 func (p *pass) adrift(o *object) bool {
-	if !p.live || !p.once || !p.renamed(o) || len(p.unsure) >= driftMost {
+	if !p.live && !p.looked[o.key] || !p.once || !p.renamed(o) || len(p.unsure) >= driftMost {
 		return false
 	}
 	parent := above(o.name.folded)

@@ -1,6 +1,8 @@
 package ldap_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +24,7 @@ type replica struct {
 	cursor  ldap.Cursor
 	ops     map[ldap.Op]int
 	at      time.Time
+	over    error // why Watch ended
 }
 
 func newReplica() *replica {
@@ -67,6 +70,33 @@ func (m *replica) apply(changes []ldap.Change) error {
 		}
 	}
 	return nil
+}
+
+// watches follows from a cursor until it is ended, or the stream is: settles says so then.
+func (m *replica) watches(t testing.TB, cl *ldap.Client, from ldap.Cursor) (end func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err := cl.Watch(ctx, from, m.apply)
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.over = fmt.Errorf("Watch: %w", err)
+	}()
+	return func() {
+		cancel()
+		<-done
+		if !errors.Is(m.over, context.Canceled) {
+			t.Error(m.over)
+		}
+	}
+}
+
+func (m *replica) ended() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.over
 }
 
 func (m *replica) put(o ldap.Object) {
@@ -173,6 +203,9 @@ func (m *replica) settles(t testing.TB, what string, cl *ldap.Client) {
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if want = dump(t, cl); m.text() == want {
 			return
+		}
+		if err := m.ended(); err != nil {
+			t.Fatalf("%s: %v", what, err)
 		}
 	}
 	t.Fatalf("%s: the replica (+) is not what a reading finds (-): %s\n%v", what, differing(m.text(), want), m.ops)

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -83,6 +84,7 @@ func (f *session) review(ctx context.Context, due map[string]bool) error {
 		}
 	}
 	var changes []Change
+	missed := map[string]bool{}
 	for class, keys := range map[Class][]string{ClassUnit: units, ClassPerson: people, ClassGroup: groups} {
 		if len(keys) == 0 {
 			continue
@@ -92,7 +94,11 @@ func (f *session) review(ctx context.Context, due map[string]bool) error {
 		if err != nil {
 			return err
 		}
+		for _, k := range keys {
+			missed[itself+k] = true
+		}
 		for _, o := range found {
+			delete(missed, itself+o.Key)
 			changes = append(changes, Change{Op: OpUpsert, Object: o, At: s.now()})
 		}
 	}
@@ -104,10 +110,21 @@ func (f *session) review(ctx context.Context, due map[string]bool) error {
 			return err
 		}
 	}
+	for k := range missed { // it will be told, unless who told of them knew their name before those above them did
+		if f.missed[k] {
+			return fmt.Errorf("%w: somebody is not there, and nobody told", errDoubt)
+		}
+	}
 	for _, k := range done {
 		delete(f.doubts, k)
+		delete(f.missed, k)
 	}
-	return s.DB.Tx(ctx, func(tx *db.Tx) error { return endDoubts(tx, s.Source.ID, done) })
+	for k := range missed {
+		f.doubts[k], f.missed[k] = s.now(), true
+	}
+	return s.DB.Tx(ctx, func(tx *db.Tx) error {
+		return errors.Join(endDoubts(tx, s.Source.ID, done), addDoubts(tx, s.Source.ID, slices.Sorted(maps.Keys(missed))))
+	})
 }
 
 // counted is an inventory.

@@ -1,8 +1,6 @@
 package ldap_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -150,9 +148,7 @@ func modelAD(t *testing.T, s *ldaptest.AD, login, password string) {
 		}
 		m.settles(t, fmt.Sprintf("offline %d", round), cl)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- cl.Watch(ctx, at, m.apply) }()
+	end := m.watches(t, cl, at)
 	for round := range rounds {
 		x.log = nil
 		for range 15 {
@@ -160,10 +156,7 @@ func modelAD(t *testing.T, s *ldaptest.AD, login, password string) {
 		}
 		m.settles(t, fmt.Sprintf("live %d", round), client(t, c))
 	}
-	cancel()
-	if err := <-done; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
+	end()
 	if login == ldaptest.ADAdmin && m.ops[ldap.OpPresent] != 0 {
 		t.Errorf("who is shown deletions needs no inventory: %v", m.ops)
 	}

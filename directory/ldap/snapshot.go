@@ -199,6 +199,10 @@ func (r *reading) take(class Class, entries []entry, again bool) error {
 // ranged completes attributes that the server cut into ranges ([MS-ADTS] section 3.1.1.3.1.3.3).
 func (c *conn) ranged(ctx context.Context, entries []entry) error {
 	for _, e := range entries {
+		at := e.dn
+		if k := key(e, "objectguid"); k != "" && c.root.follow == byDomain { // it may have another name by now
+			at = byGUID(k)
+		}
 		for name, values := range e.attrs {
 			base, span, ok := strings.Cut(name, ";range=")
 			if !ok {
@@ -214,7 +218,7 @@ func (c *conn) ranged(ctx context.Context, entries []entry) error {
 				if err != nil {
 					return fmt.Errorf("%w: attribute range %q", errMalformed, span)
 				}
-				more, err := c.search(ctx, request{base: e.dn, scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{fmt.Sprintf("%s;range=%d-*", base, next+1)}})
+				more, err := c.search(ctx, request{base: at, scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{fmt.Sprintf("%s;range=%d-*", base, next+1)}})
 				if err != nil {
 					return err
 				}

@@ -239,6 +239,16 @@ func under(folded, above string) bool {
 	return above != "" && len(folded) > len(above)+1 && strings.HasSuffix(folded, above) && folded[len(folded)-len(above)-1] == ','
 }
 
+// beneath tells whether a folded name is below one of these.
+func beneath(folded string, names map[string]bool) bool {
+	for at := above(folded); at != ""; at = above(at) {
+		if names[at] {
+			return true
+		}
+	}
+	return false
+}
+
 // depth counts the RDNs of a folded name.
 func depth(folded string) int {
 	if folded == "" {

@@ -2,6 +2,7 @@ package ldap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"maps"
@@ -108,8 +109,8 @@ func (s *stamped) step(ctx context.Context, tell func([]Change, string) error) e
 		err := s.c.pages(ctx, request{base: dn, scope: goldap.ScopeWholeSubtree, filter: s.c.anyClass(), attrs: append(s.c.allAttributes(), modifyTimestamp)}, func(page []entry) error {
 			return tell(upserts(s.fresh(page)), s.cookie())
 		})
-		if err != nil && s.c.dead {
-			return err // else it is gone again
+		if err != nil && !errors.Is(err, errGone) { // else it has another name again, which will be told
+			return err
 		}
 	}
 	s.until = newest

@@ -31,6 +31,7 @@ type leaf struct {
 	manager   string   // DN
 	members   []string // DNs
 	changed   int      // length of the log then
+	anchored  bool     // stays: of a class of which nothing is shown any more, what is known stays
 }
 
 func newGrove(random *rand.Rand) *grove {
@@ -108,7 +109,8 @@ func (g *grove) add(class ldap.Class) *leaf {
 		l.name = fmt.Sprintf("cn=g%d", g.made)
 		l.attrs["cn"] = []string{l.name[3:]}
 	}
-	if u := g.any(ldap.ClassUnit); u != nil && g.random.IntN(4) > 0 {
+	l.anchored = len(g.of(class)) == 0
+	if u := g.any(ldap.ClassUnit); u != nil && g.random.IntN(4) > 0 && !l.anchored {
 		l.above = u.key
 	}
 	g.entries[l.key] = l
@@ -174,7 +176,7 @@ func (g *grove) step() {
 	case n < 36:
 		p.attrs["useraccountcontrol"] = []string{[]string{"512", "514"}[n%2]}
 		g.touch(p)
-	case n < 42 && len(g.of(ldap.ClassPerson)) > 8:
+	case n < 42 && len(g.of(ldap.ClassPerson)) > 8 && !p.anchored:
 		g.renames(func() { delete(g.entries, p.key) })
 		g.touch(p)
 	case n < 48: // another login
@@ -184,7 +186,7 @@ func (g *grove) step() {
 			p.attrs["uid"] = []string{p.name[4:]}
 		})
 		g.touch(p)
-	case n < 54: // another unit
+	case n < 54 && !p.anchored: // another unit
 		g.renames(func() { p.above = u.key })
 		g.touch(p)
 	case n < 57: // a unit is renamed
@@ -196,7 +198,7 @@ func (g *grove) step() {
 		g.touch(u)
 	case n < 61: // a unit moves, out of the base now and then
 		to := []string{"", "out", g.any(ldap.ClassUnit).key}[g.random.IntN(3)]
-		if t := g.entries[to]; t != nil && g.below(t, u) {
+		if t := g.entries[to]; t != nil && g.below(t, u) || u.anchored {
 			return
 		}
 		g.renames(func() { u.above = to })
@@ -204,7 +206,7 @@ func (g *grove) step() {
 	case n < 70:
 		p.manager = g.dn(g.any(ldap.ClassPerson))
 		g.touch(p)
-	case n < 72 && len(g.of(ldap.ClassGroup)) > 2:
+	case n < 72 && !gr.anchored:
 		g.renames(func() { delete(g.entries, gr.key) })
 		g.touch(gr)
 	case n < 90:

@@ -163,12 +163,13 @@ func (d *Directory) find(q *query) ([]*record, error) {
 func (d *Directory) scope(q *query) ([]*record, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, ok := d.entries[fold(q.base)]; !ok {
+	base := d.named(q.base)
+	if _, ok := d.entries[base]; !ok {
 		return nil, ErrNoSuchEntry
 	}
 	var found []*record
 	for key, r := range d.entries {
-		if inScope(key, q) {
+		if inScope(key, base, q.scope) {
 			found = append(found, r)
 		}
 	}
@@ -176,9 +177,21 @@ func (d *Directory) scope(q *query) ([]*record, error) {
 	return found, nil
 }
 
-func inScope(folded string, q *query) bool {
-	base := fold(q.base)
-	switch q.scope {
+// named folds the name of a base; Active Directory takes <GUID=…> as well. mu is held.
+func (d *Directory) named(base string) string {
+	if id, ok := strings.CutPrefix(base, "<GUID="); ok && d.Look == LookAD {
+		for key, r := range d.entries {
+			if r.uuid == strings.TrimSuffix(id, ">") {
+				return key
+			}
+		}
+	}
+	return fold(base)
+}
+
+// inScope tells whether an entry lies under base; both are folded.
+func inScope(folded, base string, scope int64) bool {
+	switch scope {
 	case scopeBase:
 		return folded == base
 	case scopeOne:

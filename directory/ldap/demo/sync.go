@@ -167,7 +167,7 @@ func (c *conn) refresh(id int64, q *query, found []*record, since string, change
 
 // tell sends one live change, as the content of this search sees it.
 func (c *conn) tell(id int64, q *query, known map[string]bool, h happening) error {
-	if h.after != nil && inScope(fold(h.after.DN), q) && c.d.matches(h.after, q) {
+	if h.after != nil && inScope(fold(h.after.DN), fold(q.base), q.scope) && c.d.matches(h.after, q) {
 		state := stateAdd
 		if known[h.after.uuid] {
 			state = stateModify
