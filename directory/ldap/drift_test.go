@@ -159,3 +159,27 @@ func TestLookedUpBeneathNothing(t *testing.T) {
 	r.say <- []ldap.Change{{Op: ldap.OpDelete, Keys: []string{unit.key}}}
 	inStep(t, w, g, sy)
 }
+
+// TestCameFromElsewhere moves somebody into the base whom nobody knew: references that led out of it follow, and nobody tells of those.
+func TestCameFromElsewhere(t *testing.T) {
+	g := newGrove(rand.New(rand.NewPCG(1, 1)))
+	g.refint = true
+	boss, person, group := g.add(ldap.ClassPerson), g.add(ldap.ClassPerson), g.add(ldap.ClassGroup)
+	boss.above, person.above, group.above = "out", "", ""
+	person.manager, group.members = g.dn(boss), []string{g.dn(boss), g.dn(person)}
+	r := &teller{grove: g, say: make(chan []ldap.Change)}
+	w := newWorld(t, dbtest.SQLite(t))
+	sy := w.syncer(someConfig)
+	sy.Reader = r
+	runs(t, sy, time.Hour)
+	wait(t, "followed", func() bool { return sy.Status().Mode == "live" })
+	g.mu.Lock()
+	g.renames(func() { boss.above = "" })
+	came := upsert(g, boss)
+	g.mu.Unlock()
+	r.say <- []ldap.Change{came}
+	inStep(t, w, g, sy)
+	if got := w.people()["p2"].ManagerKey; got != boss.key {
+		t.Errorf("the manager is %q", got)
+	}
+}

@@ -41,6 +41,7 @@ type pass struct {
 	tree    bool             // units came, went or moved
 	back    bool             // somebody came back
 	unsure  map[*object]bool // entries to be looked at once more
+	drifted int              // how many of them for what they are beneath
 
 	known    map[string]directory.Unit // what the store has of units that were not shown
 	mark     uint32                    // of what is shown; 0: it was marked when it was read
@@ -308,7 +309,7 @@ const driftMost = 20
 // adrift tells whether an entry came, or was renamed, to somewhere beneath a name that no unit has. It may be a name that a unit had when that was told, so
 // the entry is looked at once more, and stays where it was until then.
 func (p *pass) adrift(o *object) bool {
-	if !p.live && !p.looked[o.key] || !p.once || !p.renamed(o) || len(p.unsure) >= driftMost {
+	if !p.live && !p.looked[o.key] || !p.once || !p.renamed(o) || p.drifted >= driftMost {
 		return false
 	}
 	parent := above(o.name.folded)
@@ -316,5 +317,6 @@ func (p *pass) adrift(o *object) bool {
 		return false
 	}
 	p.unsure[o] = true
+	p.drifted++
 	return true
 }

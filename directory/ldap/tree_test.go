@@ -15,7 +15,7 @@ import (
 type grove struct {
 	mu      sync.Mutex
 	random  *rand.Rand
-	refint  bool // references follow renames and deletions, and nobody is told
+	refint  bool // references follow renames and deletions in the base, into it and out of it, and nobody is told
 	entries map[string]*leaf
 	log     []string // keys, in the order of changes
 	made    int
@@ -120,9 +120,9 @@ func (g *grove) add(class ldap.Class) *leaf {
 
 // renames runs fn, which changes names, and has references follow.
 func (g *grove) renames(fn func()) {
-	before := map[string]string{}
+	before, was := map[string]string{}, map[string]bool{}
 	for k, l := range g.entries {
-		before[k] = g.dn(l)
+		before[k], was[k] = g.dn(l), g.inside(l)
 	}
 	fn()
 	if !g.refint {
@@ -132,7 +132,7 @@ func (g *grove) renames(fn func()) {
 	for k, dn := range before {
 		if l := g.entries[k]; l == nil {
 			now[dn] = ""
-		} else if at := g.dn(l); at != dn {
+		} else if at := g.dn(l); at != dn && (was[k] || g.inside(l)) { // what is elsewhere is another database
 			now[dn] = at
 		}
 	}
