@@ -6,6 +6,7 @@ import (
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
 )
 
 // BurstView is what a hold of the cause burst lists, in an answer.
@@ -87,11 +88,23 @@ type RestoreOutput struct {
 		Memberships int         `json:"memberships" doc:"ended memberships that are back"`
 		Until       time.Time   `json:"until" doc:"then what the source says applies again"`
 		Revision    int64       `json:"revision"`
-		Channels    int         `json:"channels,omitempty" doc:"of a plan: from how many people its policy took channels, whatever rules say"`
+		Channels    int         `json:"channels,omitempty" doc:"of a plan: from how many people its policy took channels, or a role, by what it says of channels and groups"`
 		BackTo      int64       `json:"back_to,omitempty" doc:"the version of the policy that gives those back"`
 		Plan        id.Plan     `json:"plan,omitempty" doc:"the plan that goes back to it; none where another version is in force by now"`
 		Applied     bool        `json:"applied,omitempty" doc:"that plan is in force; otherwise it takes something too, or somebody has to agree, and it waits to be applied"`
+		// NotUndone is what the run took and the undo did not give back.
+		NotUndone []NotUndoneEntry `json:"not_undone,omitempty" doc:"what the run took and people do not have back: the first 500"`
+		Missing   int              `json:"not_undone_count,omitempty" doc:"how many of those there are"`
 	}
+}
+
+// NotUndoneEntry is something that an undo did not give back.
+type NotUndoneEntry struct {
+	Person   PersonRef     `json:"person"`
+	Group    string        `json:"group" doc:"key"`
+	Role     policies.Role `json:"role,omitempty" doc:"that the person does not have back; none: they miss channels alone"`
+	Channels []string      `json:"channels,omitempty" doc:"keys of the channels that they do not see, or may do less in"`
+	Why      WhyNot        `json:"why" enum:"left,plan_waits,group_archived,later_version,policy" doc:"the person has left; it comes with the plan that waits; the policy in force has no such group; it shows it no more; it does not let it stand"`
 }
 
 // RestoreHold undoes a hold and answers when that is in force: what a source froze or what was removed is back for 14 days.
@@ -155,6 +168,19 @@ func (a *API) restored(ctx context.Context, done Restored) (*RestoreOutput, erro
 		for _, p := range list.from {
 			*list.to = append(*list.to, PersonRef{p, names[p]})
 		}
+	}
+	b.Missing = len(done.NotUndone)
+	shown := done.NotUndone[:min(b.Missing, chunkMost)]
+	var people []id.Person
+	for _, miss := range shown {
+		people = append(people, miss.Person)
+	}
+	names, err := a.names(ctx, people)
+	if err != nil {
+		return nil, err
+	}
+	for _, miss := range shown {
+		b.NotUndone = append(b.NotUndone, NotUndoneEntry{PersonRef{miss.Person, names[miss.Person]}, miss.Group, miss.Role, miss.Channels, miss.Why})
 	}
 	return out, nil
 }

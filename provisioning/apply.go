@@ -29,7 +29,7 @@ func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.
 	if err != nil {
 		return Result{}, err
 	}
-	basis, now, err := r.compute(ctx, policy, false)
+	basis, now, err := r.compute(ctx, policy, p.undoes, false)
 	if err != nil {
 		return Result{}, err
 	}
@@ -241,28 +241,12 @@ func (r *Reactor) finish(ctx context.Context) (result Result, done bool, err err
 	if c, err = r.current(ctx); err != nil {
 		return result, false, err
 	}
-	q := r.db.Read(ctx)
-	var row versionRow
-	if err := q.Raw("select v.version, v.author, v.plan from policy_versions v join policy_state s on s.settled < v.version where v.version = ?", c.version).Scan(&row).Error; err != nil {
-		return result, false, fmt.Errorf("read policy state: %w", err)
-	}
-	if row.Version == 0 {
+	if c.settled || c.version == 0 {
 		return result, false, nil
 	}
-	_, plan, err := loadPlan(q, row.Plan)
-	if err != nil {
-		return result, false, err
-	}
-	run := &run{cause: directory.Cause{Actor: row.Author, Request: id.Request(row.Plan)}, approved: map[position]bool{}}
-	if err := eachChange(q, plan, func(list []PlannedChange) bool {
-		for _, change := range list {
-			if change.Op == OpRemove {
-				run.approved[position{change.Person, c.byKey[change.Group]}] = true
-			}
-		}
-		return true
-	}); err != nil {
-		return result, false, err
+	run := &run{}
+	if c.following != nil {
+		run.cause = c.following.cause
 	}
 	if result, err = r.all(ctx, run); err != nil {
 		return result, false, err

@@ -22,7 +22,6 @@ type position struct {
 type run struct {
 	cause    directory.Cause
 	causes   map[id.Person]directory.Cause // where several calls are one run: of whom each person is
-	approved map[position]bool             // removals that an applied plan contains
 	released map[id.Membership]bool        // removals that a released hold contains
 	verdict  Verdict                       // of everything together; the zero Verdict where there is one chunk
 	added    map[id.Group]int              // members the whole run will add
@@ -30,6 +29,7 @@ type run struct {
 	later    map[id.Group]int              // and those it plans
 	given    map[id.Person][]Grant         // reasons that are given and taken
 	above    heads                         // of the people at hand
+	back     map[id.Person][]Membership    // of the people at hand: what a plan gives back
 }
 
 // step is one change with why it comes.
@@ -112,6 +112,9 @@ func (r *Reactor) gather(tx *db.Tx, run *run, c *catalog, people []id.Person, lo
 		return nil, err
 	}
 	now := r.clock()
+	if run.back, err = c.following.returns(tx.DB, facts, now); err != nil {
+		return nil, err
+	}
 	out := make([]assessment, 0, len(people))
 	for _, p := range people {
 		fact, ok := known[p]
@@ -162,27 +165,31 @@ func (run *run) due(c *catalog, f directory.Fact, have []Membership, held map[id
 // assess compares what a person has with what the person ought to have. It is pure.
 func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map[id.Membership]heldRow, now time.Time) assessment {
 	f = presentFact(f, now)
-	a := run.compare(f, have, held, run.due(c, f, have, held, now), now)
+	with := run.withReturns(f, have)
+	a := run.compare(c, f, have, with, held, run.due(c, f, with, held, now), now)
 	a.have = c.resighted(have)
 	return a
 }
 
-// compare answers what is to be done about a person whose due is known.
-func (run *run) compare(f directory.Fact, have []Membership, held map[id.Membership]heldRow, d due, now time.Time) assessment {
+// compare answers what is to be done about a person whose due is known; with is what they have and what is given back to them.
+func (run *run) compare(c *catalog, f directory.Fact, have, with []Membership, held map[id.Membership]heldRow, d due, now time.Time) assessment {
 	a := assessment{person: f.Person.ID, failed: d.failed, note: len(d.failed) > 0}
 	standing := d.standing
-	if keeps(have) {
+	if keeps(with) {
 		standing.Placed = placed(f.Person)
 	}
 	going := map[id.Membership]bool{}
 	kept := map[id.Group]bool{}
-	want, revoked := run.with(Desired(unkept(have, d.matches, standing, now), d.matches, standing, now), a.person, standing)
+	want, revoked := run.with(Desired(unkept(with, d.matches, standing, now), d.matches, standing, now), a.person, standing)
 	want = d.mover.outlast(have, founded(want), d.matches)
 	for _, change := range Diff(have, want, now) {
 		if change.Op == OpAdd && kept[change.Group] {
 			continue
 		}
 		s := step{Change: change, cause: causeOf(change, standing, now)}
+		if _, back := run.returned(a.person, change.Group); back && change.Op == OpAdd {
+			s.cause = CauseUndo
+		}
 		_, stopped := held[change.Before.ID]
 		if s.announces(now) && !run.released[change.Before.ID] {
 			if s.cause, s.guarded = CauseMove, true; stopped {
@@ -199,7 +206,7 @@ func (run *run) compare(f directory.Fact, have []Membership, held map[id.Members
 			s.cause = CauseRelease
 		case revoked[change.Group]:
 			s.cause = CauseRevoked
-		case run.approved[position{a.person, change.Group}] && s.cause == CauseMove:
+		case s.cause == CauseMove && c.following.removes(position{a.person, change.Group}):
 			s.cause = CausePolicy
 		case stopped && s.cause != CausePolicy:
 			going[change.Before.ID], kept[change.Group] = true, true

@@ -49,18 +49,19 @@ type Channel struct {
 // catalog is one version of the policy with the groups and channels that belong to it, compiled once. It is
 // never changed once made: groups and channels change only together with the version.
 type catalog struct {
-	version  int64
-	policy   *policies.Policy
-	groups   map[id.Group]Group
-	byKey    map[string]id.Group
-	channels map[id.Group][]Channel // not archived, in the order of the policy
-	uses     map[string]bool        // attributes that its rules ask for
-	report   func([]Conflict)       // of the catalog of a plan: told of what is kept apart; nil elsewhere
-	zones    sync.Map               // by name; what is in it never changes
-	handover map[id.Group][]handovers
-	sighted  map[id.Group]bool // of the catalog of a plan: see resights; nil elsewhere
-	settled  bool              // the version is followed through
-	edited   map[string]bool   // while it is not: rules that it changed
+	version   int64
+	policy    *policies.Policy
+	groups    map[id.Group]Group
+	byKey     map[string]id.Group
+	channels  map[id.Group][]Channel // not archived, in the order of the policy
+	uses      map[string]bool        // attributes that its rules ask for
+	report    func([]Conflict)       // of the catalog of a plan: told of what is kept apart; nil elsewhere
+	zones     sync.Map               // by name; what is in it never changes
+	handover  map[id.Group][]handovers
+	sighted   map[id.Group]bool // of the catalog of a plan: see resights; nil elsewhere
+	settled   bool              // the version is followed through
+	edited    map[string]bool   // while it is not: rules that it changed
+	following *following        // while it is not: its plan
 }
 
 // live tells whether the policy has g.
@@ -213,6 +214,16 @@ func loadCatalog(q reader, state stateRow) (*catalog, error) {
 	}
 	c.sort()
 	c.handsOver()
+	if version > 0 && !c.settled {
+		var row versionRow
+		if err := q.Raw("select * from policy_versions where version = ?", version).Scan(&row).Error; err != nil {
+			return nil, fmt.Errorf("read policy %d: %w", version, err)
+		}
+		var err error
+		if c.following, err = c.follow(q, row); err != nil {
+			return nil, err
+		}
+	}
 	return c, nil
 }
 

@@ -22,7 +22,7 @@ func (r *Reactor) Enact(ctx context.Context, p *Plan) error {
 	if err != nil {
 		return err
 	}
-	_, now, err := r.compute(ctx, policy, false)
+	_, now, err := r.compute(ctx, policy, p.undoes, false)
 	if err != nil {
 		return err
 	}

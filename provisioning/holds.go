@@ -56,7 +56,7 @@ type stoppedRemoval struct {
 // hold notes a removal that the guard stops.
 func (s *sheet) hold(person id.Person, step step, breach Breach) {
 	s.held = append(s.held, stoppedRemoval{source: step.source, breach: breach,
-		heldRow: heldRow{Membership: step.Before.ID, Person: person, GroupID: step.Group, Cause: step.cause, CreatedAt: db.At(s.now), AskedBy: s.request()}})
+		heldRow: heldRow{Membership: step.Before.ID, Person: person, GroupID: step.Group, Cause: step.cause, CreatedAt: db.At(s.now), AskedBy: s.cause().Request}})
 }
 
 // flushHolds ends what is no longer held, closes holds that are empty by that, and writes what is held from now on.

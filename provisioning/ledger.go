@@ -320,7 +320,7 @@ func (c *catalog) sights(group string, role policies.Role) []string {
 // plan answers what the ledger says, without what makes it one of the stored.
 func (l *ledger) plan(b Basis) *Plan {
 	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights, Conflicts: l.body.Conflicts,
-		Verdict: l.body.Verdict, summary: l.body.Summary, together: l.body.Together, loosens: l.body.Loosens, digest: l.body.Digest, present: l.body.Present}
+		Verdict: l.body.Verdict, summary: l.body.Summary, together: l.body.Together, loosens: l.body.Loosens, digest: l.body.Digest, present: l.body.Present, undoes: l.body.Undoes}
 }
 
 func (l *ledger) store(tx *db.Tx, plan id.Plan) error {

@@ -107,6 +107,7 @@ type planBody struct {
 	Verdict Verdict         `json:"verdict"`
 	Loosens []string        `json:"loosens,omitempty"` // see FourEyes
 	Digest  string          `json:"digest"`            // of shapes and changes
+	Undoes  id.Request      `json:"undoes,omitempty"`  // see Plan.undoes
 	Total   int             `json:"total"`             // changes
 	Summary Summary         `json:"summary"`
 	Groups  []Tally         `json:"groups,omitempty"`
@@ -159,6 +160,7 @@ type Plan struct {
 	loosens  []string
 	digest   string
 	present  *presentPart
+	undoes   id.Request // the run, or the plan, whose way back it is: what that took comes back with it
 }
 
 // Empty tells whether applying the plan would change nothing that anybody can see.
@@ -181,11 +183,16 @@ func (r *Reactor) PlanPolicy(ctx context.Context, files []File, author string) (
 
 // PlanFor is PlanPolicy on behalf of a person, who cannot approve it then.
 func (r *Reactor) PlanFor(ctx context.Context, files []File, author string, behind id.Person) (*Plan, error) {
+	return r.planFor(ctx, files, author, behind, "")
+}
+
+// planFor is PlanFor; undoes names the run or the plan whose way back it is, if it is one.
+func (r *Reactor) planFor(ctx context.Context, files []File, author string, behind id.Person, undoes id.Request) (*Plan, error) {
 	policy, err := parse(files)
 	if err != nil {
 		return nil, err
 	}
-	basis, l, err := r.compute(ctx, policy, true)
+	basis, l, err := r.compute(ctx, policy, undoes, true)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +243,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	row, body := rows[0], rows[0].Body.V
 	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
 		Grounds: body.Grounds, Sights: body.Sights, Conflicts: body.Conflicts, Verdict: body.Verdict, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
-		AppliedAt: row.AppliedAt.Time, summary: body.Summary, together: body.Together, loosens: body.Loosens, digest: body.Digest, present: body.Present}
+		AppliedAt: row.AppliedAt.Time, summary: body.Summary, together: body.Together, loosens: body.Loosens, digest: body.Digest, present: body.Present, undoes: body.Undoes}
 	if p.Total > 0 && len(p.Changes) == 0 {
 		var err error
 		if p.Changes, err = planChanges(q, plan, 0, planPage); err != nil {
@@ -247,7 +254,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 }
 
 // compute answers what policy would do to everybody, on one consistent state. Where keep is set the ledger holds the changes, to be stored.
-func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep bool) (Basis, *ledger, error) {
+func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, undoes id.Request, keep bool) (Basis, *ledger, error) {
 	basis := Basis{Policy: policy.Hash()}
 	var err error
 	if basis.Position, err = r.feed.Head(ctx); err != nil { // before the state: what happens in between only makes it look again
@@ -267,7 +274,9 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 		if err != nil {
 			return err
 		}
+		next.following = &following{undoes: undoes}
 		l.begin(c, next, shapes.list)
+		l.body.Undoes = undoes
 		l.body.Loosens = loosens(c.policy, policy)
 		l.now, next.sighted = basis.At, resights(c, next)
 		taken, err := loadTaken(tx.DB, basis.At)
@@ -280,6 +289,13 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, keep boo
 		some, err := r.touched(ctx, tx, c, next, behind)
 		if err != nil {
 			return err
+		}
+		back, err := next.following.returnees(tx.DB)
+		if err != nil {
+			return err
+		}
+		if some != nil {
+			some = distinct(append(some, back...))
 		}
 		if some, err = fewer(tx.DB, some); err != nil {
 			return err

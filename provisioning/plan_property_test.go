@@ -24,7 +24,11 @@ func drawPolicy(t *rapid.T) string {
 		if group != "one" && rapid.Bool().Draw(t, "without "+group) {
 			continue
 		}
-		fmt.Fprintf(&b, "  - key: %s\n    name: {en: G, zh: 组}\n    channels: [{key: c, name: {en: C, zh: 道}}]\n    rules:\n", group)
+		fmt.Fprintf(&b, "  - key: %s\n    name: {en: G, zh: 组}\n    channels: [{key: c, name: {en: C, zh: 道}}]\n", group)
+		if rapid.Bool().Draw(t, "joinable") {
+			b.WriteString("    eligibility: {join: 'true', role: collaborator}\n")
+		}
+		b.WriteString("    rules:\n")
 		for i := range rapid.IntRange(1, 2).Draw(t, "rules") {
 			fmt.Fprintf(&b, "      - {key: r%d, role: %s, when: %s}\n", i, rapid.SampledFrom([]string{"owner", "participant", "collaborator"}).Draw(t, "role"),
 				rapid.SampledFrom([]string{`person.department == "R&D"`, `person.department == "Sales"`, `person.title == "Head"`, `person.department != "Sales"`}).Draw(t, "when"))
@@ -46,7 +50,21 @@ func (w *world) standing(people []id.Person) map[string]policies.Role {
 	return out
 }
 
-// Whatever the policy was and becomes: applying a plan does what the plan said, and nothing is left to do; undoing it gives everybody back what it took.
+// placeIDs answers the ids of the places that people have.
+func (w *world) placeIDs(people []id.Person) map[string]id.Membership {
+	out := map[string]id.Membership{}
+	for _, p := range people {
+		list, err := w.r.MembershipsOf(ctx, p)
+		w.ok(err)
+		for _, m := range list {
+			out[string(p)+" "+m.Of.Key] = m.ID
+		}
+	}
+	return out
+}
+
+// Whatever the policy was and becomes: applying a plan does what the plan said, and nothing is left to do; undoing it, with the way back where that waits, gives everybody back what it took,
+// under the ids of before.
 func TestPlanIsWhatHappens(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {
 		w := newWorld(t, d)
@@ -54,9 +72,9 @@ func TestPlanIsWhatHappens(t *testing.T) {
 		for i := range 6 {
 			people = append(people, w.put(fmt.Sprint("p", i), ""))
 		}
-		rounds := 0
+		round := 0
 		rapid.Check(t, func(t *rapid.T) {
-			if rounds++; rounds > 25 { // one world, which each draw changes
+			if round++; round > rounds(25) { // one world, which each draw changes
 				return
 			}
 			for i := range people {
@@ -66,7 +84,13 @@ func TestPlanIsWhatHappens(t *testing.T) {
 				}
 				w.put(fmt.Sprint("p", i), facts)
 			}
-			before := w.standing(people)
+			for range rapid.IntRange(0, 2).Draw(t, "own") {
+				who, kind := rapid.SampledFrom(people).Draw(t, "whose"), rapid.SampledFrom([]provisioning.Kind{provisioning.KindJoin, provisioning.KindApproval, provisioning.KindGrant}).Draw(t, "kind")
+				if groups, err := w.r.Groups(ctx); err == nil && len(groups) > 0 {
+					w.own(who, rapid.SampledFrom(groups).Draw(t, "where").Key, kind, policies.Collaborator)
+				}
+			}
+			before, places := w.standing(people), w.placeIDs(people)
 			p, err := w.r.PlanPolicy(ctx, []provisioning.File{{Name: "p.yaml", Source: drawPolicy(t)}}, "tester")
 			w.ok(err)
 			want := map[string]policies.Role{}
@@ -91,21 +115,29 @@ func TestPlanIsWhatHappens(t *testing.T) {
 			if again.Written != 0 {
 				t.Fatalf("%d were left to do", again.Written)
 			}
-			if _, err := w.r.UndoRun(ctx, directory.Cause{Actor: "tester"}, id.Request(p.ID)); err != nil && !errors.Is(err, provisioning.ErrNotFound) {
+			done, err := w.r.UndoRun(ctx, admin, id.Request(p.ID))
+			if err != nil && !errors.Is(err, provisioning.ErrNotFound) {
 				t.Fatal(err)
 			}
-			live := map[string]bool{}
-			groups, err := w.r.Groups(ctx)
-			w.ok(err)
-			for _, g := range groups {
-				live[g.Key] = true
-			}
-			after := w.standing(people)
-			for place, role := range before {
-				_, group, _ := strings.Cut(place, " ")
-				if live[group] && after[place].Strength() < role.Strength() {
-					t.Fatalf("%s was %s before the plan and is %q after it was undone", place, role, after[place])
+			for _, miss := range done.NotUndone {
+				if miss.Why != provisioning.WhyWaits || done.Plan == "" {
+					t.Fatalf("not undone: %+v", miss)
 				}
+			}
+			if done.Plan != "" && !done.Applied {
+				back, err := w.r.Plan(ctx, done.Plan)
+				w.ok(err)
+				_, err = w.r.ApplyPlan(ctx, admin, back.ID, back.Hash, true)
+				w.ok(err)
+			}
+			after, now := w.standing(people), w.placeIDs(people)
+			for place, role := range before {
+				if after[place].Strength() < role.Strength() || now[place] != places[place] {
+					t.Fatalf("%s was %s (%s) before the plan and is %q (%s) after it was undone: %+v", place, role, places[place], after[place], now[place], done)
+				}
+			}
+			if again, err = w.r.ReconcileAll(ctx); err != nil || again.Written != 0 {
+				t.Fatalf("%d were left to do after it was undone, %v", again.Written, err)
 			}
 			w.pass(15 * 24 * 3600 * 1e9)
 			w.ok(w.r.Tend(ctx))

@@ -11,11 +11,11 @@ import (
 )
 
 // reopenAll brings ended memberships back as they were: the same id, role and beginning, the grants that were open then,
-// and a reason of their own until until. A place that the person has again, or whose group is gone, is left out. The
+// and a reason of their own until until. A place that the person has again, or whose group is gone, is left out; it answers those that are back. The
 // people and the guard are locked.
-func (s *sheet) reopenAll(tx *db.Tx, ref string, until time.Time, ended []membershipRow) error {
+func (s *sheet) reopenAll(tx *db.Tx, ref string, until time.Time, ended []membershipRow) (back []membershipRow, err error) {
 	if len(ended) == 0 {
-		return nil
+		return nil, nil
 	}
 	var people []id.Person
 	for _, row := range ended {
@@ -23,7 +23,7 @@ func (s *sheet) reopenAll(tx *db.Tx, ref string, until time.Time, ended []member
 	}
 	have, err := loadMemberships(tx.DB, distinct(people))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	taken := map[position]bool{}
 	for p, list := range have {
@@ -38,10 +38,11 @@ func (s *sheet) reopenAll(tx *db.Tx, ref string, until time.Time, ended []member
 		}
 		taken[at] = true
 		if err := s.reopen(tx, row, Reason{ID: id.New[id.Reason](), Kind: KindKeep, Ref: ref, Role: row.Role, Until: until, CreatedAt: s.now}); err != nil {
-			return err
+			return nil, err
 		}
+		back = append(back, row)
 	}
-	return s.liftAbsence(tx, distinct(people))
+	return back, s.liftAbsence(tx, distinct(people))
 }
 
 func (s *sheet) reopen(tx *db.Tx, row membershipRow, keep Reason) error {

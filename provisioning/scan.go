@@ -27,6 +27,11 @@ func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, some []id.Person, see fu
 		return err
 	}
 	odd := p.odd()
+	back, err := c.following.returnees(tx.DB)
+	if err != nil {
+		return err
+	}
+	odd = append(odd, back...)
 	for part := range slices.Chunk(distinct(append(slices.Clone(crowd.Involved), odd...)), chunkMost) {
 		list, err := r.gather(tx, run, c, part, false)
 		if err != nil {
@@ -62,7 +67,7 @@ func (r *Reactor) scan(tx *db.Tx, run *run, c *catalog, some []id.Person, see fu
 			return nil
 		}
 		have = p.memberships(f.Person.ID)
-		a := run.compare(f, have, nil, d, now)
+		a := run.compare(c, f, have, have, nil, d, now)
 		if a.have = c.resighted(have); !a.idle() {
 			return see(a, true)
 		}

@@ -205,9 +205,9 @@ func TestPlanIsWhatIsSeen(t *testing.T) {
 		for i, facts := range []string{"dept=R&D", "dept=R&D title=Head", "dept=Sales", "dept=Sales title=Head", "dept=Legal"} {
 			people = append(people, w.put(fmt.Sprint("p", i), facts))
 		}
-		rounds := 0
+		round := 0
 		rapid.Check(t, func(t *rapid.T) {
-			if rounds++; rounds > 15 { // one world, which each draw changes
+			if round++; round > rounds(15) { // one world, which each draw changes
 				return
 			}
 			w.policy(drawSights(t))
@@ -279,6 +279,13 @@ func TestPlanIsWhatIsSeen(t *testing.T) {
 				for _, at := range before[who] {
 					if !slices.Contains(again[who], at) {
 						t.Fatalf("saw %v before, %v after it was undone (%+v)", before, again, done)
+					}
+				}
+			}
+			for who, is := range w.rights(people) {
+				for _, right := range rights[who] {
+					if !slices.Contains(is, right) {
+						t.Fatalf("%s could %v before, %v after it was undone (%+v)", who, rights[who], is, done)
 					}
 				}
 			}

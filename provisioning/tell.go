@@ -135,10 +135,7 @@ func (s *sheet) ahead(step step, after Membership) string {
 
 // record notes one line of the audit log on behalf of the run's cause, or of that of the person at hand.
 func (s *sheet) record(action, subject string, public map[string]any) {
-	cause := s.run.cause
-	if of, ok := s.run.causes[s.person]; ok {
-		cause = of
-	}
+	cause := s.cause()
 	if cause.Source != "" && public != nil { // whose call it was
 		public["by_source"] = string(cause.Source)
 		if cause.Token != "" {

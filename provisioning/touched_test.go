@@ -78,13 +78,13 @@ func TestTouchedFindsAll(t *testing.T) {
 			directory.PutUnit{Unit: directory.Unit{Source: w.source.ID, Key: "lab", Name: "Lab"}, ParentKey: "hall"},
 			directory.PutUnit{Unit: directory.Unit{Source: w.source.ID, Key: "desk", Name: "Desk", Names: map[string]string{"zh": "lab"}}})
 		const people = 24
-		rounds, few := 0, 0
+		round, few := 0, 0
 		rapid.Check(t, func(t *rapid.T) {
-			if rounds++; rounds > 20 { // one world, which each draw changes
+			if round++; round > rounds(20) { // one world, which each draw changes
 				return
 			}
 			for i := range people {
-				if rounds == 1 || rapid.IntRange(0, 3).Draw(t, "change") == 0 {
+				if round == 1 || rapid.IntRange(0, 3).Draw(t, "change") == 0 {
 					w.apply(w.draw(t, i))
 				}
 			}
@@ -101,7 +101,7 @@ func TestTouchedFindsAll(t *testing.T) {
 			w.policy(before)
 			list, err := w.people.AllPeople(ctx)
 			w.ok(err)
-			grant := provisioning.Grant{Person: rapid.SampledFrom(list).Draw(t, "to"), Group: w.channel("one", "c").Group, Role: policies.Participant, Kind: provisioning.KindGrant, Ref: fmt.Sprint(rounds)}
+			grant := provisioning.Grant{Person: rapid.SampledFrom(list).Draw(t, "to"), Group: w.channel("one", "c").Group, Role: policies.Participant, Kind: provisioning.KindGrant, Ref: fmt.Sprint(round)}
 			if rapid.Bool().Draw(t, "for a while") {
 				grant.From, grant.Until = w.clock().Add(2*time.Hour), w.clock().Add(20*time.Hour)
 			}
@@ -128,7 +128,7 @@ func TestTouchedFindsAll(t *testing.T) {
 				few++
 			}
 		})
-		t.Logf("%d of %d times only some were looked at", few, min(rounds, 20))
+		t.Logf("%d of %d times only some were looked at", few, min(round, 20))
 		if few == 0 {
 			t.Error("everybody was looked at each time")
 		}

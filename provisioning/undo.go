@@ -17,7 +17,8 @@ type Restored struct {
 	Frozen      []id.Person // of them: those whom another freeze still keeps out
 	Skipped     []id.Person // whose freeze did not stand any more
 	Memberships int         // ended ones that are back
-	Channels    []id.Person // of a plan: from whom its policy took channels, whatever rules say
+	Channels    []id.Person // of a plan: from whom its policy took something by what it says of channels and groups, whatever rules say
+	NotUndone   []NotUndone // what did not come back
 	BackTo      int64       // of such a plan: the version that gives them back
 	Plan        id.Plan     // that goes back to it; none where another version is in force by now
 	Applied     bool        // it is in force
@@ -174,7 +175,7 @@ func (r *Reactor) giveBack(tx *db.Tx, cause directory.Cause, ref string, list []
 	if err := s.renew(tx, gone, until); err != nil {
 		return 0, err
 	}
-	if err := s.reopenAll(tx, ref, until, ended); err != nil {
+	if _, err := s.reopenAll(tx, ref, until, ended); err != nil {
 		return 0, err
 	}
 	n := len(s.grounds)
@@ -233,7 +234,7 @@ func (r *Reactor) restoreRemovals(ctx context.Context, cause directory.Cause, h 
 				return err
 			}
 			s.catalog, s.placed = c, placesOf(facts)
-			if err := s.reopenAll(tx, string(h.ID), out.Until, part); err != nil {
+			if _, err := s.reopenAll(tx, string(h.ID), out.Until, part); err != nil {
 				return err
 			}
 			return r.commit(tx, s)

@@ -17,6 +17,7 @@ type Proposal struct {
 	Reason  string `json:"reason,omitempty" maxLength:"1000" doc:"why; it stands beside the version"`
 
 	Behind id.Person `json:"-"` // the human being who proposes it, where that is known
+	undoes id.Request
 }
 
 // Propose plans what is proposed, and keeps why. Going back is a plan like any other: it makes a new version that says what the old one did.
@@ -39,7 +40,7 @@ func (r *Reactor) Propose(ctx context.Context, p Proposal, author string) (*Plan
 			return nil, err
 		}
 	}
-	plan, err := r.PlanFor(ctx, p.Files, author, p.Behind)
+	plan, err := r.planFor(ctx, p.Files, author, p.Behind, p.undoes)
 	if err != nil || p.Reason == "" && p.Version == 0 {
 		return plan, err
 	}

@@ -124,6 +124,7 @@ type sheet struct {
 	run      *run
 	catalog  *catalog
 	person   id.Person // whose changes are being noted
+	group    id.Group  // of the place that is being noted, where one is
 	now      time.Time
 	leave    directory.LeaveRule
 	placed   map[id.Person]string // where people work, for what is kept of them
@@ -136,6 +137,8 @@ type sheet struct {
 	planned  []membershipRow // planned ones that move, or are in force now
 	grounds  []reasonRow
 	lapsed   map[id.Request][]id.Reason
+	reopened []membershipRow
+	revived  []reasonRow
 	removals []removalRow
 	held     []stoppedRemoval
 	lift     []fenceRow
@@ -154,31 +157,40 @@ type ending struct {
 	by    id.Request
 }
 
-// request names the call by which the person at hand changes.
-func (s *sheet) request() id.Request {
-	if of, ok := s.run.causes[s.person]; ok {
-		return of.Request
+// cause names the call by which the person at hand changes: the plan that is being followed, where it says something of the place at hand.
+func (s *sheet) cause() directory.Cause {
+	if s.group != "" && s.catalog.following.has(position{s.person, s.group}) {
+		return s.catalog.following.cause
 	}
-	return s.run.cause.Request
+	if of, ok := s.run.causes[s.person]; ok {
+		return of
+	}
+	return s.run.cause
 }
 
 // put notes one change of one person.
 func (s *sheet) put(person id.Person, step step) {
+	s.group = step.Group
+	defer func() { s.group = "" }()
 	m := step.Before
-	switch step.Op {
-	case OpAdd:
+	back, returned := s.run.returned(person, step.Group)
+	switch {
+	case step.Op == OpAdd && returned:
+		m = Membership{ID: back.ID, Person: person, Group: step.Group, Since: back.Since}
+		s.reopened = append(s.reopened, membershipRow{ID: m.ID, Role: step.Role})
+	case step.Op == OpAdd:
 		m = Membership{ID: id.New[id.Membership](), Person: person, Group: step.Group, Since: s.now, Begins: step.Begins}
 		if !m.Begins.IsZero() {
 			m.Since = m.Begins
 		}
 		s.begin = append(s.begin, membershipRow{ID: m.ID, Person: person, GroupID: step.Group, Role: step.Role, Since: db.At(m.Since), BeginsAt: db.At(m.Begins)})
-	case OpRole:
+	case step.Op == OpRole:
 		s.roles = append(s.roles, membershipRow{ID: m.ID, Role: step.Role})
-	case OpRemove:
+	case step.Op == OpRemove:
 		if s.end == nil {
 			s.end = map[ending][]id.Membership{}
 		}
-		end := ending{step.cause, s.request()}
+		end := ending{step.cause, s.cause().Request}
 		s.end[end] = append(s.end[end], m.ID)
 	}
 	if step.guarded {
@@ -196,11 +208,17 @@ func (s *sheet) put(person id.Person, step step) {
 		if s.lapsed == nil {
 			s.lapsed = map[id.Request][]id.Reason{}
 		}
-		s.lapsed[s.request()] = append(s.lapsed[s.request()], g.ID)
+		s.lapsed[s.cause().Request] = append(s.lapsed[s.cause().Request], g.ID)
 	}
 	for _, g := range step.Add {
-		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: m.ID, Kind: g.Kind, Ref: g.Ref, Role: g.Role, PolicyVersion: g.Version,
-			StartsAt: db.At(g.From), Until: db.At(g.Until), CreatedAt: db.At(s.now)})
+		row := reasonRow{ID: s.run.revives(m, g), Membership: m.ID, Kind: g.Kind, Ref: g.Ref, Role: g.Role, PolicyVersion: g.Version,
+			StartsAt: db.At(g.From), Until: db.At(g.Until), CreatedAt: db.At(s.now), Placed: g.placed}
+		if row.ID != "" {
+			s.revived = append(s.revived, row)
+			continue
+		}
+		row.ID = id.New[id.Reason]()
+		s.grounds = append(s.grounds, row)
 	}
 	s.kept(person, step)
 	after := m
@@ -271,6 +289,9 @@ func (s *sheet) flush(tx *db.Tx) error {
 				return fmt.Errorf("end memberships: %w", err)
 			}
 		}
+	}
+	if err := s.flushReturns(tx); err != nil {
+		return err
 	}
 	for _, row := range s.roles {
 		if err := tx.Exec("update memberships set role = ? where id = ?", row.Role, row.ID).Error; err != nil {

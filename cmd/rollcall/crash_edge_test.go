@@ -215,10 +215,7 @@ func (e *edges) acts() {
 	// A rule that takes a place away, and the plan undone.
 	plan := e.apply(fmt.Sprintf(edgePolicy, e.round, fmt.Sprintf(` && person.user_name != "mover%d"`, e.round)))
 	e.holds(mover, "other", false)
-	if status, _ := e.do("POST", "/api/v1/runs/"+plan+"/undo", crashToken, `{"reason":"no"}`, http.StatusConflict, http.StatusNotFound); status == http.StatusNotFound {
-		// Killed between the plan's commit and its removals: a follower may make them before the plan is gone on with, and they bear no plan's name.
-		e.apply(fmt.Sprintf(edgePolicy, e.round, ""))
-	}
+	e.do("POST", "/api/v1/runs/"+plan+"/undo", crashToken, `{"reason":"no"}`, http.StatusConflict)
 	e.holds(mover, "other", true)
 
 	// A personnel file that plans an end, which comes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,17 @@ type restored struct {
 	BackTo      int64       `json:"back_to,omitempty"`
 	Plan        string      `json:"plan,omitempty"`
 	Applied     bool        `json:"applied,omitempty"`
+	NotUndone   []notUndone `json:"not_undone,omitempty"`
+	Missing     int         `json:"not_undone_count,omitempty"`
+}
+
+// notUndone is something that an undo did not give back.
+type notUndone struct {
+	Person   personRef `json:"person"`
+	Group    string    `json:"group"`
+	Role     string    `json:"role,omitempty"`
+	Channels []string  `json:"channels,omitempty"`
+	Why      string    `json:"why"`
 }
 
 type personRef struct {
@@ -117,11 +129,17 @@ func restoreCommand(use, short string) *cobra.Command {
 		fmt.Fprintf(w, "%d people have access again until %s, %d ended memberships are back\n", len(r.Restored), r.Until, r.Memberships)
 		switch {
 		case r.Applied:
-			fmt.Fprintf(w, "channels of %d people are back: plan %s put version %d in force again\n", r.Channels, r.Plan, r.BackTo)
+			fmt.Fprintf(w, "what the policy took of %d people is back: plan %s put version %d in force again\n", r.Channels, r.Plan, r.BackTo)
 		case r.Plan != "":
-			fmt.Fprintf(w, "channels of %d people come back when plan %s is applied, which goes back to version %d\n", r.Channels, r.Plan, r.BackTo)
-		case r.BackTo != 0:
-			fmt.Fprintf(w, "another version is in force since; version %d had channels of %d people\n", r.BackTo, r.Channels)
+			fmt.Fprintf(w, "what the policy took of %d people comes back when plan %s is applied, which goes back to version %d\n", r.Channels, r.Plan, r.BackTo)
+		case r.BackTo != 0 && r.Missing > 0:
+			fmt.Fprintf(w, "another version is in force since; version %d had what is not back\n", r.BackTo)
+		}
+		for _, miss := range r.NotUndone[:min(len(r.NotUndone), restoredMost)] {
+			fmt.Fprintf(w, "not back\t%s\t%s\t%s\t%s\n", miss.Person.ID, miss.Group, strings.Join(append(slices.DeleteFunc([]string{miss.Role}, func(s string) bool { return s == "" }), miss.Channels...), ","), miss.Why)
+		}
+		if n := r.Missing - restoredMost; n > 0 {
+			fmt.Fprintf(w, "not back\tand %d more (--output json names all)\n", n)
 		}
 	}, func(c *cobra.Command, api *client, args []string) (restored, error) {
 		var r restored
