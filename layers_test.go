@@ -23,6 +23,7 @@ var layers = map[string][]string{
 	"internal/seal":    {},
 	"internal/feed":    {"internal/db"},
 	"internal/audit":   {"internal/db"},
+	"internal/backup":  {"internal/db", "internal/audit"},
 	"internal/roles":   {"internal/id"},
 	"internal/session": {"internal/id", "internal/db", "internal/audit", "internal/httpapi", "internal/roles", "internal/seal"},
 	"internal/httpapi": {"internal/id", "internal/roles"},

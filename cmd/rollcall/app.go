@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,6 +24,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/scim"
 	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/backup"
 	"github.com/rollcall-im/rollcall/internal/bus"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
@@ -69,6 +71,7 @@ type app struct {
 	erasure  *erasure.Engine
 	drills   *drill.Engine
 	registry *prometheus.Registry
+	restored atomic.Pointer[backup.State] // while nobody but the restorer gets in; else nil
 
 	wait    sync.WaitGroup
 	closers []func() error
@@ -77,7 +80,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		backup.Migrate, feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -105,6 +108,9 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	if err := migrate(ctx, a.db); err != nil {
+		return err
+	}
+	if err := a.lookRestored(ctx); err != nil {
 		return err
 	}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -278,6 +284,10 @@ func (a *app) background() map[string]func(context.Context) error {
 		work["ldap "+name] = func(ctx context.Context) error { return s.Run(ctx, every) }
 	}
 	maps.Copy(work, a.hrFolders())
+	if a.restored.Load() != nil {
+		work["restore"] = a.watchRestored
+		work["opening"] = a.once("opening", a.opening)
+	}
 	if a.barrier != nil {
 		work["lease"] = a.barrier.Run
 		work["missed"] = func(ctx context.Context) error { return a.chat.Follow(ctx, a.returned) }
@@ -298,6 +308,16 @@ func (a *app) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if a.restored.Load() != nil {
+		standing, err := a.standing(ctx)
+		if err != nil {
+			standing.Unproven = []string{"not known: the database does not answer"}
+		}
+		fmt.Fprintln(w, "closed: this database was restored, and nobody but the restorer gets in until this is proven:")
+		for _, one := range standing.Unproven {
+			fmt.Fprintln(w, "-", one)
+		}
+	}
 	if !a.onBus() {
 		fmt.Fprintln(w, "the bus between the nodes is not reached")
 	}

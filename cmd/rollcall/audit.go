@@ -45,7 +45,7 @@ func auditCommand() *cobra.Command {
 			fmt.Fprintf(w, "audit log is whole: %d records, %d erased payloads, root %s\n", report.Size, report.Erased, report.Root)
 		})
 	}
-	command.AddCommand(verify)
+	command.AddCommand(verify, auditExportCommand())
 	return command
 }
 

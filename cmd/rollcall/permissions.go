@@ -50,6 +50,7 @@ const (
 	evidenceRead      = httpapi.Who(roles.EvidenceRead)
 	evidenceKeysMake  = httpapi.Who(roles.EvidenceKeys)
 	peopleErase       = httpapi.Who(roles.PeopleErase)
+	restoreOpen       = httpapi.Who(roles.RestoreOpen)
 	legalHoldsRead    = httpapi.Who(roles.LegalHoldsRead)
 	legalHoldsWrite   = httpapi.Who(roles.LegalHoldsWrite)
 	drillsRead        = httpapi.Who(roles.DrillsRead)

@@ -41,7 +41,7 @@ func (a *app) routes() []httpapi.Route {
 	prov := &provisioning.API{Reactor: a.access, Directory: a.people, Index: a.index, Check: a.checkOpenFGA}
 	sess := &session.API{Door: a.door, Profile: a.profile, Unit: a.unitName, Owned: a.access.OwnedGroups, Impersonation: a.cfg.Dev.Impersonation}
 	talk := &chat.API{Chat: a.chat}
-	ops := &operations{app: a}
+	ops, shut := &operations{app: a}, &restoring{app: a}
 	try := &trial.API{Store: a.people, PublicURL: a.cfg.PublicURL, LDAP: a.lookAround}
 	personnel := &hrfeed.API{Feeds: a.hr}
 	rate, burst := a.scim.Limits()
@@ -241,6 +241,11 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/drills", drillsRead, "Rehearsals of an offboarding, the newest first", rehearse.List),
 		httpapi.Op("POST", "/api/v1/drills", drillsHold, "Hold one: some seconds", rehearse.Hold).Unrepeatable(),
 		httpapi.Op("GET", "/api/v1/drills/{id}", drillsRead, "What one showed", rehearse.Show),
+		httpapi.Op("GET", "/api/v1/restore", restoreOpen, "How a restored database stands", shut.Show),
+		httpapi.Op("POST", "/api/v1/restore/replay", restoreOpen, "Revoke again what the audit log's export says was revoked after the backup", shut.Replay).Limit(1 << 30).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/restore/unknown", restoreOpen, "Nobody knows what was revoked after the backup", shut.Unknown),
+		httpapi.Op("POST", "/api/v1/restore/sources/{source}/vouch", restoreOpen, "A source has told everything anew", shut.Vouch),
+		httpapi.Op("POST", "/api/v1/restore/open", restoreOpen, "Open it all the same", shut.Open),
 		httpapi.Op("GET", "/api/v1/audit", auditRead, "The audit log", ops.Audit),
 		httpapi.Op("GET", "/api/v1/audit/proof", auditRead, "Verify the audit log", ops.VerifyAudit),
 	}
@@ -251,7 +256,7 @@ func (a *app) handler() http.Handler {
 	server := &httpapi.Server{Log: a.log, Authenticate: a.door.Authenticate, Version: version(), Errors: cases(),
 		TrustedOrigins: []string{a.cfg.PublicURL}, Registry: a.registry, Replays: &replay.Store{DB: a.db},
 		Owned: a.access.OwnedGroups, Reach: a.reach, Place: a.door.Place}
-	return a.chat.Hub().Exits().Handler(server.Handler(a.routes()))
+	return a.behindRestore(a.chat.Hub().Exits().Handler(server.Handler(a.routes())))
 }
 
 // cases is the table of errors.

@@ -42,7 +42,7 @@ func TestStories(t *testing.T) {
 				RequireExplicitExec: true,
 				RequireUniqueNames:  true,
 				Setup: func(env *testscript.Env) error {
-					s := &story{dsn: dbtest.DSN(t, engine), certs: certs, listeners: map[string]*listener{}}
+					s := &story{t: t, engine: engine, dsn: dbtest.DSN(t, engine), certs: certs, listeners: map[string]*listener{}}
 					env.Values[storyKey{}] = s
 					env.Defer(s.close)
 					env.Setenv("ADMIN_TOKEN", "story-bootstrap-token-0123456789")
@@ -54,7 +54,7 @@ func TestStories(t *testing.T) {
 					"serve": serveWord, "halt": haltWord, "source": sourceWord, "http": httpWord, "capture": captureWord, "expect": expectWord,
 					"eventually": eventuallyWord, "listen": listenWord, "hears": hearsWord, "unheard": unheardWord, "cut": cutWord, "login": loginWord,
 					"slapd": slapdWord, "password": passwordWord, "session": sessionWord, "quiet": quietWord, "channel": channelWord, "hook": hookWord,
-					"carry": carryWord, "soon": soonWord, "reach": reachWord,
+					"carry": carryWord, "soon": soonWord, "reach": reachWord, "database": databaseWord,
 				},
 			})
 		})
@@ -65,6 +65,8 @@ type storyKey struct{}
 
 // story is the state of one script: its server, its sockets, the last answer.
 type story struct {
+	t         *testing.T
+	engine    db.Engine
 	dsn       string
 	certs     string // folder
 	cookie    string // of who signed in with a password
@@ -179,6 +181,12 @@ func serveWord(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+}
+
+// database NAME: puts the address of another, empty database into $DATABASE_NAME.
+func databaseWord(ts *testscript.TestScript, _ bool, args []string) {
+	s := of(ts)
+	ts.Setenv("DATABASE_"+args[0], dbtest.DSN(s.t, s.engine))
 }
 
 // halt [hard]: ends the server, politely or by SIGKILL.

@@ -41,7 +41,11 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
 		Spread:     a.spread(),
+		Closed:     func() bool { return a.restored.Load() != nil },
 	})
+	if err == nil {
+		err = a.door.CheckRestoring()
+	}
 	if err != nil {
 		return err
 	}
@@ -49,7 +53,7 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 	a.access.MayApply = func(tx *db.Tx, person id.Person) (bool, error) {
 		return a.door.HoldsTx(tx, person, roles.PoliciesApply)
 	}
-	if admin.Separation {
+	if admin.Separation && a.restored.Load() == nil {
 		return a.door.CheckSeparation(ctx)
 	}
 	return nil

@@ -48,6 +48,7 @@ type DB struct {
 	keeper      *checkpointer
 	briefs      briefs
 	edge        edge
+	upTo        map[string]int64 // MigrateUpTo
 }
 
 // Open opens dsn: "sqlite:PATH" (created where missing, in a folder that is there, with an exclusive lock file beside it) or "postgres://…".

@@ -2,6 +2,7 @@ package db
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 
@@ -39,8 +40,23 @@ func (d *DB) Migrate(ctx context.Context, name string, files fs.FS) error {
 	if err != nil {
 		return fmt.Errorf("migrate %s: %w", name, err)
 	}
-	if _, err := provider.Up(ctx); err != nil {
+	if d.upTo == nil {
+		_, err = provider.Up(ctx)
+	} else if version := d.upTo[name]; version > 0 {
+		if sources := provider.ListSources(); len(sources) == 0 || sources[len(sources)-1].Version < version {
+			return fmt.Errorf("migrate %s: %w: it is at %d", name, ErrNewer, version)
+		}
+		_, err = provider.UpTo(ctx, version)
+	}
+	if err != nil {
 		return fmt.Errorf("migrate %s: %w", name, err)
 	}
 	return nil
 }
+
+// ErrNewer says that tables are of a later version of the program than this one.
+var ErrNewer = errors.New("the tables are of a later version of the program")
+
+// MigrateUpTo has Migrate bring the tables of each package to its version in versions and no further, and leave out packages that are not there; nil
+// ends it. It is for reading in what an earlier version of the program wrote.
+func (d *DB) MigrateUpTo(versions map[string]int64) { d.upTo = versions }

@@ -314,3 +314,8 @@ func (f *Feed) After(ctx context.Context, after int64, limit int) ([]Event, erro
 	}
 	return events, nil
 }
+
+// Restored makes what a backup held fit for a new beginning, in tx: nobody holds a lease.
+func Restored(tx *db.Tx) error {
+	return tx.Exec("update feed_cursors set holder = '', lease_until = 0").Error
+}

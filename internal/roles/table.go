@@ -49,6 +49,7 @@ const (
 	LegalHoldsWrite   Permission = "legal_holds.write"
 	DrillsRead        Permission = "drills.read"
 	DrillsHold        Permission = "drills.hold"
+	RestoreOpen       Permission = "restore.open" // a restored database
 )
 
 // Table answers who holds what, besides owners, who hold everything.
@@ -98,6 +99,7 @@ var table = []Line{
 	{PeopleErase, dangerous, []Role{HR}},
 	{LegalHoldsRead, false, []Role{Security, Auditor}},
 	{LegalHoldsWrite, dangerous, []Role{Security}},
+	{RestoreOpen, dangerous, nil},
 	{RequestsRead, false, []Role{Security, HR, Auditor}},
 	{BreakGlassRead, dangerous, []Role{Security}},
 	{BreakGlassEnd, false, []Role{Security}},

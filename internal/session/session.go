@@ -138,6 +138,8 @@ type Options struct {
 	StepUpRequired bool
 	// Separation is the separation of powers: nobody is an owner, nobody holds two of roles.Separate, and BootstrapToken is nobody's.
 	Separation bool
+	// Closed, where set, tells whether the database was restored and nobody but the bearer of BootstrapToken may get in.
+	Closed func() bool
 	// Key seals second factors; nil: nobody enrols one.
 	Key *seal.Key
 

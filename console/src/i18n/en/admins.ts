@@ -62,6 +62,7 @@ export const admins = {
     "legal_holds.write": "set and lift legal holds",
     "drills.read": "see revocation drills",
     "drills.hold": "hold revocation drills",
+    "restore.open": "open a restored database",
     "requests.read": "read what people ask for, and who decides it",
   },
   holds: "What the roles hold",

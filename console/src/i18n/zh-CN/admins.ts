@@ -62,6 +62,7 @@ export const admins = {
     "legal_holds.write": "设置和解除法律保全",
     "drills.read": "查看撤权演练",
     "drills.hold": "进行撤权演练",
+    "restore.open": "开放恢复后的数据库",
     "requests.read": "查看申请及其审批人",
   },
   holds: "各角色的权限",
