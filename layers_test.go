@@ -45,7 +45,7 @@ var borders = map[string][]string{
 	"github.com/nats-io/":                 {"internal/bus/"},
 	"github.com/go-ldap/ldap":             {"directory/ldap/"},
 	"github.com/elimity-com/scim":         {"directory/scim/"},
-	"github.com/coreos/go-oidc":           {"internal/session/"},
+	"github.com/coreos/go-oidc":           {"internal/session/", "directory/signals/"},
 	"github.com/google/cel-go":            {"policies/"},
 	"github.com/gobwas/ws":                {"chat/", "cmd/rollcall/"},
 	"github.com/spf13/cobra":              {"cmd/rollcall/"},

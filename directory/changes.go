@@ -139,6 +139,14 @@ type FreezePerson struct {
 	Cause  FreezeCause // empty: CauseSecurity
 	Veto   bool
 	Until  time.Time
+	Signal string // the transmitter whose signal it follows: a freeze of its own, beside the console's; empty: the console's
+}
+
+func (c FreezePerson) slot() string {
+	if c.Signal != "" {
+		return SlotOf(c.Signal)
+	}
+	return SlotSecurity
 }
 
 // LiftFreeze lifts one freeze of the console. One of a source is ErrSourceFreeze; one lifted before is no change.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -218,7 +219,11 @@ func (w *work) inherit(subjects []*subject) {
 						op.change = Terminate{Person: d.keep, Veto: f.Until.Sub(w.now), Reason: f.Reason}
 					}
 				default:
-					continue
+					transmitter, ok := strings.CutPrefix(f.Slot, signalSlot)
+					if !ok {
+						continue
+					}
+					op.change = FreezePerson{Person: d.keep, Veto: f.Veto, Until: f.Until, Signal: transmitter}
 				}
 				w.console = append(w.console, op)
 			}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -69,7 +70,7 @@ func (w *work) consoleChange(c Change) (Outcome, error) {
 }
 
 func consoleSlot(slot string) bool {
-	return slot == SlotSecurity || slot == SlotEnded || slot == SlotVeto || slot == SlotQuarantine
+	return slot == SlotSecurity || slot == SlotEnded || slot == SlotVeto || slot == SlotQuarantine || strings.HasPrefix(slot, signalSlot)
 }
 
 // follow finds whom the changed records and units concern besides their own people: those who named them before they were there.
@@ -355,7 +356,8 @@ func (w *work) consoleFreeze(s *subject, op consoleOp) (opened, changed, lifted 
 	gone := false
 	switch c := op.change.(type) {
 	case FreezePerson:
-		want.Veto, want.Until = c.Veto, micro(c.Until)
+		slot = c.slot()
+		want.Slot, want.Veto, want.Until = slot, c.Veto, micro(c.Until)
 	case EndPerson:
 		slot, want, gone = SlotEnded, Freeze{Slot: SlotEnded, Cause: CauseEnded, From: micro(c.At)}, c.At.IsZero()
 	case Terminate:

@@ -77,7 +77,12 @@ const (
 	SlotEnded      = "ended.console"
 	SlotVeto       = "veto" // of Terminate
 	SlotQuarantine = "quarantine"
+
+	signalSlot = "signal." // of FreezePerson with a Signal, which it is followed by
 )
+
+// SlotOf answers the slot of the freezes that follow the signals of a transmitter.
+func SlotOf(transmitter string) string { return signalSlot + transmitter }
 
 // Freeze is one reason why a person has no access, within [From, Until); zero is an open end.
 type Freeze struct {

@@ -127,6 +127,8 @@ func (w *work) answer(f Freeze) {
 	for _, op := range w.console {
 		slot := SlotSecurity
 		switch c := op.change.(type) {
+		case FreezePerson:
+			slot = c.slot()
 		case EndPerson:
 			slot = SlotEnded
 		case Terminate:

@@ -23,6 +23,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory/journal"
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/scim"
+	"github.com/rollcall-im/rollcall/directory/signals"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/backup"
 	"github.com/rollcall-im/rollcall/internal/bus"
@@ -70,6 +71,7 @@ type app struct {
 	asks     *approvals.Engine
 	erasure  *erasure.Engine
 	drills   *drill.Engine
+	signals  *signals.Receiver
 	registry *prometheus.Registry
 	restored atomic.Pointer[backup.State] // while nobody but the restorer gets in; else nil
 
@@ -80,7 +82,7 @@ type app struct {
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
 	for _, one := range []func(context.Context, *db.DB) error{
-		backup.Migrate, feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		backup.Migrate, feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, signals.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	} {
 		if err := one(ctx, d); err != nil {
 			return err
@@ -146,6 +148,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := a.wireDoor(ctx); err != nil {
 		return err
 	}
+	a.signals = &signals.Receiver{DB: a.db, Log: a.log, People: a.people, Sessions: a.door, Transmitters: a.cfg.Signals, PublicURL: a.cfg.PublicURL}
 	a.wireHandovers()
 	a.wireApprovals()
 	if err := a.wireChat(ctx); err != nil {
@@ -272,6 +275,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"glass":      a.once("glass", a.glass.Run),
 		"erasure":    a.once("erasure", a.erasure.Run),
 		"drills":     a.once("drills", a.drills.Run),
+		"signals":    a.once("signals", a.signals.Run),
 		"approval":   func(ctx context.Context) error { return a.feed.Run(ctx, a.asks.Follower()) },
 		"sources":    a.once("sources", a.configureSources),
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },

@@ -23,6 +23,7 @@ import (
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/directory/signals"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/seal"
 )
@@ -31,25 +32,26 @@ import (
 // here is refused. Any text may be ${NAME}, taken from the environment; a secret may stand in a file of its
 // own, named by the key with _file behind it, and may be sealed.
 type Config struct {
-	Listen         string         `koanf:"listen"`          // address of the one listener, host:port
-	PublicURL      string         `koanf:"public_url"`      // how browsers and sources reach it
-	Database       string         `koanf:"database"`        // sqlite:PATH or postgres://…
-	BootstrapToken string         `koanf:"bootstrap_token"` // first administrator's bearer token
-	Cluster        Cluster        `koanf:"cluster"`
-	OpenFGA        OpenFGA        `koanf:"openfga"`
-	OIDC           OIDC           `koanf:"oidc"`
-	SCIM           SCIM           `koanf:"scim"`
-	LDAP           []LDAP         `koanf:"ldap"`
-	HRFeeds        []HRFeed       `koanf:"hr_feeds"`
-	SignIn         SignIn         `koanf:"sign_in"`
-	Leave          Leave          `koanf:"leave"`
-	Disclosure     Disclosure     `koanf:"disclosure"`
-	Erasure        Erasure        `koanf:"erasure"`
-	FormerNames    time.Duration  `koanf:"former_names"` // how long administrators find people by them; 0s: not at all
-	Secrets        Secrets        `koanf:"secrets"`
-	Administration Administration `koanf:"administration"`
-	Log            Log            `koanf:"log"`
-	Dev            Dev            `koanf:"dev"`
+	Listen         string                `koanf:"listen"`          // address of the one listener, host:port
+	PublicURL      string                `koanf:"public_url"`      // how browsers and sources reach it
+	Database       string                `koanf:"database"`        // sqlite:PATH or postgres://…
+	BootstrapToken string                `koanf:"bootstrap_token"` // first administrator's bearer token
+	Cluster        Cluster               `koanf:"cluster"`
+	OpenFGA        OpenFGA               `koanf:"openfga"`
+	OIDC           OIDC                  `koanf:"oidc"`
+	SCIM           SCIM                  `koanf:"scim"`
+	LDAP           []LDAP                `koanf:"ldap"`
+	HRFeeds        []HRFeed              `koanf:"hr_feeds"`
+	Signals        []signals.Transmitter `koanf:"signals"`
+	SignIn         SignIn                `koanf:"sign_in"`
+	Leave          Leave                 `koanf:"leave"`
+	Disclosure     Disclosure            `koanf:"disclosure"`
+	Erasure        Erasure               `koanf:"erasure"`
+	FormerNames    time.Duration         `koanf:"former_names"` // how long administrators find people by them; 0s: not at all
+	Secrets        Secrets               `koanf:"secrets"`
+	Administration Administration        `koanf:"administration"`
+	Log            Log                   `koanf:"log"`
+	Dev            Dev                   `koanf:"dev"`
 
 	key *seal.Key // of secrets.identity; nil: none
 }
@@ -343,6 +345,9 @@ func (c Config) validate() error {
 		names[l.Name] = true
 	}
 	checkHRFeeds(c.HRFeeds, names, bad)
+	for _, fault := range signals.Faults(c.Signals) {
+		bad("signals"+fault.Key, "%s", fault.Text)
+	}
 	return errors.Join(errs...)
 }
 

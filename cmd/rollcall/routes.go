@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory/hrfeed"
 	"github.com/rollcall-im/rollcall/directory/journal"
 	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/directory/signals"
 	"github.com/rollcall-im/rollcall/directory/trial"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/session"
@@ -71,6 +72,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Plain("GET", "/auth/emergency", anybody, "The emergency account", http.HandlerFunc(a.door.EmergencyPage)),
 		httpapi.Plain("POST", "/auth/emergency", anybody, "Give one half of the emergency account", http.HandlerFunc(a.door.OpenEmergency)).Limit(4 << 10),
 		httpapi.Plain("POST", "/auth/backchannel-logout", anybody, "The identity provider signs somebody out", http.HandlerFunc(a.door.BackchannelLogout)),
+
+		httpapi.Plain("POST", "/auth/signals", anybody, "The identity provider says what became of a session or an account: a signed event (RFC 8935)", http.HandlerFunc(a.signals.Push)).Limit(128 << 10),
+		httpapi.Plain("POST", signals.RevocationPath, anybody, "The identity provider ends everything that somebody has", http.HandlerFunc(a.signals.Revoke)).Limit(128 << 10),
 
 		httpapi.Op("GET", "/api/v1/me", known, "Who am I", sess.Me),
 		httpapi.Op("GET", "/api/v1/me/sessions", people, "My sessions", sess.ListSessions),
