@@ -210,9 +210,9 @@ func (r Reader) LostGroup(ctx context.Context, since time.Time, group string) (L
 		return c, fmt.Errorf("count losses: %w", err)
 	}
 	still := "select count(*) from group_members where group_id in ?"
-	if len(inside) > 1 { // each once, and the groups themselves not
-		still = `select count(distinct m.value) from group_members m where m.group_id in ?
-			and not exists (select 1 from directory_groups g where g.source_id = m.source_id and g.group_key = m.value)`
+	if len(inside) > 1 { // people, each once: the groups are members, too
+		still = `select count(distinct r.person_id) from group_members m join records r on r.source_id = m.source_id and r.record_key = m.value
+			where m.group_id in ? and r.deleted_at is null`
 	}
 	var n int
 	if err := q.Raw(still, db.Pad(inside)).Scan(&n).Error; err != nil {
