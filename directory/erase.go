@@ -29,6 +29,7 @@ var (
 // in the same transaction what other packages know, and answers how much by kind. Erasing twice is no change.
 type ErasePerson struct {
 	Person id.Person
+	Before func(tx *db.Tx, e Erased) error // before anything is gone; nil: nothing
 	Also   func(tx *db.Tx, e Erased) (counts map[string]int64, err error)
 }
 
@@ -168,6 +169,11 @@ func (w *work) erase(c ErasePerson) (Outcome, error) {
 	if e.Words, err = w.tellingOf(e, rows, records); err != nil {
 		return "", err
 	}
+	if c.Before != nil {
+		if err := c.Before(w.tx, e); err != nil {
+			return "", err
+		}
+	}
 	if err := w.eraseRecords(&e, records); err != nil {
 		return "", err
 	}
@@ -188,6 +194,15 @@ func (w *work) erase(c ErasePerson) (Outcome, error) {
 // left tells whether somebody is gone, and not only for a while.
 func left(standing []Freeze, status Status, frozen bool, w *work) bool {
 	return frozen && status == StatusTerminated && !slices.ContainsFunc(standing, func(f Freeze) bool { return f.UndoneAt(w.now) })
+}
+
+// FreezesNaming answers how many reasons of freezes of these people name who is being erased.
+func FreezesNaming(tx *db.Tx, e Erased, people []id.Person) (n int64, err error) {
+	said, args := tx.Contains("reason", e.Words)
+	if err := tx.Raw("select count(*) from freezes where person_id in ? and "+said, append([]any{people}, args...)...).Scan(&n).Error; err != nil {
+		return 0, fmt.Errorf("look at reasons: %w", err)
+	}
+	return n, nil
 }
 
 // eraseRecords forgets what sources said, and keeps the marks.
@@ -251,6 +266,7 @@ func (w *work) erasePeople(e *Erased, rows []personRow) error {
 	}
 	for _, step := range []struct{ kind, column, sql string }{
 		{"reasons", "reason", "update freezes set reason = '' where reason <> '' and "},
+		{"token_names", "name", "update source_tokens set name = '' where name <> '' and "},
 		{"runs", "error || ' ' || findings", "update source_runs set error = '', findings = '' where "},
 	} {
 		said, args := w.tx.Contains(step.column, e.Words)

@@ -51,11 +51,11 @@ func (a *app) wireErasure() {
 				return n, nil
 			}},
 			{Kind: "personnel_files", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return hrfeed.Erase(tx, words(e)) }},
-			{Kind: "requests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return approvals.Erase(tx, e.People, e.Words) }},
-			{Kind: "reviews", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return reviews.Erase(tx, e.People, e.Words) }},
+			{Kind: "requests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return approvals.Erase(tx, e.People, e.Words) }, Naming: approvals.Naming},
+			{Kind: "reviews", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return reviews.Erase(tx, e.People, e.Words) }, Naming: reviews.Naming},
 			{Kind: "plans", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return provisioning.Erase(tx, e.Words) }},
 			{Kind: "notices", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return notices.Erase(tx, people(e)) }},
-			{Kind: "sign_in", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return session.Erase(tx, e.People) }},
+			{Kind: "sign_in", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return session.Erase(tx, e.People, e.Words) }},
 			{Kind: "kept_answers", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return replay.Erase(tx, words(e)) }},
 			{Kind: "messages", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) {
 				if a.cfg.Erasure.Messages != "erase" {
@@ -66,6 +66,12 @@ func (a *app) wireErasure() {
 			{Kind: "audit", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return audit.Erase(tx, e.IDs(), e.Words) },
 				Count: func(ctx context.Context, e directory.Erased) (int64, error) {
 					return audit.Naming(ctx, a.db, e.IDs(), e.Words)
+				},
+				Others: func(ctx context.Context, e directory.Erased, others []string) (bool, error) {
+					return audit.NamingAbout(ctx, a.db, e.IDs(), e.Words, others)
+				},
+				OthersIn: func(tx *db.Tx, e directory.Erased, others []string) (bool, error) {
+					return audit.NamingAboutIn(tx, e.IDs(), e.Words, others)
 				}},
 		}}
 }

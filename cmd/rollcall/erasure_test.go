@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -74,6 +75,7 @@ func newErasureWorld(t *testing.T, engine db.Engine) *erasureWorld {
 		t.Fatalf("%d %s", code, text)
 	}
 	w.spoken(string(feed.ID))
+	w.commented()
 	return w
 }
 
@@ -97,11 +99,28 @@ func (w *erasureWorld) spoken(source string) {
 		{"insert into reviews (id, about, ref, reviewer, named, silence, made_by, created_at, until, ends_at) values ('review_said', 'group', 'x', 'owner', '', 'keep', 'system', 1, 2, 3)", nil},
 		{"insert into review_lines (review, membership, person, group_id, role, since, reasons, reviewer, decision, why, decided_by, outcome) values ('review_said', 'm', ?, 'g', '', 1, '[]', '', 'keep', 'in place of VELTRIX', '', '')", []any{other}},
 		{"insert into plan_reasons (plan, reason, version) values ('plan_said', 'after Second Qanari left', 0)", nil},
+		{"update source_tokens set name = 'from the desk of Veltrix' where source_id = (select source_id from records where link = ?)", []any{w.link}},
+		{"update session_tokens set name = 'Second Qanari lent it' where person <> ?", []any{w.who}},
 	} {
 		if err := w.app.db.Tx(w.t.Context(), func(tx *db.Tx) error { return tx.Exec(said.sql, said.args...).Error }); err != nil {
 			w.t.Fatalf("%s: %v", said.sql, err)
 		}
 	}
+}
+
+// commented puts the policy in force again, with comments that name the person.
+func (w *erasureWorld) commented() {
+	w.t.Helper()
+	list := w.call("GET", "/api/v1/policies", w.app.cfg.BootstrapToken, "")["items"].([]any)
+	version := list[0].(map[string]any)["version"]
+	policy := w.call("GET", fmt.Sprintf("/api/v1/policies/%v", version), w.app.cfg.BootstrapToken, "")
+	source := policy["source"].([]any)[0].(map[string]any)["source"].(string)
+	files, err := json.Marshal(map[string]any{"files": []map[string]string{{"name": "p.yaml", "source": "# asked by Second Qanari\n" + source + "\n# as Veltrix said\n"}}})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	plan := w.call("POST", "/api/v1/plans", w.app.cfg.BootstrapToken, string(files))
+	w.call("POST", "/api/v1/plans/"+plan["id"].(string)+"/apply", w.app.cfg.BootstrapToken, fmt.Sprintf(`{"hash":%q,"confirm":true}`, plan["hash"]))
 }
 
 // stands answers where in a database one of these words stands.
@@ -168,7 +187,7 @@ func TestErasure(t *testing.T) {
 			before := strings.Join(stands(t, w.app.db, erasedWords...), "\n")
 			for _, place := range []string{"persons.search", "records.raw", "record_contacts.value_fold", "former_names.words", "kept_values.value", "freezes.reason", "audit_personal.payload",
 				"source_requests.request_body", "source_runs.error", "source_runs.findings", "hr_files.error", "approval_requests.reason", "approval_decisions.comment", "review_lines.why",
-				"plan_reasons.reason"} {
+				"plan_reasons.reason", "plans.files", "policy_versions.files", "source_tokens.name", "session_tokens.name"} {
 				if !strings.Contains(before, place+":") {
 					t.Errorf("the person does not stand in %s: nothing is proved of it", place)
 				}
@@ -198,6 +217,9 @@ func TestErasure(t *testing.T) {
 			}
 			if again := w.call("POST", path+"/confirm", w.hr2, ""); again["state"] != "erased" {
 				t.Errorf("again: %v", again)
+			}
+			if again := w.call("POST", path, w.hr1, ""); again["state"] != "erased" || again["request"] == nil {
+				t.Errorf("asked again: %v", again)
 			}
 			after, err := audit.Verify(t.Context(), w.app.db, report)
 			if err != nil || after.Size != report.Size {
@@ -331,8 +353,53 @@ func TestLegalHold(t *testing.T) {
 			if state := w.call("DELETE", hold, w.sec2, "")["state"]; state != "lifted" {
 				t.Errorf("the second: %v", state)
 			}
+			if code, text := w.ask("POST", path+"/confirm", w.hr2, ""); code != http.StatusConflict || !strings.Contains(text, "not_asked") {
+				t.Errorf("what was asked before the hold: %d %s", code, text)
+			}
+			w.call("POST", path, w.hr1, "")
 			if state := w.call("POST", path+"/confirm", w.hr2, "")["state"]; state != "erased" {
 				t.Errorf("after the hold: %v", state)
+			}
+		})
+	}
+}
+
+// What is kept of somebody under a legal hold is kept word for word, also where it names another: nobody erases that one until the hold is over, and then nothing of them stands any more.
+func TestLegalHoldKeepsWhatNamesAnother(t *testing.T) {
+	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			w := newErasureWorld(t, engine)
+			other := w.call("GET", "/api/v1/people?q=u4", w.app.cfg.BootstrapToken, "")["items"].([]any)[0].(map[string]any)["id"].(string)
+			path, hold := "/api/v1/people/"+w.who+"/erasure", "/api/v1/people/"+other+"/legal-hold"
+			w.call("PUT", hold, w.sec, `{"reason":"case 4712"}`)
+			kept := strings.Join(stands(t, w.app.db, erasedWords...), "\n")
+			w.call("POST", path, w.hr1, "")
+			refused := func(what string) {
+				t.Helper()
+				for method, route := range map[string]string{"GET": path, "POST": path + "/confirm"} {
+					code, text := w.ask(method, route, w.hr2, "")
+					if code != http.StatusConflict || !strings.Contains(text, "legal_hold_of_another") || strings.Contains(text, "4712") || strings.Contains(text, other) {
+						t.Errorf("%s: %s %s: %d %s", what, method, route, code, text)
+					}
+				}
+			}
+			refused("a freeze, a request, a review")
+			if now := strings.Join(stands(t, w.app.db, erasedWords...), "\n"); now != kept {
+				t.Errorf("before:\n%s\nafter it was refused:\n%s", kept, now)
+			}
+			for table, column := range map[string]string{"freezes": "reason", "approval_requests": "reason", "approval_decisions": "comment", "review_lines": "why"} {
+				if err := w.app.db.Tx(t.Context(), func(tx *db.Tx) error { return tx.Exec("update " + table + " set " + column + " = ''").Error }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			refused("the audit log")
+			w.call("DELETE", hold, w.sec, "")
+			w.call("DELETE", hold, w.sec2, "")
+			if state := w.call("POST", path+"/confirm", w.hr2, "")["state"]; state != "erased" {
+				t.Errorf("after the hold: %v", state)
+			}
+			if left := stands(t, w.app.db, erasedWords...); len(left) > 0 {
+				t.Errorf("stands still: %v", left)
 			}
 		})
 	}

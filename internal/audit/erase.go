@@ -39,6 +39,37 @@ func Naming(ctx context.Context, d *db.DB, subjects, words []string) (int64, err
 	return int64(len(seqs)), err
 }
 
+// NamingAbout tells whether Erase would take away a payload of a record about one of these others.
+func NamingAbout(ctx context.Context, d *db.DB, subjects, words, about []string) (found bool, err error) {
+	seqs, err := naming(d.Read(ctx), d.Engine, subjects, words)
+	if err != nil {
+		return false, err
+	}
+	return anyAbout(d.Read(ctx), seqs, about)
+}
+
+// NamingAboutIn is NamingAbout as a transaction sees it.
+func NamingAboutIn(tx *db.Tx, subjects, words, about []string) (bool, error) {
+	seqs, err := naming(tx.DB, tx.Engine(), subjects, words)
+	if err != nil {
+		return false, err
+	}
+	return anyAbout(tx.DB, seqs, about)
+}
+
+func anyAbout(q *gorm.DB, seqs []int64, about []string) (bool, error) {
+	for part := range slices.Chunk(seqs, eraseRows) {
+		var n int64
+		if err := q.Raw("select count(*) from audit_records where seq in ? and subject in ?", part, about).Scan(&n).Error; err != nil {
+			return false, fmt.Errorf("look at records: %w", err)
+		}
+		if n > 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
 func naming(q *gorm.DB, engine db.Engine, subjects, words []string) ([]int64, error) {
 	find := "instr(leaf, ?) > 0"
 	if engine == db.Postgres {

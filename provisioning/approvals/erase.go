@@ -3,9 +3,24 @@ package approvals
 import (
 	"fmt"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
+
+// Naming answers how much of what was written by and about people in requests Erase would forget, because it names somebody else.
+func Naming(tx *db.Tx, e directory.Erased, people []id.Person) (n int64, err error) {
+	said, words := tx.Contains("comment", e.Words)
+	asked, more := tx.Contains("reason", e.Words)
+	args := append([]any{people, people, people, e.People, e.People, e.People}, words...)
+	args = append(append(args, people, people, e.People, e.People), more...)
+	if err := tx.Raw(`select (select count(*) from approval_decisions where comment <> '' and (approver in ? or request in (select id from approval_requests where requester in ? or subject in ?))
+			and (approver in ? or request in (select id from approval_requests where requester in ? or subject in ?) or `+said+`))
+		+ (select count(*) from approval_requests where reason <> '' and (requester in ? or subject in ?) and (requester in ? or subject in ? or `+asked+"))", args...).Scan(&n).Error; err != nil {
+		return 0, fmt.Errorf("look at requests: %w", err)
+	}
+	return n, nil
+}
 
 // Erase forgets what was written by and about somebody in requests, or says one of these words. That they asked, and what was decided, stays.
 func Erase(tx *db.Tx, people []id.Person, words []string) (int64, error) {

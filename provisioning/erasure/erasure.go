@@ -5,6 +5,7 @@
 package erasure
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -30,6 +31,7 @@ func Migrate(ctx context.Context, d *db.DB) error { return d.Migrate(ctx, "erasu
 // The errors of this package.
 var (
 	ErrHeld     = errors.New("a legal hold keeps what is known of this person")
+	ErrOthers   = errors.New("a legal hold on somebody else keeps word for word what names this person")
 	ErrRetained = errors.New("the time for which what is known of this person is kept is not over")
 	ErrNotAsked = errors.New("nobody asked for this person to be erased, or too long ago")
 	ErrSame     = errors.New("another administrator than the one who asked has to agree")
@@ -42,6 +44,7 @@ var (
 func Cases() []httpapi.Case {
 	return []httpapi.Case{
 		{Err: ErrHeld, Status: http.StatusConflict, Code: "legal_hold"},
+		{Err: ErrOthers, Status: http.StatusConflict, Code: "legal_hold_of_another"},
 		{Err: ErrRetained, Status: http.StatusConflict, Code: "retained"},
 		{Err: ErrNotAsked, Status: http.StatusConflict, Code: "not_asked"},
 		{Err: ErrSame, Status: http.StatusForbidden, Code: "same_person"},
@@ -61,6 +64,12 @@ type Part struct {
 	Kind  string
 	Erase func(tx *db.Tx, e directory.Erased) (int64, error)
 	Count func(ctx context.Context, e directory.Erased) (int64, error) // for a preview, while others write; nil: Erase is tried
+	// Naming answers how much of what is kept of these others it would erase; nil: nothing.
+	Naming func(tx *db.Tx, e directory.Erased, others []id.Person) (int64, error)
+	// Others is Naming for a preview, of a Part with Count; others are ids of all that is theirs.
+	Others func(ctx context.Context, e directory.Erased, others []string) (bool, error)
+	// OthersIn is Others in the moment of erasing.
+	OthersIn func(tx *db.Tx, e directory.Erased, others []string) (bool, error)
 }
 
 // Engine erases. Its fields are set once.
@@ -100,10 +109,12 @@ func (e *Engine) Preview(ctx context.Context, cause directory.Cause, person id.P
 		return nil, err
 	}
 	counts, whom := map[string]int64{}, directory.Erased{}
-	_, err := e.Directory.Try(ctx, cause, func(*db.Tx) error { return nil }, directory.ErasePerson{Person: person, Also: func(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
-		if err := held(tx, of.People...); err != nil {
-			return nil, err
-		}
+	var others []string
+	before := func(tx *db.Tx, of directory.Erased) (err error) {
+		others, err = e.free(ctx, tx, of)
+		return err
+	}
+	_, err := e.Directory.Try(ctx, cause, func(*db.Tx) error { return nil }, directory.ErasePerson{Person: person, Before: before, Also: func(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
 		var err error
 		whom = of
 		counts, err = e.parts(tx, of, func(p Part) bool { return p.Count == nil })
@@ -115,6 +126,11 @@ func (e *Engine) Preview(ctx context.Context, cause directory.Cause, person id.P
 	for _, part := range e.Parts {
 		if part.Count == nil {
 			continue
+		}
+		if part.Others != nil && len(others) > 0 {
+			if keeps, err := part.Others(ctx, whom, others); err != nil || keeps {
+				return nil, cmp.Or(err, ErrOthers)
+			}
 		}
 		n, err := part.Count(ctx, whom)
 		if err != nil {
@@ -181,13 +197,13 @@ func (e *Engine) parts(tx *db.Tx, of directory.Erased, which func(Part) bool) (m
 		counts[part.Kind] += n
 	}
 	named, args := tx.Contains("reason", of.Words)
-	done := tx.Exec("update legal_holds set reason = '' where reason <> '' and lifted_at is not null and (person in ? or "+named+")", append([]any{of.People}, args...)...)
-	counts["legal_holds"] = done.RowsAffected
+	said := tx.Exec("update legal_holds set reason = '' where reason <> '' and lifted_at is not null and (person in ? or "+named+")", append([]any{of.People}, args...)...)
+	counts["legal_holds"] = said.RowsAffected
 	maps.DeleteFunc(counts, func(_ string, n int64) bool { return n == 0 })
-	return counts, done.Error
+	return counts, said.Error
 }
 
-// Ask asks for somebody to be erased; another administrator has to agree (Confirm). Asking again while it waits is no change.
+// Ask asks for somebody to be erased; another administrator has to agree (Confirm). Asking again while it waits, or once it is done, is no change.
 func (e *Engine) Ask(ctx context.Context, cause directory.Cause, by, person id.Person) (Request, error) {
 	if by == "" {
 		return Request{}, ErrNobody
@@ -201,10 +217,13 @@ func (e *Engine) Ask(ctx context.Context, cause directory.Cause, by, person id.P
 		if err := lock(tx, person); err != nil {
 			return err
 		}
+		var err error
+		if out, err = done(tx, person); err == nil || !errors.Is(err, ErrNotAsked) {
+			return err
+		}
 		if err := held(tx, person); err != nil {
 			return err
 		}
-		var err error
 		if out, err = open(tx, person, now); err == nil || !errors.Is(err, ErrNotAsked) {
 			return err
 		}
@@ -224,13 +243,15 @@ func (e *Engine) Ask(ctx context.Context, cause directory.Cause, by, person id.P
 
 // Withdraw takes a request back. Where none waits it is no change.
 func (e *Engine) Withdraw(ctx context.Context, cause directory.Cause, person id.Person) error {
-	return e.DB.Tx(ctx, func(tx *db.Tx) error {
-		done := tx.Exec("update erasures set closed_at = ? where person = ? and closed_at is null", db.At(e.clock()), person)
-		if done.Error != nil || done.RowsAffected == 0 {
-			return done.Error
-		}
-		return audit.Append(tx, audit.Record{At: e.clock(), Actor: actor(cause), Action: "erasure.withdrawn", Subject: string(person), RequestID: string(cause.Request)})
-	})
+	return e.DB.Tx(ctx, func(tx *db.Tx) error { return e.withdraw(tx, cause, person) })
+}
+
+func (e *Engine) withdraw(tx *db.Tx, cause directory.Cause, person id.Person) error {
+	closed := tx.Exec("update erasures set closed_at = ? where person = ? and closed_at is null", db.At(e.clock()), person)
+	if closed.Error != nil || closed.RowsAffected == 0 {
+		return closed.Error
+	}
+	return audit.Append(tx, audit.Record{At: e.clock(), Actor: actor(cause), Action: "erasure.withdrawn", Subject: string(person), RequestID: string(cause.Request)})
 }
 
 // Confirm erases whom another administrator asked to erase, for ever. It may be made again where it was cut off: what is done is not done twice.
@@ -253,13 +274,23 @@ func (e *Engine) Confirm(ctx context.Context, cause directory.Cause, by, person 
 		}
 	}
 	var out Request
-	_, err := e.Directory.Apply(ctx, cause, directory.ErasePerson{Person: person, Also: func(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
-		if err := lock(tx, person); err != nil {
-			return nil, err
+	before := func(tx *db.Tx, of directory.Erased) error {
+		if err := errors.Join(lock(tx, holdsLock), lock(tx, person)); err != nil {
+			return err
 		}
-		if err := held(tx, of.People...); err != nil {
-			return nil, err
+		others, err := e.free(ctx, tx, of)
+		for _, part := range e.Parts {
+			if err != nil || part.OthersIn == nil || len(others) == 0 {
+				continue
+			}
+			var keeps bool
+			if keeps, err = part.OthersIn(tx, of, others); keeps {
+				err = ErrOthers
+			}
 		}
+		return err
+	}
+	_, err := e.Directory.Apply(ctx, cause, directory.ErasePerson{Person: person, Before: before, Also: func(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
 		var err error
 		if out, err = open(tx, person, e.clock()); err != nil {
 			return nil, err
@@ -283,36 +314,6 @@ func (e *Engine) Confirm(ctx context.Context, cause directory.Cause, by, person 
 	return out, nil
 }
 
-// scrub takes out of the files what was erased and is in them still.
-func (e *Engine) scrub(ctx context.Context) error {
-	var left []id.Erasure
-	if err := e.DB.Read(ctx).Raw("select id from erasures where done_at is not null and scrubbed_at is null").Scan(&left).Error; err != nil || len(left) == 0 {
-		return err
-	}
-	if err := e.DB.Scrub(ctx); err != nil {
-		return err
-	}
-	return e.DB.Tx(ctx, func(tx *db.Tx) error {
-		return tx.Exec("update erasures set scrubbed_at = ? where id in ?", db.At(e.clock()), left).Error
-	})
-}
-
-// Run scrubs what a server that was killed did not come to, until ctx ends.
-func (e *Engine) Run(ctx context.Context) error {
-	tick := time.NewTicker(5 * time.Minute)
-	defer tick.Stop()
-	for {
-		if err := e.scrub(ctx); err != nil && ctx.Err() == nil {
-			e.Log.WarnContext(ctx, "what was erased is still in the files", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
-	}
-}
-
 // Last answers the request that waits or, where the person was erased, the one by which they were; nil where there is none.
 func (e *Engine) Last(ctx context.Context, person id.Person) (*Request, error) {
 	var rows []erasureRow
@@ -325,6 +326,18 @@ func (e *Engine) Last(ctx context.Context, person id.Person) (*Request, error) {
 	}
 	r := rows[0].request()
 	return &r, nil
+}
+
+// done answers the request by which somebody was erased; ErrNotAsked where nobody was.
+func done(tx *db.Tx, person id.Person) (Request, error) {
+	var rows []erasureRow
+	if err := tx.Raw("select * from erasures where person = ? and done_at is not null order by done_at desc limit 1", person).Scan(&rows).Error; err != nil {
+		return Request{}, fmt.Errorf("read erasures: %w", err)
+	}
+	if len(rows) == 0 {
+		return Request{}, ErrNotAsked
+	}
+	return rows[0].request(), nil
 }
 
 func open(tx *db.Tx, person id.Person, now time.Time) (Request, error) {

@@ -2,6 +2,7 @@ package erasure
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -67,7 +68,8 @@ func (e *Engine) Holds(ctx context.Context, person id.Person) ([]Hold, error) {
 	return out, nil
 }
 
-// SetHold sets a legal hold. Where one stands it stays as it is, but that somebody asked for its end is forgotten.
+// SetHold sets a legal hold. Where one stands it stays as it is, but that somebody asked for its end is forgotten. That somebody asked for the person to be erased is over: after the hold it is asked
+// anew.
 func (e *Engine) SetHold(ctx context.Context, cause directory.Cause, person id.Person, reason string) (Hold, error) {
 	if reason = strings.TrimSpace(reason); reason == "" {
 		return Hold{}, ErrReason
@@ -81,7 +83,7 @@ func (e *Engine) SetHold(ctx context.Context, cause directory.Cause, person id.P
 	}
 	var out Hold
 	err = e.DB.Tx(ctx, func(tx *db.Tx) error {
-		if err := lock(tx, person); err != nil {
+		if err := errors.Join(lock(tx, holdsLock), lock(tx, person)); err != nil {
 			return err
 		}
 		if p, err := e.Directory.In(tx).Person(ctx, person); err != nil {
@@ -102,7 +104,15 @@ func (e *Engine) SetHold(ctx context.Context, cause directory.Cause, person id.P
 			out.ID, person, reason, out.MadeBy, db.At(out.Since)).Error; err != nil {
 			return fmt.Errorf("write legal hold: %w", err)
 		}
-		return audit.Append(tx, e.record(cause, "legal_hold.set", out, map[string]any{"reason": reason}))
+		if err := audit.Append(tx, e.record(cause, "legal_hold.set", out, map[string]any{"reason": reason})); err != nil {
+			return err
+		}
+		for _, whom := range []id.Person{person, p.MergedInto} {
+			if err := e.withdraw(tx, cause, whom); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	return out, err
 }

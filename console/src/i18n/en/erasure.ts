@@ -11,11 +11,13 @@ export const erasure = {
   erased: "Erased",
   refused: {
     legal_hold: "A legal hold keeps what is known of this person.",
+    legal_hold_of_another: "A legal hold on somebody else keeps, word for word, what names this person. It can be erased when that hold is over.",
     retained: "The time for which what is known of this person is kept is not over.",
   },
   kind: {
     people: "person",
     records: "records of sources",
+    token_names: "names of tokens",
     directory_groups: "places in directory groups",
     former_names: "former names",
     directory_losses: "former values",

@@ -13,11 +13,13 @@ export const erasure = {
   erased: "已抹除",
   refused: {
     legal_hold: "此人处于法律保全中，资料不能抹除。",
+    legal_hold_of_another: "他人处于法律保全中的资料逐字保留，其中提到此人；该保全结束后才能抹除。",
     retained: "此人资料的保留期限未满。",
   },
   kind: {
     people: "人员",
     records: "数据源记录",
+    token_names: "令牌名称",
     directory_groups: "目录组成员关系",
     former_names: "曾用名",
     directory_losses: "历史取值",
