@@ -257,14 +257,20 @@ func (e *Engine) writeBatch(ctx context.Context, batch []Change) error {
 	return nil
 }
 
-// CaughtUp tells whether OpenFGA has applied every change that is committed.
-func (e *Engine) CaughtUp(ctx context.Context) (bool, error) {
+// Behind answers how many committed revisions OpenFGA has not applied.
+func (e *Engine) Behind(ctx context.Context) (int, error) {
 	row, err := e.row(ctx)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	head, err := e.store.head(ctx)
-	return err == nil && row.AppliedSeq >= head, err
+	return int(max(head-row.AppliedSeq, 0)), err
+}
+
+// CaughtUp tells whether OpenFGA has applied every change that is committed.
+func (e *Engine) CaughtUp(ctx context.Context) (bool, error) {
+	behind, err := e.Behind(ctx)
+	return err == nil && behind == 0, err
 }
 
 // awaitCaughtUp gives the leader a moment to come to the end of the log.

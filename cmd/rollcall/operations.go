@@ -2,17 +2,13 @@ package main
 
 import (
 	"context"
-	"math"
 	"net/http"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
-	"github.com/rollcall-im/rollcall/provisioning"
 )
 
 // operations are the routes that belong to no domain: they look after the server itself.
@@ -127,69 +123,4 @@ func (a *app) checkOpenFGA(ctx context.Context, person id.Person, channel id.Cha
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
-}
-
-// measure registers what an operator wants to see of this node.
-func (a *app) measure() {
-	gauge := func(name, help string, value func() float64) {
-		a.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
-	}
-	gauge("rollcall_authz_revision", "Authorization revision in force on this node.", func() float64 { return float64(a.index.Revision()) })
-	gauge("rollcall_authz_divergence_total", "Differences found between the index and OpenFGA.", func() float64 { return float64(a.engine.Divergences()) })
-	a.registry.MustRegister(openHolds{a})
-	counted := func(name, help string, count func(context.Context) (int, error)) {
-		gauge(name, help+"; NaN: not known.", func() float64 {
-			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-			defer cancel()
-			n, err := count(ctx)
-			if err != nil {
-				return math.NaN()
-			}
-			return float64(n)
-		})
-	}
-	counted("rollcall_unjudged_people", "People for whom a rule of the policy could not be judged, and gives nothing", a.access.Unjudged)
-	if a.barrier != nil {
-		gauge("rollcall_bus_connected", "Whether a server of the bus between the nodes is reached; without one they look for themselves.", func() float64 {
-			if a.onBus() {
-				return 1
-			}
-			return 0
-		})
-		gauge("rollcall_lease_seconds", "How long this node may go on to answer without hearing from the database; 0: it answers nothing.", func() float64 { return a.barrier.Left().Seconds() })
-		counted("rollcall_nodes", "Nodes whose lease holds", func(ctx context.Context) (n int, err error) {
-			nodes, err := a.barrier.Nodes(ctx)
-			for _, node := range nodes {
-				if node.Ago < 0 {
-					n++
-				}
-			}
-			return n, err
-		})
-	}
-	gauge("rollcall_stream_connections", "Open streams.", func() float64 { return float64(a.chat.Hub().Stats().Connections) })
-}
-
-// openHolds tells how many holds of each cause wait for somebody, when it is asked; a burst is one of them.
-type openHolds struct{ app *app }
-
-// Describe implements prometheus.Collector.
-func (h openHolds) Describe(out chan<- *prometheus.Desc) { out <- h.desc() }
-
-// Collect implements prometheus.Collector.
-func (h openHolds) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	open, err := h.app.access.OpenHolds(ctx)
-	if err != nil {
-		out <- prometheus.NewInvalidMetric(h.desc(), err)
-		return
-	}
-	for _, cause := range []provisioning.Cause{provisioning.CauseAbsence, provisioning.CauseCleanup, provisioning.CauseMove, provisioning.CausePolicy, provisioning.CauseBurst} {
-		out <- prometheus.MustNewConstMetric(h.desc(), prometheus.GaugeValue, float64(open[cause]), string(cause))
-	}
-}
-
-func (h openHolds) desc() *prometheus.Desc {
-	return prometheus.NewDesc("rollcall_holds_open", "Holds that wait for somebody; cause burst: a source disabled or deleted many people.", []string{"cause"}, nil)
 }
