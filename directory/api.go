@@ -25,6 +25,8 @@ type API struct {
 	Admins func(ctx context.Context) ([]id.Person, error)
 	// Naming answers the rules that name one of these units; nil where nobody can say.
 	Naming func(ctx context.Context, units []string) ([]NamingRule, error)
+	// PlanUnits plans a DeclareSuccessions or a WithdrawSuccessions on behalf of the caller, and answers the plan and its hash; nil where nobody can.
+	PlanUnits func(ctx context.Context, change Change, reason string) (id.Plan, string, error)
 	// Scoped counts the roles of administrators that are for one of these units.
 	Scoped func(ctx context.Context, units []id.Unit) (int, error)
 	// Health fills in how these sources stand, beside their last run; nil where nobody can say.

@@ -3,21 +3,14 @@ package directory
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
 	"time"
 
-	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
-
-// ErrPlanDrift is that what a declaration of units would do is not what its preview said.
-var ErrPlanDrift = errors.New("what it would do is not what the preview said: look at it again")
 
 // NamingRule is a rule that names a unit which is to become another.
 type NamingRule struct {
@@ -33,6 +26,7 @@ type SuccessionBody struct {
 	Text      string    `json:"text" maxLength:"1000000"`
 	Source    string    `json:"source,omitempty" maxLength:"40" doc:"name of the source, where the file names none"`
 	Effective time.Time `json:"effective,omitzero" required:"false" doc:"from when on, where the file does not say"`
+	Reason    string    `json:"reason,omitempty" maxLength:"1000" doc:"why; for the audit log"`
 }
 
 // SuccessionItem is one unit that was and one that is.
@@ -47,50 +41,70 @@ type SuccessionItem struct {
 	Already  int               `json:"already" doc:"in the new unit and below it"`
 }
 
-// SuccessionPlan is what a declaration would do.
+// SuccessionPlan is what is planned of units. What that does to whom is in the plan, which is looked at, approved and applied as any other.
 type SuccessionPlan struct {
-	Source      string             `json:"source"`
-	Effective   time.Time          `json:"effective_at"`
-	Items       []SuccessionItem   `json:"items" nullable:"false"`
-	Rules       []NamingRule       `json:"rules" nullable:"false" doc:"that name one of the old units"`
-	People      int                `json:"people" doc:"who are in a new unit already and whose places it would change"`
-	Memberships []MembershipChange `json:"memberships" nullable:"false" doc:"what would change for them, as of now; at most 500"`
-	Counts      map[string]int     `json:"counts" doc:"all of it, by project group and what happens"`
-	Scopes      int                `json:"scopes" doc:"roles of administrators for one of the old units, which are for the new ones too"`
-	Hash        string             `json:"hash"`
+	Source    string           `json:"source"`
+	Effective time.Time        `json:"effective_at"`
+	Withdraw  bool             `json:"withdraw" doc:"it takes a declaration back"`
+	Items     []SuccessionItem `json:"items" nullable:"false"`
+	Rules     []NamingRule     `json:"rules" nullable:"false" doc:"that name one of the old units"`
+	Scopes    int              `json:"scopes" doc:"roles of administrators for one of the old units, which are for the new ones too"`
+	Plan      id.Plan          `json:"plan" doc:"GET /api/v1/plans/{id} says whom it concerns; POST …/apply applies it"`
+	Hash      string           `json:"hash" doc:"of the plan"`
 }
 
 // SuccessionPlanOutput answers a preview.
 type SuccessionPlanOutput struct{ Body SuccessionPlan }
 
-// PlanSuccessions answers POST /api/v1/units/successions/plan: nothing is written.
+// PlanSuccessions answers POST /api/v1/units/successions/plan: a plan is made, and nothing else.
 func (a *API) PlanSuccessions(ctx context.Context, in *struct{ Body SuccessionBody }) (*SuccessionPlanOutput, error) {
-	_, plan, err := a.planSuccessions(ctx, in.Body)
-	return &SuccessionPlanOutput{plan}, err
-}
-
-// DeclareSuccessionsInput declares what a preview showed.
-type DeclareSuccessionsInput struct {
-	Body struct {
-		SuccessionBody
-		Hash   string `json:"hash" doc:"of the preview"`
-		Reason string `json:"reason,omitempty" maxLength:"2000"`
-	}
-}
-
-// DeclareSuccessions answers POST /api/v1/units/successions; 409 where it would do anything else than the preview said.
-func (a *API) DeclareSuccessions(ctx context.Context, in *DeclareSuccessionsInput) (*SuccessionPlanOutput, error) {
-	change, plan, err := a.planSuccessions(ctx, in.Body.SuccessionBody)
+	body := in.Body
+	body.Name = cmp.Or(body.Name, "units.yaml")
+	file, err := ReadSuccessions(body.Name, body.Text)
 	if err != nil {
 		return nil, err
 	}
-	if plan.Hash != in.Body.Hash {
-		return nil, ErrPlanDrift
+	if file.At.IsZero() {
+		file.At = body.Effective
 	}
-	if _, err := a.Store.Apply(ctx, CauseFrom(ctx, in.Body.Reason), change); err != nil {
-		return nil, named(err, in.Body.Name)
+	if file.Source = cmp.Or(file.Source, body.Source); file.Source == "" || file.At.IsZero() {
+		return nil, fmt.Errorf("%w: say of which source, and from when on (source, effective)", ErrInvalid)
 	}
-	return &SuccessionPlanOutput{plan}, nil
+	source, err := a.Store.SourceByName(ctx, file.Source)
+	if err != nil {
+		return nil, err
+	}
+	plan := SuccessionPlan{Source: source.Name, Effective: file.At.UTC()}
+	plan, err = a.planUnits(ctx, DeclareSuccessions{Source: source.ID, At: file.At, List: file.List}, source.ID, file.List, plan, body.Reason)
+	return &SuccessionPlanOutput{plan}, named(err, body.Name)
+}
+
+// WithdrawInput names a declaration.
+type WithdrawInput struct {
+	ID   id.Succession `path:"id"`
+	Body struct {
+		Reason string `json:"reason,omitempty" maxLength:"1000" doc:"why; for the audit log"`
+	}
+}
+
+// PlanWithdrawal answers POST /api/v1/units/successions/{id}/withdraw: a plan that takes a declaration back is made, and nothing else.
+func (a *API) PlanWithdrawal(ctx context.Context, in *WithdrawInput) (*SuccessionPlanOutput, error) {
+	list, err := a.Store.Successions(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	list = slices.DeleteFunc(list, func(s Succession) bool { return s.ID != in.ID })
+	if len(list) == 0 {
+		return nil, fmt.Errorf("succession %s: %w", in.ID, ErrNotFound)
+	}
+	sources, err := a.Store.sourceMap(ctx)
+	if err != nil {
+		return nil, err
+	}
+	source := list[0].Source
+	plan := SuccessionPlan{Source: sources[source].Name, Effective: list[0].At.UTC(), Withdraw: true}
+	plan, err = a.planUnits(ctx, WithdrawSuccessions{Source: source, ID: in.ID}, source, list, plan, in.Body.Reason)
+	return &SuccessionPlanOutput{plan}, err
 }
 
 // SuccessionView is one declared succession.
@@ -127,22 +141,6 @@ func (a *API) ListSuccessions(ctx context.Context, _ *struct{}) (*httpapi.Page[S
 	return httpapi.NewPage(ctx, views, ""), nil
 }
 
-// WithdrawSuccessions answers DELETE /api/v1/units/successions/{id}.
-func (a *API) WithdrawSuccessions(ctx context.Context, in *struct {
-	ID id.Succession `path:"id"`
-}) (*struct{}, error) {
-	list, err := a.Store.Successions(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	at := slices.IndexFunc(list, func(s Succession) bool { return s.ID == in.ID })
-	if at < 0 {
-		return nil, fmt.Errorf("succession %s: %w", in.ID, ErrNotFound)
-	}
-	_, err = a.Store.Apply(ctx, CauseFrom(ctx, ""), WithdrawSuccessions{Source: list[at].Source, ID: in.ID})
-	return nil, err
-}
-
 func named(err error, file string) error {
 	var wrong *SuccessionError
 	if errors.As(err, &wrong) && wrong.File == "" {
@@ -152,47 +150,31 @@ func named(err error, file string) error {
 	return err
 }
 
-// planSuccessions works out what a file would do, as if it came into force now.
-func (a *API) planSuccessions(ctx context.Context, body SuccessionBody) (change DeclareSuccessions, plan SuccessionPlan, err error) {
-	body.Name = cmp.Or(body.Name, "units.yaml")
-	file, err := ReadSuccessions(body.Name, body.Text)
-	if err != nil {
-		return change, plan, err
+// planUnits says what a change is about, and has it planned.
+func (a *API) planUnits(ctx context.Context, change Change, source id.Source, list []Succession, plan SuccessionPlan, reason string) (SuccessionPlan, error) {
+	plan.Items, plan.Rules = []SuccessionItem{}, []NamingRule{}
+	if a.PlanUnits == nil {
+		return plan, fmt.Errorf("%w: nobody plans", ErrInvalid)
 	}
-	if file.At.IsZero() {
-		file.At = body.Effective
+	var err error
+	if plan.Plan, plan.Hash, err = a.PlanUnits(ctx, change, reason); err != nil {
+		return plan, err
 	}
-	if file.Source = cmp.Or(file.Source, body.Source); file.Source == "" || file.At.IsZero() {
-		return change, plan, fmt.Errorf("%w: say of which source, and from when on (source, effective)", ErrInvalid)
+	if plan.Items, err = a.Store.successionItems(ctx, source, list); err != nil {
+		return plan, err
 	}
-	source, err := a.Store.SourceByName(ctx, file.Source)
-	if err != nil {
-		return change, plan, err
-	}
-	change = DeclareSuccessions{Source: source.ID, At: file.At, List: file.List}
-	plan = SuccessionPlan{Source: source.Name, Effective: file.At.UTC(), Items: []SuccessionItem{}, Rules: []NamingRule{}, Memberships: []MembershipChange{}, Counts: map[string]int{}}
-	if err := a.foreseeSuccessions(ctx, change, &plan); err != nil {
-		return change, plan, named(err, body.Name)
-	}
-	if err := a.follow(ctx, change, &plan); err != nil {
-		return change, plan, err
-	}
-	text, err := json.Marshal(plan)
-	sum := sha256.Sum256(text)
-	plan.Hash = hex.EncodeToString(sum[:])
-	plan.Memberships = plan.Memberships[:min(len(plan.Memberships), 500)]
-	return change, plan, err
+	return plan, a.follow(ctx, source, list, &plan)
 }
 
 // follow finds what names the old units: rules, and roles of administrators.
-func (a *API) follow(ctx context.Context, change DeclareSuccessions, plan *SuccessionPlan) error {
+func (a *API) follow(ctx context.Context, source id.Source, list []Succession, plan *SuccessionPlan) error {
 	var old []string
 	var units []id.Unit
-	known, err := a.Store.UnitsOf(ctx, change.Source)
+	known, err := a.Store.UnitsOf(ctx, source)
 	if err != nil {
 		return err
 	}
-	for _, s := range change.List {
+	for _, s := range list {
 		old = append(old, s.Old)
 		for _, u := range known {
 			if u.Key == s.Old {
@@ -215,59 +197,72 @@ func (a *API) follow(ctx context.Context, change DeclareSuccessions, plan *Succe
 	return err
 }
 
-// foreseeSuccessions makes the change as of now, looks, and takes it back.
-func (a *API) foreseeSuccessions(ctx context.Context, change DeclareSuccessions, plan *SuccessionPlan) error {
-	change.At = time.Time{}
-	look := func(tx *db.Tx) error {
-		r := a.Store.In(tx)
-		var people []id.Person
-		for _, s := range change.List {
-			item := SuccessionItem{Kind: s.Kind, Old: s.Old, New: s.New}
-			was, err := r.inUnit(tx, change.Source, s.Old)
-			if err != nil {
-				return err
-			}
-			already, err := r.inUnit(tx, change.Source, s.New)
-			if err != nil {
-				return err
-			}
-			var units []unitRow
-			if err := tx.Where("source_id = ? and unit_key in ?", change.Source, []string{s.Old, s.New}).Find(&units).Error; err != nil {
-				return fmt.Errorf("read units: %w", err)
-			}
-			for _, u := range units {
-				if u.UnitKey == s.Old {
-					item.OldName, item.OldNames = u.Name, u.Names.V
-				}
-				item.NewKnown = item.NewKnown || u.UnitKey == s.New
-			}
-			item.People, item.Already = len(was), len(already)
-			plan.Items, people = append(plan.Items, item), append(people, already...)
-		}
-		if a.Foresee == nil || len(people) == 0 {
-			return nil
-		}
-		slices.Sort(people)
-		changes, err := a.Foresee(tx, slices.Compact(people))
+// successionItems says of each unit that was and unit that is what is known of them.
+func (r Reader) successionItems(ctx context.Context, source id.Source, list []Succession) ([]SuccessionItem, error) {
+	out := []SuccessionItem{}
+	for _, s := range list {
+		item := SuccessionItem{Kind: s.Kind, Old: s.Old, New: s.New}
+		was, err := inUnit(r.from(ctx), source, s.Old)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		changed := map[id.Person]bool{}
-		for _, c := range SightOf(ctx).changes(changes) {
-			changed[c.Person] = true
-			plan.Memberships = append(plan.Memberships, c)
-			plan.Counts[c.Group+" "+c.Op]++
+		already, err := inUnit(r.from(ctx), source, s.New)
+		if err != nil {
+			return nil, err
 		}
-		plan.People = len(changed)
-		return nil
+		var units []unitRow
+		if err := r.from(ctx).Where("source_id = ? and unit_key in ?", source, []string{s.Old, s.New}).Find(&units).Error; err != nil {
+			return nil, fmt.Errorf("read units: %w", err)
+		}
+		for _, u := range units {
+			if u.UnitKey == s.Old {
+				item.OldName, item.OldNames = u.Name, u.Names.V
+			}
+			item.NewKnown = item.NewKnown || u.UnitKey == s.New
+		}
+		item.People, item.Already = len(was), len(already)
+		out = append(out, item)
 	}
-	_, err := a.Store.Try(ctx, CauseFrom(ctx, ""), look, change)
-	return err
+	return out, nil
+}
+
+// SucceededPeople answers whom declaring, or withdrawing, successions concerns: who is in a new unit or below it.
+func (r Reader) SucceededPeople(ctx context.Context, change Change) ([]id.Person, error) {
+	var source id.Source
+	var keys []string
+	switch c := change.(type) {
+	case DeclareSuccessions:
+		source = c.Source
+		for _, s := range c.List {
+			keys = append(keys, s.New)
+		}
+	case WithdrawSuccessions:
+		source = c.Source
+		list, err := r.Successions(ctx, source)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range list {
+			if s.ID == c.ID {
+				keys = append(keys, s.New)
+			}
+		}
+	}
+	var out []id.Person
+	for _, key := range keys {
+		people, err := inUnit(r.from(ctx), source, key)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, people...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 // inUnit answers who is in a unit or below it.
-func (r Reader) inUnit(tx *db.Tx, source id.Source, key string) (out []id.Person, err error) {
-	err = tx.Raw(`with recursive below (unit_key) as (
+func inUnit(q handle, source id.Source, key string) (out []id.Person, err error) {
+	err = q.Raw(`with recursive below (unit_key) as (
 			select unit_key from units where source_id = ? and unit_key = ?
 			union select u.unit_key from below b join units u on u.source_id = ? and u.parent_key = b.unit_key)
 		select distinct person_id from records where source_id = ? and deleted_at is null and person_id is not null and unit_key in (select unit_key from below) order by person_id`,

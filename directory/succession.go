@@ -44,12 +44,16 @@ type DeclareSuccessions struct {
 	Source id.Source
 	At     time.Time
 	List   []Succession // Kind, Old, New and Line
+
+	Check func(*db.Tx) error `json:"-"` // asked first, in the transaction of the change; nil: nothing
 }
 
 // WithdrawSuccessions takes back what one declaration said: nothing follows from it any more. Unknown is ErrNotFound.
 type WithdrawSuccessions struct {
 	Source id.Source
 	ID     id.Succession
+
+	Check func(*db.Tx) error `json:"-"` // as of DeclareSuccessions
 }
 
 // settleSuccessions has everybody looked at whom successions concern that came into force.
@@ -72,7 +76,7 @@ func (w *work) successionChange(c Change) (Outcome, error) {
 }
 
 func (w *work) declare(c DeclareSuccessions) (Outcome, error) {
-	t, err := w.tree(c.Source)
+	t, err := w.checked(c.Source, c.Check)
 	if err != nil {
 		return "", err
 	}
@@ -109,12 +113,21 @@ func (w *work) declare(c DeclareSuccessions) (Outcome, error) {
 	return Created, nil
 }
 
+// checked answers the units of a source, locked, where nothing speaks against the change.
+func (w *work) checked(source id.Source, check func(*db.Tx) error) (*unitTree, error) {
+	t, err := w.tree(source)
+	if err == nil && check != nil {
+		err = check(w.tx)
+	}
+	return t, err
+}
+
 func successionNote(row successionRow) map[string]any {
 	return map[string]any{"succession": row.ID, "source": row.SourceID, "kind": row.Kind, "old": row.OldKey, "new": row.NewKey, "effective_at": moment(row.EffectiveAt.Time)}
 }
 
 func (w *work) withdraw(c WithdrawSuccessions) (Outcome, error) {
-	t, err := w.tree(c.Source)
+	t, err := w.checked(c.Source, c.Check)
 	if err != nil {
 		return "", err
 	}

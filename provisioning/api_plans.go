@@ -20,6 +20,7 @@ type PlanItem struct {
 	CreatedAt time.Time `json:"created_at"`
 	AppliedAt time.Time `json:"applied_at,omitzero"`
 	Summary   Summary   `json:"summary"`
+	Units     bool      `json:"units,omitempty" doc:"it is about what becomes of units"`
 	Held      bool      `json:"held" doc:"the guard holds it: applying wants a confirmation"`
 	Schedule  *Schedule `json:"schedule,omitempty" doc:"when it is to be applied, or what became of that"`
 
@@ -60,7 +61,7 @@ func (r *Reactor) Plans(ctx context.Context, state string, before id.Plan, limit
 	out := make([]PlanItem, len(rows))
 	for i, row := range rows {
 		out[i] = PlanItem{ID: row.ID, Hash: row.Hash, State: row.State, Author: row.Author, CreatedAt: row.CreatedAt.Time, AppliedAt: row.AppliedAt.Time,
-			Summary: row.Body.V.Summary, Held: row.Body.V.Verdict.Held(), present: row.Body.V.Present}
+			Units: row.Body.V.Units != nil, Summary: row.Body.V.Summary, Held: row.Body.V.Verdict.Held(), present: row.Body.V.Present}
 		if row.DueState != nil {
 			out[i].Schedule = &Schedule{Plan: row.ID, At: row.DueAt.Time, Actor: *row.DueBy, State: *row.DueState, EndedAt: row.DueEnded.Time, Problem: *row.DueProblem}
 		}

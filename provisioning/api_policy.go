@@ -155,6 +155,7 @@ type PlanView struct {
 	Changes   []PlanChange   `json:"changes" nullable:"false" doc:"memberships, one page of them"`
 	Next      string         `json:"next,omitempty" doc:"cursor of the next page of changes, for GET"`
 	Verdict   VerdictView    `json:"verdict"`
+	Units     *UnitsView     `json:"units,omitempty" doc:"what it is about, where that is not the policy but what becomes of units"`
 	FourEyes  FourEyes       `json:"four_eyes" doc:"whether somebody else has to approve it, and who did"`
 	Schedule  *Schedule      `json:"schedule,omitempty" doc:"when it is to be applied, or what became of that"`
 	Conflicts []PlanConflict `json:"conflicts" nullable:"false" doc:"what separation keeps from people, as it stands or as it would"`
@@ -179,7 +180,7 @@ type PlanPageInput struct {
 	Group  string    `query:"group" doc:"only changes of this group, by its key"`
 	Person id.Person `query:"person" doc:"only changes of this person"`
 	Op     Op        `query:"op" enum:"add,remove,role,reasons,begin,channels" doc:"only these"`
-	Ground Ground    `query:"ground" enum:"group_removed,group_added,rule_removed,rule_added,rule_changed,channels_changed,facts" doc:"only those with this ground"`
+	Ground Ground    `query:"ground" enum:"group_removed,group_added,rule_removed,rule_added,rule_changed,channels_changed,units,facts" doc:"only those with this ground"`
 	httpapi.Paging
 }
 
@@ -220,7 +221,7 @@ func (a *API) planOutput(ctx context.Context, p *Plan, query PlanQuery) (*PlanOu
 	}
 	v := PlanView{ID: p.ID, Hash: p.Hash, State: "open", Author: p.Author, CreatedAt: p.CreatedAt, AppliedAt: p.AppliedAt, Basis: p.Basis, Empty: p.Empty(), Total: p.Total,
 		Summary: p.Summary(), Groups: orEmpty(p.Groups), Grounds: orEmpty(p.Grounds), Shapes: orEmpty(p.Shapes), Changes: []PlanChange{}, Verdict: verdictView(p.Verdict),
-		Conflicts: []PlanConflict{}}
+		Conflicts: []PlanConflict{}, Units: p.Units.view()}
 	for _, k := range p.Conflicts {
 		v.Conflicts = append(v.Conflicts, PlanConflict{k, names[k.Person]})
 	}

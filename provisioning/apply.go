@@ -25,6 +25,9 @@ func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.
 	if err != nil {
 		return Result{}, err
 	}
+	if p.Units != nil {
+		return r.applyUnits(ctx, cause, p, confirm)
+	}
 	policy, err := parse(files)
 	if err != nil {
 		return Result{}, err

@@ -23,6 +23,7 @@ type run struct {
 	cause    directory.Cause
 	causes   map[id.Person]directory.Cause // where several calls are one run: of whom each person is
 	released map[id.Membership]bool        // removals that a released hold contains
+	approved map[position]bool             // removals of a plan about units
 	verdict  Verdict                       // of everything together; the zero Verdict where there is one chunk
 	added    map[id.Group]int              // members the whole run will add
 	counts   map[Sign]directory.LossCount  // of what is lost, as the survey counted it
@@ -206,7 +207,7 @@ func (run *run) compare(c *catalog, f directory.Fact, have, with []Membership, h
 			s.cause = CauseRelease
 		case revoked[change.Group]:
 			s.cause = CauseRevoked
-		case s.cause == CauseMove && c.following.removes(position{a.person, change.Group}):
+		case s.cause == CauseMove && (c.following.removes(position{a.person, change.Group}) || run.approved[position{a.person, change.Group}]):
 			s.cause = CausePolicy
 		case stopped && s.cause != CausePolicy:
 			going[change.Before.ID], kept[change.Group] = true, true

@@ -26,6 +26,7 @@ type ledger struct {
 	before, after *catalog
 	was, will     map[string]policies.Rule
 	now           time.Time
+	otherwise     Ground // of what nothing about the policy causes; none: the facts
 
 	body    planBody
 	page    []PlannedChange
@@ -108,7 +109,7 @@ func (l *ledger) ground(s step) Ground {
 	case !l.before.live(s.Group):
 		return GroundGroupNew
 	}
-	found := GroundFacts
+	found := cmp.Or(l.otherwise, GroundFacts)
 	if l.dropsHandover(s) {
 		found = GroundRuleChanged
 	}
@@ -320,7 +321,7 @@ func (c *catalog) sights(group string, role policies.Role) []string {
 // plan answers what the ledger says, without what makes it one of the stored.
 func (l *ledger) plan(b Basis) *Plan {
 	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights, Conflicts: l.body.Conflicts,
-		Verdict: l.body.Verdict, summary: l.body.Summary, together: l.body.Together, loosens: l.body.Loosens, digest: l.body.Digest, present: l.body.Present, undoes: l.body.Undoes}
+		Verdict: l.body.Verdict, Units: l.body.Units, summary: l.body.Summary, together: l.body.Together, loosens: l.body.Loosens, digest: l.body.Digest, present: l.body.Present, undoes: l.body.Undoes}
 }
 
 func (l *ledger) store(tx *db.Tx, plan id.Plan) error {

@@ -38,6 +38,7 @@ const (
 	GroundRuleNew     Ground = "rule_added"
 	GroundRuleChanged Ground = "rule_changed"
 	GroundChannels    Ground = "channels_changed" // access to channels, or which there are
+	GroundUnits       Ground = "units"            // of a plan about units: what becomes of them
 	GroundFacts       Ground = "facts"            // nothing: the person's facts ask for it, and it has not been done yet
 )
 
@@ -117,6 +118,8 @@ type planBody struct {
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 	// Present counts what the plan changes at once, without what is to come of people.
 	Present *presentPart `json:"present,omitempty"`
+	// Units is what the plan says of units, where it is about them and not about the policy.
+	Units *UnitsChange `json:"units,omitempty"`
 	// Together are who lose by this plan, and by those of the window before that nobody else looked at.
 	Together int `json:"together,omitempty"`
 }
@@ -150,7 +153,8 @@ type Plan struct {
 	Conflicts []Conflict // what separation keeps from people under this policy, the first planPage of them
 	Verdict   Verdict    // what the guard says of it: where it holds, applying wants a confirmation
 	Author    string
-	Behind    id.Person // the human being behind the author, where that is known
+	Units     *UnitsChange // what it is about, where that is not the policy
+	Behind    id.Person    // the human being behind the author, where that is known
 	Applied   bool
 	CreatedAt time.Time
 	AppliedAt time.Time
@@ -164,7 +168,7 @@ type Plan struct {
 }
 
 // Empty tells whether applying the plan would change nothing that anybody can see.
-func (p Plan) Empty() bool { return len(p.Shapes)+p.Total == 0 }
+func (p Plan) Empty() bool { return p.Units == nil && len(p.Shapes)+p.Total == 0 }
 
 // Summary counts the plan's changes.
 func (p Plan) Summary() Summary { return p.summary }
@@ -196,6 +200,11 @@ func (r *Reactor) planFor(ctx context.Context, files []File, author string, behi
 	if err != nil {
 		return nil, err
 	}
+	return r.keepPlan(ctx, basis, l, files, author, behind, planReasonRow{})
+}
+
+// keepPlan stores what a ledger says as a plan, and why it was made.
+func (r *Reactor) keepPlan(ctx context.Context, basis Basis, l *ledger, files []File, author string, behind id.Person, why planReasonRow) (*Plan, error) {
 	p := l.plan(basis)
 	p.ID, p.Author, p.Behind, p.CreatedAt = id.New[id.Plan](), author, behind, basis.At
 	p.Hash = planHash(p.Basis, p.digest)
@@ -204,6 +213,11 @@ func (r *Reactor) planFor(ctx context.Context, files []File, author string, behi
 	if err := r.db.Tx(ctx, func(tx *db.Tx) error {
 		if err := tx.Create(&row).Error; err != nil {
 			return err
+		}
+		if why.Plan = p.ID; why.Reason != "" || why.Version != 0 {
+			if err := tx.Create(&why).Error; err != nil {
+				return err
+			}
 		}
 		return l.store(tx, p.ID)
 	}); err != nil {
@@ -242,7 +256,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	}
 	row, body := rows[0], rows[0].Body.V
 	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
-		Grounds: body.Grounds, Sights: body.Sights, Conflicts: body.Conflicts, Verdict: body.Verdict, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
+		Grounds: body.Grounds, Sights: body.Sights, Conflicts: body.Conflicts, Verdict: body.Verdict, Units: body.Units, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
 		AppliedAt: row.AppliedAt.Time, summary: body.Summary, together: body.Together, loosens: body.Loosens, digest: body.Digest, present: body.Present, undoes: body.Undoes}
 	if p.Total > 0 && len(p.Changes) == 0 {
 		var err error

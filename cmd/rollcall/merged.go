@@ -14,7 +14,7 @@ import (
 
 // directoryAPI is the directory's HTTP side with what it asks of others: what becomes of memberships, who is administrator.
 func (a *app) directoryAPI() *directory.API {
-	return &directory.API{Store: a.people, PublicURL: a.cfg.PublicURL, Configured: a.cfg.configured(), Foresee: a.foresee, Health: a.health, Naming: a.namingRules, Scoped: a.scopedRoles,
+	return &directory.API{Store: a.people, PublicURL: a.cfg.PublicURL, Configured: a.cfg.configured(), Foresee: a.foresee, Health: a.health, Naming: a.namingRules, Scoped: a.scopedRoles, PlanUnits: a.planUnits,
 		Admins: func(ctx context.Context) ([]id.Person, error) {
 			admins, err := a.door.Admins(ctx)
 			var out []id.Person

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -34,9 +33,20 @@ func (a *app) scopedRoles(ctx context.Context, units []id.Unit) (n int, err erro
 	return n, err
 }
 
+// planUnits plans what becomes of units, on behalf of the caller.
+func (a *app) planUnits(ctx context.Context, change directory.Change, reason string) (id.Plan, string, error) {
+	caller := httpapi.CallerFrom(ctx)
+	p, err := a.access.PlanUnits(ctx, change, caller.Actor(), caller.Behind(), reason)
+	if err != nil {
+		return "", "", err
+	}
+	return p.ID, p.Hash, nil
+}
+
 type successionPlan struct {
 	Source    string    `json:"source"`
 	Effective time.Time `json:"effective_at"`
+	Withdraw  bool      `json:"withdraw"`
 	Items     []struct {
 		Kind     string `json:"kind"`
 		Old      string `json:"old"`
@@ -52,14 +62,18 @@ type successionPlan struct {
 		When  string `json:"when"`
 		Edit  bool   `json:"edit"`
 	} `json:"rules"`
-	People int            `json:"people"`
-	Counts map[string]int `json:"counts"`
-	Scopes int            `json:"scopes"`
-	Hash   string         `json:"hash"`
+	Scopes  int    `json:"scopes"`
+	Plan    string `json:"plan"`
+	Hash    string `json:"hash"`
+	Details plan   `json:"details"` // the plan itself
 }
 
 func (p successionPlan) table(w io.Writer) {
-	fmt.Fprintf(w, "source %s, from %s on\n", p.Source, p.Effective.Format(time.RFC3339))
+	if p.Withdraw {
+		fmt.Fprintf(w, "source %s, no more what was to be from %s on\n", p.Source, p.Effective.Format(time.RFC3339))
+	} else {
+		fmt.Fprintf(w, "source %s, from %s on\n", p.Source, p.Effective.Format(time.RFC3339))
+	}
 	for _, i := range p.Items {
 		coming := ""
 		if !i.NewKnown {
@@ -74,10 +88,9 @@ func (p successionPlan) table(w io.Writer) {
 		}
 		fmt.Fprintf(w, "rule %s/%s\t%s\t%s\n", r.Group, r.Rule, what, r.When)
 	}
-	for _, of := range slices.Sorted(maps.Keys(p.Counts)) {
-		fmt.Fprintf(w, "memberships\t%s\t%d\n", of, p.Counts[of])
-	}
-	fmt.Fprintf(w, "%d people who are in a new unit already would have other places; %d roles of administrators follow\nhash %s\n", p.People, p.Scopes, p.Hash)
+	fmt.Fprintf(w, "%d roles of administrators follow\n", p.Scopes)
+	planTable(w, p.Details)
+	fmt.Fprintf(w, "apply it: rollcall apply %s --hash %s\n", p.Plan, p.Hash)
 }
 
 type declaredSuccession struct {
@@ -95,7 +108,7 @@ const successionsPath = "/api/v1/units/successions"
 func unitsCommand() *cobra.Command {
 	units := &cobra.Command{Use: "units", Short: "Units of the organisation"}
 	command := &cobra.Command{Use: "succession", Short: "What becomes of units: renumbered, split, merged"}
-	command.AddCommand(planSuccessionCommand(), applySuccessionCommand(), remote(&cobra.Command{Use: "list", Short: "What is declared, the latest first", Args: cobra.NoArgs},
+	command.AddCommand(planSuccessionCommand(), withdrawSuccessionCommand(), remote(&cobra.Command{Use: "list", Short: "What is declared, the latest first", Args: cobra.NoArgs},
 		func(w io.Writer, l listOf[declaredSuccession]) {
 			for _, s := range l.Items {
 				state := "from " + s.Effective.Format(time.RFC3339) + " on"
@@ -106,10 +119,6 @@ func unitsCommand() *cobra.Command {
 			}
 		}, func(c *cobra.Command, api *client, _ []string) (l listOf[declaredSuccession], err error) {
 			return l, api.do(c.Context(), "GET", successionsPath, nil, &l)
-		}), remote(&cobra.Command{Use: "withdraw DECLARATION", Short: "Take a declaration back", Args: cobra.ExactArgs(1)},
-		func(w io.Writer, _ struct{}) { fmt.Fprintln(w, "withdrawn") },
-		func(c *cobra.Command, api *client, args []string) (struct{}, error) {
-			return struct{}{}, api.do(c.Context(), "DELETE", successionsPath+"/"+url.PathEscape(args[0]), nil, nil)
 		}))
 	units.AddCommand(command)
 	return units
@@ -138,33 +147,31 @@ func declaring(c *cobra.Command) func(path string) (map[string]any, error) {
 }
 
 func planSuccessionCommand() *cobra.Command {
-	c := &cobra.Command{Use: "plan FILE", Short: "Show what a file that declares successions would do", Args: cobra.ExactArgs(1)}
+	c := &cobra.Command{Use: "plan FILE", Short: "Plan what a file says becomes of units; rollcall apply applies it", Args: cobra.ExactArgs(1)}
 	read := declaring(c)
-	return remote(c, func(w io.Writer, p successionPlan) { p.table(w) }, func(c *cobra.Command, api *client, args []string) (p successionPlan, err error) {
-		body, err := read(args[0])
-		if err == nil {
-			err = api.do(c.Context(), "POST", successionsPath+"/plan", body, &p)
-		}
-		return p, err
-	})
-}
-
-func applySuccessionCommand() *cobra.Command {
-	c := &cobra.Command{Use: "apply FILE", Short: "Declare it; with --hash only what a plan showed", Args: cobra.ExactArgs(1)}
-	read := declaring(c)
-	hash := c.Flags().String("hash", "", "of the plan that was looked at; without it the file is planned and declared")
 	reason := c.Flags().String("reason", "", "why; it stands in the audit log")
 	return remote(c, func(w io.Writer, p successionPlan) { p.table(w) }, func(c *cobra.Command, api *client, args []string) (p successionPlan, err error) {
 		body, err := read(args[0])
 		if err != nil {
 			return p, err
 		}
-		if *hash == "" {
-			if err := api.do(c.Context(), "POST", successionsPath+"/plan", body, &p); err != nil {
-				return p, err
-			}
-		}
-		body["hash"], body["reason"] = cmp.Or(*hash, p.Hash), *reason
-		return p, api.do(c.Context(), "POST", successionsPath, body, &p)
+		body["reason"] = *reason
+		return p.made(c.Context(), api, successionsPath+"/plan", body)
 	})
+}
+
+func withdrawSuccessionCommand() *cobra.Command {
+	c := &cobra.Command{Use: "withdraw DECLARATION", Short: "Plan to take a declaration back; rollcall apply applies it", Args: cobra.ExactArgs(1)}
+	reason := c.Flags().String("reason", "", "why; it stands in the audit log")
+	return remote(c, func(w io.Writer, p successionPlan) { p.table(w) }, func(c *cobra.Command, api *client, args []string) (p successionPlan, err error) {
+		return p.made(c.Context(), api, successionsPath+"/"+url.PathEscape(args[0])+"/withdraw", map[string]any{"reason": *reason})
+	})
+}
+
+// made has a plan made, and reads the first of what it does.
+func (p successionPlan) made(ctx context.Context, api *client, path string, body map[string]any) (successionPlan, error) {
+	if err := api.do(ctx, "POST", path, body, &p); err != nil {
+		return p, err
+	}
+	return p, api.do(ctx, "GET", "/api/v1/plans/"+url.PathEscape(p.Plan)+"?limit=200", nil, &p.Details)
 }

@@ -33,6 +33,9 @@ export type Conflict = { person: string; person_name?: string; group: string; ro
 
 export type FourEyes = { needed: boolean; people?: number; limit?: number; losing?: number; loosens?: string[]; author_gone?: boolean; given: { approver: string; at: string; lapsed?: boolean }[] };
 
+/** UnitsPlan is what a plan says of units, where it is about them and not about the policy. */
+export type UnitsPlan = { withdraw: boolean; effective_at: string; items: { kind: "renumber" | "split" | "merge"; old: string; new: string }[] };
+
 /** agreed tells whether nobody else has to look at a plan any more. */
 export const agreed = (plan: Plan): boolean => plan.four_eyes?.needed !== true || (plan.four_eyes.author_gone !== true && (plan.four_eyes.given ?? []).filter((g) => !g.lapsed).length >= (plan.four_eyes.people ?? 1));
 
@@ -55,6 +58,7 @@ export type Plan = {
   groups?: Tally[];
   grounds?: Tally[];
   next?: string;
+  units?: UnitsPlan;
   four_eyes?: FourEyes;
   schedule?: Schedule;
   conflicts?: Conflict[];
@@ -65,7 +69,7 @@ export type Plan = {
 };
 
 /** PlanItem is a plan in a list. */
-export type PlanItem = { id: string; hash: string; state: string; author: string; created_at: string; held?: boolean; summary: { people?: number; losing?: number; added?: number; removed?: number; changed?: number }; schedule?: Schedule };
+export type PlanItem = { id: string; hash: string; state: string; author: string; created_at: string; held?: boolean; units?: boolean; summary: { people?: number; losing?: number; added?: number; removed?: number; changed?: number }; schedule?: Schedule };
 
 export type PlanQuery = { group?: string; op?: string; ground?: string; limit?: number; cursor?: string };
 

@@ -12,17 +12,16 @@ export type Succession = { id: string; source: string; kind: SuccessionKind; old
 export type SuccessionRow = { kind: SuccessionKind; old: string; new: string };
 
 /** SuccessionFile is what is to be declared: by whose keys and from when on, where the text does not say. */
-export type SuccessionFile = { name: string; text: string; source?: string; effective?: string };
+export type SuccessionFile = { name: string; text: string; source?: string; effective?: string; reason?: string };
 
 export type SuccessionPlan = {
   source: string;
   effective_at: string;
   items: { kind: SuccessionKind; old: string; old_name: string; old_names?: Record<string, string>; new: string; new_known: boolean; people: number; already: number }[];
   rules: { group: string; rule: string; when: string; edit: boolean }[];
-  people: number;
-  memberships: { person: string; group: string; op: string; role: string; from_role?: string; reasons: string[] }[];
-  counts: Record<string, number>;
+  withdraw: boolean;
   scopes: number;
+  plan: string;
   hash: string;
 };
 
@@ -40,5 +39,4 @@ export function byDeclaration(items: Succession[]): Succession[][] {
 
 export const successions = (signal?: AbortSignal) => list<Succession>("/units/successions", { signal });
 export const planSuccessions = (file: SuccessionFile) => call<SuccessionPlan>("POST", "/units/successions/plan", { body: file });
-export const declareSuccessions = ({ file, hash, reason }: { file: SuccessionFile; hash: string; reason?: string }) => call<SuccessionPlan>("POST", "/units/successions", { body: { ...file, hash, reason: reason || undefined } });
-export const withdrawSuccessions = (id: string) => call<unknown>("DELETE", path`/units/successions/${id}`);
+export const planWithdrawal = (id: string) => call<SuccessionPlan>("POST", path`/units/successions/${id}/withdraw`, { body: {} });

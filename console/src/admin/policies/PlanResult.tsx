@@ -1,7 +1,8 @@
 import { Alert } from "antd";
 import { isHeld, tally, verdictReasons, type Conflict, type Plan } from "../../api/policies";
 import { useTexts, word } from "../../i18n";
-import { Card, Section } from "../../ui/page";
+import { full } from "../../i18n/time";
+import { Card, Code, Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
 import { useGroupNames } from "../groups/names";
 import { Due, PlanActions } from "./PlanActions";
@@ -21,6 +22,7 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
   const some = added + removed + changed > 0;
   return (
     <>
+      <Units plan={plan} />
       <Card>
         <div className={styles.tally}>
           <Count n={added} sign="+" tone={styles.plus} text={t.policies.added} />
@@ -66,6 +68,26 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
       <Conflicts items={plan.conflicts ?? []} />
       {some && <PlanChanges plan={plan} />}
     </>
+  );
+}
+
+/** Units says what the plan is about, where that is not the policy. */
+function Units({ plan }: { plan: Plan }) {
+  const { t, locale } = useTexts();
+  const u = plan.units;
+  if (!u) return null;
+  return (
+    <Section title={u.withdraw ? t.policies.unitsWithdrawn : t.policies.units} hint={full(u.effective_at, locale)}>
+      <Card rows>
+        {u.items.map((i) => (
+          <div key={`${i.old} ${i.new}`} className={styles.line}>
+            <span className={styles.lineText}>
+              <Tag>{t.units.kind[i.kind]}</Tag> <Code>{i.old}</Code> <span className={styles.arrow}>→</span> <Code>{i.new}</Code>
+            </span>
+          </div>
+        ))}
+      </Card>
+    </Section>
   );
 }
 

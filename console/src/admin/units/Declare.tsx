@@ -28,6 +28,7 @@ export function Declare({ close }: { close: () => void }) {
   const [chosen, setChosen] = useState("");
   const [at, setAt] = useState(tomorrow);
   const [rows, setRows] = useState<SuccessionRow[]>([empty]);
+  const [reason, setReason] = useState("");
   const [given, setGiven] = useState<{ name: string; text: string }>();
   const planning = useMutation({ mutationFn: planSuccessions });
   if (forest.isPending || known.isPending) return <Loading />;
@@ -38,7 +39,7 @@ export function Declare({ close }: { close: () => void }) {
     planning.reset(); // a preview belongs to what it was made of
   };
   const whole = given ? given.text.trim() !== "" : rows.every((r) => r.old && r.new.trim());
-  const file: SuccessionFile = { ...(given ?? { name: "units.csv", text: csvOf(rows.map((r) => ({ ...r, new: r.new.trim() }))) }), source: source?.name, ...(at && { effective: new Date(at).toISOString() }) };
+  const file: SuccessionFile = { ...(given ?? { name: "units.csv", text: csvOf(rows.map((r) => ({ ...r, new: r.new.trim() }))) }), source: source?.name, ...(at && { effective: new Date(at).toISOString() }), ...(reason.trim() && { reason: reason.trim() }) };
   return (
     <>
       <p className={styles.muted}>{t.units.hint}</p>
@@ -52,6 +53,7 @@ export function Declare({ close }: { close: () => void }) {
         <Rows rows={rows} change={changed(setRows)} units={(forest.data?.items ?? []).filter((u) => u.source === source?.id)} />
       )}
       <div className={styles.buttons}>
+        <Input className={styles.search} maxLength={1000} value={reason} onChange={(e) => changed(setReason)(e.target.value)} placeholder={t.units.reason} aria-label={t.units.reason} />
         <Button type="primary" data-preview-units disabled={!whole || !source} loading={planning.isPending} onClick={() => planning.mutate(file)}>
           {t.units.preview}
         </Button>
@@ -63,7 +65,7 @@ export function Declare({ close }: { close: () => void }) {
       {planning.error && <Alert className={styles.gap} type="error" showIcon title={textOf(planning.error)} />}
       {planning.data && (
         <Section title={t.units.result}>
-          <Preview plan={planning.data} file={planning.variables} declared={close} />
+          <Preview plan={planning.data} declared={close} />
         </Section>
       )}
     </>

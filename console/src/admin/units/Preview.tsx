@@ -1,34 +1,18 @@
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { Alert, App as AntApp, Button, Input } from "antd";
-import { useState } from "react";
-import { declareSuccessions, type SuccessionFile, type SuccessionPlan } from "../../api/units";
-import { nameIn, useTexts, word } from "../../i18n";
+import { useQuery } from "@tanstack/react-query";
+import { plan as readPlan } from "../../api/policies";
+import type { SuccessionPlan } from "../../api/units";
+import { nameIn, useTexts } from "../../i18n";
 import { full } from "../../i18n/time";
-import { mayEverywhere } from "../../session/rules";
-import { useMe } from "../../session/session";
 import { Card, Code, Section } from "../../ui/page";
 import { Tag } from "../../ui/people";
-import { useProblemText } from "../../ui/states";
-import { useGroupNames } from "../groups/names";
-import { Name } from "../Name";
+import { Loaded } from "../../ui/states";
+import { PlanResult } from "../policies/PlanResult";
 import styles from "../admin.module.css";
 
-/** Preview is what a declaration would do, and where one declares it. */
-export function Preview({ plan: p, file, declared }: { plan: SuccessionPlan; file: SuccessionFile; declared: () => void }) {
+/** Preview is what is planned of units: what names them, and the plan itself, which is looked at, approved and applied as any other. */
+export function Preview({ plan: p, declared }: { plan: SuccessionPlan; declared: () => void }) {
   const { t, locale } = useTexts();
-  const me = useMe();
-  const queries = useQueryClient();
-  const { message } = AntApp.useApp();
-  const textOf = useProblemText();
-  const [reason, setReason] = useState("");
-  const declare = useMutation({
-    mutationFn: declareSuccessions,
-    onSuccess: async () => {
-      void message.success(t.units.declared);
-      declared();
-      await queries.invalidateQueries();
-    },
-  });
+  const query = useQuery({ queryKey: ["plan", p.plan], queryFn: ({ signal }) => readPlan(p.plan, {}, signal) });
   return (
     <>
       <Card rows>
@@ -60,44 +44,9 @@ export function Preview({ plan: p, file, declared }: { plan: SuccessionPlan; fil
           </Card>
         </Section>
       )}
-      <Places plan={p} />
-      {declare.error && <Alert className={styles.gap} type="error" showIcon title={textOf(declare.error)} />}
-      {mayEverywhere(me, "policies.apply") && (
-        <div className={styles.buttons}>
-          <Input className={styles.search} maxLength={2000} value={reason} onChange={(e) => setReason(e.target.value)} placeholder={t.units.reason} aria-label={t.units.reason} />
-          <Button type="primary" data-declare-units loading={declare.isPending} onClick={() => declare.mutate({ file, hash: p.hash, reason: reason.trim() })}>
-            {t.units.confirm}
-          </Button>
-        </div>
-      )}
+      <Section title={t.units.places}>
+        <Loaded query={query}>{(found) => <PlanResult plan={found} applied={declared} />}</Loaded>
+      </Section>
     </>
-  );
-}
-
-/** Places is what would change for those who are in a new unit already. */
-function Places({ plan: p }: { plan: SuccessionPlan }) {
-  const { t } = useTexts();
-  const called = useGroupNames();
-  const counts = Object.entries(p.counts).map(([key, n]) => {
-    const [group = "", op = ""] = key.split(" ");
-    return `${called(group)}: ${word(t.policies.op, op)} ${n}`;
-  });
-  if (p.memberships.length === 0) return <p className={`${styles.gap} ${styles.muted}`}>{t.units.nobody}</p>;
-  return (
-    <Section title={t.units.places(p.people)} hint={counts.join(" · ")}>
-      <Card rows>
-        {p.memberships.slice(0, 50).map((m) => (
-          <div key={`${m.person} ${m.group} ${m.op}`} className={styles.line}>
-            <Tag tone={m.op === "remove" ? "bad" : m.op === "add" ? "good" : "accent"}>{word(t.policies.op, m.op)}</Tag>
-            <span className={styles.lineText}>
-              <Name id={m.person} />
-            </span>
-            <span className={styles.small}>
-              {called(m.group)} · {[m.from_role, m.role].filter(Boolean).map((r) => word(t.words.role, r)).join(" → ")}
-            </span>
-          </div>
-        ))}
-      </Card>
-    </Section>
   );
 }

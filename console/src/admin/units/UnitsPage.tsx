@@ -1,7 +1,8 @@
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { App as AntApp, Button, Popconfirm } from "antd";
+import { useMutation, useQuery } from "@tanstack/react-query";
+import { App as AntApp, Button } from "antd";
 import { useState } from "react";
-import { byDeclaration, successions, withdrawSuccessions, type Succession } from "../../api/units";
+import { useLocation } from "wouter";
+import { byDeclaration, planWithdrawal, successions, type Succession } from "../../api/units";
 import { nameIn, useTexts } from "../../i18n";
 import { full } from "../../i18n/time";
 import { mayEverywhere } from "../../session/rules";
@@ -56,12 +57,12 @@ export default function UnitsPage() {
 function Declaration({ items }: { items: Succession[] }) {
   const { t, locale } = useTexts();
   const me = useMe();
-  const queries = useQueryClient();
+  const [, go] = useLocation();
   const { message } = AntApp.useApp();
   const textOf = useProblemText();
   const withdraw = useMutation({
-    mutationFn: withdrawSuccessions,
-    onSuccess: () => queries.invalidateQueries(),
+    mutationFn: planWithdrawal,
+    onSuccess: (made) => go(`/admin/policies/plans/${made.plan}`),
     onError: (error) => void message.error(textOf(error)),
   });
   const first = items[0];
@@ -79,10 +80,10 @@ function Declaration({ items }: { items: Succession[] }) {
         </div>
       </span>
       <Tag tone={first.in_force ? "good" : "accent"}>{first.in_force ? t.units.inForce : t.units.ahead}</Tag>
-      {mayEverywhere(me, "policies.apply") && (
-        <Popconfirm title={t.units.withdrawTitle} description={t.units.withdrawHint} okText={t.units.withdraw} okButtonProps={{ danger: true }} cancelText={t.shell.cancel} onConfirm={() => withdraw.mutateAsync(first.id).catch(() => {})}>
-          <Button danger>{t.units.withdraw}</Button>
-        </Popconfirm>
+      {mayEverywhere(me, "policies.plan") && (
+        <Button danger loading={withdraw.isPending} onClick={() => withdraw.mutate(first.id)} data-withdraw-units title={t.units.withdrawHint}>
+          {t.units.withdraw}
+        </Button>
       )}
     </div>
   );
