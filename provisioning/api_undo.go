@@ -104,7 +104,7 @@ type NotUndoneEntry struct {
 	Group    string        `json:"group" doc:"key"`
 	Role     policies.Role `json:"role,omitempty" doc:"that the person does not have back; none: they miss channels alone"`
 	Channels []string      `json:"channels,omitempty" doc:"keys of the channels that they do not see, or may do less in"`
-	Why      WhyNot        `json:"why" enum:"left,plan_waits,group_archived,later_version,policy" doc:"the person has left; it comes with the plan that waits; the policy in force has no such group; it shows it no more; it does not let it stand"`
+	Why      WhyNot        `json:"why" enum:"left,end_date,plan_waits,group_archived,later_version,policy" doc:"the person has left; a date of the source ended the employment, and is the source's to correct; it comes with the plan that waits; the policy in force has no such group; it shows it no more; it does not let it stand"`
 }
 
 // RestoreHold undoes a hold and answers when that is in force: what a source froze or what was removed is back for 14 days.

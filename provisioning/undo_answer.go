@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -19,6 +20,7 @@ type WhyNot string
 // The reasons why something did not come back.
 const (
 	WhyLeft     WhyNot = "left"           // the person has left, or is another one now
+	WhyEnded    WhyNot = "end_date"       // a date of the source ended the employment: the person is back when it is corrected
 	WhyWaits    WhyNot = "plan_waits"     // it comes back with the plan that goes back, which waits
 	WhyArchived WhyNot = "group_archived" // the policy in force has no such group
 	WhyVersion  WhyNot = "later_version"  // another version is in force since, and does not show it
@@ -130,7 +132,10 @@ func (r *Reactor) compareClaims(tx *db.Tx, c *catalog, part []claim, later bool,
 			}
 			continue
 		}
+		ended := slices.ContainsFunc(facts, func(f directory.Fact) bool { return f.Person.ID == of.person && endedByDate(f, now) })
 		switch miss.Why = WhyPolicy; {
+		case ended:
+			miss.Why = WhyEnded
 		case left:
 			miss.Why = WhyLeft
 		case out.Plan != "" && !out.Applied:
@@ -143,6 +148,14 @@ func (r *Reactor) compareClaims(tx *db.Tx, c *catalog, part []claim, later bool,
 		out.note(miss)
 	}
 	return nil
+}
+
+// endedByDate tells whether a date of a source keeps somebody out, and nothing else of a source.
+func endedByDate(f directory.Fact, now time.Time) bool {
+	by := func(causes ...directory.FreezeCause) bool {
+		return slices.ContainsFunc(f.Freezes, func(z directory.Freeze) bool { return slices.Contains(causes, z.Cause) && z.OpenAt(now) })
+	}
+	return by(directory.CauseEnded) && !by(directory.CauseDeleted, directory.CauseDisabled)
 }
 
 // note adds what did not come back, once of each place; they come person by person.

@@ -134,3 +134,33 @@ func TestPlanIsUndone(t *testing.T) {
 		w.want("as before", w.placesByID(), before)
 	})
 }
+
+// Whom a past date of a run ended is not said to be back: the date is the source's to correct, and then the person is.
+func TestRunOfPastEndsIsNotUndone(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText)
+		w.putMany(60, "p", "dept=R&D")
+		ended, off := w.put("ended", "dept=R&D title=Head"), w.put("off", "dept=R&D")
+		w.pass(time.Hour)
+		rec := w.record("ended", "dept=R&D title=Head")
+		rec.EndAt = w.clock().Add(-48 * time.Hour)
+		w.by("run_4", directory.PutRecord{Record: rec}, directory.PutRecord{Record: w.record("off", "dept=R&D active=false")})
+		w.want("ended", w.places(ended)+w.sees(ended), "")
+		done, err := w.r.UndoRun(ctx, admin, "run_4")
+		w.ok(err)
+		if len(done.NotUndone) == 0 {
+			t.Error("nothing is said not to be undone")
+		}
+		for _, miss := range done.NotUndone {
+			if miss.Person != ended || miss.Why != provisioning.WhyEnded {
+				t.Errorf("not undone: %+v", miss)
+			}
+		}
+		if !slices.Contains(done.People, off) || slices.Contains(done.People, ended) {
+			t.Errorf("restored: %v", done.People)
+		}
+		w.want("is out", w.sees(ended), "")
+		w.by("run_5", directory.PutRecord{Record: w.record("ended", "dept=R&D title=Head")})
+		w.want("corrected", w.sees(ended), "apollo/general apollo/leads everybody/news")
+	})
+}
