@@ -39,14 +39,19 @@ func (g *grove) Snapshot(_ context.Context, emit func([]ldap.Object) error) (lda
 func (g *grove) Below(_ context.Context, dn string, emit func([]ldap.Object) error) (ldap.Proof, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	found := false
 	for _, class := range []ldap.Class{ldap.ClassUnit, ldap.ClassPerson, ldap.ClassGroup} {
 		for _, l := range g.of(class) {
 			if at := g.dn(l); at == dn || strings.HasSuffix(at, ","+dn) {
+				found = found || at == dn
 				if err := emit([]ldap.Object{g.object(l)}); err != nil {
 					return ldap.Proof{}, err
 				}
 			}
 		}
+	}
+	if !found { // it has another name by now
+		return ldap.Proof{}, ldap.ErrServer
 	}
 	return ldap.Proof{Kind: "page_end"}, nil
 }
