@@ -28,6 +28,7 @@ type news struct {
 	called  map[string][]string // the names under which units were shown: who came in there went with them, where they are gone
 	looked  map[string]bool     // looked up, so that they may be newer than what was told
 	lost    []string
+	left    map[string]bool // told to be gone, whatever was told since
 	crews   []Change
 	unknown []string // named as present, and nothing is known of them
 	whole   *Change
@@ -46,6 +47,7 @@ func (t *news) note(c Change) {
 		for _, k := range c.Keys {
 			t.hide(k)
 			t.lost = append(t.lost, k)
+			t.left[k] = true
 		}
 	case OpPresent:
 		for _, k := range c.Keys {
@@ -257,7 +259,7 @@ func (t *news) look(ctx context.Context) error {
 	reader, can := t.reader.(below)
 	for i, n := 0, 0; t.follows && i < len(t.shown); i++ { // it grows meanwhile: units within units are read with the first
 		o := t.shown[i]
-		if o.Key == "" || o.Class != ClassUnit || t.sp.objects[o.Key] != nil || t.at[o.Key] != i {
+		if o.Key == "" || o.Class != ClassUnit || t.sp.objects[o.Key] != nil && !t.left[o.Key] || t.at[o.Key] != i {
 			continue
 		}
 		if n++; n > unitsMost || !can {
