@@ -22,7 +22,7 @@ const (
 	HealthUnconfigured HealthState = "unconfigured" // the configuration no longer has it
 )
 
-// SourceHealth is how a source stands, as far as this node knows.
+// SourceHealth is how a source stands.
 type SourceHealth struct {
 	State      HealthState  `json:"state" enum:"ok,failing,stale,quiet,never,unconfigured"`
 	Follows    string       `json:"follows" enum:"push,stream,poll,interval,standby,files" doc:"how changes get here"`

@@ -15,7 +15,7 @@ const quietAfter = 24 * time.Hour
 // freshFor is for how long a directory that is followed or polled may go without being verified.
 const freshFor = 2 * time.Minute
 
-// health fills in how sources stand: what their reader on this node says, what waits for somebody.
+// health fills in how sources stand: what their reader says, on whichever node it runs, and what waits for somebody.
 func (a *app) health(ctx context.Context, sources []directory.Source, of map[id.Source]*directory.SourceHealth) error {
 	holds, err := a.access.OpenHoldsOf(ctx)
 	if err != nil {
@@ -27,7 +27,9 @@ func (a *app) health(ctx context.Context, sources []directory.Source, of map[id.
 		h.Holds = holds[s.ID]
 		switch s.Kind {
 		case directory.KindLDAP:
-			a.ldapHealth(s, h, now)
+			if err := a.ldapHealth(ctx, s, h, now); err != nil {
+				return err
+			}
 		case directory.KindHRFeed:
 			fileHealth(s, h)
 		default:
@@ -39,14 +41,17 @@ func (a *app) health(ctx context.Context, sources []directory.Source, of map[id.
 	return nil
 }
 
-// ldapHealth says how a directory stands that is read.
-func (a *app) ldapHealth(s directory.Source, h *directory.SourceHealth, now time.Time) {
+// ldapHealth says how a directory stands that is read, by whichever node.
+func (a *app) ldapHealth(ctx context.Context, s directory.Source, h *directory.SourceHealth, now time.Time) error {
 	reader := a.syncerOf(s.ID)
 	if reader == nil {
 		h.State, h.Follows = directory.HealthUnconfigured, "interval"
-		return
+		return nil
 	}
-	st := reader.Status()
+	st, err := reader.Stands(ctx)
+	if err != nil {
+		return err
+	}
 	h.Follows, h.VerifiedAt, h.ChangedAt, h.LagMillis = "interval", st.VerifiedAt, st.ChangedAt, float64(st.Lag.Microseconds())/1000
 	patience := 2 * a.ldapInterval(s.Name)
 	switch {
@@ -73,6 +78,7 @@ func (a *app) ldapHealth(s directory.Source, h *directory.SourceHealth, now time
 	default:
 		h.State = directory.HealthOK
 	}
+	return nil
 }
 
 // ldapInterval is how often a directory is read in full.

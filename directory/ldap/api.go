@@ -28,11 +28,10 @@ type API struct {
 
 // desk is what lies on the table for one source: the last look around, and how far a preview has come.
 type desk struct {
-	probe   *ProbeReport
-	busy    bool // one preview at a time
-	read    int
-	preview *MappingDiff // the last one
-	relink  *relinking   // the last one
+	probe  *ProbeReport
+	busy   bool // one preview at a time
+	read   int
+	relink *relinking // the last one
 }
 
 // at runs fn with the desk of a source.
@@ -54,7 +53,7 @@ func (a *API) syncer(ctx context.Context, source id.Source) (*Syncer, error) {
 		return nil, err
 	}
 	if s := a.Syncer(source); s != nil {
-		return s, nil
+		return s, s.Refresh(ctx)
 	}
 	return nil, httpapi.NewProblem(http.StatusConflict, "not_configured", "the configuration does not have this as an LDAP source")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -149,8 +150,47 @@ func (a *API) PreviewMapping(ctx context.Context, in *MappingInput) (*MappingDif
 	}
 	diff.Seconds = time.Since(began).Seconds()
 	diff.Hash = diff.hash(in.Body.Mapping)
-	a.at(in.ID, func(d *desk) { d.preview = &diff })
+	if err := keepPreview(ctx, s, diff, in.Body.Mapping); err != nil {
+		return nil, err
+	}
 	return &MappingDiffOutput{Body: diff}, nil
+}
+
+// seen is what is kept of a preview until it is applied, on whichever node. It names nobody.
+type seen struct {
+	Of      string         `json:"of"` // the mapping
+	Base    int            `json:"base"`
+	People  int            `json:"people"`
+	Changed int            `json:"changed"`
+	Fields  map[string]int `json:"fields"`
+}
+
+func keepPreview(ctx context.Context, s *Syncer, d MappingDiff, m Mapping) error {
+	v := seen{Of: keyOf(m.Mapping, m.Labels), Base: d.Base, People: d.People, Changed: d.Changed, Fields: map[string]int{}}
+	for _, f := range d.Fields {
+		v.Fields[f.Field] = f.Changed
+	}
+	value, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return putPreview(ctx, s.DB, s.Source.ID, d.Hash, string(value), s.now())
+}
+
+// seenPreview answers the preview of this hash, where it is the last one and of this mapping; else nil.
+func seenPreview(ctx context.Context, s *Syncer, hash string, m Mapping) (*seen, error) {
+	value, err := previewed(ctx, s.DB, s.Source.ID, hash)
+	if err != nil || value == "" || hash == "" {
+		return nil, err
+	}
+	var v seen
+	if err := json.Unmarshal([]byte(value), &v); err != nil {
+		return nil, fmt.Errorf("preview of a mapping: %w", err)
+	}
+	if v.Of != keyOf(m.Mapping, m.Labels) {
+		return nil, nil
+	}
+	return &v, nil
 }
 
 // sameIdentity refuses another attribute that identifies people.
@@ -188,14 +228,12 @@ func (a *API) ApplyMapping(ctx context.Context, in *ApplyMappingInput) (*ApplyMa
 	if k.File {
 		k.Mapping = Mapping{s.File.Mapping, s.File.Labels}
 	}
-	var seen MappingDiff
-	a.at(in.ID, func(d *desk) {
-		if d.preview != nil && in.Body.Hash != "" && d.preview.Hash == in.Body.Hash && d.preview.Hash == d.preview.hash(k.Mapping) {
-			seen = *d.preview
-		}
-	})
-	if seen.Hash == "" {
-		return nil, httpapi.NewProblem(http.StatusConflict, "preview_needed", "this mapping was not previewed on this server, or another was since: look first at what it would change")
+	seen, err := seenPreview(ctx, s, in.Body.Hash, k.Mapping)
+	if err != nil {
+		return nil, err
+	}
+	if seen == nil {
+		return nil, httpapi.NewProblem(http.StatusConflict, "preview_needed", "this mapping was not previewed, or another was since: look first at what it would change")
 	}
 	put := k
 	if k.File {
@@ -205,16 +243,14 @@ func (a *API) ApplyMapping(ctx context.Context, in *ApplyMappingInput) (*ApplyMa
 	if err != nil {
 		return nil, err
 	}
-	changed := map[string]int{}
-	for _, f := range seen.Fields {
-		changed[f.Field] = f.Changed
-	}
 	if _, err := a.Store.Apply(ctx, directory.CauseFrom(ctx, ""), directory.PutSetting{Source: in.ID, Name: settingMapping, Base: seen.Base, Value: value,
-		Summary: map[string]any{"people": seen.People, "changed": seen.Changed, "fields": changed, "preview": seen.Hash}}); err != nil {
+		Summary: map[string]any{"people": seen.People, "changed": seen.Changed, "fields": seen.Fields, "preview": in.Body.Hash}}); err != nil {
 		return nil, err
 	}
-	a.at(in.ID, func(d *desk) { d.preview = nil })
-	if err := s.Remap(k.Mapping); err != nil {
+	if err := dropPreview(ctx, s.DB, in.ID); err != nil {
+		return nil, err
+	}
+	if err := s.Refresh(ctx); err != nil {
 		return nil, problem(err, s.config().Password)
 	}
 	view, err := a.mappingView(ctx, s)

@@ -85,9 +85,17 @@ func (a *API) Relink(ctx context.Context, in *RelinkInput) (*RelinkOutput, error
 			r = d.relink
 		}
 	})
+	if r == nil && in.Body.Hash != "" { // previewed on another node: what is found now has to be the same
+		if r, err = s.lookAnew(ctx); err != nil {
+			return nil, problem(err, s.config().Password)
+		}
+		if r.hash() != in.Body.Hash {
+			r = nil
+		}
+	}
 	switch {
 	case r == nil:
-		return nil, httpapi.NewProblem(http.StatusConflict, "preview_needed", "this was not previewed on this server, or the directory was looked at since: look first at who would be linked")
+		return nil, httpapi.NewProblem(http.StatusConflict, "preview_needed", "this was not previewed, or it is no longer so: look first at who would be linked")
 	case !r.complete:
 		return nil, httpapi.NewProblem(http.StatusConflict, "incomplete", "the directory was not read to its end: who is known by another id may be there")
 	case len(r.pairs)+len(r.units)+len(r.groups) == 0:
@@ -97,7 +105,7 @@ func (a *API) Relink(ctx context.Context, in *RelinkInput) (*RelinkOutput, error
 	case errors.Is(err, errMoved):
 		return nil, httpapi.NewProblem(http.StatusConflict, "drift", "somebody was written meanwhile: look again")
 	case errors.Is(err, errElsewhere):
-		return nil, httpapi.NewProblem(http.StatusConflict, "elsewhere", "another node follows this source: ask it")
+		return nil, httpapi.NewProblem(http.StatusConflict, "elsewhere", "another node follows this source and does not let go of it: try again")
 	case err != nil:
 		return nil, err
 	}

@@ -31,7 +31,7 @@ func (s *Syncer) disables(ctx context.Context, c *fullPass, pairs []Pair) error 
 			continue
 		}
 		entry := c.p.spool.get(ClassPerson, shown.at)
-		if active, _ := status(entry); !active {
+		if active, end := status(entry); !active || !end.IsZero() && !end.After(s.now()) {
 			disabled = append(disabled, entry.Key)
 		}
 	}

@@ -23,7 +23,7 @@ func (s *Syncer) holder() string {
 
 // keep makes this Syncer the one who follows the source, and forgets the space where somebody else wrote meanwhile. let gives it back.
 func (s *Syncer) keep(ctx context.Context) error {
-	writer, err := acquire(ctx, s.DB, s.Source.ID, s.holder(), s.now())
+	writer, _, err := acquire(ctx, s.DB, s.Source.ID, s.holder(), "", s.now())
 	if err != nil {
 		return err
 	}
@@ -35,6 +35,25 @@ func (s *Syncer) keep(ctx context.Context) error {
 	s.kept++
 	return nil
 }
+
+// claim is keep that asks the node that follows the source to let go of it, and waits for that.
+func (s *Syncer) claim(ctx context.Context) error {
+	for until := time.Now().Add(2 * lease); ; {
+		err := s.keep(ctx)
+		if !errors.Is(err, errElsewhere) || time.Now().After(until) {
+			return err
+		}
+		if err := askFor(ctx, s.DB, s.Source.ID, s.holder(), s.now()); err != nil {
+			return err
+		}
+		if err := sleep(ctx, claimEvery); err != nil {
+			return err
+		}
+	}
+}
+
+// claimEvery is how often a node that wants a source looks whether it has it.
+const claimEvery = 200 * time.Millisecond
 
 func (s *Syncer) let(ctx context.Context) {
 	s.mu.Lock()
@@ -51,7 +70,7 @@ func (s *Syncer) let(ctx context.Context) {
 	}
 }
 
-// renew keeps the lease until ctx ends, or ends lost where somebody else has it.
+// renew keeps the lease until ctx ends, and says how the source stands; it ends lost where somebody else has the lease, or asks for it.
 func (s *Syncer) renew(ctx context.Context, lost context.CancelCauseFunc) {
 	for {
 		select {
@@ -59,8 +78,9 @@ func (s *Syncer) renew(ctx context.Context, lost context.CancelCauseFunc) {
 			return
 		case <-time.After(lease / 3):
 		}
-		if _, err := acquire(ctx, s.DB, s.Source.ID, s.holder(), s.now()); errors.Is(err, errElsewhere) {
-			lost(err)
+		_, yield, err := acquire(ctx, s.DB, s.Source.ID, s.holder(), s.Status().said(), s.now())
+		if errors.Is(err, errElsewhere) || err == nil && yield {
+			lost(errElsewhere)
 			return
 		}
 	}

@@ -123,10 +123,22 @@ func TestDisableGetsThrough(t *testing.T) {
 		d.Modify("uid=u034,ou=研发,ou=people,"+base, demo.Mod{Kind: demo.ModReplace, Name: "userAccountControl", Values: []string{"514"}})); err != nil {
 		t.Fatal(err)
 	}
+	yesterday, tomorrow := time.Now().Add(-24*time.Hour), time.Now().Add(24*time.Hour)
+	if err := errors.Join(
+		d.Modify("uid=u007,ou=sales,ou=people,"+base, demo.Mod{Kind: demo.ModReplace, Name: "loginExpirationTime", Values: []string{yesterday.UTC().Format("20060102150405Z")}}),
+		d.Modify("uid=u009,ou=sales,ou=people,"+base, demo.Mod{Kind: demo.ModReplace, Name: "loginExpirationTime", Values: []string{tomorrow.UTC().Format("20060102150405Z")}})); err != nil {
+		t.Fatal(err)
+	}
 	d.SetFaults(demo.Faults{ClosePage: 3, Class: "inetOrgPerson"})
 	rep, err := sy.Sync(t.Context())
-	if !errors.Is(err, ldap.ErrIncomplete) || rep.Disabled != 1 {
+	if !errors.Is(err, ldap.ErrIncomplete) || rep.Disabled != 2 {
 		t.Fatalf("%+v %v", rep, err)
+	}
+	if p := w.person("u007"); !p.Frozen {
+		t.Errorf("an account that ended yesterday: %+v", p)
+	}
+	if p := w.person("u009"); p.Frozen {
+		t.Errorf("an account that ends tomorrow: %+v", p)
 	}
 	if p := w.person("u003"); !p.Frozen || p.Title != "Engineer" || p.Manager == "" {
 		t.Errorf("read and disabled: %+v", p)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 )
@@ -31,10 +32,10 @@ func (s *Syncer) called(ctx context.Context, sp *space, keys []string) ([]identi
 	return out, nil
 }
 
-// identity answers what an entry is called.
-func (p *prepared) identity(source directory.Source, o Object) identity {
+// identity answers what an entry is called, and whether it may be used now.
+func (p *prepared) identity(source directory.Source, o Object, now time.Time) identity {
 	r := p.record(source.ID, o)
-	return identity{key: o.Key, number: r.EmployeeNumber, login: r.UserName, dn: o.DN, name: r.DisplayName, active: r.Active}
+	return identity{key: o.Key, number: r.EmployeeNumber, login: r.UserName, dn: o.DN, name: r.DisplayName, active: r.Active && (r.EndAt.IsZero() || r.EndAt.After(now))}
 }
 
 // reborn finds people among entries that nobody knows who are known under another id that is not shown. It answers ErrReborn where that is more
@@ -65,7 +66,7 @@ func (s *Syncer) reborn(ctx context.Context, p *prepared, sp *space, fresh []Obj
 	}
 	shown := make([]identity, len(fresh))
 	for i, o := range fresh {
-		shown[i] = p.identity(s.Source, o)
+		shown[i] = p.identity(s.Source, o, s.now())
 	}
 	pairs, _ := pair(old, shown)
 	if len(pairs) < most {

@@ -68,11 +68,17 @@ func TestDisabledUnderOtherIDs(t *testing.T) {
 		if err := server.Modify(dnOf(5), lock, demo.Mod{Kind: demo.ModReplace, Name: "employeeNumber", Values: []string{"999"}}); err != nil { // may be somebody else
 			t.Fatal(err)
 		}
+		if err := server.Modify(dnOf(6), demo.Mod{Kind: demo.ModReplace, Name: "shadowExpire", Values: []string{"19000"}}); err != nil { // in 2022
+			t.Fatal(err)
+		}
 		rep, err := w.syncer(other).Sync(t.Context())
 		if !errors.Is(err, ldap.ErrImplausible) {
 			t.Fatalf("taken: %v", err)
 		}
-		if r := w.people()["u004"]; r.Active || r.Title == "Gone" || rep.Disabled != 1 {
+		if w.people()["u006"].Active {
+			t.Error("whose account has ended is not disabled")
+		}
+		if r := w.people()["u004"]; r.Active || r.Title == "Gone" || rep.Disabled != 2 {
 			t.Errorf("u004: %+v, %d disabled", r.Attributes, rep.Disabled)
 		}
 		if r := w.people()["u005"]; !r.Active {

@@ -45,7 +45,7 @@ func (s *Syncer) lookAnew(ctx context.Context) (*relinking, error) {
 		for _, o := range objects {
 			keys[o.Key] = true
 			if o.Class == ClassPerson {
-				people = append(people, p.identity(s.Source, o))
+				people = append(people, p.identity(s.Source, o, s.now()))
 			} else if names := named[o.Class]; names != nil {
 				names[fold(o.DN)] = o.Key
 			}
@@ -147,7 +147,7 @@ func (s *Syncer) relink(ctx context.Context, cause directory.Cause, r *relinking
 	maps.Copy(all, r.units)
 	maps.Copy(all, r.groups)
 	return s.halted(func() error {
-		if err := s.keep(ctx); err != nil {
+		if err := s.claim(ctx); err != nil {
 			return err
 		}
 		defer s.let(ctx)

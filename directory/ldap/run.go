@@ -81,6 +81,11 @@ func (s *Syncer) Run(ctx context.Context, every time.Duration) error {
 	if err := s.config().Check(); err != nil {
 		return err
 	}
+	looking, stop := context.WithCancel(ctx)
+	var refreshing sync.WaitGroup
+	refreshing.Go(func() { s.refreshes(looking) })
+	defer refreshing.Wait()
+	defer stop()
 	for {
 		turn, over := s.begin(ctx)
 		err := s.run(turn, every)
@@ -156,7 +161,7 @@ func (s *Syncer) run(ctx context.Context, every time.Duration) error {
 	}
 	for ctx.Err() == nil {
 		if read {
-			if _, err := s.sync(ctx, trust); err != nil {
+			if _, err := s.sync(ctx, trust, s.keep); err != nil {
 				s.turn(err)
 				if err := s.rest(ctx, pause(s.Status().Failures)); err != nil {
 					break

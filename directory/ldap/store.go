@@ -110,26 +110,68 @@ var errElsewhere = errors.New("another node follows this source")
 // lease is how long a node that says nothing keeps a source.
 const lease = 10 * time.Second
 
-// acquire makes holder the one who follows source until the lease ends, and answers who wrote last. On SQLite nobody else can be there.
-func acquire(ctx context.Context, d *db.DB, source id.Source, holder string, now time.Time) (writer string, err error) {
+// acquire makes holder the one who follows source until the lease ends, and answers who wrote last. said is how the source stands, kept for the other nodes; empty
+// keeps what was said. Where another node asked for the source it goes to that one, unless it is held still: then yield is true. On SQLite nobody else can be there.
+func acquire(ctx context.Context, d *db.DB, source id.Source, holder, said string, now time.Time) (writer string, yield bool, err error) {
+	var row struct {
+		Writer, Wanted string
+		WantedUntil    int64
+	}
 	err = d.Tx(ctx, func(tx *db.Tx) error {
 		if err := tx.Exec("insert into ldap_runners (source_id, holder, lease_until, writer) values (?, '', 0, '') on conflict (source_id) do nothing", source).Error; err != nil {
 			return err
 		}
-		done := tx.Exec("update ldap_runners set holder = ?, lease_until = ? where source_id = ? and (holder = ? or lease_until <= ? or ?)",
-			holder, now.Add(lease).UnixMicro(), source, holder, now.UnixMicro(), tx.Engine() == db.SQLite)
+		at := now.UnixMicro()
+		done := tx.Exec("update ldap_runners set holder = ?, lease_until = ?, status = case when ? = '' then status else ? end, wanted = case when wanted = ? then '' else wanted end "+
+			"where source_id = ? and (? or holder = ? and lease_until > ? or lease_until <= ? and (wanted in ('', ?) or wanted_until <= ?))",
+			holder, now.Add(lease).UnixMicro(), said, said, holder, source, tx.Engine() == db.SQLite, holder, at, at, holder, at)
 		if done.Error != nil {
 			return done.Error
 		}
 		if done.RowsAffected == 0 {
 			return errElsewhere
 		}
-		return tx.Raw("select writer from ldap_runners where source_id = ?", source).Scan(&writer).Error
+		return tx.Raw("select writer, wanted, wanted_until from ldap_runners where source_id = ?", source).Scan(&row).Error
 	})
 	if err != nil && !errors.Is(err, errElsewhere) {
 		err = fmt.Errorf("take the lease of a source: %w", err)
 	}
-	return writer, err
+	return row.Writer, row.Wanted != "" && row.WantedUntil > now.UnixMicro(), err
+}
+
+// askFor asks whoever follows source to let go of it, for holder.
+func askFor(ctx context.Context, d *db.DB, source id.Source, holder string, now time.Time) error {
+	return d.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("update ldap_runners set wanted = ?, wanted_until = ? where source_id = ?", holder, now.Add(lease).UnixMicro(), source).Error
+	})
+}
+
+// toldOf answers who follows source and how that one said it stands.
+func toldOf(ctx context.Context, d *db.DB, source id.Source) (holder, said string, err error) {
+	var row struct{ Holder, Status string }
+	err = d.Read(ctx).Raw("select holder, status from ldap_runners where source_id = ?", source).Scan(&row).Error
+	return row.Holder, row.Status, err
+}
+
+// putPreview keeps what was previewed last of a source.
+func putPreview(ctx context.Context, d *db.DB, source id.Source, hash, value string, now time.Time) error {
+	return d.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("insert into ldap_previews (source_id, hash, value, at) values (?, ?, ?, ?) on conflict (source_id) do update set hash = excluded.hash, value = excluded.value, at = excluded.at",
+			source, hash, value, now.UnixMicro()).Error
+	})
+}
+
+// dropPreview forgets it.
+func dropPreview(ctx context.Context, d *db.DB, source id.Source) error {
+	return d.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("delete from ldap_previews where source_id = ?", source).Error
+	})
+}
+
+// previewed answers what was previewed under this hash, if nothing was since; empty where nothing was.
+func previewed(ctx context.Context, d *db.DB, source id.Source, hash string) (value string, err error) {
+	err = d.Read(ctx).Raw("select value from ldap_previews where source_id = ? and hash = ?", source, hash).Scan(&value).Error
+	return value, err
 }
 
 // release lets others follow source at once.

@@ -83,19 +83,21 @@ type Syncer struct {
 	// Inventory is how often all ids are compared while the source is followed; 0: an hour.
 	Inventory time.Duration
 
-	remapping sync.Mutex              // taken before running; guards stop and ended
-	stop      context.CancelCauseFunc // ends the turn of Run
-	ended     chan struct{}           // closed when that has ended
-	running   sync.Mutex              // one sync or batch of changes at a time; taken before mu
-	space     *space                  // guarded by running; nil: to be read
-	mu        sync.Mutex
-	opened    Reader
-	name      string // of this Syncer among those that follow sources
-	kept      int    // how many keep the lease
-	epoch     int    // how often everything was read
-	status    Status
-	taken     chan struct{} // closed when a login is taken again; guarded by mu
-	under     *Progress     // of the sync that is under way
+	refreshing sync.Mutex              // taken before remapping; guards mapped
+	mapped     int                     // the version of the mapping that was looked at last
+	remapping  sync.Mutex              // taken before running; guards stop and ended
+	stop       context.CancelCauseFunc // ends the turn of Run
+	ended      chan struct{}           // closed when that has ended
+	running    sync.Mutex              // one sync or batch of changes at a time; taken before mu
+	space      *space                  // guarded by running; nil: to be read
+	mu         sync.Mutex
+	opened     Reader
+	name       string // of this Syncer among those that follow sources
+	kept       int    // how many keep the lease
+	epoch      int    // how often everything was read
+	status     Status
+	taken      chan struct{} // closed when a login is taken again; guarded by mu
+	under      *Progress     // of the sync that is under way
 }
 
 // heartbeat is how often a sync that changed nothing is noted in the store all the same.
@@ -144,16 +146,17 @@ func (s *Syncer) Probe(ctx context.Context) (Capabilities, []Finding, error) {
 }
 
 // Sync reads the whole directory and writes what differs from what it showed last. ErrIncomplete and ErrImplausible mean that nobody was
-// marked absent and nothing was changed, but for accounts that an incomplete reading shows disabled. The Report stands with an error, too.
-func (s *Syncer) Sync(ctx context.Context) (Report, error) { return s.sync(ctx, true) }
+// marked absent and nothing was changed, but for accounts that an incomplete reading shows disabled. The Report stands with an error, too. A node that follows
+// the source is asked to let go of it first, which takes seconds.
+func (s *Syncer) Sync(ctx context.Context) (Report, error) { return s.sync(ctx, true, s.claim) }
 
-func (s *Syncer) sync(ctx context.Context, trust bool) (Report, error) {
+func (s *Syncer) sync(ctx context.Context, trust bool, take func(context.Context) error) (Report, error) {
 	s.running.Lock()
 	defer s.running.Unlock()
 	defer s.over()
 	rep := Report{Run: id.New[id.Run](), Kind: "full", StartedAt: s.now(), Outcomes: map[Class]map[directory.Outcome]int{}}
 	started := time.Now()
-	err := s.keep(ctx)
+	err := take(ctx)
 	if err == nil {
 		if err = s.compare(ctx, &rep, trust); err != nil && !errors.Is(err, ErrIncomplete) && !errors.Is(err, ErrImplausible) {
 			s.space = nil // it may be ahead of what was written
