@@ -28,7 +28,8 @@ type news struct {
 	called  map[string][]string // the names under which units were shown: who came in there went with them, where they are gone
 	looked  map[string]bool     // looked up, so that they may be newer than what was told
 	lost    []string
-	left    map[string]bool // told to be gone, whatever was told since
+	left    map[string]bool // told to be gone, or not named, whatever was told or found since
+	entered map[string]bool // units that were looked into
 	crews   []Change
 	unknown []string // named as present, and nothing is known of them
 	whole   *Change
@@ -120,6 +121,9 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 	}
 	gone, err := t.confirm(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := t.enter(ctx); err != nil {
 		return nil, err
 	}
 	if again, err := t.reborn(ctx, s, conf, gone); err != nil {
@@ -256,12 +260,18 @@ func (t *news) look(ctx context.Context) error {
 		}
 	}
 	t.unknown = nil
+	return t.enter(ctx)
+}
+
+// enter reads what is beneath units that are new, or were away.
+func (t *news) enter(ctx context.Context) error {
 	reader, can := t.reader.(below)
 	for i, n := 0, 0; t.follows && i < len(t.shown); i++ { // it grows meanwhile: units within units are read with the first
 		o := t.shown[i]
-		if o.Key == "" || o.Class != ClassUnit || t.sp.objects[o.Key] != nil && !t.left[o.Key] || t.at[o.Key] != i {
+		if o.Key == "" || o.Class != ClassUnit || t.sp.objects[o.Key] != nil && !t.left[o.Key] || t.at[o.Key] != i || t.entered[o.Key] {
 			continue
 		}
+		t.entered[o.Key] = true
 		if n++; n > unitsMost || !can {
 			t.reread = true
 			return nil

@@ -204,4 +204,9 @@ func TestCameBackWithSomebody(t *testing.T) {
 	g.mu.Unlock()
 	r.say <- told
 	inStep(t, w, g, sy)
+	g.mu.Lock() // and once more, found back where it is looked up
+	g.entries["person-newer"] = &leaf{class: ldap.ClassPerson, key: "person-newer", name: "uid=newer", above: unit.key, attrs: map[string][]string{"uid": {"newer"}, "cn": {"Newer"}}}
+	g.mu.Unlock()
+	r.say <- []ldap.Change{{Op: ldap.OpDelete, Keys: []string{unit.key}}, {Op: ldap.OpDelete, Keys: []string{"person-newer"}}}
+	inStep(t, w, g, sy)
 }

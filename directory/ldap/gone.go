@@ -22,6 +22,7 @@ func (t *news) confirm(ctx context.Context) ([]*object, error) {
 		}
 	}
 	gone, names := map[*object]bool{}, map[string]bool{}
+	var back []string          // units that were away, perhaps
 	for _, k := range t.lost { // told of, and gone, before anybody knew them
 		if t.sp.objects[k] == nil {
 			t.names(names, k)
@@ -40,6 +41,9 @@ func (t *news) confirm(ctx context.Context) ([]*object, error) {
 		}
 		for o := range suspects {
 			if _, there := t.at[o.key]; there {
+				if o.class == ClassUnit {
+					back = append(back, o.key)
+				}
 				continue
 			}
 			if gone[o] = true; o.class == ClassUnit && o.name != nil { // servers tell of the unit only
@@ -50,6 +54,11 @@ func (t *news) confirm(ctx context.Context) ([]*object, error) {
 		var err error
 		if suspects, names, err = t.overtaken(ctx, gone, names); err != nil {
 			return nil, err
+		}
+	}
+	if len(back) <= unitsMost { // else it was told that everything is gone
+		for _, k := range back {
+			t.left[k] = true
 		}
 	}
 	out := make([]*object, 0, len(gone))

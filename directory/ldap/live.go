@@ -271,7 +271,7 @@ func (f *session) apply(ctx context.Context, changes []Change) error {
 	if f.caught { // each can be undone by itself
 		rep = &Report{Run: id.New[id.Run](), Kind: "live", StartedAt: s.now(), Outcomes: map[Class]map[directory.Outcome]int{}}
 	}
-	t := &news{mark: f.mark, reader: f.reader, sp: sp, rep: rep, at: map[string]int{}, left: map[string]bool{}, live: f.caught, follows: f.resumed || f.caught, again: f.again}
+	t := &news{mark: f.mark, reader: f.reader, sp: sp, rep: rep, at: map[string]int{}, left: map[string]bool{}, entered: map[string]bool{}, live: f.caught, follows: f.resumed || f.caught, again: f.again}
 	var first time.Time
 	silent := true
 	for _, c := range changes {
