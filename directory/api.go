@@ -82,7 +82,7 @@ type PersonView struct {
 	Manager        *PersonRef        `json:"manager"`
 	Status         Status            `json:"status" doc:"by what the sources say; frozen stands beside it: somebody terminated at once is active and frozen until a source says that they left"`
 	Frozen         bool              `json:"frozen"`
-	Absent         bool              `json:"absent"`
+	Absent         bool              `json:"absent" doc:"no source shows them any more; that freezes nobody by itself, so status stays; since when stands with each record"`
 	Groups         []string          `json:"groups" nullable:"false"`
 	EndsAt         time.Time         `json:"ends_at,omitzero"`
 	MergedInto     id.Person         `json:"merged_into,omitempty" doc:"who this is, as a human being said; such a person has no record"`
@@ -133,7 +133,7 @@ type RecordView struct {
 	Planned     []Planned `json:"planned,omitempty" doc:"what the source says will hold from an instant on"`
 	Version     int64     `json:"version"`
 	UpdatedAt   time.Time `json:"updated_at"`
-	AbsentSince time.Time `json:"absent_since,omitzero"`
+	AbsentSince time.Time `json:"absent_since,omitzero" doc:"since when a complete reading of the source does not show them"`
 	DeletedAt   time.Time `json:"deleted_at,omitzero"`
 }
 

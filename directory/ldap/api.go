@@ -159,6 +159,7 @@ type CapabilitiesView struct {
 	Paging      bool          `json:"paging"`
 	ContentSync bool          `json:"content_sync" doc:"RFC 4533"`
 	Sample      map[Class]int `json:"sample" doc:"entries on the first page of each class"`
+	Counts      map[Class]int `json:"counts,omitempty" doc:"entries of each class, as many as were counted in ten seconds"`
 	LatencyMS   float64       `json:"latency_ms" doc:"of one small search"`
 }
 
@@ -174,7 +175,7 @@ func (a *API) Probe(ctx context.Context, in *SourceInPath) (*ProbeOutput, error)
 	began := time.Now()
 	caps, findings, failed := s.Probe(ctx)
 	r := ProbeReport{At: began.UTC(), OK: failed == nil, Millis: float64(time.Since(began).Microseconds()) / 1000, Findings: findings,
-		Capabilities: CapabilitiesView{caps.Vendor, caps.IDAttribute, caps.TLS, caps.Position != "", caps.Paging, caps.ContentSync, caps.Sample, float64(caps.Latency.Microseconds()) / 1000}}
+		Capabilities: CapabilitiesView{caps.Vendor, caps.IDAttribute, caps.TLS, caps.Position != "", caps.Paging, caps.ContentSync, caps.Sample, caps.Counts, float64(caps.Latency.Microseconds()) / 1000}}
 	if r.Findings == nil {
 		r.Findings = []Finding{}
 	}

@@ -236,7 +236,7 @@ func TestProbe(t *testing.T) {
 	d, c := double(t, 5)
 	cl := client(t, c)
 	caps, findings, err := cl.Probe(t.Context())
-	if err != nil || caps.Sample[ldap.ClassPerson] != 5 || !caps.Paging || !caps.ContentSync || caps.IDAttribute != "entryuuid" || caps.Position == "" {
+	if err != nil || caps.Sample[ldap.ClassPerson] != 5 || caps.Counts[ldap.ClassPerson] != 5 || !caps.Paging || !caps.ContentSync || caps.IDAttribute != "entryuuid" || caps.Position == "" {
 		t.Errorf("%+v %v", caps, err)
 	}
 	codes := func() (out []string) {
@@ -252,11 +252,28 @@ func TestProbe(t *testing.T) {
 	if _, findings, err = cl.Probe(t.Context()); err != nil || !slices.Contains(codes(), "no_people") {
 		t.Errorf("empty: %v %v", findings, err)
 	}
+	small := c
+	small.PageSize = 2
+	d.SetFaults(demo.Faults{SizeLimit: 3, Class: "inetOrgPerson"})
+	if caps, findings, err = client(t, small).Probe(t.Context()); err != nil || !slices.Contains(codes(), "limited") || caps.Counts[ldap.ClassPerson] != 3 {
+		t.Errorf("a limit behind the first page: %v %v %v", caps.Counts, findings, err)
+	}
+	d.SetFaults(demo.Faults{SameIDs: true})
+	if _, findings, err = cl.Probe(t.Context()); err != nil || !slices.Contains(codes(), "id_twice") {
+		t.Errorf("one id for all: %v %v", findings, err)
+	}
 	d.SetFaults(demo.Faults{NoIDs: true})
 	if _, findings, err = cl.Probe(t.Context()); err != nil || !slices.Contains(codes(), "no_id") {
 		t.Errorf("no ids: %v %v", findings, err)
 	}
 	d.SetFaults(demo.Faults{})
+	d.Now = func() time.Time { return time.Now().Add(5 * time.Minute) }
+	if err := d.Modify(dn(0), demo.Mod{Kind: demo.ModReplace, Name: "title", Values: []string{"From the future"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, findings, err = cl.Probe(t.Context()); err != nil || !slices.Contains(codes(), "clock_skew") {
+		t.Errorf("a clock that is ahead: %v %v", findings, err)
+	}
 	two := c
 	two.URL, two.Timeout = "ldap://127.0.0.1:1 "+c.URL, time.Second
 	if _, findings, err = client(t, two).Probe(t.Context()); err != nil || !slices.Contains(codes(), "server_failed") {

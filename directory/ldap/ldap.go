@@ -80,12 +80,13 @@ type Capabilities struct {
 	Paging      bool          `json:"paging"`
 	ContentSync bool          `json:"content_sync"` // RFC 4533
 	Sample      map[Class]int `json:"sample"`       // entries on the first page
+	Counts      map[Class]int `json:"counts"`       // entries there are; of a large directory, as many as were counted in time
 	Latency     time.Duration `json:"latency"`      // of one small search
 }
 
 // Reader is a directory that can be read. Client is the one over the network.
 type Reader interface {
-	// Probe connects, logs in and looks around; it reads at most one page of each class. The findings stand also where it fails.
+	// Probe connects, logs in and looks around: it reads one page of each class, and counts the rest by their ids for some seconds. The findings stand also where it fails.
 	Probe(ctx context.Context) (Capabilities, []Finding, error)
 	// Snapshot reads everything. emit is called page by page, never at the same time. After an error or with an incomplete
 	// Proof what was emitted is true, but what was not emitted means nothing.

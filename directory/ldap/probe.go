@@ -59,6 +59,15 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 	if err := c.judgeLockout(ctx, find); err != nil {
 		return caps, findings, err
 	}
+	if err := c.judgeClock(ctx, caps.Position, time.Now(), find); err != nil {
+		return caps, findings, err
+	}
+	if err := c.judgeSync(ctx, find); err != nil {
+		return caps, findings, err
+	}
+	if err := c.count(ctx, &caps, find); err != nil {
+		return caps, findings, err
+	}
 	return caps, findings, cl.judgeFollowing(ctx, c, find)
 }
 

@@ -186,6 +186,9 @@ func TestRefusedSync(t *testing.T) {
 		alter(s, &c)
 		s.Resume(t)
 		cl, m := client(t, c), newMirror()
+		if _, findings, err := cl.Probe(t.Context()); err != nil || hasCode(findings, "no_syncprov") != (name == "refused") {
+			t.Errorf("%s: %v %v", name, findings, err)
+		}
 		cursor, err := cl.Changes(t.Context(), "", m.emit)
 		if n, whole := m.count(ldap.OpRefreshed); err != nil || n != 1 || !whole || cursor == "" {
 			t.Fatalf("%s: %q %v %v", name, cursor, whole, err)

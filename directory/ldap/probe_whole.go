@@ -1,0 +1,100 @@
+package ldap
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	ber "github.com/go-asn1-ber/asn1-ber"
+	goldap "github.com/go-ldap/ldap/v3"
+)
+
+const (
+	countFor = 10 * time.Second // entries are counted, at most
+	skewFrom = time.Minute      // of two clocks, from then on it is said
+)
+
+// count counts the entries of each class by their ids, page by page: a limit of the account shows only behind the first page, and so does an id that two entries have.
+func (c *conn) count(ctx context.Context, caps *Capabilities, find func(Severity, string, string, ...any)) error {
+	caps.Counts = map[Class]int{}
+	seen, twice, until := map[string]bool{}, 0, time.Now().Add(countFor)
+	for _, class := range allClasses {
+		r := request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(class), attrs: []string{caps.IDAttribute}, pageSize: c.p.PageSize}
+		for n := 0; ; {
+			p, err := c.ask(ctx, r)
+			n += len(p.entries)
+			caps.Counts[class] = n
+			for _, e := range p.entries {
+				if k := key(e, caps.IDAttribute); k != "" {
+					if seen[k] {
+						twice++
+					}
+					seen[k] = true
+				}
+			}
+			var answer *goldap.Error
+			if errors.As(err, &answer) && (answer.ResultCode == goldap.LDAPResultSizeLimitExceeded || answer.ResultCode == goldap.LDAPResultTimeLimitExceeded || answer.ResultCode == goldap.LDAPResultAdminLimitExceeded) {
+				find(Error, "limited", "the server ends the list (%s) after %d entries (%s): lift the size and time limits of the account, or nobody would ever be found absent", class, n, goldap.LDAPResultCodeMap[answer.ResultCode])
+				break
+			}
+			if err != nil {
+				return explain("count "+string(class), err, c.p.Password)
+			}
+			if !p.paged || p.cookie == "" {
+				break
+			}
+			if r.cookie = p.cookie; time.Now().After(until) {
+				find(Info, "counted_part", "%d entries (%s) and more: they were counted for %v only", n, class, countFor)
+				break
+			}
+		}
+	}
+	if twice > 0 {
+		find(Error, "id_twice", "%d entries have the %s of another entry: it does not identify people, so no reading would be believed", twice, caps.IDAttribute)
+	}
+	return nil
+}
+
+// judgeClock holds the clock of the server beside the one here, as far as it shows: a domain controller tells it, of others the newest write cannot lie ahead.
+func (c *conn) judgeClock(ctx context.Context, position string, now time.Time, find func(Severity, string, string, ...any)) error {
+	var off time.Duration
+	if c.root.follow == byDomain {
+		p, err := c.search(ctx, request{scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{"currentTime"}})
+		if err != nil {
+			return err
+		}
+		if len(p.entries) == 1 {
+			if at := generalizedTime(strings.Join(p.entries[0].attrs["currenttime"], "")); !at.IsZero() {
+				off = at.Sub(now)
+			}
+		}
+	} else if seen, ok := parseCSNs(position, " "); ok {
+		for _, csn := range seen {
+			stamp, _, _ := strings.Cut(csn, "#")
+			if at := generalizedTime(stamp); !at.IsZero() {
+				off = max(off, at.Sub(now))
+			}
+		}
+	}
+	if off.Abs() >= skewFrom {
+		find(Warning, "clock_skew", "the clock of the server and the one here differ by %v: ends of accounts come to hold by the clock here", off.Round(time.Second))
+	}
+	return nil
+}
+
+// judgeSync finds out whether a server that announces content synchronization does it: OpenLDAP announces it without the overlay syncprov, too.
+func (c *conn) judgeSync(ctx context.Context, find func(Severity, string, string, ...any)) error {
+	if c.root.follow != bySync {
+		return nil
+	}
+	r := request{base: c.p.Base, scope: goldap.ScopeBaseObject, filter: "(objectClass=*)", attrs: []string{"1.1"}, controls: []*ber.Packet{syncRequest(refreshOnly, "")}}
+	_, err := c.ask(ctx, r)
+	var answer *goldap.Error
+	if errors.As(err, &answer) {
+		find(Warning, "no_syncprov", "the server announces content synchronization and refuses it (%s), so changes are asked for by time: on OpenLDAP load the overlay syncprov, and let the account use it",
+			scrub(answer.Error(), c.p.Password))
+		return nil
+	}
+	return explain("content synchronization", err, c.p.Password)
+}
