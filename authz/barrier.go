@@ -107,7 +107,7 @@ func (b *Barrier) Join(ctx context.Context) error {
 }
 
 func (b *Barrier) register(ctx context.Context) (mine bool, err error) {
-	err = b.store.db.Tx(ctx, func(tx *db.Tx) error {
+	err = b.store.lane().Tx(ctx, func(tx *db.Tx) error {
 		done := tx.Exec(`insert into authz_nodes (node, run, version, address, revision, joined_at, expires_at, ttl) values (?, ?, ?, ?, 0, `+dbNow+`, `+dbNow+` + ?, ?)
 			on conflict (node) do update set run = excluded.run, version = excluded.version, address = excluded.address, revision = 0, joined_at = excluded.joined_at, expires_at = excluded.expires_at, ttl = excluded.ttl
 			where authz_nodes.run = excluded.run or authz_nodes.expires_at + authz_nodes.ttl < `+dbNow, b.Node, b.run, b.Version, b.Address, b.TTL.Microseconds(), b.TTL.Microseconds())
@@ -122,7 +122,7 @@ func (b *Barrier) Leave() error {
 	b.index.lease.until.Store(0)
 	ctx, cancel := context.WithTimeout(context.Background(), b.TTL)
 	defer cancel()
-	return b.store.db.Tx(ctx, func(tx *db.Tx) error {
+	return b.store.lane().Tx(ctx, func(tx *db.Tx) error {
 		return tx.Exec("delete from authz_nodes where node = ? and run = ?", b.Node, b.run).Error
 	})
 }
@@ -133,7 +133,7 @@ func (b *Barrier) Renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.TTL)
 	defer cancel()
 	var known int64
-	if err := b.store.db.Tx(ctx, func(tx *db.Tx) error {
+	if err := b.store.lane().Tx(ctx, func(tx *db.Tx) error {
 		done := tx.Exec("update authz_nodes set revision = ?, expires_at = "+dbNow+" + ? where node = ? and run = ?",
 			b.index.Revision(), b.TTL.Microseconds(), b.Node, b.run)
 		known = done.RowsAffected
@@ -207,7 +207,7 @@ func (b *Barrier) Run(ctx context.Context) error {
 
 // forget deletes the rows of nodes that ended a day ago.
 func (b *Barrier) forget(ctx context.Context) {
-	if err := b.store.db.Tx(ctx, func(tx *db.Tx) error {
+	if err := b.store.lane().Tx(ctx, func(tx *db.Tx) error {
 		return tx.Exec("delete from authz_nodes where expires_at < "+dbNow+" - ?", (24 * time.Hour).Microseconds()).Error
 	}); err != nil && ctx.Err() == nil {
 		b.Log.Warn("nodes that ended are not forgotten", "error", err)

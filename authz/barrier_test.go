@@ -26,7 +26,12 @@ type member struct {
 
 func startNode(t testing.TB, dsn, name string, b bus.Bus, ttl time.Duration) *member {
 	t.Helper()
-	m := &member{TB: t, store: newStore(t, dbtest.Open(t, dsn))}
+	return startNodeOn(t, newStore(t, dbtest.Open(t, dsn)), name, b, ttl)
+}
+
+func startNodeOn(t testing.TB, s *Store, name string, b bus.Bus, ttl time.Duration) *member {
+	t.Helper()
+	m := &member{TB: t, store: s}
 	m.index = NewIndex(m.store)
 	barrier, err := NewBarrier(m.store, m.index, BarrierConfig{Node: name, Bus: b, TTL: ttl, Log: discard(), Over: func() { m.over.Add(1) }})
 	if err != nil {

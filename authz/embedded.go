@@ -34,9 +34,12 @@ import (
 // EmbeddedURL is the base address to give NewEngine with the transport of Embedded.
 const EmbeddedURL = "http://openfga.embedded"
 
+// EmbeddedConns is how many connections to PostgreSQL the server in this process holds at most.
+const EmbeddedConns = 32
+
 const (
 	serverTuplesPerWrite = 1000
-	serverConns          = 32 // a Check holds one connection while it asks for more: few of them stand still
+	serverConns          = EmbeddedConns // a Check holds one connection while it asks for more: few of them stand still
 	postgresSchema       = "openfga"
 	postgresLock         = 0x726f6c6c63616c6c // "rollcall": one node at a time migrates
 )

@@ -23,6 +23,9 @@ type Store struct {
 	model    func() (*model, error)
 	appended signal
 
+	// Lane, where set before use, is another pool of connections to the same database, for what a node's lease depends on: requests that hold every
+	// connection of the first do not make the node stale.
+	Lane *db.DB
 	// Now is the clock of the log's entries and of leases; nil means time.Now.
 	Now func() time.Time
 	// Notify, where set before use, is called after each commit that appended, to nudge other nodes.
@@ -32,6 +35,13 @@ type Store struct {
 // New makes the store on d, which Migrate has prepared.
 func New(d *db.DB, log *slog.Logger) *Store {
 	return &Store{db: d, log: log, model: sync.OnceValues(func() (*model, error) { return parseModel(modelText) })}
+}
+
+func (s *Store) lane() *db.DB {
+	if s.Lane != nil {
+		return s.Lane
+	}
+	return s.db
 }
 
 func (s *Store) now() time.Time {
@@ -237,7 +247,7 @@ func (s *Store) Revision(tx *db.Tx) (rev int64, err error) {
 }
 
 func (s *Store) head(ctx context.Context) (rev int64, err error) {
-	err = s.db.Read(ctx).Raw("select seq from authz_counter where id = 1").Scan(&rev).Error
+	err = s.lane().Read(ctx).Raw("select seq from authz_counter where id = 1").Scan(&rev).Error
 	return rev, err
 }
 
@@ -292,7 +302,7 @@ func (s *Store) load(ctx context.Context, fn func(Tuple)) (rev int64, err error)
 // since reads what up to limit revisions after rev changed and which proofs they ended, in order, and answers the last of them.
 func (s *Store) since(ctx context.Context, rev int64, limit int) (changes []Change, proofs []string, last int64, err error) {
 	var rows []logRow
-	if err := s.db.Read(ctx).Raw(`select seq, n, op, user_ref, relation, object, valid_from, valid_until from authz_log where seq > ? and seq <= ?
+	if err := s.lane().Read(ctx).Raw(`select seq, n, op, user_ref, relation, object, valid_from, valid_until from authz_log where seq > ? and seq <= ?
 		union all select seq, n, ?, proof, '', '', cast(null as bigint), cast(null as bigint) from authz_endings where seq > ? and seq <= ?
 		order by seq, n`, rev, rev+int64(limit), opEnd, rev, rev+int64(limit)).Scan(&rows).Error; err != nil { // in one statement, so that both show one state
 		return nil, nil, rev, fmt.Errorf("read authz log: %w", err)

@@ -79,11 +79,16 @@ type app struct {
 	closers []func() error
 }
 
+// migrations bring the tables of each package up to date, in their order.
+func migrations() []func(context.Context, *db.DB) error {
+	return []func(context.Context, *db.DB) error{
+		backup.Migrate, feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, signals.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+	}
+}
+
 // migrate brings the tables of every package up to date.
 func migrate(ctx context.Context, d *db.DB) error {
-	for _, one := range []func(context.Context, *db.DB) error{
-		backup.Migrate, feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, signals.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
-	} {
+	for _, one := range migrations() {
 		if err := one(ctx, d); err != nil {
 			return err
 		}
@@ -106,6 +111,9 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.closers = append(a.closers, a.db.Close)
+	if err := a.db.Limit(a.cfg.Connections); err != nil {
+		return err
+	}
 	if err := a.admit(ctx); err != nil {
 		return err
 	}

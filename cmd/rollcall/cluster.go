@@ -112,6 +112,9 @@ func (a *app) admit(ctx context.Context) error {
 	return a.db.Shared(ctx)
 }
 
+// laneConnections to the database are for a node's lease and nothing else.
+const laneConnections = 3
+
 // join ties this node to the others, before anything is read that a revision may change.
 func (a *app) join(ctx context.Context) error {
 	c := a.cfg.Cluster
@@ -144,6 +147,15 @@ func (a *app) join(ctx context.Context) error {
 			a.log.Warn("other nodes could not be nudged", "error", err)
 		}
 	}
+	lane, err := db.Open(ctx, a.cfg.Database)
+	if err != nil {
+		return err
+	}
+	a.closers = append(a.closers, lane.Close)
+	if err := lane.Limit(laneConnections); err != nil {
+		return err
+	}
+	a.tuples.Lane = lane
 	if a.barrier, err = authz.NewBarrier(a.tuples, a.index, authz.BarrierConfig{Node: c.node(), Version: version(), Address: c.Address, Bus: nats, TTL: c.Lease, Log: a.log,
 		Over: func() {
 			if a.chat != nil { // else nobody is here yet

@@ -32,10 +32,11 @@ import (
 // here is refused. Any text may be ${NAME}, taken from the environment; a secret may stand in a file of its
 // own, named by the key with _file behind it, and may be sealed.
 type Config struct {
-	Listen         string                `koanf:"listen"`          // address of the one listener, host:port
-	PublicURL      string                `koanf:"public_url"`      // how browsers and sources reach it
-	Database       string                `koanf:"database"`        // sqlite:PATH or postgres://…
-	BootstrapToken string                `koanf:"bootstrap_token"` // first administrator's bearer token
+	Listen         string                `koanf:"listen"`               // address of the one listener, host:port
+	PublicURL      string                `koanf:"public_url"`           // how browsers and sources reach it
+	Database       string                `koanf:"database"`             // sqlite:PATH or postgres://…
+	Connections    int                   `koanf:"database_connections"` // to PostgreSQL, of this node
+	BootstrapToken string                `koanf:"bootstrap_token"`      // first administrator's bearer token
 	Cluster        Cluster               `koanf:"cluster"`
 	OpenFGA        OpenFGA               `koanf:"openfga"`
 	OIDC           OIDC                  `koanf:"oidc"`
@@ -122,7 +123,7 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", Cluster: Cluster{Lease: 2 * time.Second, Deployment: "main"}, OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, FormerNames: directory.FormerNames, Erasure: Erasure{Messages: "keep"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour}}
+	return Config{Listen: "127.0.0.1:8480", Connections: 20, Cluster: Cluster{Lease: 2 * time.Second, Deployment: "main"}, OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, FormerNames: directory.FormerNames, Erasure: Erasure{Messages: "keep"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour}}
 }
 
 // maxKeep is how long requests with their bodies are kept at most.
@@ -145,7 +146,6 @@ func readConfig(path string, environ []string) (map[string]any, error) {
 	if err := k.Load(structs.Provider(defaults(), "koanf"), nil); err != nil {
 		return nil, err
 	}
-	known := k.Keys()
 	if path != "" {
 		if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
 			return nil, fmt.Errorf("configuration %s: %w", path, err)
@@ -161,7 +161,7 @@ func readConfig(path string, environ []string) (map[string]any, error) {
 		env[name] = value
 	}
 	fromEnv := map[string]any{}
-	for _, key := range known {
+	for _, key := range configKeys() {
 		name := envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 		for _, suffix := range []string{"", "_file"} {
 			if value, ok := env[name+strings.ToUpper(suffix)]; ok && (suffix == "" || value != "") {
@@ -177,6 +177,15 @@ func readConfig(path string, environ []string) (map[string]any, error) {
 		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	return raw.(map[string]any), nil
+}
+
+// configKeys are the keys that the environment may give.
+func configKeys() []string {
+	k := koanf.New(".")
+	if err := k.Load(structs.Provider(defaults(), "koanf"), nil); err != nil {
+		return nil
+	}
+	return k.Keys()
 }
 
 // parseConfig turns keys into a Config and checks it.
@@ -271,6 +280,9 @@ func (c Config) validate() error {
 	}
 	if scheme, _, _ := strings.Cut(c.Database, ":"); !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) {
 		bad("database", "wants sqlite:PATH or postgres://…")
+	}
+	if c.Connections < 4 || c.Connections > 1000 {
+		bad("database_connections", "wants a number from 4 to 1000, not %d", c.Connections)
 	}
 	if u, err := url.Parse(c.OIDC.Issuer); c.OIDC.Issuer != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		bad("oidc.issuer", "wants http://host or https://host, not %q", db.Masked(c.OIDC.Issuer))

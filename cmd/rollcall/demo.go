@@ -123,6 +123,9 @@ func runDemo(ctx context.Context, f demoFlags, logs, screen io.Writer, serving f
 	} else if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
+	if err := f.ownDatabase(ctx); err != nil {
+		return err
+	}
 	listeners, err := demoListeners(ctx, f.listen)
 	if err != nil {
 		return err

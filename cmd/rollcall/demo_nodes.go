@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/bus"
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -37,6 +38,31 @@ func (d *demoServer) cluster(f demoFlags, cfg *Config) (stop func(), err error) 
 	cfg.Cluster.Node, cfg.Cluster.Deployment = "node-1", "demo"
 	cfg.Cluster.Bus, stop, err = bus.Embedded("127.0.0.1:0")
 	return stop, err
+}
+
+// ownDatabase is an error where the database holds anything that is not a demo's, which it marks.
+func (f demoFlags) ownDatabase(ctx context.Context) error {
+	if f.postgres == "" {
+		return nil
+	}
+	d, err := db.Open(ctx, f.postgres)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	empty, err := d.Empty(ctx)
+	if err != nil {
+		return err
+	}
+	if !empty {
+		if d.Read(ctx).Exec("select 1 from "+db.DemoTable).Error != nil {
+			return errors.New("--postgres: the database is not empty, and what it holds is no demo's; give it an empty one")
+		}
+		return nil
+	}
+	return d.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("create table if not exists " + db.DemoTable + " (id integer not null, constraint rollcall_demo_pk primary key (id))").Error
+	})
 }
 
 // moreNodes starts the others, each as it would run in a process of its own, and returns once all answer. They take the ports after the

@@ -151,3 +151,20 @@ func TestDemoNodes(t *testing.T) {
 		t.Error("three nodes on a file")
 	}
 }
+
+// A demo takes an empty database, or its own, and no other.
+func TestDemoDatabase(t *testing.T) {
+	dsn := dbtest.DSN(t, db.Postgres)
+	for range 2 {
+		if err := (demoFlags{postgres: dsn}).ownDatabase(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	other := dbtest.DSN(t, db.Postgres)
+	if err := migrate(t.Context(), dbtest.Open(t, other)); err != nil {
+		t.Fatal(err)
+	}
+	if err := (demoFlags{postgres: other}).ownDatabase(t.Context()); err == nil {
+		t.Error("a deployment's database is taken for a demo")
+	}
+}

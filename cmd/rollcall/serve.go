@@ -23,7 +23,11 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return serve(c.Context(), cfg, logger(cfg.Log, c.ErrOrStderr()), nil)
+		log := logger(cfg.Log, c.ErrOrStderr())
+		if strange := strangeNames(os.Environ()); len(strange) > 0 {
+			log.Warn("names in the environment are no keys of the configuration, and without effect", "names", strange)
+		}
+		return serve(c.Context(), cfg, log, nil)
 	}
 	return c
 }

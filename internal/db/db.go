@@ -49,6 +49,7 @@ type DB struct {
 	briefs      briefs
 	edge        edge
 	upTo        map[string]int64 // MigrateUpTo
+	looking     *[]string        // Pending
 }
 
 // Open opens dsn: "sqlite:PATH" (created where missing, in a folder that is there, with an exclusive lock file beside it) or "postgres://…".
@@ -176,6 +177,20 @@ func openGorm(ctx context.Context, open func(dsn string) (*sql.DB, error), dsn s
 		return nil, err
 	}
 	return handle, nil
+}
+
+// Limit bounds how many connections to PostgreSQL there are at a time; a file has as many as it needs. 0 leaves it as it is.
+func (d *DB) Limit(conns int) error {
+	if d.Engine != Postgres || conns <= 0 {
+		return nil
+	}
+	pool, err := d.Pool()
+	if err != nil {
+		return err
+	}
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	return nil
 }
 
 // Analyze has the engine look at how its tables are filled: after much was written, plans made for empty tables

@@ -22,6 +22,9 @@ type Table struct {
 // versionTables begin the names of the tables that say how far a package's tables are.
 const versionTables = "migrations_"
 
+// DemoTable marks the database of a demo, and holds nothing.
+const DemoTable = "rollcall_demo"
+
 // Dump is one state of the whole database, for reading it as it is.
 type Dump struct {
 	handle   *gorm.DB
@@ -38,6 +41,9 @@ func (d *DB) Dump(ctx context.Context, fn func(*Dump) error) error {
 		}
 		dump := &Dump{handle: handle}
 		for _, t := range all {
+			if t.Name == DemoTable {
+				continue
+			}
 			if strings.HasPrefix(t.Name, versionTables) {
 				dump.versions = append(dump.versions, t.Name)
 			} else {

@@ -146,8 +146,9 @@ const (
 	maxPause = 5 * time.Second
 )
 
-// Run follows until ctx ends. On one node at a time: the cursor row carries a lease.
+// Run follows until ctx ends. On one node at a time: the cursor row carries a lease, which is given back at the end.
 func (f *Feed) Run(ctx context.Context, follower Follower) error {
+	defer f.resign(ctx, follower.Name)
 	pause := poll
 	for {
 		wake := f.woken()
@@ -244,11 +245,23 @@ func (f *Feed) acquire(ctx context.Context, name string) (cursor int64, mine boo
 	return cursor, mine, err
 }
 
+// resign gives a lease back, so that no other node waits for its end.
+func (f *Feed) resign(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if err := f.db.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("update feed_cursors set holder = '', lease_until = 0 where name = ? and holder = ?", name, f.holder).Error
+	}); err != nil {
+		f.log.Warn("lease not given back", "lease", name, "error", err)
+	}
+}
+
 // Alone runs fn on one node at a time, which name is the lease of: here while this node has it, else it waits for it, until ctx ends. When the
 // lease cannot be renewed in time the context of fn ends; fn is run again where it returned without an error.
 func (f *Feed) Alone(ctx context.Context, name string, fn func(ctx context.Context) error) error {
 	tick := time.NewTicker(lease / 5)
 	defer tick.Stop()
+	defer f.resign(ctx, name)
 	for {
 		_, mine, err := f.acquire(ctx, name)
 		if err != nil && ctx.Err() == nil {

@@ -108,3 +108,42 @@ func TestOneRunnerPerName(t *testing.T) {
 		}
 	})
 }
+
+// Who stops in order leaves no lease behind: the next one need not wait for its end.
+func TestLeasesAreGivenBack(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		if err := feed.Migrate(context.Background(), d); err != nil {
+			t.Fatal(err)
+		}
+		held := func() (n int) {
+			if err := d.Read(context.Background()).Raw("select count(*) from feed_cursors where holder <> '' or lease_until <> 0").Scan(&n).Error; err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		f := feed.New(d, "node", slog.New(slog.DiscardHandler))
+		if err := d.Tx(context.Background(), func(tx *db.Tx) error {
+			_, err := f.Append(tx, feed.Event{Kind: "thing.made", Subject: "s"})
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for name, run := range map[string]func(context.Context, func()) error{
+			"follower": func(ctx context.Context, busy func()) error {
+				return f.Run(ctx, feed.Follower{Name: "test", Handle: func(context.Context, []feed.Event) error { busy(); return nil }})
+			},
+			"alone": func(ctx context.Context, busy func()) error {
+				return f.Alone(ctx, "lease test", func(ctx context.Context) error { busy(); <-ctx.Done(); return ctx.Err() })
+			},
+		} {
+			ctx, cancel := context.WithCancel(context.Background())
+			was := 0
+			if err := run(ctx, func() { was = held(); cancel() }); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if was != 1 || held() != 0 {
+				t.Errorf("%s: %d leases while it ran, %d after", name, was, held())
+			}
+		}
+	})
+}
