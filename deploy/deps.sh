@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what the tests run against, on Debian 12, as root: OpenLDAP, 389 Directory Server, Samba AD, PostgreSQL, NATS,
-# nginx, docker-compose (without Docker), systemd's checks, Chromium and fonts for Chinese; and OpenFGA's server, built from its source.
+# nginx, rsyslog, docker-compose (without Docker), systemd's checks, rpm, Chromium and fonts for Chinese; and OpenFGA's server, built from its source.
 # What is there already is left as it is. Everything else comes from Debian's own packages.
 set -eu
 missing=
@@ -17,8 +17,10 @@ need /usr/bin/openssl openssl
 need '/usr/lib/postgresql/*/bin/postgres' postgresql
 need /usr/sbin/nats-server nats-server
 need /usr/sbin/nginx nginx-light
+need '/usr/lib/*/rsyslog/lmnsd_ossl.so' rsyslog rsyslog-openssl
 need /usr/bin/docker-compose docker-compose
 need /usr/bin/systemd-analyze systemd
+need /usr/bin/rpm rpm
 need /usr/bin/chromium chromium
 need /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc fonts-noto-cjk
 root=$(dirname "$0")/..

@@ -34,7 +34,7 @@ export type AskedPage = { items: Asked[]; next?: string; names: Called };
 export type Place = { id: string; key: string; names: Names; description?: Names; role?: string; has?: string; may: ("join" | "ask" | "leave" | "elevate")[]; apart?: boolean };
 
 /** NewRequest is what somebody asks for. */
-export type NewRequest = { kind: "join" | "elevation"; object: string; role?: string; days?: number; reason: string };
+export type NewRequest = { kind: "join" | "elevation" | "plan" | "release"; object: string; role?: string; days?: number; reason: string };
 
 export const myPlaces = (signal?: AbortSignal) => call<{ items: Place[] }>("GET", "/me/groups", { signal });
 export const join = (group: string) => call<unknown>("POST", path`/me/groups/${group}/join`);
@@ -45,8 +45,7 @@ export const ask = (what: NewRequest) => call<Asked>("POST", "/me/requests", { b
 export const withdraw = (id: string) => call<unknown>("POST", path`/me/requests/${id}/withdraw`);
 
 export const forMe = (signal?: AbortSignal) => call<AskedPage>("GET", "/me/approvals", { signal });
-/** say decides a request. To read a channel without a place in it is approved by a route of its own, which may want a second factor. */
-export const say = (asked: Asked, what: "approve" | "refuse", comment: string) =>
-  call<unknown>("POST", `${asked.kind === "break_glass" && what === "approve" ? path`/break-glass/${asked.id}` : path`/me/approvals/${asked.id}`}/${what}`, { body: comment ? { comment } : {} });
+/** say decides a request. What administrators ask each other about may want a second factor. */
+export const say = (asked: Asked, what: "approve" | "refuse", comment: string) => call<unknown>("POST", `${path`/me/approvals/${asked.id}`}/${what}`, { body: comment ? { comment } : {} });
 
 export const everyRequest = (query: { state?: RequestState; cursor?: string }, signal?: AbortSignal) => call<AskedPage>("GET", "/approvals", { query: { limit: 50, ...query }, signal });

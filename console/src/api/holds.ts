@@ -13,9 +13,12 @@ export type Hold = {
   about?: { kind: "group" | "unit" | "directory_group"; id: string; name: string; names?: Names };
   breach?: { people: number; limit: number; of?: number; attribute?: string; cleared?: boolean; admin?: boolean };
   count?: number;
+  causes?: { cause: string; people: number }[];
   removals?: { membership?: string; person?: { id: string; display_name?: string }; group?: { id: string; key?: string; name?: Names | string } }[];
   people?: ({ id: string; display_name?: string } | string)[];
   burst?: Burst;
+  /** the policy wants somebody else to agree before it is released */
+  needs_approval?: boolean;
 };
 
 /** Burst is what a hold of the cause "burst" lists: whom a source disabled or deleted. */

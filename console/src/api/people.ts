@@ -82,6 +82,7 @@ export type Person = PersonRow & {
   groups?: string[];
   merged_into?: string;
   rehired_at?: string;
+  absent_since?: string;
   ahead?: Ahead[];
   affiliations?: Affiliation[];
   freezes?: Freeze[];
@@ -109,6 +110,7 @@ export type Membership = {
   ends?: string;
   suspended?: boolean;
   held?: boolean;
+  held_by?: { hold: string; cause: string; since: string };
   reasons?: Reason[];
   channels?: { id: string; key?: string; name?: Names | string }[];
 };

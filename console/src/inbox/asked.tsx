@@ -16,6 +16,12 @@ export function Text({ asked: r, names, linked }: { asked: Asked; names: Called;
     <span className={styles.lineText} style={{ whiteSpace: "normal", minWidth: 220 }}>
       <span className={styles.strong}>{linked ? <Link href={`/admin/people/${r.subject}`}>{who}</Link> : who}</span> {what}
       {span && ` · ${span}`}
+      {(r.kind === "plan" || r.kind === "release") && (
+        <>
+          {" · "}
+          <Link href={r.kind === "plan" ? `/admin/policies/plans/${r.object}` : "/admin/holds"}>{t.approvals.look}</Link>
+        </>
+      )}
       <div className={styles.small}>{r.reason}</div>
       {r.decisions.map((d) => (
         <div key={d.approver} className={styles.small}>

@@ -42,7 +42,11 @@ export function whereTo(me: Me, n: Notice): string {
     case "approval.granted":
     case "approval.refused":
     case "approval.lapsed":
+      if (n.about["kind"] === "plan") return may(me, "plans.read") && n.about["object"] ? `/admin/policies/plans/${n.about["object"]}` : "";
+      if (n.about["kind"] === "release") return may(me, "holds.read") ? "/admin/holds" : "";
       return n.about["kind"] === "break_glass" ? (may(me, "requests.read") ? "/admin/approvals" : "") : "/groups";
+    case "hold.opened":
+      return may(me, "holds.read") ? "/admin/holds" : "";
     case "emergency.opened":
       return me.admin ? "/admin/admins" : "";
   }

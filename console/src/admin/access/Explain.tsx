@@ -85,6 +85,7 @@ function Picture({ explanation: e, person, channel, at }: { explanation: Explana
 const icons: Record<string, ReactNode> = {
   rule: <FileProtectOutlined />,
   fact: <IdcardOutlined />,
+  succession: <DeploymentUnitOutlined />,
   person: <IdcardOutlined />,
   reason: <LinkOutlined />,
   membership: <TeamOutlined />,

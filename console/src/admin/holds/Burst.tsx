@@ -8,6 +8,7 @@ import { nameIn, useTexts, word } from "../../i18n";
 import { clock, date, dayOf, full } from "../../i18n/time";
 import { Tag, When, Who } from "../../ui/people";
 import { useProblemText } from "../../ui/states";
+import { AskOthers } from "../approvals/AskOthers";
 import styles from "../admin.module.css";
 
 /** useBurstText says what a source did, in one sentence. */
@@ -49,6 +50,7 @@ export function BurstRow({ hold: h, burst: b }: { hold: Hold; burst: Burst }) {
   const problemOf = useProblemText();
   const queries = useQueryClient();
   const [chosen, setChosen] = useState<string[]>([]);
+  const [asking, setAsking] = useState(false);
   const heldOf = (id: string) => (h.removals ?? []).filter((r) => r.person?.id === id).map((r) => nameIn(locale, r.group?.name, r.group?.key));
   const ask = (title: string, content: string, okText: string, danger: boolean, act: () => Promise<void>) =>
     modal.confirm({
@@ -98,10 +100,11 @@ export function BurstRow({ hold: h, burst: b }: { hold: Hold; burst: Burst }) {
         <Button disabled={chosen.length === 0} onClick={() => undo(chosen)}>
           {t.holds.restoreChosen(chosen.length)}
         </Button>
-        <Button danger onClick={confirm}>
-          {t.holds.confirm}
+        <Button danger onClick={h.needs_approval ? () => setAsking(true) : confirm} data-release>
+          {h.needs_approval ? t.holds.askRelease : t.holds.confirm}
         </Button>
       </div>
+      {asking && <AskOthers kind="release" object={h.id} close={() => setAsking(false)} />}
       <div className={`${styles.grid} ${styles.gap}`}>
         {(b.freezes ?? []).map((f) => (
           <label key={f.freeze} className={styles.line} style={{ margin: 0 }}>

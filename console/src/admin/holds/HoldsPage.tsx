@@ -7,6 +7,7 @@ import { Card, Page, Section } from "../../ui/page";
 import { Tag, When, Who } from "../../ui/people";
 import { Empty, Loaded, useProblemText } from "../../ui/states";
 import { Name } from "../Name";
+import { AskOthers } from "../approvals/AskOthers";
 import { BurstRow } from "./Burst";
 import styles from "../admin.module.css";
 
@@ -60,6 +61,7 @@ function Batch({ hold: h }: { hold: Hold }) {
   const textOf = useProblemText();
   const queries = useQueryClient();
   const [open, setOpen] = useState(false);
+  const [asking, setAsking] = useState(false);
   const source = typeof h.source === "string" ? h.source : h.source?.id;
   const groupsOf = (id: string) => (h.removals ?? []).filter((r) => r.person?.id === id).map((r) => nameIn(locale, r.group?.name, r.group?.key));
   const ask = (what: "release" | "reject") =>
@@ -93,6 +95,9 @@ function Batch({ hold: h }: { hold: Hold }) {
           <div className={styles.small}>
             {t.holds.people(size(h))} · <When at={h.created_at} />
           </div>
+          {(h.causes ?? []).some((c) => c.cause !== h.cause) && (
+            <div className={styles.small}>{t.holds.causes((h.causes ?? []).map((c) => t.holds.causeOf(word(t.holds.cause, c.cause), c.people)).join(t.holds.and))}</div>
+          )}
           {h.reason && (
             <div className={styles.small}>
               <Why hold={h} /> {h.breach && h.about?.kind !== "group" && size(h) > h.breach.people && t.holds.more(size(h))}
@@ -105,10 +110,11 @@ function Batch({ hold: h }: { hold: Hold }) {
           </Button>
         )}
         <Button onClick={() => ask("reject")}>{t.holds.reject}</Button>
-        <Button danger onClick={() => ask("release")}>
-          {t.holds.release}
+        <Button danger onClick={() => (h.needs_approval ? setAsking(true) : ask("release"))} data-release>
+          {h.needs_approval ? t.holds.askRelease : t.holds.release}
         </Button>
       </div>
+      {asking && <AskOthers kind="release" object={h.id} close={() => setAsking(false)} />}
       {open && (
         <div className={`${styles.grid} ${styles.gap}`}>
           {(h.people ?? []).map((p) => {

@@ -1,7 +1,7 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { Link } from "wouter";
-import { audit } from "../../api/audit";
+import { audit, looked } from "../../api/audit";
 import { holds, isOpen, size } from "../../api/holds";
 import { people, type Status } from "../../api/people";
 import { heardAt, sources } from "../../api/sources";
@@ -20,7 +20,7 @@ const counted: { status?: Status; frozen?: "true" }[] = [{ status: "active" }, {
 /** HomePage answers one question: is everything right? */
 export function HomePage() {
   const { t } = useTexts();
-  const last = useQuery({ queryKey: ["audit", "last"], queryFn: ({ signal }) => audit({ limit: 8 }, signal) });
+  const last = useQuery({ queryKey: ["audit", "last"], queryFn: ({ signal }) => audit({ limit: 8, without: looked }, signal) });
   const waiting = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal) });
   return (
     <Page title={t.home.title} lead={t.home.lead}>

@@ -33,6 +33,7 @@ export default function PersonPage({ id }: { id: string }) {
           <>
             <Merged person={found} />
             <Freezes person={found} />
+            <Missing person={found} />
             <Ahead person={found} />
             <Questions id={id} />
             <Memberships id={id} />
@@ -63,6 +64,26 @@ function Lead({ person: p }: { person: Person }) {
   const { locale } = useTexts();
   const unit = nameIn(locale, p.unit?.names, p.unit?.name ?? "");
   return <>{[p.title, unit || p.department, p.email].filter(Boolean).join(" · ")}</>;
+}
+
+/** Missing says of somebody whom no source shows any more since when, and what the guard keeps of them. */
+function Missing({ person: p }: { person: Person }) {
+  const { t, locale } = useTexts();
+  const query = useQuery({ queryKey: ["memberships", p.id], queryFn: ({ signal }) => membershipsOf(p.id, signal), enabled: p.absent === true });
+  if (!p.absent) return null;
+  const held = (query.data?.items ?? []).filter((m) => m.held).length;
+  const sources = (p.records ?? []).filter((r) => known(r.absent_since) && !known(r.deleted_at)).map((r) => r.source?.name ?? r.source?.id ?? "");
+  return (
+    <section className={styles.planned}>
+      <h2 className={styles.plannedTitle}>{t.people.missing}</h2>
+      <p className={styles.small}>{t.people.missingText(sources.join(t.people.and), known(p.absent_since) ? full(p.absent_since, locale) : "")}</p>
+      {held > 0 && (
+        <p className={styles.small}>
+          {t.people.missingHeld(held)} <Link href="/admin/holds">{t.holds.title}</Link>
+        </p>
+      )}
+    </section>
+  );
 }
 
 function Memberships({ id }: { id: string }) {
@@ -119,6 +140,11 @@ function MembershipRow({ membership: m, person: id }: { membership: Membership; 
           {m.suspended && <Tag tone="warn">{t.words.suspended}</Tag>}
           {m.held && <Tag tone="warn">{t.words.held}</Tag>}
         </div>
+        {m.held_by && (
+          <Link className={styles.small} href="/admin/holds">
+            {t.people.heldFor(word(t.holds.cause, m.held_by.cause), date(m.held_by.since, locale))}
+          </Link>
+        )}
       </div>
     </div>
   );

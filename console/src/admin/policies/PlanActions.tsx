@@ -9,6 +9,7 @@ import { useMe } from "../../session/session";
 import { Card } from "../../ui/page";
 import { Tag } from "../../ui/people";
 import { useProblemText } from "../../ui/states";
+import { AskOthers } from "../approvals/AskOthers";
 import { Name } from "../Name";
 import styles from "../admin.module.css";
 
@@ -89,6 +90,7 @@ function Approval({ plan }: { plan: Plan }) {
   const me = useMe();
   const textOf = useProblemText();
   const approve = useAct(() => approvePlan(plan.id, plan.hash), t.policies.approved, () => {});
+  const [asking, setAsking] = useState(false);
   const eyes = plan.four_eyes;
   if (!eyes?.needed) return null;
   const self = me.person?.id;
@@ -101,7 +103,7 @@ function Approval({ plan }: { plan: Plan }) {
           <span className={styles.strong}>{t.policies.fourEyes}</span>
           {(eyes.loosens ?? []).length > 0 && <div className={styles.small}>{t.policies.loosens((eyes.loosens ?? []).join(", "))}</div>}
           {losing > 0 && (eyes.losing ?? 0) > (eyes.limit ?? 0) && <div className={styles.small}>{t.policies.fourEyesHint(eyes.limit ?? 0, (eyes.losing ?? 0) > losing ? eyes.losing : undefined)}</div>}
-          {(eyes.people ?? 1) > 1 && <div className={styles.small}>{t.policies.twoMore}</div>}
+          {(eyes.people ?? 1) > 1 && <div className={styles.small}>{t.policies.more(eyes.people ?? 1)}</div>}
           {eyes.author_gone && <div className={styles.small}>{t.policies.authorGone}</div>}
           {given.map((g) => (
             <div key={g.approver} className={styles.small}>
@@ -115,7 +117,14 @@ function Approval({ plan }: { plan: Plan }) {
           )}
         </span>
         {plan.author === self ? (
-          <span className={styles.small}>{t.policies.own}</span>
+          (eyes.given ?? []).filter((g) => !g.lapsed).length < (eyes.people ?? 1) && (
+            <>
+              <span className={styles.small}>{t.policies.own}</span>
+              <Button onClick={() => setAsking(true)} data-ask-approval>
+                {t.policies.askApproval}
+              </Button>
+            </>
+          )
         ) : (
           !given.some((g) => g.approver === self) && (
             <Button loading={approve.isPending} onClick={() => approve.mutate(undefined)} data-approve>
@@ -124,6 +133,7 @@ function Approval({ plan }: { plan: Plan }) {
           )
         )}
       </div>
+      {asking && <AskOthers kind="plan" object={plan.id} close={() => setAsking(false)} />}
     </Card>
   );
 }

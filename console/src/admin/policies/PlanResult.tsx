@@ -49,7 +49,7 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
         />
       ) : (
         <p className={`${styles.gap} ${styles.muted}`}>
-          {!some && shapes.length === 0 ? t.policies.nothing : t.policies.fine}
+          {some || shapes.length > 0 ? t.policies.fine : plan.units ? t.policies.nothingOfUnits : t.policies.nothing}
           {losing > 0 && ` ${t.policies.losing(losing)}`}
         </p>
       )}
@@ -60,7 +60,7 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
         <ul className={styles.gap}>
           {shapes.map((s, i) => (
             <li key={i}>
-              <Tag tone={s.op === "archive" ? "bad" : "accent"}>{word(t.policies.shape, s.op)}</Tag> {[s.group, s.channel && `# ${s.channel}`].filter(Boolean).join(" / ")} <span className={styles.small}>{(s.fields ?? []).join(", ")}</span>
+              <Tag tone={s.op === "archive" ? "bad" : "accent"}>{word(t.policies.shape, s.op)}</Tag> {[s.group, s.channel && `# ${s.channel}`].filter(Boolean).join(" / ")} <span className={styles.small}>{(s.fields ?? []).map((f) => word(t.policies.shapeField, f)).join(", ")}</span>
             </li>
           ))}
         </ul>
@@ -77,7 +77,8 @@ function Units({ plan }: { plan: Plan }) {
   const u = plan.units;
   if (!u) return null;
   return (
-    <Section title={u.withdraw ? t.policies.unitsWithdrawn : t.policies.units} hint={full(u.effective_at, locale)}>
+    <div style={{ marginBottom: 16 }}>
+      <Section title={u.withdraw ? t.policies.unitsWithdrawn : t.policies.units} hint={full(u.effective_at, locale)}>
       <Card rows>
         {u.items.map((i) => (
           <div key={`${i.old} ${i.new}`} className={styles.line}>
@@ -88,6 +89,7 @@ function Units({ plan }: { plan: Plan }) {
         ))}
       </Card>
     </Section>
+    </div>
   );
 }
 

@@ -5,6 +5,7 @@ import { useLocation } from "wouter";
 import { discard, goLive, preview, previewKinds, type Preview as What, type PreviewKind, type PreviewLine } from "../../api/preview";
 import type { Source } from "../../api/sources";
 import { useTexts, word } from "../../i18n";
+import { full, known } from "../../i18n/time";
 import { Card, Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
 import { Empty, Loaded, useProblemText, More } from "../../ui/states";
@@ -235,18 +236,23 @@ function Identity({ line: l }: { line: PreviewLine }) {
   );
 }
 
+const ahead = (at?: string): at is string => known(at) && Date.parse(at) > Date.now();
 const plain = (v: unknown): string => (v === null || v === undefined || v === "" ? "–" : typeof v === "string" ? v : JSON.stringify(v));
 
 /** Effect says what a record would do. */
 function Effect({ line: l }: { line: PreviewLine }) {
-  const { t } = useTexts();
+  const { t, locale } = useTexts();
   const nameOf = useGroupNames();
   if (l.changes.length + l.freezes.length + l.memberships.length + l.pending.length === 0 && !l.failure) return <span className={styles.muted}>{t.preview.noEffect}</span>;
   return (
     <>
       {l.freezes.map((f) => (
         <div key={f.op + f.cause + (f.from ?? "")}>
-          <Tag tone={f.op === "open" ? "bad" : "good"}>{f.op === "open" ? t.preview.freeze : t.preview.unfreeze}</Tag> <span className={styles.small}>{word(t.words.freeze, f.cause)}</span>
+          {f.op === "open" && ahead(f.from) ? <Tag tone="warn">{t.preview.freezeLater}</Tag> : <Tag tone={f.op === "open" ? "bad" : "good"}>{f.op === "open" ? t.preview.freeze : t.preview.unfreeze}</Tag>}{" "}
+          <span className={styles.small}>
+            {word(t.words.freeze, f.cause)}
+            {ahead(f.from) && `, ${t.people.from(full(f.from, locale))}`}
+          </span>
         </div>
       ))}
       {l.memberships.map((m) => (

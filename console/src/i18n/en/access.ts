@@ -27,6 +27,7 @@ export const access = {
   kind: {
     rule: "Rule",
     fact: "Fact",
+    succession: "Succession of a unit",
     reason: "Reason",
     tuple: "Relation",
     freeze: "Stop",

@@ -96,6 +96,7 @@ export const feed = {
     unknown_status: "Nobody knows this status.",
     bad_time_zone: "It is no time zone, as Asia/Shanghai is.",
     bad_email: "It is no e-mail address; it was left out.",
+    invisible: "It holds characters that nobody sees; it was taken as it stands.",
     end_before_start: "The last day lies before the first.",
     withdrawn: "The hire was taken back before it began; the action hire or a start begins it again.",
     leave_turned: "The leave ends before it begins.",

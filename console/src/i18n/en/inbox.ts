@@ -12,6 +12,15 @@ const problems: Record<string, string> = {
   invalid: "it is not valid any more",
 };
 
+const holding: Record<string, string> = {
+  absence: "a source finds people no longer",
+  cleanup: "the clean-up of people who left",
+  move: "many people moved",
+  policy: "a policy change",
+  empty: "a group would become empty",
+  burst: "a source stopped many people",
+};
+
 const kinds: Record<string, (x: Told) => string> = {
   "leaving.soon": (x) => `${x.who} leaves at ${x.at}, within ${x.days === "1" ? "a day" : `${x.days} days`} of this notice.`,
   "leaving.withdrawn": (x) => `The end of ${x.who} at ${x.at} was moved or taken back.`,
@@ -26,6 +35,13 @@ const kinds: Record<string, (x: Told) => string> = {
   "break_glass.read": (x) => `${x.who}, an administrator, read messages of ${x.thing} at ${x.at} without a place there. A second person had agreed, and every read is in the audit log.`,
   "moved.keeps": (x) => `You moved, and keep ${x.thing} until ${x.at} so that you can hand over. It ends by itself.`,
   "moved.stays": (x) => `${x.who} moved away and keeps ${x.thing} until ${x.at} for the handover. It ends by itself.`,
+  "place.joined": (x) => `${x.who} is in ${x.thing} now.`,
+  "place.left": (x) => `${x.who} is in ${x.thing} no more.`,
+  "place.joined_many": (x) => `Several people are in ${x.thing} now.`,
+  "place.left_many": (x) => `Several people are in ${x.thing} no more.`,
+  "place.given": (x) => `You are in ${x.thing} now.`,
+  "place.taken": (x) => `You are in ${x.thing} no more.`,
+  "hold.opened": (x) => `The guard holds something: ${holding[x.state] ?? x.state}. It waits for somebody to decide.`,
   "review.asked": () => "You are asked whether somebody still needs a place.",
   "review.reminder": () => "You were asked whether somebody still needs a place, and have not answered everything.",
   "review.waiting": () => "A review has places about which nobody but an administrator can decide.",

@@ -32,6 +32,7 @@ export const preview = {
   conflict: { claimed_twice: "Not joined: two records of this source claim the same person", several_people: "Not joined: several people have this value", already_joined: "Not joined: another record has joined this person" },
   unknown: { unit: "Its unit is not known yet", manager: "Its manager is not known yet" },
   freeze: "Frozen",
+  freezeLater: "Will be frozen",
   unfreeze: "No longer",
   field: {
     display_name: "Name", given_name: "Given name", family_name: "Family name", user_name: "User name", email: "E-mail", title: "Title", department: "Department",

@@ -29,6 +29,7 @@ export const access = {
   kind: {
     rule: "规则",
     fact: "事实",
+    succession: "部门沿革",
     reason: "原因",
     tuple: "关系",
     freeze: "停止",

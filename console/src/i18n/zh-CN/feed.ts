@@ -97,6 +97,7 @@ export const feed = {
     unknown_status: "无人认识此状态。",
     bad_time_zone: "不是时区，正确的写法如 Asia/Shanghai。",
     bad_email: "不是邮箱地址，已忽略。",
+    invisible: "含有不可见字符，已按原样采用。",
     end_before_start: "最后工作日早于入职日期。",
     withdrawn: "入职在开始之前已撤回；须再次以入职动作或入职日期开始。",
     leave_turned: "休假的结束早于开始。",

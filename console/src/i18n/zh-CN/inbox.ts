@@ -10,6 +10,15 @@ const problems: Record<string, string> = {
   invalid: "计划已不再有效",
 };
 
+const holding: Record<string, string> = {
+  absence: "数据源中已找不到一批人员",
+  cleanup: "清理离职人员",
+  move: "许多人员调动",
+  policy: "策略改动",
+  empty: "项目组将变空",
+  burst: "数据源停用了许多人",
+};
+
 const kinds: Record<string, (x: Told) => string> = {
   "leaving.soon": (x) => `${x.who} 将于 ${x.at} 离职，距本通知不到 ${x.days} 天。`,
   "leaving.withdrawn": (x) => `${x.who} 原定于 ${x.at} 的离职已改期或取消。`,
@@ -24,6 +33,13 @@ const kinds: Record<string, (x: Told) => string> = {
   "break_glass.read": (x) => `管理员 ${x.who} 于 ${x.at} 经另一人批准，紧急查阅了「${x.thing}」的消息。每次查阅均已记入审计日志。`,
   "moved.keeps": (x) => `你已调岗；为便于交接，${x.thing} 为你保留至 ${x.at}，到期自动结束。`,
   "moved.stays": (x) => `${x.who} 已调离；为便于交接，其 ${x.thing} 的访问保留至 ${x.at}，到期自动结束。`,
+  "place.joined": (x) => `${x.who} 现已加入「${x.thing}」。`,
+  "place.left": (x) => `${x.who} 已不在「${x.thing}」。`,
+  "place.joined_many": (x) => `有多人加入了「${x.thing}」。`,
+  "place.left_many": (x) => `有多人已不在「${x.thing}」。`,
+  "place.given": (x) => `你现已加入「${x.thing}」。`,
+  "place.taken": (x) => `你已不在「${x.thing}」。`,
+  "hold.opened": (x) => `保护机制暂缓了一批变更：${holding[x.state] ?? x.state}。等待有人决定。`,
   "review.asked": () => "请你确认有关人员是否仍需访问。",
   "review.reminder": () => "有关访问的复核尚有未答复的条目，请处理。",
   "review.waiting": () => "复核中有条目仅能由管理员决定。",

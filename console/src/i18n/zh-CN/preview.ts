@@ -33,6 +33,7 @@ export const preview = {
   conflict: { claimed_twice: "未对应：该数据源有两条记录指向同一人", several_people: "未对应：多人具有该值", already_joined: "未对应：另一条记录已对应到此人" },
   unknown: { unit: "组织单元尚未知晓", manager: "上级尚未知晓" },
   freeze: "冻结",
+  freezeLater: "将被冻结",
   unfreeze: "不再",
   field: {
     display_name: "姓名", given_name: "名", family_name: "姓", user_name: "用户名", email: "邮箱", title: "职位", department: "部门",

@@ -130,13 +130,16 @@ function Report({ report: r }: { report: Probe }) {
   const bad = r.findings.filter((f) => f.severity === "error").length;
   const mind = r.findings.length - bad;
   const reached = c.vendor !== "";
+  const told = (code: string) => r.findings.some((f) => f.code === code);
   const facts: [string, ReactNode][] = [
     [t.ldap.vendor, word(t.ldap.vendors, c.vendor)],
     [t.ldap.tls, c.tls === "none" ? t.ldap.tlsNone : c.tls],
     [t.ldap.idAttribute, <Code key="id">{c.id_attribute}</Code>],
     [t.ldap.paging, c.paging ? t.ldap.pagingYes : t.ldap.pagingNo],
-    [t.ldap.changes, c.content_sync ? t.ldap.changesSync : c.position ? t.ldap.changesMark : t.ldap.changesNone],
-    [t.ldap.firstPage, t.ldap.pageOf(c.sample["person"] ?? 0, c.sample["unit"] ?? 0, c.sample["group"] ?? 0)],
+    [t.ldap.changes, c.content_sync && !told("no_syncprov") ? t.ldap.changesSync : c.position ? t.ldap.changesMark : t.ldap.changesNone],
+    c.counts
+      ? [t.ldap.counted, t.ldap.pageOf(c.counts["person"] ?? 0, c.counts["unit"] ?? 0, c.counts["group"] ?? 0) + (told("counted_part") || told("limited") ? t.ldap.andMore : "")]
+      : [t.ldap.firstPage, t.ldap.pageOf(c.sample["person"] ?? 0, c.sample["unit"] ?? 0, c.sample["group"] ?? 0)],
     [t.ldap.latency, <Took key="ms" ms={Math.max(1, c.latency_ms)} />],
   ];
   return (
