@@ -5,7 +5,7 @@ SHELL := /bin/bash
 GO ?= go
 BIN := bin/rollcall
 
-.PHONY: all build deps console demo test test-fast test-go test-console test-browser bench bench-large lint fmt fuzz hunt soak scenarios screenshots clean
+.PHONY: all build deps console demo test test-fast test-go test-console test-browser bench bench-large lint fmt fuzz hunt soak scenarios screenshots release test-release clean
 
 all: build
 
@@ -23,7 +23,7 @@ console/dist/index.html: console/package-lock.json $(shell find console/src cons
 demo: build ## the demo company on 127.0.0.1:8480
 	$(BIN) demo
 
-test: deps console lint test-console test-browser test-go scenarios ## everything, on both databases and real servers
+test: deps console lint test-console test-browser test-release test-go scenarios ## everything, on both databases and real servers
 
 test-fast: ## unit tests and stories on SQLite, under five minutes
 	$(GO) test -short ./...
@@ -39,6 +39,9 @@ hunt: ## every test that draws at random, TIMES over, each time with other draws
 	  tests=$$(grep -lE 'rapid\.Check|drawn\(t\)' $$($(GO) list -f '{{$$d := .Dir}}{{range .TestGoFiles}}{{$$d}}/{{.}} {{end}}{{range .XTestGoFiles}}{{$$d}}/{{.}} {{end}}' $$package) /dev/null | xargs -r grep -ho '^func Test[A-Za-z0-9_]*' | sed 's/func //' | paste -sd'|' -); \
 	  test -z "$$tests" || $(GO) test -count=$(TIMES) -timeout 0 -run "^($$tests)$$" $$package || exit 1; \
 	done
+
+test-release: build ## packages of the binary: put on, upgraded and taken off again
+	cd deploy/release && $(GO) vet ./... && $(GO) test ./...
 
 test-browser: build ## through every page of a demo company, in both languages, in a real browser
 	./console/dev/with-demo.sh walk.mjs
@@ -72,9 +75,26 @@ fuzz: ## each fuzz target for FUZZTIME
 	done
 
 KILLS ?= 500
-soak: ## kill the server KILLS times under writing clients, on either database; 20000 offboardings in races
+HUNTS ?= 500
+soak: ## kill the server KILLS times under writing clients, on either database; 20000 offboardings in races; HUNTS rounds of 20 on three nodes in every trouble
 	$(GO) test -count=1 -timeout 0 -run TestKilledAnywhere -v ./cmd/rollcall -kills $(KILLS)
 	$(GO) test -count=1 -timeout 0 -run '^$$' -bench Races -benchtime 1x ./cmd/rollcall -races 20000
+	$(GO) test -count=1 -timeout 0 -run 'TestHunt$$' -v ./cmd/rollcall -hunts $(HUNTS) -quarry 20
+	$(GO) test -count=1 -timeout 0 -run TestHuntSeesForgedWords -v ./cmd/rollcall -forged 400
+
+# What is released is named by its tag; what has none, by its commit's day and name. The same commit gives the same bytes.
+VERSION ?= $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || git log -1 --format='v0.0.0-%cd.g%h' --date=format:%Y%m%d --abbrev=12)
+release: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+release: console ## archives, Debian and RPM packages, checksums, bill of materials and notices, in bin/release
+	@test -z "$$(git status --porcelain --untracked-files=no)" || { git status --short; echo 'not committed: a release is of a commit'; exit 1; }
+	rm -rf bin/release
+	for arch in amd64 arm64; do \
+	  GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.release=$(VERSION)' -o bin/release/$$arch/rollcall ./cmd/rollcall || exit 1; \
+	done
+	cd deploy/release && $(GO) run . -root ../.. -version $(VERSION) -at $$SOURCE_DATE_EPOCH -out ../../bin/release \
+	  -binary amd64=../../bin/release/amd64/rollcall -binary arm64=../../bin/release/arm64/rollcall
+	rm -r bin/release/amd64 bin/release/arm64
+	ls -l bin/release
 
 scenarios: ## every number of the specification with the test that holds it
 	$(GO) test -count=1 -run TestScenarios -v . | grep -v '^=== RUN'

@@ -17,23 +17,26 @@ const module = "github.com/rollcall-im/rollcall/"
 // layers is the house: which of our packages each package may import. A sub-package obeys its parent's
 // row and may import its parent and its siblings. "internal/..." stands for every package below internal.
 var layers = map[string][]string{
-	"internal/id":      {},
-	"internal/db":      {},
-	"internal/bus":     {},
-	"internal/seal":    {},
-	"internal/feed":    {"internal/db"},
-	"internal/audit":   {"internal/db"},
-	"internal/backup":  {"internal/db", "internal/audit"},
-	"internal/roles":   {"internal/id"},
-	"internal/session": {"internal/id", "internal/db", "internal/audit", "internal/httpapi", "internal/roles", "internal/seal"},
-	"internal/httpapi": {"internal/id", "internal/roles"},
-	"directory":        {"internal/..."},
-	"policies":         {"internal/id", "directory"},
-	"authz":            {"internal/..."},
-	"provisioning":     {"internal/...", "directory", "policies", "authz"},
-	"chat":             {"internal/..."},
-	"console":          {},
-	"cmd/rollcall":     {"..."},
+	"internal/id":       {},
+	"internal/db":       {},
+	"internal/bus":      {},
+	"internal/seal":     {},
+	"internal/outbound": {},
+	"internal/feed":     {"internal/db"},
+	"internal/webhook":  {},
+	"internal/audit":    {"internal/db", "internal/webhook"},
+	"internal/backup":   {"internal/db", "internal/audit"},
+	"internal/roles":    {"internal/id"},
+	"internal/session":  {"internal/id", "internal/db", "internal/audit", "internal/httpapi", "internal/roles", "internal/seal"},
+	"internal/httpapi":  {"internal/id", "internal/roles"},
+	"directory":         {"internal/..."},
+	"policies":          {"internal/id", "directory"},
+	"authz":             {"internal/..."},
+	"provisioning":      {"internal/...", "directory", "policies", "authz"},
+	"chat":              {"internal/..."},
+	"console":           {},
+	"cmd/rollcall":      {"..."},
+	"deploy/release":    {}, // a module of its own
 }
 
 // borders names the libraries that only certain files may touch: a path prefix of the library, and the
@@ -43,6 +46,7 @@ var borders = map[string][]string{
 	"gorm.io/":                            {"internal/db/", "internal/feed/", "internal/audit/", "store.go", "rows.go"},
 	"github.com/openfga/":                 {"authz/engine.go", "authz/embedded.go"},
 	"github.com/nats-io/":                 {"internal/bus/"},
+	"github.com/minio/":                   {"internal/audit/outlet/"},
 	"github.com/go-ldap/ldap":             {"directory/ldap/"},
 	"github.com/elimity-com/scim":         {"directory/scim/"},
 	"github.com/coreos/go-oidc":           {"internal/session/", "directory/signals/"},
@@ -62,6 +66,7 @@ var borders = map[string][]string{
 	"github.com/knadh/koanf":              {"cmd/rollcall/"},
 	"github.com/jackc/pgx":                {"internal/db/"},
 	"github.com/rogpeppe/go-internal":     {},
+	"github.com/anishathalye/porcupine":   {},
 	"github.com/stretchr/testify":         {},
 }
 

@@ -45,6 +45,8 @@ type BarrierConfig struct {
 	Log     *slog.Logger
 	// Over is called when the lease was over, before it holds again: it cuts whoever may have missed something.
 	Over func()
+	// ClockLimit is how far this node's clock may be from PostgreSQL's; 0: as far as it likes.
+	ClockLimit time.Duration
 }
 
 // MinTTL is the shortest lease: below it a slow commit would stop a node that is well.
@@ -132,17 +134,20 @@ func (b *Barrier) Renew(ctx context.Context) error {
 	from := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, b.TTL)
 	defer cancel()
-	var known int64
+	var theirs int64
+	asked := b.index.at()
 	if err := b.store.lane().Tx(ctx, func(tx *db.Tx) error {
-		done := tx.Exec("update authz_nodes set revision = ?, expires_at = "+dbNow+" + ? where node = ? and run = ?",
-			b.index.Revision(), b.TTL.Microseconds(), b.Node, b.run)
-		known = done.RowsAffected
-		return done.Error
+		return tx.Raw("update authz_nodes set revision = ?, expires_at = "+dbNow+" + ? where node = ? and run = ? returning "+dbNow,
+			b.index.Revision(), b.TTL.Microseconds(), b.Node, b.run).Scan(&theirs).Error
 	}); err != nil {
 		return err
 	}
-	if known == 0 {
+	if theirs == 0 {
 		return fmt.Errorf("node %s: %w", b.Node, ErrNodeTaken)
+	}
+	if b.index.judgeClock(asked, theirs, b.index.at(), b.ClockLimit) {
+		b.Log.Log(ctx, b.index.clockLevel(), "this node's clock", "trusted", b.index.ClockTrusted(), "ahead", b.index.Skew(), "limit", b.ClockLimit)
+		b.Over()
 	}
 	head, err := b.store.head(ctx) // after that commit: who commits a later revision sees the row
 	if err != nil {

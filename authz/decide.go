@@ -22,7 +22,7 @@ func (x *Index) Allow(person id.Person, channel id.Channel, action string) (ok b
 	if !ok {
 		return false, time.Time{}
 	}
-	if w, ok := s.newcomers[n]; ok && w.from != always && x.at() < w.until {
+	if w, ok := s.newcomers[n]; ok && w.from != always && (x.at() < w.until || x.untimed.Load()) {
 		historyFrom = time.UnixMicro(w.from).UTC()
 	}
 	return true, historyFrom
@@ -31,6 +31,9 @@ func (x *Index) Allow(person id.Person, channel id.Channel, action string) (ok b
 // may decides, and answers the snapshot it decided by. The lease is looked at last: what it covers was read before.
 func (x *Index) may(c *channel, n uint32, a int) (bool, *snapshot) {
 	ok, s := x.undoubted(c, n, a)
+	if ok && x.untimed.Load() {
+		ok = x.decideAt(c, n, a, closing)
+	}
 	return ok && !x.doubts(n, c) && x.Fresh(), s
 }
 
@@ -75,14 +78,16 @@ func (x *Index) undoubted(c *channel, n uint32, a int) (bool, *snapshot) {
 }
 
 // exact decides from the tuples, for somebody one of whose boundaries has passed since the sets were made.
-func (x *Index) exact(c *channel, n uint32, a int) bool {
+func (x *Index) exact(c *channel, n uint32, a int) bool { return x.decideAt(c, n, a, x.at()) }
+
+func (x *Index) decideAt(c *channel, n uint32, a int, at int64) bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	o := x.g.objects[typeChannel+":"+string(c.id)]
 	if o == nil {
 		return false
 	}
-	at, d := x.at(), x.g.model.decisions[a]
+	d := x.g.model.decisions[a]
 	if !x.g.decide(o, d.base, d.relation, n, at) {
 		return false
 	}
@@ -90,11 +95,11 @@ func (x *Index) exact(c *channel, n uint32, a int) bool {
 		return true
 	}
 	for _, w := range d.fences {
-		if x.g.decide(o, w, d.relation, n, at) {
+		if x.g.decide(o, w, d.relation, n, against(at)) {
 			return false
 		}
 	}
-	return !x.g.frozen(n, at)
+	return !x.g.frozen(n, against(at))
 }
 
 // View answers a function that tells whether a person may see channel at the moment of the call. It is Allow for
@@ -185,13 +190,16 @@ func (x *Index) Frozen(person id.Person) bool {
 	if !ok {
 		return false
 	}
-	f := x.fence.Load()
-	if !f.stale(n, x.at) {
+	f, untimed := x.fence.Load(), x.untimed.Load()
+	if !untimed && !f.stale(n, x.at) {
 		return f.members.has(n)
 	}
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.g.frozen(n, x.at())
+	if x.g == nil {
+		return f.members.has(n)
+	}
+	return x.g.frozen(n, x.at()) || untimed && x.g.frozen(n, denying)
 }
 
 // doubt is a decision on which Index and OpenFGA differ.

@@ -34,12 +34,12 @@ import (
 // EmbeddedURL is the base address to give NewEngine with the transport of Embedded.
 const EmbeddedURL = "http://openfga.embedded"
 
-// EmbeddedConns is how many connections to PostgreSQL the server in this process holds at most.
-const EmbeddedConns = 32
+// EmbeddedConns is how many connections to its database the server in this process holds where nothing else is said.
+const EmbeddedConns = 16
 
 const (
 	serverTuplesPerWrite = 1000
-	serverConns          = EmbeddedConns // a Check holds one connection while it asks for more: few of them stand still
+	perCheck             = 4 // connections: a Check holds one while it asks for more
 	postgresSchema       = "openfga"
 	postgresLock         = 0x726f6c6c63616c6c // "rollcall": one node at a time migrates
 )
@@ -51,8 +51,13 @@ const (
 //	postgres://…    its tables live in the schema that search_path names, "openfga" where it names none; the
 //	                schema is made if it is missing, so the server and database may be the application's
 //	memory:         nothing is kept, and every question scans all tuples: for tests
-func Embedded(ctx context.Context, dsn string, log *slog.Logger) (transport http.RoundTripper, stop func() error, err error) {
-	store, err := openDatastore(ctx, dsn)
+//
+// It holds up to conns connections to that; 0: EmbeddedConns. Give NewEngine Parallel(conns).
+func Embedded(ctx context.Context, dsn string, conns int, log *slog.Logger) (transport http.RoundTripper, stop func() error, err error) {
+	if conns <= 0 {
+		conns = EmbeddedConns
+	}
+	store, err := openDatastore(ctx, dsn, conns)
 	if err != nil {
 		return nil, nil, fmt.Errorf("start openfga: %w", err)
 	}
@@ -84,20 +89,23 @@ func Embedded(ctx context.Context, dsn string, log *slog.Logger) (transport http
 	return &inProcess{mux, log}, func() error { fga.Close(); return nil }, nil
 }
 
-func openDatastore(ctx context.Context, dsn string) (storage.OpenFGADatastore, error) {
+// Parallel is how many questions at once a server with conns connections answers without one waiting for another's.
+func Parallel(conns int) int { return min(max(conns/perCheck, 1), 8) }
+
+func openDatastore(ctx context.Context, dsn string, conns int) (storage.OpenFGADatastore, error) {
 	switch scheme, rest, _ := strings.Cut(dsn, ":"); scheme {
 	case "memory":
 		return memory.New(memory.WithMaxTuplesPerWrite(serverTuplesPerWrite)), nil
 	case "sqlite":
-		return openSQLite(ctx, strings.TrimPrefix(rest, "//"))
+		return openSQLite(ctx, strings.TrimPrefix(rest, "//"), conns)
 	case "postgres", "postgresql":
-		return openPostgres(ctx, dsn)
+		return openPostgres(ctx, dsn, conns)
 	default:
 		return nil, fmt.Errorf("its database address must begin with sqlite: or postgres://, not %q", scheme+":")
 	}
 }
 
-func openSQLite(ctx context.Context, path string) (storage.OpenFGADatastore, error) {
+func openSQLite(ctx context.Context, path string, conns int) (storage.OpenFGADatastore, error) {
 	if path == "" {
 		return nil, errors.New("sqlite: wants the path of a file")
 	}
@@ -115,8 +123,8 @@ func openSQLite(ctx context.Context, path string) (storage.OpenFGADatastore, err
 	if err != nil {
 		return nil, err
 	}
-	pool.SetMaxOpenConns(serverConns)
-	pool.SetMaxIdleConns(serverConns)
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
 	// The server's own index stops before user_object_id: without the next line a Check reads every member of a role.
 	if _, err := pool.ExecContext(ctx, `create index if not exists rollcall_by_user
 		on tuple (store, object_type, relation, user_object_type, user_object_id, object_id)`); err != nil {
@@ -131,7 +139,7 @@ func openSQLite(ctx context.Context, path string) (storage.OpenFGADatastore, err
 	return store, nil
 }
 
-func openPostgres(ctx context.Context, dsn string) (storage.OpenFGADatastore, error) {
+func openPostgres(ctx context.Context, dsn string, conns int) (storage.OpenFGADatastore, error) {
 	u, err := url.Parse(dsn)
 	if err != nil {
 		return nil, errors.New("the database address cannot be parsed") // err repeats the password
@@ -146,8 +154,8 @@ func openPostgres(ctx context.Context, dsn string) (storage.OpenFGADatastore, er
 	}
 	store, err := postgres.New(u.String(), sqlcommon.NewConfig(
 		sqlcommon.WithMaxTuplesPerWrite(serverTuplesPerWrite),
-		sqlcommon.WithMaxOpenConns(serverConns),
-		sqlcommon.WithMaxIdleConns(serverConns/2)))
+		sqlcommon.WithMaxOpenConns(conns),
+		sqlcommon.WithMaxIdleConns(conns/2)))
 	if err != nil {
 		return nil, errors.New("its database cannot be opened")
 	}
@@ -165,7 +173,7 @@ func migratePostgres(ctx context.Context, uri, schema string) error {
 		return errors.New("its database does not answer")
 	}
 	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "select pg_advisory_lock($1)", int64(postgresLock)); err != nil {
+	if err := alone(ctx, conn); err != nil {
 		return err
 	}
 	defer conn.ExecContext(context.WithoutCancel(ctx), "select pg_advisory_unlock($1)", int64(postgresLock))
@@ -173,6 +181,22 @@ func migratePostgres(ctx context.Context, uri, schema string) error {
 		return err
 	}
 	return migrate.RunMigrations(migrate.MigrationConfig{Engine: "postgres", URI: uri, Timeout: 30 * time.Second, PingTimeout: 5 * time.Second})
+}
+
+// alone waits until no other node brings the tables up to date. It asks again and again: a statement that waited for the lock would be one that the
+// node which has it waits for, where that builds an index beside other work.
+func alone(ctx context.Context, conn *sql.Conn) error {
+	for {
+		var mine bool
+		if err := conn.QueryRowContext(ctx, "select pg_try_advisory_lock($1)", int64(postgresLock)).Scan(&mine); err != nil || mine {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
 }
 
 // inProcess hands requests straight to a handler.

@@ -18,7 +18,7 @@ import (
 
 func startEmbedded(t testing.TB, dsn string) http.RoundTripper {
 	t.Helper()
-	transport, stop, err := Embedded(t.Context(), dsn, discard())
+	transport, stop, err := Embedded(t.Context(), dsn, 0, discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func startEmbedded(t testing.TB, dsn string) http.RoundTripper {
 
 func newEngine(t testing.TB, s *Store, transport http.RoundTripper, node string) *Engine {
 	t.Helper()
-	e, err := NewEngine(s, EngineConfig{URL: EmbeddedURL, Transport: transport, Node: node, Timeout: 10 * time.Second})
+	e, err := NewEngine(s, EngineConfig{URL: EmbeddedURL, Transport: transport, Node: node, Timeout: 10 * time.Second, Parallel: Parallel(EmbeddedConns)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -135,7 +135,7 @@ func (g *graph) decide(o *object, w *rewrite, rel int, n uint32, at int64) bool 
 		}
 		return true
 	case exclusion:
-		return g.decide(o, w.operands[0], rel, n, at) && !g.decide(o, w.operands[1], rel, n, at)
+		return g.decide(o, w.operands[0], rel, n, at) && !g.decide(o, w.operands[1], rel, n, against(at))
 	}
 	for _, operand := range w.operands {
 		if g.decide(o, operand, rel, n, at) {

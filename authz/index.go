@@ -37,7 +37,9 @@ type Index struct {
 	moved    signal
 	attached callbacks[func(int64, []id.Person, []id.Channel)]
 	enders   callbacks[func([]string)]
-	lease    *lease // of a node among several; nil: this is the only one
+	lease    *lease      // of a node among several; nil: this is the only one
+	untimed  atomic.Bool // this node's clock is wrong: see judgeClock
+	skew     atomic.Int64
 
 	// ignoreFreezes breaks the index on purpose: a test sees the comparison with OpenFGA notice.
 	ignoreFreezes bool

@@ -17,7 +17,29 @@ const (
 // window is [from, until).
 type window struct{ from, until int64 }
 
-func (w window) open(at int64) bool { return at >= w.from && at < w.until }
+// At closing and at denying no clock is trusted: a window with an end or a beginning is shut, or open.
+const (
+	closing = always + 1
+	denying = always + 2
+)
+
+// against is what the clock is for what is taken away where it is at for what is given.
+func against(at int64) int64 {
+	switch at {
+	case closing:
+		return denying
+	case denying:
+		return closing
+	}
+	return at
+}
+
+func (w window) open(at int64) bool {
+	if at == closing || at == denying {
+		return at == denying || w.unlimited()
+	}
+	return at >= w.from && at < w.until
+}
 
 func (w window) unlimited() bool { return w.from == always && w.until == never }
 

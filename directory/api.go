@@ -234,6 +234,7 @@ type PersonOutput struct {
 	ETag string `header:"ETag"`
 	Body struct {
 		PersonView
+		AbsentSince  time.Time         `json:"absent_since,omitzero" doc:"of somebody absent: since when no source shows them"`
 		Ahead        []AheadView       `json:"ahead" nullable:"false" doc:"what will change by itself, at each instant that is known"`
 		Affiliations []AffiliationView `json:"affiliations" nullable:"false"`
 		Freezes      []FreezeView      `json:"freezes" nullable:"false"`
@@ -248,6 +249,16 @@ type OriginView struct {
 	Link      id.Link   `json:"link"`
 	Source    SourceRef `json:"source"`
 	Authority bool      `json:"authority" doc:"the source has authority over the attribute; else it fills in"`
+}
+
+// missedSince answers since when no source shows somebody of whom these are the records.
+func missedSince(records []Record) (at time.Time) {
+	for _, r := range records {
+		if r.DeletedAt.IsZero() && r.AbsentSince.After(at) {
+			at = r.AbsentSince
+		}
+	}
+	return at
 }
 
 // GetPerson answers GET /api/v1/people/{id}.
@@ -305,6 +316,9 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 	for _, r := range records {
 		out.Body.Records = append(out.Body.Records, recordView(r, sources))
 		said[r.Link] = r.Source
+	}
+	if p.Absent {
+		out.Body.AbsentSince = missedSince(records)
 	}
 	out.Body.Origins = map[string]OriginView{}
 	for attribute, link := range origins(records, sources, a.Store.clock()) {

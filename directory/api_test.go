@@ -118,6 +118,14 @@ func TestAPI(t *testing.T) {
 		one = w.call(s, "GET", "/api/v1/people/"+string(p.Person), "", 200)
 		ours := one["freezes"].([]any)[0].(map[string]any)["id"].(string)
 		w.call(s, "POST", "/api/v1/people/"+string(p.Person)+"/unfreeze", `{"freeze":"`+ours+`"}`, 409)
+		if one = w.call(s, "GET", "/api/v1/people/"+string(boss.Person), "", 200); one["absent"] != false || one["absent_since"] != nil {
+			t.Errorf("shown: %v", one)
+		}
+		w.apply(directory.MarkAbsent{Source: w.ldap, Keys: []string{"boss"}, Proof: "SyncDone"})
+		if one = w.call(s, "GET", "/api/v1/people/"+string(boss.Person), "", 200); one["absent"] != true || one["absent_since"] == nil ||
+			one["absent_since"] != one["records"].([]any)[0].(map[string]any)["absent_since"] || one["status"] != "active" {
+			t.Errorf("missed: %v", one)
+		}
 
 		if u := items(w.call(s, "GET", "/api/v1/units", "", 200)); len(u) != 1 || u[0].(map[string]any)["key"] != "rnd" {
 			t.Errorf("%v", u)

@@ -46,6 +46,9 @@ func (w *work) changeMembers(g GroupRecord, replace *[]string, add, remove []str
 	return added, removed, err
 }
 
+// freshMost is how many members of a new group are made rows at a time.
+const freshMost = 4096
+
 // addMembers answers which values were not there before; fresh: the group is new.
 func (w *work) addMembers(g GroupRecord, values []string, fresh bool) ([]string, error) {
 	unique := make(map[string]bool, len(values))
@@ -60,7 +63,11 @@ func (w *work) addMembers(g GroupRecord, values []string, fresh bool) ([]string,
 	}
 	var added []string
 	group, from := any(string(g.ID)), any(string(g.Source))
-	for part := range slices.Chunk(sorted(unique), chunk) {
+	most := chunk
+	if fresh { // nothing is asked for, and few long statements cost less than many
+		most = freshMost
+	}
+	for part := range slices.Chunk(sorted(unique), most) {
 		var present []string
 		if !fresh {
 			if err := w.tx.Raw("select value from group_members where group_id = ? and value in ?", g.ID, part).Scan(&present).Error; err != nil {

@@ -177,11 +177,18 @@ func (s *Store) firstLook() int64 {
 	return 1000
 }
 
-// grew has the engine look at how its tables are filled, each time twice as many people were written: the plans
+// manyWritten is from how many people on the engine looks at its tables half as often.
+const manyWritten = 2000
+
+// grew has the engine look at how its tables are filled, each time twice as many people were written, and of many four times as many: the plans
 // it made for empty tables read whole tables, and its own look comes a minute late.
 func (s *Store) grew(ctx context.Context, people int) {
 	written, next := s.written.Add(int64(people)), s.nextLook.Load()
-	if written < max(next, s.firstLook()) || !s.nextLook.CompareAndSwap(next, 2*written) {
+	more := int64(2)
+	if written >= manyWritten { // no plan changes any more, and each look costs as much as some thousand people
+		more = 4
+	}
+	if written < max(next, s.firstLook()) || !s.nextLook.CompareAndSwap(next, more*written) {
 		return
 	}
 	if err := s.db.Analyze(ctx); err != nil {

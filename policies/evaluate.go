@@ -122,6 +122,29 @@ func (p *Policy) Decides(group string, kind ApprovalKind) (Approval, bool) {
 	return a, said
 }
 
+// Tells answers who is told of what in a group, or of what is about none.
+func (p *Policy) Tells(group string) Tell {
+	out := Tell{Handover: []Told{ToldPerson, ToldOwners}, Held: []string{"owner", "security"}}
+	if p == nil {
+		return out
+	}
+	said := []Tell{p.Notifications.Tell}
+	if g := p.Group(group); g != nil {
+		said = append(said, g.Notifications.Tell)
+	}
+	for _, t := range said {
+		for _, one := range []struct{ to, from *[]Told }{{&out.Joined, &t.Joined}, {&out.Left, &t.Left}, {&out.Handover, &t.Handover}} {
+			if *one.from != nil {
+				*one.to = *one.from
+			}
+		}
+		if t.Held != nil {
+			out.Held = t.Held
+		}
+	}
+	return out
+}
+
 // Group answers the group of that key; nil where there is none.
 func (p *Policy) Group(key string) *Group {
 	i, ok := p.index.groups[key]

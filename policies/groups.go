@@ -66,7 +66,7 @@ func (r *reader) groupFields(g *Group) fields {
 			return r.sequence(n, func(n *yaml.Node) error { return r.successor(n, g) })
 		},
 		"approvals":     func(n *yaml.Node) error { return r.approvals(n, &g.Approvals, groupApprovals()) },
-		"notifications": func(n *yaml.Node) error { return r.notifications(n, &g.Notifications, false) },
+		"notifications": func(n *yaml.Node) error { return r.notifications(n, &g.Notifications, ofGroup) },
 	}
 }
 
@@ -103,7 +103,7 @@ func (r *reader) channel(n *yaml.Node, g *Group) error {
 			return err
 		},
 		"handover":      func(n *yaml.Node) error { return r.handover(n, &c.Handover) },
-		"notifications": func(n *yaml.Node) error { return r.notifications(n, &c.Notifications, false) },
+		"notifications": func(n *yaml.Node) error { return r.notifications(n, &c.Notifications, ofChannel) },
 	})
 	switch {
 	case err != nil:

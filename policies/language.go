@@ -127,10 +127,34 @@ const (
 
 // Notifications says what people are notified of. Said of a channel it goes before its group, that before the policy. Empty fields say nothing.
 type Notifications struct {
-	Default       Level `json:"default,omitempty"`         // of who chose nothing
-	Floor         Level `json:"floor,omitempty"`           // nobody chooses less
-	Ceiling       Level `json:"ceiling,omitempty"`         // nobody gets more
-	BeforeEndDays []int `json:"before_end_days,omitempty"` // of the policy only: so many days before a planned end the manager is told
+	Default       Level `json:"default,omitempty"`        // of who chose nothing
+	Floor         Level `json:"floor,omitempty"`          // nobody chooses less
+	Ceiling       Level `json:"ceiling,omitempty"`        // nobody gets more
+	BeforeEndDays []int `json:"before_end_days,omitzero"` // of the policy only: so many days before a planned end the manager is told
+	Tell          Tell  `json:"tell,omitzero"`            // not of a channel
+}
+
+// Told is somebody who is told of a place in a group, in the inbox.
+type Told string
+
+// Who can be told.
+const (
+	ToldPerson  Told = "person"  // whose place it is
+	ToldOwners  Told = "owners"  // of the group
+	ToldManager Told = "manager" // of the person
+)
+
+// Tell says who finds what in the inbox. What a group says goes before the policy, what neither says is by default; an empty list is nobody.
+type Tell struct {
+	Joined   []Told   `json:"joined,omitzero"`   // somebody came into a group; nobody
+	Left     []Told   `json:"left,omitzero"`     // somebody is in it no more; nobody
+	Handover []Told   `json:"handover,omitzero"` // somebody moved away and keeps a channel for some days; person and owners
+	Held     []string `json:"held,omitzero"`     // of the policy only: which administrators hear that the guard holds something, of owner and security; both
+}
+
+// IsZero tells whether it says nothing.
+func (t Tell) IsZero() bool {
+	return t.Joined == nil && t.Left == nil && t.Handover == nil && t.Held == nil
 }
 
 // Limits are what one person may not do alone.

@@ -134,7 +134,7 @@ func (p *parser) second(r *reader) fields {
 			return p.once(r, n, "approvals", func() error { return r.approvals(n, &p.policy.Approvals, ApprovalKinds()) })
 		},
 		"notifications": func(n *yaml.Node) error {
-			return p.once(r, n, "notifications", func() error { return r.notifications(n, &p.policy.Notifications, true) })
+			return p.once(r, n, "notifications", func() error { return r.notifications(n, &p.policy.Notifications, ofPolicy) })
 		},
 		"limits": func(n *yaml.Node) error {
 			return p.once(r, n, "limits", func() error { return r.limits(n, &p.policy.Limits) })

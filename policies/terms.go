@@ -165,7 +165,16 @@ func (r *reader) approver(n *yaml.Node, a *Approval) error {
 	return err
 }
 
-func (r *reader) notifications(n *yaml.Node, to *Notifications, whole bool) error {
+// where in the policy something stands.
+type where int
+
+const (
+	ofPolicy where = iota
+	ofGroup
+	ofChannel
+)
+
+func (r *reader) notifications(n *yaml.Node, to *Notifications, in where) error {
 	*to = Notifications{}
 	order := []string{string(NotifyNone), string(NotifyMentions), string(NotifyAll)}
 	level := func(to *Level) func(*yaml.Node) error {
@@ -177,8 +186,12 @@ func (r *reader) notifications(n *yaml.Node, to *Notifications, whole bool) erro
 		}
 	}
 	known := fields{"default": level(&to.Default), "floor": level(&to.Floor), "ceiling": level(&to.Ceiling)}
-	if whole {
+	if in != ofChannel {
+		known["tell"] = func(n *yaml.Node) error { return r.tell(n, &to.Tell, in) }
+	}
+	if in == ofPolicy {
 		known["before_end_days"] = func(n *yaml.Node) error {
+			to.BeforeEndDays = []int{} // where none stands, nobody is told
 			return r.sequence(n, func(n *yaml.Node) error {
 				var days int
 				err := r.number(n, &days, 1, 90)
@@ -193,20 +206,50 @@ func (r *reader) notifications(n *yaml.Node, to *Notifications, whole bool) erro
 	if err := r.mapping(n, known); err != nil {
 		return err
 	}
-	place := func(l, otherwise Level) int {
+	rank := func(l, otherwise Level) int {
 		if l == "" {
 			l = otherwise
 		}
 		return slices.Index(order, string(l))
 	}
-	least, most := place(to.Floor, NotifyNone), place(to.Ceiling, NotifyAll)
+	least, most := rank(to.Floor, NotifyNone), rank(to.Ceiling, NotifyAll)
 	if least > most {
 		return r.at(n, "floor is above ceiling", "none is less than mentions, that less than all")
 	}
-	if to.Default != "" && (place(to.Default, "") < least || place(to.Default, "") > most) {
+	if to.Default != "" && (rank(to.Default, "") < least || rank(to.Default, "") > most) {
 		return r.at(n, "default is not between floor and ceiling", "none is less than mentions, that less than all")
 	}
 	return nil
+}
+
+// tell reads who is told of what.
+func (r *reader) tell(n *yaml.Node, to *Tell, in where) error {
+	people := func(to *[]Told) func(*yaml.Node) error {
+		return func(n *yaml.Node) error {
+			return each(r, n, to, string(ToldPerson), string(ToldOwners), string(ToldManager))
+		}
+	}
+	known := fields{"joined": people(&to.Joined), "left": people(&to.Left), "handover": people(&to.Handover)}
+	if in == ofPolicy {
+		known["held"] = func(n *yaml.Node) error { return each(r, n, &to.Held, "owner", "security") }
+	}
+	return r.mapping(n, known)
+}
+
+// each reads a list of words of which each may stand once; an empty one is no nil.
+func each[W ~string](r *reader, n *yaml.Node, to *[]W, allowed ...string) error {
+	*to = []W{}
+	return r.sequence(n, func(n *yaml.Node) error {
+		var word string
+		if err := r.oneOf(n, &word, allowed...); err != nil {
+			return err
+		}
+		if slices.Contains(*to, W(word)) {
+			return r.at(n, fmt.Sprintf("%q stands twice", word), "each once")
+		}
+		*to = append(*to, W(word))
+		return nil
+	})
 }
 
 func (r *reader) limits(n *yaml.Node, to *Limits) error {

@@ -26,6 +26,8 @@ type API struct {
 	Index     Decider
 	// Check asks OpenFGA; nil, or an error of it, shows as null in an explanation.
 	Check func(ctx context.Context, person id.Person, channel id.Channel, action string) (bool, error)
+	// Agree decides the request that waits for a plan to be approved, where one does that is the approver's to decide; else false.
+	Agree func(ctx context.Context, cause directory.Cause, approver id.Person, plan id.Plan) (bool, error)
 }
 
 // GroupRef names a group in an answer.
@@ -111,8 +113,16 @@ type MembershipItem struct {
 	Ends      time.Time     `json:"ends,omitzero" doc:"when its last reason ends, where that is known"`
 	Suspended bool          `json:"suspended" doc:"a freeze is open: the place is kept and gives nothing"`
 	Held      bool          `json:"held" doc:"a removal waits for somebody's decision"`
+	HeldBy    *HeldBy       `json:"held_by,omitempty" doc:"of a held one: which hold keeps it, and from what"`
 	Reasons   []ReasonView  `json:"reasons"`
 	Channels  []ChannelRef  `json:"channels"`
+}
+
+// HeldBy says which hold keeps a membership.
+type HeldBy struct {
+	Hold  id.Hold   `json:"hold"`
+	Cause Cause     `json:"cause" doc:"what asks for the removal"`
+	Since time.Time `json:"since"`
 }
 
 // PersonMemberships answers the memberships of a person, by the key of the group.
@@ -132,6 +142,9 @@ func (a *API) PersonMemberships(ctx context.Context, in *PersonInput) (*httpapi.
 	for i, v := range list {
 		items[i] = MembershipItem{ID: v.ID, Group: groupRefOf(v.Of), Role: v.Role, Since: v.Since, Begins: v.Begins, Ends: closes(v.Reasons), Suspended: v.Suspended, Held: v.Held,
 			Reasons: reasonViews(v.Reasons), Channels: channelRefs(v.Channels)}
+		if v.Held {
+			items[i].HeldBy = &v.hold
+		}
 	}
 	return httpapi.NewPage(ctx, items, next), nil
 }

@@ -5,11 +5,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
 )
 
 // HoldsInput chooses holds.
@@ -34,8 +36,16 @@ type HoldItem struct {
 	DecidedAt  time.Time    `json:"decided_at,omitzero"`
 	DecidedBy  string       `json:"decided_by,omitempty"`
 	Removals   []HeldEntry  `json:"removals" nullable:"false" doc:"the first 500"`
+	Causes     []HeldCause  `json:"causes" nullable:"false" doc:"everything that asks for what is held, the most people first"`
 	Effects    []HeldEffect `json:"effects" nullable:"false" doc:"everything that is held, by cause and group"`
 	Burst      *BurstView   `json:"burst,omitempty" doc:"of the cause burst: whom a source froze"`
+	ByOthers   bool         `json:"needs_approval,omitempty" doc:"the policy wants somebody else to agree before it is released: ask for that by POST /api/v1/me/requests, kind release"`
+}
+
+// HeldCause counts whom a hold is about, by what asks for it. Of somebody whom something else concerns by now than at first both are counted.
+type HeldCause struct {
+	Cause  Cause `json:"cause"`
+	People int   `json:"people"`
 }
 
 // HeldEffect counts what a hold keeps of one group, by cause.
@@ -50,7 +60,8 @@ type HeldEntry struct {
 	Membership id.Membership `json:"membership"`
 	Person     PersonRef     `json:"person"`
 	Group      GroupRef      `json:"group"`
-	Cause      Cause         `json:"cause"`
+	Cause      Cause         `json:"cause" doc:"it was held for"`
+	Now        Cause         `json:"now,omitempty" doc:"that asks for it now, where that is another one"`
 	Since      time.Time     `json:"since"`
 }
 
@@ -91,7 +102,7 @@ func (a *API) seen(ctx context.Context, h Hold) (Hold, error) {
 
 func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 	out := HoldItem{ID: h.ID, Cause: h.Breach.Cause, Source: h.Breach.Source, State: h.State, Reason: h.Breach.String(), Breach: h.Breach, CreatedAt: h.CreatedAt,
-		DecidedAt: h.ClosedAt, DecidedBy: h.ClosedBy, People: []PersonRef{}, Removals: []HeldEntry{}, Effects: []HeldEffect{}}
+		DecidedAt: h.ClosedAt, DecidedBy: h.ClosedBy, People: []PersonRef{}, Removals: []HeldEntry{}, Causes: []HeldCause{}, Effects: []HeldEffect{}}
 	people := h.people()
 	out.Count = len(people)
 	people = people[:min(len(people), chunkMost)]
@@ -109,20 +120,56 @@ func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 	if err != nil {
 		return out, err
 	}
+	_, out.ByOthers = policyOf(c).Decides("", policies.ApproveRelease)
 	if err := a.name(ctx, c, &out); err != nil {
 		return out, err
 	}
-	if h.Breach.Group == "" && out.Count > h.Breach.People {
-		out.Reason += fmt.Sprintf("; %d people are held by now", out.Count)
-	}
-	out.Effects = h.effects(c)
+	out.Causes, out.Effects = h.causes(), h.effects(c)
+	out.Reason += byNow(h.Breach, out.Count, out.Causes)
 	for _, r := range h.Removals[:min(len(h.Removals), chunkMost)] { // in order of the people: nobody beyond the first 500
 		if _, known := names[r.Person]; !known {
 			continue // of a burst with more people than are shown
 		}
-		out.Removals = append(out.Removals, HeldEntry{Membership: r.Membership, Person: PersonRef{r.Person, names[r.Person]}, Group: groupRefOf(c.groups[r.Group]), Cause: r.Cause, Since: r.Since})
+		out.Removals = append(out.Removals, HeldEntry{Membership: r.Membership, Person: PersonRef{r.Person, names[r.Person]}, Group: groupRefOf(c.groups[r.Group]), Cause: r.Cause, Now: r.Now, Since: r.Since})
 	}
 	return out, nil
+}
+
+// byNow says what a hold became since it opened; empty where that is what it was.
+func byNow(b Breach, people int, causes []HeldCause) string {
+	text := ""
+	if b.Group == "" && people > b.People {
+		text = fmt.Sprintf("; %d people are held by now", people)
+	}
+	if b.Cause == CauseBurst || len(causes) == 0 || len(causes) == 1 && causes[0].Cause == b.Cause {
+		return text
+	}
+	parts := make([]string, len(causes))
+	for i, c := range causes {
+		parts[i] = fmt.Sprintf("%s of %d", c.Cause, c.People)
+	}
+	return cmp.Or(text, "; held") + " for " + strings.Join(parts, ", ")
+}
+
+// causes counts people by what asks for what is held, the most first.
+func (h Hold) causes() []HeldCause {
+	people := map[Cause]map[id.Person]bool{}
+	for _, r := range h.Removals {
+		for _, cause := range []Cause{r.Cause, cmp.Or(r.Now, r.Cause)} {
+			if people[cause] == nil {
+				people[cause] = map[id.Person]bool{}
+			}
+			people[cause][r.Person] = true
+		}
+	}
+	out := make([]HeldCause, 0, len(people))
+	for cause, of := range people {
+		out = append(out, HeldCause{cause, len(of)})
+	}
+	slices.SortFunc(out, func(a, b HeldCause) int {
+		return cmp.Or(cmp.Compare(b.People, a.People), cmp.Compare(a.Cause, b.Cause))
+	})
+	return out
 }
 
 // effects counts what is held, by cause and group, the most first.
@@ -133,7 +180,7 @@ func (h Hold) effects(c *catalog) []HeldEffect {
 	}
 	count := map[key]int{}
 	for _, r := range h.Removals {
-		count[key{r.Cause, r.Group}]++
+		count[key{cmp.Or(r.Now, r.Cause), r.Group}]++
 	}
 	out := make([]HeldEffect, 0, len(count))
 	for k, n := range count {

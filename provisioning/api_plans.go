@@ -102,8 +102,16 @@ type ApproveInput struct {
 	}
 }
 
-// ApprovePlan notes that the caller, who did not make the plan, found it right.
+// ApprovePlan notes that the caller, who did not make the plan, found it right: on the request for that, where one waits.
 func (a *API) ApprovePlan(ctx context.Context, in *ApproveInput) (*struct{}, error) {
+	if me := httpapi.CallerFrom(ctx).Behind(); a.Agree != nil && me != "" {
+		if err := a.Reactor.Hashed(ctx, in.ID, in.Body.Hash); err != nil {
+			return nil, err
+		}
+		if done, err := a.Agree(ctx, directory.CauseFrom(ctx, ""), me, in.ID); err != nil || done {
+			return nil, err
+		}
+	}
 	return nil, a.Reactor.ApprovePlan(ctx, directory.CauseFrom(ctx, ""), httpapi.CallerFrom(ctx).Behind(), in.ID, in.Body.Hash)
 }
 

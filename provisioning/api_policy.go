@@ -299,6 +299,8 @@ func Cases() []httpapi.Case {
 		{Err: ErrDrift, Status: 409, Code: "drift"},
 		{Err: ErrHash, Status: 409, Code: "plan_hash"},
 		{Err: ErrApproval, Status: 409, Code: "needs_approval"},
+		{Err: ErrRelease, Status: 409, Code: "needs_approval"},
+		{Err: ErrNotDecider, Status: 403, Code: "not_approver"},
 		{Err: ErrOwnPlan, Status: 403, Code: "own_plan"},
 		{Err: ErrPast, Status: 422, Code: "past"},
 		{Err: ErrClosed, Status: 409, Code: "closed"},

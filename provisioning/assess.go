@@ -69,6 +69,7 @@ func (s step) at() time.Time {
 type assessment struct {
 	person   id.Person
 	steps    []step
+	recaused []heldRow          // held removals that something else asks for now
 	vanished []heldRow          // held removals that nothing asks for any more, or that go through now
 	lift     []fenceRow         // freezes that stand as tuples and no longer as rows
 	raise    []directory.Freeze // the other way round
@@ -80,7 +81,7 @@ type assessment struct {
 }
 
 func (a assessment) idle() bool {
-	return !a.note && len(a.steps)+len(a.have)+len(a.vanished)+len(a.lift)+len(a.raise) == 0 && !a.healed
+	return !a.note && len(a.steps)+len(a.have)+len(a.recaused)+len(a.vanished)+len(a.lift)+len(a.raise) == 0 && !a.healed
 }
 
 // gather assesses people on the state that tx sees, in order of id; with lock their rows are locked first.
@@ -191,10 +192,11 @@ func (run *run) compare(c *catalog, f directory.Fact, have, with []Membership, h
 		if _, back := run.returned(a.person, change.Group); back && change.Op == OpAdd {
 			s.cause = CauseUndo
 		}
-		_, stopped := held[change.Before.ID]
+		row, stopped := held[change.Before.ID]
 		if s.announces(now) && !run.released[change.Before.ID] {
 			if s.cause, s.guarded = CauseMove, true; stopped {
 				going[change.Before.ID] = true
+				a.recause(row, f, s.cause, now)
 				continue
 			}
 		}
@@ -211,6 +213,7 @@ func (run *run) compare(c *catalog, f directory.Fact, have, with []Membership, h
 			s.cause = CausePolicy
 		case stopped && s.cause != CausePolicy:
 			going[change.Before.ID], kept[change.Group] = true, true
+			a.recause(row, f, s.cause, now)
 			continue // held already, and held it stays
 		case s.cause == CauseMove || s.cause == CauseCleanup || s.cause == CauseAbsence:
 			s.guarded = true
@@ -224,6 +227,21 @@ func (run *run) compare(c *catalog, f directory.Fact, have, with []Membership, h
 		}
 	}
 	return a
+}
+
+// recause notes that something else asks for a held removal than when it was looked at last.
+func (a *assessment) recause(row heldRow, f directory.Fact, cause Cause, now time.Time) {
+	at, source := db.At(now), id.Source("")
+	if cause == row.Cause {
+		cause, at = "", db.Instant{}
+	} else {
+		source, _ = blame(f, cause, now)
+	}
+	if cause == row.NowCause && source == row.NowSource {
+		return
+	}
+	row.NowCause, row.NowSource, row.NowAt = cause, source, at
+	a.recaused = append(a.recaused, row)
 }
 
 // slotAbsent is the fence of people whom every source misses and whom the guard let go. It is no row of the

@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -122,6 +123,7 @@ type MembershipView struct {
 	Channels  []Channel
 	Suspended bool
 	Held      bool
+	hold      HeldBy // where it is held
 }
 
 // MembershipsOf answers the current memberships of a person in the order of the groups' keys; directory.ErrNotFound.
@@ -146,7 +148,9 @@ func (r *Reactor) MembershipsOf(ctx context.Context, person id.Person) ([]Member
 	var out []MembershipView
 	for _, m := range found[person] {
 		v := MembershipView{Membership: m, Of: c.groups[m.Group], Suspended: p.Frozen}
-		_, v.Held = held[m.ID]
+		if row, stopped := held[m.ID]; stopped {
+			v.Held, v.hold = true, HeldBy{Hold: row.Hold, Cause: cmp.Or(row.NowCause, row.Cause), Since: row.CreatedAt.Time}
+		}
 		sees := c.seen(m)
 		for _, channel := range c.channels[m.Group] {
 			if slices.Contains(sees, channel.ID) {

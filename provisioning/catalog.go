@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/policies"
@@ -53,10 +54,11 @@ type catalog struct {
 	policy    *policies.Policy
 	groups    map[id.Group]Group
 	byKey     map[string]id.Group
-	channels  map[id.Group][]Channel // not archived, in the order of the policy
-	uses      map[string]bool        // attributes that its rules ask for
-	report    func([]Conflict)       // of the catalog of a plan: told of what is kept apart; nil elsewhere
-	zones     sync.Map               // by name; what is in it never changes
+	channels  map[id.Group][]Channel        // not archived, in the order of the policy
+	uses      map[string]bool               // attributes that its rules ask for
+	report    func([]Conflict)              // of the catalog of a plan: told of what is kept apart; nil elsewhere
+	zones     sync.Map                      // by name; what is in it never changes
+	dayZone   func(directory.Record) string // see Reactor.DayZone
 	handover  map[id.Group][]handovers
 	sighted   map[id.Group]bool // of the catalog of a plan: see resights; nil elsewhere
 	settled   bool              // the version is followed through
@@ -153,7 +155,7 @@ func (r *Reactor) catalogAt(q reader, state stateRow) (*catalog, error) {
 		return known, nil
 	}
 	if known != nil && known.version == state.Version && state.Settled >= state.Version { // it was followed through meanwhile
-		c := &catalog{version: known.version, policy: known.policy, groups: known.groups, byKey: known.byKey, channels: known.channels, uses: known.uses,
+		c := &catalog{dayZone: r.dayZone, version: known.version, policy: known.policy, groups: known.groups, byKey: known.byKey, channels: known.channels, uses: known.uses,
 			handover: known.handover, settled: true}
 		return r.hold(c), nil
 	}
@@ -161,6 +163,7 @@ func (r *Reactor) catalogAt(q reader, state stateRow) (*catalog, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.dayZone = r.dayZone
 	return r.hold(c), nil
 }
 

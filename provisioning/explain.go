@@ -1,11 +1,10 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/authz"
@@ -15,7 +14,7 @@ import (
 	"github.com/rollcall-im/rollcall/policies"
 )
 
-// Line is one step of an explanation. Kind is "rule", "fact", "reason", "tuple", "freeze", "hold", "person",
+// Line is one step of an explanation. Kind is "rule", "fact", "succession" (of a unit), "reason", "tuple", "freeze", "hold", "person",
 // "channel" or "role".
 type Line struct {
 	Kind          string    `json:"kind"`
@@ -78,6 +77,9 @@ func (r *Reactor) explain(ctx context.Context, sight directory.Sight, person id.
 			x.failing()
 		}
 		x.obstacles()
+		if err := x.doubted(); err != nil {
+			return err
+		}
 		e = x.Explanation
 		e.Allowed = e.Role != "" && len(e.Missing) == 0
 		return nil
@@ -138,9 +140,12 @@ func (x *explainer) project() error {
 			continue // for what is to come
 		}
 		x.Path = append(x.Path, Line{Kind: "hold", Ref: string(h.Hold), Since: h.CreatedAt.Time,
-			Text: Text{"No reason is left; the guard holds the removal (" + string(h.Cause) + ")", "已无理由；移除被保护机制暂停（" + string(h.Cause) + "）"}})
+			Text: Text{"No reason is left; the guard holds the removal (" + string(cmp.Or(h.NowCause, h.Cause)) + ")", "已无理由；移除被保护机制暂停（" + string(cmp.Or(h.NowCause, h.Cause)) + "）"}})
 	}
 	role := roleIn(m.Reasons, x.channel, x.now)
+	if len(stopped) > 0 && x.fact.Person.Absent {
+		x.Path = append(x.Path, x.missed())
+	}
 	if !anyOpen(m.Reasons, x.now) {
 		x.Missing = append(x.Missing, windowLine(m.Reasons, x.now))
 		return nil
@@ -270,7 +275,7 @@ func (x *explainer) obstacles() {
 	case p.Status.Left() && x.Role == "":
 		x.Missing = append(x.Missing, Line{Kind: "person", Text: Text{"The person has left: every record is deleted or ended", "此人已离职：所有记录均已删除或结束"}})
 	case p.Absent && x.Role == "":
-		x.Missing = append(x.Missing, Line{Kind: "person", Text: Text{"No source knows the person any more", "所有来源都已不再包含此人"}})
+		x.Missing = append(x.Missing, x.missed())
 	}
 	x.archived()
 }
@@ -295,74 +300,4 @@ func (x *explainer) actorName(actor string) string {
 		return names[id.Person(actor)]
 	}
 	return actor
-}
-
-// rule finds a rule by its reference in the policy in force.
-func (c *catalog) rule(ref string) (policies.Rule, bool) {
-	if c.policy == nil {
-		return policies.Rule{}, false
-	}
-	group, key, _ := strings.Cut(ref, "/")
-	for _, g := range c.policy.Groups {
-		for _, rule := range g.Rules {
-			if g.Key == group && rule.Key == key {
-				return rule, true
-			}
-		}
-	}
-	return policies.Rule{}, false
-}
-
-// factWord finds the words of the vocabulary in a rule, and the texts in quotes, so that those can be passed over.
-const factWord = `"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\b(?:person\.labels|person\.[a-z_]+|unit\.[a-z]+|within|reports_to)\b`
-
-// facts answers what the person is by every word of the vocabulary that a rule uses, each once.
-func (x *explainer) facts(when string) []Line {
-	s := x.catalog.subject(x.fact, x.above, x.now)
-	var out []Line
-	seen := map[string]bool{}
-	for _, word := range regexp.MustCompile(factWord).FindAllString(when, -1) {
-		if strings.HasPrefix(word, `"`) || strings.HasPrefix(word, "'") {
-			continue // a text of the rule, not a word of the language
-		}
-		switch word {
-		case "within":
-			word = "unit.path"
-		case "reports_to":
-			word = "person.managers"
-		}
-		if seen[word] {
-			continue
-		}
-		seen[word] = true
-		if value, ok := vocabulary(s)[word]; ok {
-			out = append(out, Line{Kind: "fact", Ref: word, Text: factText(word, value)})
-		}
-	}
-	return out
-}
-
-// momentWord is an instant as a fact; empty where nobody said one.
-func momentWord(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return momentText(t)
-}
-
-// vocabulary answers the facts of a subject by the names that rules use.
-func vocabulary(s policies.Subject) map[string]string {
-	labels := make([]string, 0, len(s.Labels))
-	for k, v := range s.Labels {
-		labels = append(labels, k+"="+v)
-	}
-	slices.Sort(labels)
-	return map[string]string{
-		"person.managers": strings.Join(s.Managers, ", "), "person.start": momentWord(s.Start), "person.end": momentWord(s.End),
-		"person.id": s.ID, "person.display_name": s.DisplayName, "person.user_name": s.UserName, "person.email": s.Email, "person.title": s.Title,
-		"person.department": s.Department, "person.division": s.Division, "person.organization": s.Organization, "person.company": s.Company,
-		"person.employee_number": s.EmployeeNumber, "person.employee_type": s.EmployeeType, "person.cost_center": s.CostCenter, "person.locale": s.Locale,
-		"person.time_zone": s.TimeZone, "person.manager": s.Manager, "person.groups": strings.Join(s.Groups, ", "), "person.labels": strings.Join(labels, ", "),
-		"unit.key": s.UnitKey, "unit.name": s.UnitName, "unit.path": strings.Join(s.UnitPath, " / "),
-	}
 }

@@ -25,7 +25,7 @@ const followerName = "reconcile"
 // applied; where the call that changed them has settled them, which is the rule, it writes nothing. A person who fails
 // is remembered and does not stop it.
 func (r *Reactor) Follower() feed.Follower {
-	return feed.Follower{Name: followerName, Linger: lookBehind, Handle: func(ctx context.Context, events []feed.Event) error {
+	return feed.Follower{Name: followerName, Linger: lookBehind, Closes: true, Handle: func(ctx context.Context, events []feed.Event) error {
 		people, moved, causes := changedBy(events)
 		if slices.ContainsFunc(events, func(e feed.Event) bool { return e.Kind == EventPolicyApplied }) {
 			if _, _, err := r.finish(ctx); err != nil {
@@ -59,7 +59,7 @@ func (r *Reactor) Tend(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.sweep(ctx, &run{}, people), r.keepSchedules(ctx))
+	return errors.Join(r.sweep(ctx, &run{}, people), r.keepSchedules(ctx), r.finishReleases(ctx))
 }
 
 // prune forgets what the guard's window has left behind long ago.

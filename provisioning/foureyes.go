@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,7 @@ type Approval struct {
 // FourEyes says what a plan needs beside its author.
 type FourEyes struct {
 	Needed     bool       `json:"needed" doc:"it takes memberships, channels or rights from more people than the policy in force lets one administrator take, together with what plans took within 24 hours that nobody else approved; or it loosens what holds that"`
-	People     int        `json:"people,omitempty" doc:"where it is needed: how many have to approve. Two where nobody is known to have made the plan"`
+	People     int        `json:"people,omitempty" doc:"where it is needed: how many have to approve. Two where nobody is known to have made the plan, and as many as approvals.plan of the policy says"`
 	Limit      int        `json:"limit,omitempty" doc:"from how many people one administrator may take something"`
 	Losing     int        `json:"losing,omitempty" doc:"how many lose something by it, together with those plans"`
 	Loosens    []string   `json:"loosens,omitempty" doc:"limits that it loosens: limits.four_eyes, those of the guard, and how many decide together"`
@@ -68,7 +69,8 @@ func loosens(before, after *policies.Policy) []string {
 func fewerDecide(before, after *policies.Policy) []string {
 	var out []string
 	for _, kind := range []policies.ApprovalKind{policies.ApproveElevation, policies.ApprovePlan, policies.ApproveRelease, policies.ApproveBreakGlass, policies.ApproveRetention} {
-		if after.Approvals[kind].People < before.Approvals[kind].People && before.Approvals[kind].People > 1 {
+		was, is := before.Approvals[kind].People, after.Approvals[kind].People
+		if is < was && (was > 1 || kind == policies.ApproveRelease) { // without a word about it a hold is released alone
 			out = append(out, "approvals."+string(kind)+".people")
 		}
 	}
@@ -94,11 +96,16 @@ func (r *Reactor) fourEyes(tx *db.Tx, c *catalog, p *Plan) (FourEyes, error) {
 	if err := tx.Raw("select approver, at from plan_approvals where plan = ? order by at, approver", p.ID).Scan(&rows).Error; err != nil {
 		return out, fmt.Errorf("read approvals: %w", err)
 	}
+	rule, deciders, said, err := r.planRule(tx, p)
+	if err != nil {
+		return out, err
+	}
 	for _, row := range rows {
 		may, err := r.mayApply(tx, row.Approver)
 		if err != nil {
 			return out, err
 		}
+		may = may && (!said || slices.Contains(deciders, row.Approver))
 		out.Given = append(out.Given, Approval{string(row.Approver), row.At.Time, !p.Applied && (!may || row.Approver == p.Behind || string(row.Approver) == p.Author)})
 	}
 	out.Loosens, out.Needed = p.loosens, len(p.loosens) > 0
@@ -117,6 +124,9 @@ func (r *Reactor) fourEyes(tx *db.Tx, c *catalog, p *Plan) (FourEyes, error) {
 	}
 	if out.People = 1; p.Behind == "" { // whoever it was may be one of those who approve
 		out.People = 2
+	}
+	if said {
+		out.People = max(out.People, rule.People)
 	}
 	if p.Behind != "" && !p.Applied {
 		may, err := r.mayApply(tx, p.Behind)
@@ -177,6 +187,9 @@ func (r *Reactor) ApprovePlan(ctx context.Context, cause directory.Cause, approv
 		}
 		if approver == "" || string(approver) == p.Author || approver == p.Behind {
 			return fmt.Errorf("plan %s: %w", plan, ErrOwnPlan)
+		}
+		if err := r.decider(tx, p, approver); err != nil {
+			return err
 		}
 		now := r.clock()
 		done := tx.Exec("insert into plan_approvals (plan, approver, at) values (?, ?, ?) on conflict do nothing", plan, approver, db.At(now))

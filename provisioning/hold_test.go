@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,64 @@ func TestMoversAreHeldOverTheLimit(t *testing.T) {
 		w.putMany(21, "p", "dept=Sales") // the next ten, the day after, beside the eleven who wait
 		w.want("a new day", w.places(people[15]), "everybody:participant sales:participant")
 		w.want("still held", w.places(people[10]), "apollo:participant! everybody:participant sales:participant")
+	})
+}
+
+// A hold names everything that asks for what it holds, and the guard counts all of it: also of who was held for something else before.
+func TestHoldNamesEveryCause(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText + "guard: {move: {people: 10, percent: 5}, absence: {people: 10, percent: 5}}\n")
+		people := w.putMany(40, "p", "dept=R&D")
+		w.putMany(11, "p", "dept=Sales")
+		do := w.site(nil)
+		look := func() (hold map[string]any) {
+			w.Helper()
+			_, out := do("GET", "/api/v1/holds?state=open", nil)
+			for _, item := range out["items"].([]any) {
+				if hold = item.(map[string]any); hold["cause"] == "move" {
+					return hold
+				}
+			}
+			w.Fatalf("holds: %v", out)
+			return nil
+		}
+		if h := look(); h["reason"] != "move would reach 11 people within 24 hours, the limit is 10" || fmt.Sprint(h["causes"]) != "[map[cause:move people:11]]" {
+			w.Errorf("at first %v: %v", h["reason"], h["causes"])
+		}
+		w.putMany(13, "p", "dept=Sales")
+		if h := look(); h["reason"] != "move would reach 11 people within 24 hours, the limit is 10; 13 people are held by now" {
+			w.Errorf("two more: %v", h["reason"])
+		}
+		w.absent("p000", "p001", "p002", "p003", "p004", "p005")
+		if h := look(); h["reason"] != "move would reach 11 people within 24 hours, the limit is 10; 13 people are held by now for move of 13, absence of 6" ||
+			fmt.Sprint(h["causes"]) != "[map[cause:move people:13] map[cause:absence people:6]]" {
+			w.Errorf("six are missing: %v: %v", h["reason"], h["causes"])
+		}
+		_, out := do("GET", "/api/v1/people/"+string(people[0])+"/memberships", nil)
+		for _, item := range out["items"].([]any) {
+			m := item.(map[string]any)
+			by, held := m["held_by"].(map[string]any)
+			if held != m["held"] || held != (m["group"].(map[string]any)["key"] != "sales") || held && by["cause"] != "absence" {
+				w.Errorf("a place: %v", m)
+			}
+		}
+		e, err := w.r.Explain(ctx, people[0], w.channel("apollo", "general").ID)
+		w.ok(err)
+		if !slices.ContainsFunc(e.Path, func(l provisioning.Line) bool {
+			return l.Kind == "person" && !l.Since.IsZero() && strings.Contains(l.Text.EN, "since") && l.By == w.source.Name
+		}) {
+			w.Errorf("not said to be missing: %+v", e.Path)
+		}
+		if !slices.ContainsFunc(e.Path, func(l provisioning.Line) bool { return l.Kind == "hold" && strings.Contains(l.Text.EN, "(absence)") }) {
+			w.Errorf("explained by %+v", e.Path)
+		}
+		w.untouched("looking again", func() { _, err := w.r.ReconcileAll(ctx); w.ok(err); w.ok(w.r.Tend(ctx)) })
+		w.absent("p020", "p021", "p022", "p023", "p024")
+		w.want("eleven are missing, six of them held as movers", w.places(people[20]), "apollo:participant! everybody:participant!")
+		w.putMany(6, "p", "dept=Sales")
+		if h := look(); fmt.Sprint(h["causes"]) != "[map[cause:move people:13]]" {
+			w.Errorf("they are back: %v", h["causes"])
+		}
 	})
 }
 

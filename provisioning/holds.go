@@ -43,7 +43,8 @@ type HeldRemoval struct {
 	Membership id.Membership
 	Person     id.Person
 	Group      id.Group
-	Cause      Cause
+	Cause      Cause // it was held for
+	Now        Cause // that asks for it now, where that is another one
 	Since      time.Time
 }
 
@@ -63,6 +64,13 @@ func (s *sheet) hold(person id.Person, step step, breach Breach) {
 func (s *sheet) flushHolds(tx *db.Tx) error {
 	if err := s.unhold(tx); err != nil {
 		return err
+	}
+	for _, row := range s.recaused {
+		if err := tx.Exec("update held_removals set now_cause = ?, now_source = ?, now_at = ? where membership = ? and ended_at is null",
+			row.NowCause, row.NowSource, row.NowAt, row.Membership).Error; err != nil {
+			return fmt.Errorf("hold removals: %w", err)
+		}
+		s.record("membership.held", string(row.Membership), map[string]any{"person": string(row.Person), "hold": string(row.Hold), "cause": string(cmp.Or(row.NowCause, row.Cause))})
 	}
 	if len(s.held) == 0 {
 		return nil
@@ -209,7 +217,7 @@ func loadHold(q reader, row holdRow) (Hold, error) {
 func heldRemovals(rows []heldRow) []HeldRemoval {
 	out := make([]HeldRemoval, len(rows))
 	for i, row := range rows {
-		out[i] = HeldRemoval{Membership: row.Membership, Person: row.Person, Group: row.GroupID, Cause: row.Cause, Since: row.CreatedAt.Time}
+		out[i] = HeldRemoval{Membership: row.Membership, Person: row.Person, Group: row.GroupID, Cause: row.Cause, Now: row.NowCause, Since: row.CreatedAt.Time}
 	}
 	return out
 }
@@ -227,8 +235,8 @@ func loadBurst(q reader, h *Hold) error {
 		return nil
 	}
 	var held []heldRow
-	if err := q.Raw(`select * from held_removals where ended_at is null and cause = ?
-		and person in (select person from hold_freezes where hold = ? and outcome = '') order by person, group_id`, CauseCleanup, h.ID).Scan(&held).Error; err != nil {
+	if err := q.Raw(`select * from held_removals where ended_at is null and (cause = ? or now_cause = ?)
+		and person in (select person from hold_freezes where hold = ? and outcome = '') order by person, group_id`, CauseCleanup, CauseCleanup, h.ID).Scan(&held).Error; err != nil {
 		return fmt.Errorf("read burst: %w", err)
 	}
 	h.Removals = heldRemovals(held)
@@ -242,45 +250,6 @@ func (r *Reactor) open(ctx context.Context, hold id.Hold) (Hold, error) {
 		err = fmt.Errorf("hold %s is %s: %w", hold, h.State, ErrClosed)
 	}
 	return h, err
-}
-
-// Release lets the removals of a hold through, as far as facts still ask for them, and returns when they are
-// in force. It may be called again where it was interrupted. They do not count against the guard. Releasing a burst
-// confirms it: what the guard holds of those who were deleted goes through.
-func (r *Reactor) Release(ctx context.Context, cause directory.Cause, hold id.Hold) (Result, error) {
-	h, err := r.open(ctx, hold)
-	if err != nil {
-		return Result{}, err
-	}
-	if err := r.spareAdmins(ctx, h.Removals); err != nil {
-		return Result{}, fmt.Errorf("release hold %s: %w", hold, err)
-	}
-	if h.Breach.Cause == CauseBurst {
-		return r.confirm(ctx, cause, h)
-	}
-	result, err := r.let(ctx, cause, h.Removals)
-	if err != nil {
-		return result, fmt.Errorf("release hold %s: %w", hold, err)
-	}
-	return result, nil
-}
-
-// let carries held removals out, and returns when that is in force.
-func (r *Reactor) let(ctx context.Context, cause directory.Cause, removals []HeldRemoval) (Result, error) {
-	run := &run{cause: cause, released: map[id.Membership]bool{}}
-	var people []id.Person
-	for _, removal := range removals {
-		run.released[removal.Membership] = true
-		people = append(people, removal.Person)
-	}
-	result, err := r.reconcile(ctx, run, people)
-	if err != nil {
-		return result, err
-	}
-	if err := r.wait(ctx, result.Rev); err != nil {
-		return result, err
-	}
-	return result, result.Err()
 }
 
 // Reject keeps the memberships of a hold: each gets a reason of its own that ends after KeepFor. When that

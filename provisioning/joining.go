@@ -232,6 +232,28 @@ func (r *Reactor) Decides(tx *db.Tx, g id.Group, kind policies.ApprovalKind) (po
 	return a, said, nil
 }
 
+// Tells answers who is told of what in a group, or of what is about none, by the policy that tx sees.
+func (r *Reactor) Tells(tx *db.Tx, g id.Group) (policies.Tell, error) {
+	c, err := r.catalogIn(tx.DB)
+	if err != nil {
+		return policies.Tell{}, err
+	}
+	key := ""
+	if g != "" {
+		key = c.key(g)
+	}
+	return c.policy.Tells(key), nil
+}
+
+// BeforeEnd answers so many days before a planned end somebody is told, going down; nil where the policy in force does not say.
+func (r *Reactor) BeforeEnd(ctx context.Context) ([]int, error) {
+	c, err := r.current(ctx)
+	if err != nil || c.policy == nil {
+		return nil, err
+	}
+	return c.policy.Notifications.BeforeEndDays, nil
+}
+
 // Group answers a group that the policy has; ErrNotFound.
 func (m Candidate) Group(g id.Group) (Group, error) {
 	if !m.catalog.live(g) {

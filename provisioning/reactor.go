@@ -36,6 +36,10 @@ type Reactor struct {
 	// Admins answers who has the administrator role, as tx sees it; nil: nobody is known to.
 	Admins func(tx *db.Tx) ([]id.Person, error)
 
+	// DayZone names where days begin for the people of a source who have no time zone, by what the record says of them; nil, and empty: nobody knows.
+	DayZone func(directory.Record) string
+	// PlanDeciders answers who may approve a plan where the policy says who does; behind is who made it, where that is known.
+	PlanDeciders func(tx *db.Tx, plan id.Plan, behind id.Person) ([]id.Person, error)
 	// MayApply tells whether a person may put a policy in force, as tx sees it; nil: everybody may.
 	MayApply func(tx *db.Tx, person id.Person) (bool, error)
 

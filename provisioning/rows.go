@@ -164,6 +164,10 @@ type heldRow struct {
 	CreatedAt  db.Instant
 	EndedAt    db.Instant
 	AskedBy    id.Request
+	ReleasedBy string
+	NowCause   Cause // what asks for the removal now, where it is not what it was held for; see HeldRemoval.Now
+	NowSource  id.Source
+	NowAt      db.Instant
 }
 
 func (heldRow) TableName() string { return "held_removals" }

@@ -33,7 +33,7 @@ type channelStep struct {
 // draft makes the catalog that would be in force under policy. Groups and channels that do not exist yet have
 // ids of their own, which are not stored here. c is the catalog in force.
 func draft(q reader, c *catalog, policy *policies.Policy, now time.Time) (*catalog, *shapes, error) {
-	next := &catalog{version: c.version + 1, policy: policy, groups: maps.Clone(c.groups), byKey: maps.Clone(c.byKey), channels: map[id.Group][]Channel{}, uses: policy.Uses()}
+	next := &catalog{dayZone: c.dayZone, version: c.version + 1, policy: policy, groups: maps.Clone(c.groups), byKey: maps.Clone(c.byKey), channels: map[id.Group][]Channel{}, uses: policy.Uses()}
 	s := &shapes{list: []ShapeChange{}, group: map[string]Group{}, fresh: map[string]groupStep{}}
 	past, err := archivedChannels(q)
 	if err != nil {

@@ -109,7 +109,8 @@ func recent(q reader, now time.Time) ([]Removal, error) {
 	since := db.At(now.Add(-Window))
 	rows, err := q.Raw(`select membership, person, group_id, cause, source, 0 from removals where at > ?
 		union all select r.membership, r.person, r.group_id, r.cause, h.source, 1 from held_removals r join holds h on h.id = r.hold
-		where r.ended_at is null and r.created_at > ?`, since, since).Rows()
+		where r.ended_at is null and r.created_at > ?
+		union all select membership, person, group_id, now_cause, now_source, 1 from held_removals where ended_at is null and now_cause <> '' and now_at > ?`, since, since, since).Rows()
 	if err != nil {
 		return nil, fmt.Errorf("read removals: %w", err)
 	}

@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -93,7 +94,7 @@ func (c *catalog) subject(f directory.Fact, above heads, t time.Time) policies.S
 		s.Managers = above.chain(f.Person.Manager, t)
 	}
 	if c.uses["time"] {
-		s.Zone = c.zone(s.TimeZone)
+		s.Zone = c.zone(cmp.Or(s.TimeZone, c.zoneOf(f, t)))
 	}
 	if !c.uses["affiliations"] {
 		return s
@@ -130,6 +131,27 @@ func started(list []directory.Affiliation) time.Time {
 		}
 	}
 	return first
+}
+
+// dayZone is DayZone, as it is by then.
+func (r *Reactor) dayZone(rec directory.Record) string {
+	if r.DayZone == nil {
+		return ""
+	}
+	return r.DayZone(rec)
+}
+
+// zoneOf names where days begin for somebody of whom nobody says where they are, by what a source knows of where it is; empty where none does.
+func (c *catalog) zoneOf(f directory.Fact, t time.Time) string {
+	if c.dayZone == nil || f.Person.TimeZone != "" {
+		return ""
+	}
+	for _, rec := range f.Records {
+		if name := c.dayZone(rec.EffectiveAt(t)); name != "" && rec.DeletedAt.IsZero() {
+			return name
+		}
+	}
+	return ""
 }
 
 // zone answers a time zone by name; UTC where nobody knows it.

@@ -1,6 +1,7 @@
 package provisioning_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -81,5 +82,35 @@ func TestRuleInTime(t *testing.T) {
 		w.untouched("a second run", func() { w.ok(w.r.Tend(ctx)); _, err := w.r.ReconcileAll(ctx); w.ok(err) })
 		q := w.apply(directory.PutRecord{Record: w.record("wu", "")}).Records[0].Person
 		w.want("no start is long ago", w.places(q), "seniors:participant")
+	})
+}
+
+// A day of a rule begins where the source says for somebody of whom nobody says where they are, and where they are for everybody else.
+//
+// holds: J30
+func TestDaysOfARule(t *testing.T) {
+	both(t, func(w *world) {
+		w.r.DayZone = func(rec directory.Record) string {
+			return map[bool]string{true: "Asia/Shanghai"}[rec.Source == w.source.ID]
+		}
+		day := w.clock().AddDate(0, 0, 10).UTC().Format(time.DateOnly)
+		w.policy(strings.Replace(chainText, `after(person.start + days(30))`, `before(date("`+day+`"))`, 1))
+		at := func(zone string) time.Time {
+			place, err := time.LoadLocation(zone)
+			w.ok(err)
+			end, err := time.ParseInLocation(time.DateOnly, day, place)
+			w.ok(err)
+			return end
+		}
+		li, bo := w.record("li", ""), w.record("bo", "")
+		li.TimeZone, bo.TimeZone = "", "Europe/Berlin"
+		here, there := w.putRecord(li), w.putRecord(bo)
+		w.until(at("Asia/Shanghai").Add(-time.Microsecond))
+		w.want("before it", w.sees(here)+w.sees(there), "seniors/generalseniors/general")
+		w.until(at("Asia/Shanghai"))
+		w.want("at the source's midnight", w.sees(here), "")
+		w.want("who is elsewhere", w.sees(there), "seniors/general")
+		w.until(at("Europe/Berlin"))
+		w.want("at their own", w.sees(there), "")
 	})
 }

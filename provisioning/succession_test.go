@@ -162,3 +162,30 @@ func TestReadSuccessions(t *testing.T) {
 		}
 	}
 }
+
+// An explanation says by what somebody is in a unit that the rule calls by what it was: since when, and who declared it.
+func TestSuccessionIsExplained(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(unitPolicy)
+		w.units("lab", "L2")
+		people := w.crowd(2, always("L2"), always("Clerk"))
+		at := w.clock().Truncate(time.Microsecond)
+		w.ok(w.declare(at, "renumber lab L2"))
+		w.catch()
+		e, err := w.r.Explain(ctx, people[0], w.channel("lab", "general").ID)
+		w.ok(err)
+		n := 0
+		for _, line := range e.Path {
+			if line.Kind != "succession" {
+				continue
+			}
+			n++
+			if !strings.Contains(line.Text.EN, `"lab" was renumbered to "L2"`) || line.Since.Before(at) || line.Since.After(w.clock()) || line.By != "test" || line.Ref == "" {
+				t.Errorf("%+v", line)
+			}
+		}
+		if n != 1 || !e.Allowed {
+			t.Errorf("%d lines say it, allowed %v: %+v", n, e.Allowed, e.Path)
+		}
+	})
+}

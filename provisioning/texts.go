@@ -57,6 +57,14 @@ func factText(name, value string) Text {
 	return Text{fmt.Sprintf("%s is %q", name, value), fmt.Sprintf("%s 为“%s”", name, value)}
 }
 
+// becameText says by what a person is in a unit that a rule calls by another name.
+func becameText(s directory.Succession, by string) Text {
+	en := map[directory.SuccessionKind]string{directory.Renumber: "was renumbered to", directory.Split: "was split, also into", directory.Merge: "was merged into"}[s.Kind]
+	zh := map[directory.SuccessionKind]string{directory.Renumber: "改编为", directory.Split: "拆分，其一为", directory.Merge: "并入"}[s.Kind]
+	since := momentText(s.At)
+	return Text{fmt.Sprintf("The unit %q %s %q at %s, declared by %s", s.Old, en, s.New, since, by), fmt.Sprintf("部门“%s”自 %s 起%s“%s”，由 %s 声明", s.Old, since, zh, s.New, by)}
+}
+
 func reasonText(r Reason, author string) Text {
 	since := dayText(r.CreatedAt)
 	switch r.Kind {

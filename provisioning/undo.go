@@ -158,8 +158,8 @@ func (r *Reactor) giveBack(tx *db.Tx, cause directory.Cause, ref string, list []
 		gone = append(gone, fact.Person.ID)
 		var rows []membershipRow
 		if err := tx.Raw(`select m.* from memberships m where m.person = ? and m.ended_at >= ? and (m.end_cause = ? or m.end_cause = ?
-			and exists (select 1 from held_removals h where h.membership = m.id and h.cause = ?)) order by m.ended_at desc`,
-			fact.Person.ID, db.At(fact.Freezes[at].CreatedAt), CauseCleanup, CauseRelease, CauseCleanup).Scan(&rows).Error; err != nil {
+			and exists (select 1 from held_removals h where h.membership = m.id and (h.cause = ? or h.now_cause = ?))) order by m.ended_at desc`,
+			fact.Person.ID, db.At(fact.Freezes[at].CreatedAt), CauseCleanup, CauseRelease, CauseCleanup, CauseCleanup).Scan(&rows).Error; err != nil {
 			return 0, fmt.Errorf("read ended memberships: %w", err)
 		}
 		ended = append(ended, rows...)
@@ -168,7 +168,7 @@ func (r *Reactor) giveBack(tx *db.Tx, cause directory.Cause, ref string, list []
 		return 0, nil
 	}
 	var held []heldRow
-	if err := tx.Raw("select * from held_removals where ended_at is null and cause = ? and person in ?", CauseCleanup, gone).Scan(&held).Error; err != nil {
+	if err := tx.Raw("select * from held_removals where ended_at is null and (cause = ? or now_cause = ?) and person in ?", CauseCleanup, CauseCleanup, gone).Scan(&held).Error; err != nil {
 		return 0, fmt.Errorf("read holds: %w", err)
 	}
 	s := &sheet{run: &run{cause: cause}, catalog: c, now: r.clock(), placed: placesOf(facts)}
@@ -250,26 +250,4 @@ func (r *Reactor) restoreRemovals(ctx context.Context, cause directory.Cause, h 
 		return out, fmt.Errorf("restore hold %s: %w", h.ID, err)
 	}
 	return out, r.wait(ctx, out.Rev)
-}
-
-// confirm finds a burst right: it closes, and the removals that the guard holds of those who were deleted go through.
-func (r *Reactor) confirm(ctx context.Context, cause directory.Cause, h Hold) (Result, error) {
-	result, err := r.let(ctx, cause, h.Removals)
-	if err != nil {
-		return result, fmt.Errorf("confirm hold %s: %w", h.ID, err)
-	}
-	err = r.db.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := lockHold(tx, h.ID); err != nil {
-			return err
-		}
-		s := &sheet{run: &run{cause: cause}, now: r.clock()}
-		if err := tx.Exec("update hold_freezes set outcome = 'confirmed', ended_at = ? where hold = ? and outcome = ''", db.At(s.now), h.ID).Error; err != nil {
-			return fmt.Errorf("confirm burst: %w", err)
-		}
-		if err := s.closeHold(tx, h.ID, HoldReleased); err != nil {
-			return err
-		}
-		return r.tellHolds(tx, s)
-	})
-	return result, err
 }

@@ -20,6 +20,7 @@ func (r *Reactor) write(ctx context.Context, tx *db.Tx, run *run, c *catalog, li
 	s := &sheet{run: run, catalog: c, now: r.clock(), leave: r.directory.Leave, batch: Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}, Signs: Signs{Counts: run.counts}}}
 	for _, a := range list {
 		s.batch.collect(a)
+		s.recaused = append(s.recaused, a.recaused...)
 		s.vanished = append(s.vanished, a.vanished...)
 	}
 	stopped, err := r.judge(ctx, tx, run, s)
@@ -121,15 +122,16 @@ func (r *Reactor) judge(ctx context.Context, tx *db.Tx, run *run, s *sheet) (map
 
 // sheet collects the rows of one transaction.
 type sheet struct {
-	run      *run
-	catalog  *catalog
-	person   id.Person // whose changes are being noted
-	group    id.Group  // of the place that is being noted, where one is
-	now      time.Time
-	leave    directory.LeaveRule
-	placed   map[id.Person]string // where people work, for what is kept of them
-	batch    Batch
-	vanished []heldRow
+	run     *run
+	catalog *catalog
+	person  id.Person // whose changes are being noted
+	group   id.Group  // of the place that is being noted, where one is
+	now     time.Time
+	leave   directory.LeaveRule
+	placed  map[id.Person]string // where people work, for what is kept of them
+	batch   Batch
+
+	recaused, vanished []heldRow
 
 	begin    []membershipRow
 	end      map[ending][]id.Membership

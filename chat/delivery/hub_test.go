@@ -190,6 +190,8 @@ func TestLosingOneChannel(t *testing.T) {
 }
 
 // A grant that ends by the clock ends with the socket open and nobody calling.
+//
+// holds: known guest-expiry
 func TestExpiryWithoutACall(t *testing.T) {
 	w := newWorld(t, nil)
 	w.gate.Let(main, chattest.Grant{Until: time.Now().Add(150 * time.Millisecond)}, "per_a")

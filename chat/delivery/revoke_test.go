@@ -267,6 +267,8 @@ func runRaces(w *world, total int, limit time.Duration, which ...int) *outcome {
 //
 // holds: CVE-2026-9162
 // holds: CVE-2022-24751
+// holds: known queue-flush
+// holds: known replay
 // holds: attack revocation-04
 func TestRevocationRaces(t *testing.T) {
 	w := newWorld(t, nil)

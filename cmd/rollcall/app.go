@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,10 +24,12 @@ import (
 	"github.com/rollcall-im/rollcall/directory/scim"
 	"github.com/rollcall-im/rollcall/directory/signals"
 	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/audit/outlet"
 	"github.com/rollcall-im/rollcall/internal/backup"
 	"github.com/rollcall-im/rollcall/internal/bus"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/outbound"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
 	"github.com/rollcall-im/rollcall/provisioning"
@@ -46,6 +47,7 @@ import (
 type app struct {
 	cfg      Config
 	log      *slog.Logger
+	way      *outbound.Way // to others
 	db       *db.DB
 	bus      bus.Bus
 	returned chan struct{}  // the bus was lost and is back
@@ -73,6 +75,9 @@ type app struct {
 	drills   *drill.Engine
 	signals  *signals.Receiver
 	registry *prometheus.Registry
+	looks    looks
+	unread   atomic.Bool                  // the configuration was to be reloaded, and is wrong
+	waiting  atomic.Bool                  // what was changed in it waits for a restart
 	restored atomic.Pointer[backup.State] // while nobody but the restorer gets in; else nil
 
 	wait    sync.WaitGroup
@@ -82,7 +87,7 @@ type app struct {
 // migrations bring the tables of each package up to date, in their order.
 func migrations() []func(context.Context, *db.DB) error {
 	return []func(context.Context, *db.DB) error{
-		backup.Migrate, feed.Migrate, audit.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, signals.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		backup.Migrate, feed.Migrate, audit.Migrate, outlet.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, signals.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	}
 }
 
@@ -98,7 +103,11 @@ func migrate(ctx context.Context, d *db.DB) error {
 
 // newApp opens, migrates and wires. What it opened is closed again where it fails.
 func newApp(ctx context.Context, cfg Config, log *slog.Logger) (*app, error) {
-	a := &app{cfg: cfg, log: log, ldap: map[string]*ldap.Syncer{}, registry: prometheus.NewRegistry()}
+	way, err := cfg.outward()
+	if err != nil {
+		return nil, err
+	}
+	a := &app{cfg: cfg, log: log, way: way, ldap: map[string]*ldap.Syncer{}, registry: prometheus.NewRegistry()}
 	if err := a.open(ctx); err != nil {
 		a.close()
 		return nil, err
@@ -120,10 +129,14 @@ func (a *app) open(ctx context.Context) (err error) {
 	if err := migrate(ctx, a.db); err != nil {
 		return err
 	}
+	if newer := a.db.Newer(); len(newer) > 0 {
+		a.log.Warn("tables are of a later version of the program, which only adds to them: this node goes on with what it knows", "packages", newer)
+	}
 	if err := a.lookRestored(ctx); err != nil {
 		return err
 	}
 	a.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.looks.db = a.db
 	a.feed = feed.New(a.db, a.cfg.Cluster.node(), a.log)
 	a.people = directory.New(a.db, a.feed, a.log)
 	a.tuples = authz.New(a.db, a.log)
@@ -132,6 +145,7 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.access = provisioning.New(a.db, a.feed, a.people, a.tuples, a.everywhere(), a.log)
+	a.wireDoubt()
 	a.watch = newStopwatch(a.access, a.registry)
 	a.people.Access, a.people.Held = a.watch, erasure.Held
 	a.people.Leave = a.cfg.Leave.rule()
@@ -149,14 +163,17 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	if a.barrier != nil {
-		if err := a.barrier.Renew(ctx); err != nil {
-			return err
-		}
+		err = a.barrier.Renew(ctx)
+	} else {
+		err = a.index.AskClock(ctx, a.cfg.ClockLimit, a.endAll)
+	}
+	if err != nil {
+		return err
 	}
 	if err := a.wireDoor(ctx); err != nil {
 		return err
 	}
-	a.signals = &signals.Receiver{DB: a.db, Log: a.log, People: a.people, Sessions: a.door, Transmitters: a.cfg.Signals, PublicURL: a.cfg.PublicURL}
+	a.signals = &signals.Receiver{DB: a.db, Log: a.log, People: a.people, Sessions: a.door, Transmitters: a.cfg.Signals, HTTPClient: a.way.Client(10 * time.Second), PublicURL: a.cfg.PublicURL}
 	a.wireHandovers()
 	a.wireApprovals()
 	if err := a.wireChat(ctx); err != nil {
@@ -178,18 +195,18 @@ func (a *app) open(ctx context.Context) (err error) {
 
 // openFGA starts the OpenFGA server in this process, or takes the external one, and makes sure it has our model.
 func (a *app) openFGA(ctx context.Context) (err error) {
-	config := authz.EngineConfig{URL: a.cfg.OpenFGA.URL, Token: a.cfg.OpenFGA.Token, Node: a.cfg.Cluster.node(), Log: a.log}
+	config := authz.EngineConfig{URL: a.cfg.OpenFGA.URL, Token: a.cfg.OpenFGA.Token, Node: a.cfg.Cluster.node(), Transport: a.way, Log: a.log}
 	if config.URL == "" {
 		dsn := a.cfg.OpenFGA.Database
 		if dsn == "" {
 			dsn = openFGADatabase(a.cfg.Database)
 		}
-		transport, stop, err := authz.Embedded(ctx, dsn, a.log)
+		transport, stop, err := authz.Embedded(ctx, dsn, a.cfg.OpenFGA.Connections, a.log)
 		if err != nil {
 			return err
 		}
 		a.closers = append(a.closers, stop)
-		config.URL, config.Transport = authz.EmbeddedURL, transport
+		config.URL, config.Transport, config.Parallel = authz.EmbeddedURL, transport, authz.Parallel(a.cfg.OpenFGA.Connections)
 	}
 	if a.engine, err = authz.NewEngine(a.tuples, config); err != nil {
 		return err
@@ -289,6 +306,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },
 		"bursts":     func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Bursts()) },
 		"merged":     func(ctx context.Context) error { return a.feed.Run(ctx, a.mergedFollower()) },
+		"places":     func(ctx context.Context) error { return a.feed.Run(ctx, a.places().Follower()) },
 		"membership": func(ctx context.Context) error { return a.feed.Run(ctx, a.membershipFollower()) },
 	}
 	for name, s := range a.ldap {
@@ -296,43 +314,23 @@ func (a *app) background() map[string]func(context.Context) error {
 		work["ldap "+name] = func(ctx context.Context) error { return s.Run(ctx, every) }
 	}
 	maps.Copy(work, a.hrFolders())
+	maps.Copy(work, a.outlets())
 	if a.restored.Load() != nil {
 		work["restore"] = a.watchRestored
 		work["opening"] = a.once("opening", a.opening)
+	}
+	if a.barrier == nil && a.db.Engine == db.Postgres {
+		work["clock"] = func(ctx context.Context) error { return a.index.WatchClock(ctx, a.cfg.ClockLimit, a.endAll) }
+	}
+	if r := a.cfg.reloads; r != nil {
+		r.app = a
+		work["reload"] = r.watch
 	}
 	if a.barrier != nil {
 		work["lease"] = a.barrier.Run
 		work["missed"] = func(ctx context.Context) error { return a.chat.Follow(ctx, a.returned) }
 	}
 	return work
-}
-
-// ready tells whether this node may serve: the database answers and the index follows it.
-func (a *app) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
-	defer cancel()
-	if err := a.db.Read(ctx).Exec("select 1").Error; err != nil {
-		http.Error(w, "database does not answer", http.StatusServiceUnavailable)
-		return
-	}
-	if !a.index.Fresh() {
-		http.Error(w, "out of touch with the other nodes", http.StatusServiceUnavailable)
-		return
-	}
-	fmt.Fprintln(w, "ready")
-	if a.restored.Load() != nil {
-		standing, err := a.standing(ctx)
-		if err != nil {
-			standing.Unproven = []string{"not known: the database does not answer"}
-		}
-		fmt.Fprintln(w, "closed: this database was restored, and nobody but the restorer gets in until this is proven:")
-		for _, one := range standing.Unproven {
-			fmt.Fprintln(w, "-", one)
-		}
-	}
-	if !a.onBus() {
-		fmt.Fprintln(w, "the bus between the nodes is not reached")
-	}
 }
 
 func (a *app) close() {

@@ -19,7 +19,13 @@ func auditCommand() *cobra.Command {
 	dsn := verify.Flags().String("database", "", "address of the database, instead of a configuration")
 	size := verify.Flags().Int64("size", 0, "with --root: what an earlier verification printed; its records must stand unchanged")
 	root := verify.Flags().String("root", "", "the root that went with --size")
+	checkpoint := verify.Flags().String("checkpoint", "", "with --key: a file with a signed checkpoint; its records must stand unchanged")
+	keys := verify.Flags().StringArray("key", nil, "a public key that checkpoints are signed with; several times, while one was exchanged for another")
+	streams := verify.Flags().StringArray("stream", nil, "with --key: hold a file of an outlet against its own checkpoints, without a database; several times, in their order")
 	verify.RunE = func(c *cobra.Command, _ []string) error {
+		if len(*streams) > 0 {
+			return verifyStreams(c, *streams, *keys)
+		}
 		if *dsn != "" {
 			if err := os.Setenv(envPrefix+"DATABASE", *dsn); err != nil {
 				return err
@@ -27,6 +33,13 @@ func auditCommand() *cobra.Command {
 		}
 		if (*size > 0) != (*root != "") {
 			return errors.New("--size and --root go together")
+		}
+		since := audit.Report{Size: *size, Root: *root}
+		if *checkpoint != "" {
+			var err error
+			if since, err = checkpointIn(*checkpoint, *keys); err != nil {
+				return fmt.Errorf("%s: %w", *checkpoint, err)
+			}
 		}
 		cfg, err := loadConfig(*path, os.Environ())
 		if err != nil {
@@ -37,7 +50,7 @@ func auditCommand() *cobra.Command {
 			return err
 		}
 		defer d.Close()
-		report, err := audit.Verify(c.Context(), d, audit.Report{Size: *size, Root: *root})
+		report, err := audit.Verify(c.Context(), d, since)
 		if err != nil {
 			return err
 		}
@@ -45,7 +58,7 @@ func auditCommand() *cobra.Command {
 			fmt.Fprintf(w, "audit log is whole: %d records, %d erased payloads, root %s\n", report.Size, report.Erased, report.Root)
 		})
 	}
-	command.AddCommand(verify, auditExportCommand())
+	command.AddCommand(verify, auditExportCommand(), auditKeygenCommand())
 	return command
 }
 
@@ -67,5 +80,6 @@ func migrateCommand() *cobra.Command {
 		}
 		return write(c, map[string]string{"database": string(d.Engine)}, func(w io.Writer) { fmt.Fprintln(w, "tables are up to date") })
 	}
+	command.AddCommand(migrateCopyCommand())
 	return command
 }

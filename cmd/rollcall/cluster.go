@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
@@ -31,6 +32,8 @@ type Cluster struct {
 	Deployment string        `koanf:"deployment"`   // told apart from others on the same NATS servers
 	Lease      time.Duration `koanf:"lease"`        // how long a node answers without hearing from the database; the same for all nodes
 	Address    string        `koanf:"address"`      // http://host:port where the others reach this node; empty: what it listens on
+
+	roots func() *x509.CertPool // without CA: who is believed on the bus; nil: whom the machine believes
 }
 
 // reached completes where a node that listens on at is reached by the others: on every address means by the host's name, or, alone, on itself.
@@ -90,7 +93,7 @@ func (c Cluster) check(bad func(key, format string, args ...any), database strin
 
 // options is how the bus is reached.
 func (c Cluster) options(log *slog.Logger) bus.Options {
-	return bus.Options{URL: c.Bus, Deployment: c.Deployment, Node: c.node(), NKey: c.NKey, CA: c.CA, Certificate: c.Cert, Key: c.Key, Log: log}
+	return bus.Options{URL: c.Bus, Deployment: c.Deployment, Node: c.node(), NKey: c.NKey, CA: c.CA, Certificate: c.Cert, Key: c.Key, Roots: c.roots, Log: log}
 }
 
 // node is this server's name. It stays the same over a restart, so leases do too.
@@ -157,11 +160,7 @@ func (a *app) join(ctx context.Context) error {
 	}
 	a.tuples.Lane = lane
 	if a.barrier, err = authz.NewBarrier(a.tuples, a.index, authz.BarrierConfig{Node: c.node(), Version: version(), Address: c.Address, Bus: nats, TTL: c.Lease, Log: a.log,
-		Over: func() {
-			if a.chat != nil { // else nobody is here yet
-				a.chat.Hub().EndAll()
-			}
-		}}); err != nil {
+		ClockLimit: a.cfg.ClockLimit, Over: a.endAll}); err != nil {
 		return err
 	}
 	if err := a.barrier.Join(ctx); err != nil {
@@ -170,6 +169,13 @@ func (a *app) join(ctx context.Context) error {
 	a.closers = append(a.closers, a.barrier.Leave)
 	a.index.AttachEnded(a.cut)
 	return nil
+}
+
+// endAll has every stream begin anew.
+func (a *app) endAll() {
+	if a.chat != nil { // else nobody is here yet
+		a.chat.Hub().EndAll()
+	}
 }
 
 // onBus tells whether the other nodes can be nudged, where there may be some.

@@ -20,32 +20,31 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 )
 
-// trio is three nodes on one PostgreSQL and one NATS server; the network between the last of them and PostgreSQL can be cut.
+// trio is three nodes on one PostgreSQL and one NATS server; the network between each of them and PostgreSQL can be cut.
 type trio struct {
 	*testing.T
 	nodes [3]*crash
 	noBus func()
-	wire  *faulty
+	wires [3]*faulty
 	port  int
 	posts atomic.Int64
 }
 
-func newTrio(t *testing.T) *trio {
+func newTrio(t *testing.T) *trio { return newTrioOn(t, dbtest.DSN(t, db.Postgres), 2*time.Second) }
+
+func newTrioOn(t *testing.T, dsn string, lease time.Duration) *trio {
 	c := &trio{T: t, port: freePort()}
 	c.startNATS()
-	dsn := dbtest.DSN(t, db.Postgres)
 	server, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.wire = newFaulty(t, server.Host)
-	server.Host = c.wire.address
+	postgres := server.Host
 	var up sync.WaitGroup
 	for i := range c.nodes {
-		if i == 2 {
-			dsn = server.String()
-		}
-		c.nodes[i] = configuredCrash(t, dsn, fmt.Sprintf("cluster: {bus: \"nats://127.0.0.1:%d\", node: n%d, lease: 2s}\n", c.port, i))
+		c.wires[i] = newFaulty(t, postgres)
+		server.Host = c.wires[i].address
+		c.nodes[i] = configuredCrash(t, server.String(), fmt.Sprintf("cluster: {bus: \"nats://127.0.0.1:%d\", node: n%d, lease: %s}\n", c.port, i, lease))
 		up.Go(c.nodes[i].start) // at once, on an empty database
 	}
 	up.Wait()
@@ -359,7 +358,7 @@ func (c *trio) offboard(ctx context.Context, t *testing.T, round int, trouble, w
 	case strings.HasPrefix(trouble, "killed"):
 		there.stop(os.Kill)
 	case trouble == "cut off":
-		c.wire.cut()
+		c.wires[2].cut()
 	case trouble == "restarts":
 		for _, n := range []*crash{c.nodes[1-round%2], there} {
 			n.stop(os.Interrupt)
@@ -380,7 +379,7 @@ func (c *trio) offboard(ctx context.Context, t *testing.T, round int, trouble, w
 			t.Errorf("the node that is cut off answers %d, %v", status, err)
 		}
 		cancel()
-		c.wire.heal()
+		c.wires[2].heal()
 	}
 	if strings.HasPrefix(trouble, "frozen") {
 		if err := there.server.Process.Signal(syscall.SIGCONT); err != nil {

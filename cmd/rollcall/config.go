@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	yamlv3 "go.yaml.in/yaml/v3"
 
+	"github.com/rollcall-im/rollcall/authz"
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/signals"
@@ -38,6 +39,7 @@ type Config struct {
 	Connections    int                   `koanf:"database_connections"` // to PostgreSQL, of this node
 	BootstrapToken string                `koanf:"bootstrap_token"`      // first administrator's bearer token
 	Cluster        Cluster               `koanf:"cluster"`
+	ClockLimit     time.Duration         `koanf:"clock_limit"` // how far this machine's clock may be from PostgreSQL's
 	OpenFGA        OpenFGA               `koanf:"openfga"`
 	OIDC           OIDC                  `koanf:"oidc"`
 	SCIM           SCIM                  `koanf:"scim"`
@@ -50,11 +52,14 @@ type Config struct {
 	Erasure        Erasure               `koanf:"erasure"`
 	FormerNames    time.Duration         `koanf:"former_names"` // how long administrators find people by them; 0s: not at all
 	Secrets        Secrets               `koanf:"secrets"`
+	Outbound       Outbound              `koanf:"outbound"`
 	Administration Administration        `koanf:"administration"`
+	Audit          Audit                 `koanf:"audit"`
 	Log            Log                   `koanf:"log"`
 	Dev            Dev                   `koanf:"dev"`
 
-	key *seal.Key // of secrets.identity; nil: none
+	key     *seal.Key // of secrets.identity; nil: none
+	reloads *reloader // nil: it is not read again
 }
 
 // OpenFGA says where relations are kept besides our own tables.
@@ -62,6 +67,8 @@ type OpenFGA struct {
 	URL      string `koanf:"url"`      // of an external server; empty: in this process
 	Token    string `koanf:"token"`    // the external server's pre-shared key
 	Database string `koanf:"database"` // of the server in this process; empty: a file beside the database, or the same PostgreSQL
+	// Connections is how many the server in this process may hold to its database.
+	Connections int `koanf:"connections"`
 }
 
 // OIDC is the identity provider people sign in with. Empty issuer: nobody signs in by browser.
@@ -123,7 +130,20 @@ type Dev struct {
 }
 
 func defaults() Config {
-	return Config{Listen: "127.0.0.1:8480", Connections: 20, Cluster: Cluster{Lease: 2 * time.Second, Deployment: "main"}, OIDC: OIDC{Claim: "sub", Match: "external_id"}, SignIn: SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100}, Leave: Leave{Access: "none", Overdue: "returns"}, Disclosure: Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"}, FormerNames: directory.FormerNames, Erasure: Erasure{Messages: "keep"}, SCIM: SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}}, Log: Log{Level: "info", Format: "json"}, Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour}}
+	return Config{
+		Listen: "127.0.0.1:8480", Connections: 20, ClockLimit: 250 * time.Millisecond, FormerNames: directory.FormerNames,
+		Cluster:        Cluster{Lease: 2 * time.Second, Deployment: "main"},
+		OpenFGA:        OpenFGA{Connections: authz.EmbeddedConns},
+		OIDC:           OIDC{Claim: "sub", Match: "external_id"},
+		SignIn:         SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100},
+		Leave:          Leave{Access: "none", Overdue: "returns"},
+		Disclosure:     Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"},
+		Erasure:        Erasure{Messages: "keep"},
+		SCIM:           SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}},
+		Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour},
+		Audit:          Audit{Every: 5 * time.Minute},
+		Log:            Log{Level: "info", Format: "json"},
+	}
 }
 
 // maxKeep is how long requests with their bodies are kept at most.
@@ -281,6 +301,12 @@ func (c Config) validate() error {
 	if scheme, _, _ := strings.Cut(c.Database, ":"); !slices.Contains([]string{"sqlite", "postgres", "postgresql"}, scheme) {
 		bad("database", "wants sqlite:PATH or postgres://…")
 	}
+	if c.ClockLimit < 10*time.Millisecond || c.ClockLimit > time.Minute {
+		bad("clock_limit", "wants a duration from 10ms to 1m, not %s", c.ClockLimit)
+	}
+	if c.OpenFGA.Connections < 4 || c.OpenFGA.Connections > 1000 {
+		bad("openfga.connections", "wants a number from 4 to 1000, not %d", c.OpenFGA.Connections)
+	}
 	if c.Connections < 4 || c.Connections > 1000 {
 		bad("database_connections", "wants a number from 4 to 1000, not %d", c.Connections)
 	}
@@ -311,6 +337,8 @@ func (c Config) validate() error {
 		bad("former_names", "wants a duration from 0s, not %s", c.FormerNames)
 	}
 	c.Administration.check(bad)
+	c.Audit.check(bad)
+	c.Outbound.check(bad)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
 		bad("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)

@@ -25,10 +25,10 @@ type Secrets struct {
 }
 
 // secretKeys hold what is shown nowhere, and what may be sealed.
-var secretKeys = []string{"bootstrap_token", "bus_key", "bus_nkey", "client_secret", "identity", "password", "secret", "token"}
+var secretKeys = []string{"bootstrap_token", "bus_key", "bus_nkey", "checkpoint_key", "client_key", "client_secret", "identity", "password", "secret", "token"}
 
 // addressKeys may hold a password, which is not shown, and may be sealed as a whole.
-var addressKeys = []string{"bus", "database"}
+var addressKeys = []string{"bus", "database", "proxy"}
 
 // unseal answers raw with its sealed secrets opened, and without what opened them. Its errors name keys and hold no secret.
 func unseal(raw map[string]any) (map[string]any, error) {

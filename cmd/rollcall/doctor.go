@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/outbound"
 )
 
 // The states of a finding. Only stateBad makes the exit code 1.
@@ -36,6 +37,7 @@ type finding struct {
 type doctor struct {
 	cfg      Config
 	db       *db.DB // nil where it cannot be opened
+	way      *outbound.Way
 	findings []finding
 }
 
@@ -85,6 +87,10 @@ func (d *doctor) examine(ctx context.Context, path string, environ []string) {
 		d.say("configuration", stateBad, err.Error(), err.Error())
 		return
 	}
+	if d.way, err = d.cfg.outward(); err != nil {
+		d.say("configuration", stateBad, err.Error(), err.Error())
+		return
+	}
 	d.say("configuration", stateFine, "can be used", "可用")
 	d.environment(environ)
 	d.secrets(path, environ)
@@ -97,11 +103,11 @@ func (d *doctor) examine(ctx context.Context, path string, environ []string) {
 	look(d.open)
 	if d.db != nil {
 		defer d.db.Close()
-		for _, fn := range []func(context.Context){d.clock, d.tables, d.connections, d.restored, d.followers, d.openFGA, d.sources, d.nodes} {
+		for _, fn := range []func(context.Context){d.clock, d.tables, d.connections, d.restored, d.followers, d.openFGA, d.sources, d.outlets, d.nodes} {
 			look(fn)
 		}
 	}
-	for _, fn := range []func(context.Context){d.bus, d.issuer, d.fga, d.server} {
+	for _, fn := range []func(context.Context){d.outward, d.bus, d.issuer, d.fga, d.server} {
 		look(fn)
 	}
 }

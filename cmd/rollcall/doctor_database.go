@@ -10,16 +10,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/rollcall-im/rollcall/authz"
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/backup"
 	"github.com/rollcall-im/rollcall/internal/db"
 )
 
 const (
-	leastFree   = 1 << 30                // bytes on the disk of a database file
-	clockLimit  = 250 * time.Millisecond // between this machine and the database
-	followerLag = 1000                   // events
+	leastFree   = 1 << 30 // bytes on the disk of a database file
+	followerLag = 1000    // events
 )
 
 func (d *doctor) disk(context.Context) {
@@ -80,11 +78,11 @@ func (d *doctor) clock(ctx context.Context) {
 	}
 	off, best = off.Round(time.Millisecond), (best / 2).Round(time.Microsecond)
 	state := stateFine
-	if off.Abs()-best > clockLimit {
+	if off.Abs()-best > d.cfg.ClockLimit {
 		state = stateBad
 	}
-	d.say("clock", state, fmt.Sprintf("the database's is %s ahead of this machine's, give or take %s; at most %s may lie between them", off, best, clockLimit),
-		fmt.Sprintf("数据库时钟比本机快 %s（误差 %s），最多允许 %s", off, best, clockLimit))
+	d.say("clock", state, fmt.Sprintf("the database's is %s ahead of this machine's, give or take %s; at most %s may lie between them", off, best, d.cfg.ClockLimit),
+		fmt.Sprintf("数据库时钟比本机快 %s（误差 %s），最多允许 %s", off, best, d.cfg.ClockLimit))
 }
 
 // tables looks whether every package's tables are where this program wants them.
@@ -108,7 +106,7 @@ func (d *doctor) perNode() int {
 		n += laneConnections
 	}
 	if d.cfg.OpenFGA.URL == "" && (d.cfg.OpenFGA.Database == "" || !strings.HasPrefix(d.cfg.OpenFGA.Database, "sqlite:")) {
-		n += authz.EmbeddedConns
+		n += d.cfg.OpenFGA.Connections
 	}
 	return n
 }
@@ -152,7 +150,17 @@ func (d *doctor) followers(ctx context.Context) {
 		d.say("followers", stateWarn, "not known: "+err.Error(), "未知："+err.Error())
 		return
 	}
-	late := 0
+	var aside []struct {
+		Follower         string
+		Subjects, Denied int
+	}
+	if err := d.db.Read(ctx).Raw("select follower, count(distinct subject) as subjects, count(distinct case when closed = 1 then person end) as denied from feed_quarantine group by follower order by follower").Scan(&aside).Error; err == nil { // else there are no such tables yet
+		for _, one := range aside {
+			d.say("followers", stateBad, fmt.Sprintf("%s could not handle something about %d subjects and tries again; %d people are denied everything until then: GET /api/v1/set-aside says why", one.Follower, one.Subjects, one.Denied),
+				fmt.Sprintf("%s 有 %d 项无法处理，会重试；在此之前 %d 人被拒绝一切访问：GET /api/v1/set-aside 说明原因", one.Follower, one.Subjects, one.Denied))
+		}
+	}
+	late := len(aside)
 	for _, r := range rows {
 		if r.Behind > followerLag {
 			late++

@@ -14,7 +14,7 @@ import (
 )
 
 // get asks an address and answers what it says.
-func get(ctx context.Context, url, token string) (status int, text string, err error) {
+func get(ctx context.Context, client *http.Client, url, token string) (status int, text string, err error) {
 	request, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
 		return 0, "", err
@@ -22,7 +22,7 @@ func get(ctx context.Context, url, token string) (status int, text string, err e
 	if token != "" {
 		request.Header.Set("Authorization", "Bearer "+token)
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := client.Do(request)
 	if err != nil {
 		return 0, "", err
 	}
@@ -61,7 +61,7 @@ func (d *doctor) issuer(ctx context.Context) {
 		d.say("oidc", stateWarn, "no identity provider: nobody signs in by browser but with a directory's password", "未配置身份提供方：浏览器只能用目录密码登录")
 		return
 	}
-	status, _, err := get(ctx, strings.TrimSuffix(d.cfg.OIDC.Issuer, "/")+"/.well-known/openid-configuration", "")
+	status, _, err := get(ctx, d.way.Client(0), strings.TrimSuffix(d.cfg.OIDC.Issuer, "/")+"/.well-known/openid-configuration", "")
 	switch {
 	case err != nil:
 		d.say("oidc", stateBad, "the issuer is not reached: "+err.Error(), "无法连接身份提供方："+err.Error())
@@ -76,7 +76,7 @@ func (d *doctor) fga(ctx context.Context) {
 	if d.cfg.OpenFGA.URL == "" {
 		return
 	}
-	status, _, err := get(ctx, strings.TrimSuffix(d.cfg.OpenFGA.URL, "/")+"/stores?page_size=1", d.cfg.OpenFGA.Token)
+	status, _, err := get(ctx, d.way.Client(0), strings.TrimSuffix(d.cfg.OpenFGA.URL, "/")+"/stores?page_size=1", d.cfg.OpenFGA.Token)
 	switch {
 	case err != nil:
 		d.say("openfga server", stateBad, "not reached: "+err.Error(), "无法连接："+err.Error())
@@ -92,7 +92,7 @@ func (d *doctor) fga(ctx context.Context) {
 // server asks the one that runs with this configuration, where it runs on this machine.
 func (d *doctor) server(ctx context.Context) {
 	base := localURL(d.cfg.Listen)
-	status, said, err := get(ctx, base+"/readyz", "")
+	status, said, err := get(ctx, http.DefaultClient, base+"/readyz", "")
 	switch {
 	case err != nil:
 		d.say("server", stateWarn, "none answers at "+base, base+" 没有应答")
@@ -105,7 +105,7 @@ func (d *doctor) server(ctx context.Context) {
 	if d.cfg.BootstrapToken == "" {
 		return
 	}
-	if status, figures, err := get(ctx, base+"/metrics", d.cfg.BootstrapToken); err == nil && status == http.StatusOK {
+	if status, figures, err := get(ctx, http.DefaultClient, base+"/metrics", d.cfg.BootstrapToken); err == nil && status == http.StatusOK {
 		d.divergence(figures)
 	}
 }

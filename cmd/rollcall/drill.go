@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -18,7 +17,7 @@ import (
 
 // wireDrills ties drills to what they rehearse.
 func (a *app) wireDrills() {
-	a.drills = &drill.Engine{DB: a.db, Stage: stage{a}, Nodes: a.nodes, Log: a.log}
+	a.drills = &drill.Engine{DB: a.db, Stage: stage{a}, Nodes: a.nodes, Log: a.log, Roots: a.way.Roots}
 }
 
 // nodes answers the nodes that answer now, and where.
@@ -57,7 +56,13 @@ func (s stage) Take(ctx context.Context, leaver id.Person) error {
 }
 
 func (s stage) Strike(tx *db.Tx, c drill.Cast) error {
-	return errors.Join(chat.Strike(tx, c.Channel), s.door.StrikeTx(tx, c.Leaver, c.Witness), s.access.StrikeStage(tx, c.Channel, c.Leaver, c.Witness))
+	if err := chat.Strike(tx, c.Channel); err != nil {
+		return err
+	}
+	if err := s.door.StrikeTx(tx, c.Leaver, c.Witness); err != nil {
+		return err
+	}
+	return s.access.StrikeStage(tx, c.Channel, c.Leaver, c.Witness)
 }
 
 type drillView struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -20,8 +21,14 @@ type hold struct {
 	People     json.RawMessage `json:"people,omitempty"`
 	Reason     string          `json:"reason,omitempty"`
 	SourceName string          `json:"source_name,omitempty"`
+	Causes     []heldCause     `json:"causes,omitempty"`
 	Effects    []heldEffect    `json:"effects,omitempty"`
 	Removals   []heldRemoval   `json:"removals,omitempty"`
+}
+
+type heldCause struct {
+	Cause  string `json:"cause"`
+	People int    `json:"people"`
 }
 
 type heldEffect struct {
@@ -34,6 +41,7 @@ type heldEffect struct {
 
 type heldRemoval struct {
 	Cause string `json:"cause"`
+	Now   string `json:"now,omitempty"`
 	Group struct {
 		Key string `json:"key"`
 	} `json:"group"`
@@ -85,11 +93,16 @@ func holdCommand() *cobra.Command {
 			if h.SourceName != "" {
 				fmt.Fprintf(w, "source\t%s\n", h.SourceName)
 			}
+			if len(h.Causes) > 1 {
+				for _, c := range h.Causes {
+					fmt.Fprintf(w, "cause\t%s\t%d people\n", c.Cause, c.People)
+				}
+			}
 			for _, e := range h.Effects {
 				fmt.Fprintf(w, "%s\t%s\t%d people\n", e.Cause, e.Group.Key, e.People)
 			}
 			for _, r := range h.Removals {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.Cause, r.Group.Key, r.Person.ID, r.Person.DisplayName)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", cmp.Or(r.Now, r.Cause), r.Group.Key, r.Person.ID, r.Person.DisplayName)
 			}
 		}, func(c *cobra.Command, api *client, args []string) (hold, error) {
 			var h hold

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/hrfeed"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/webhook"
 )
 
 // HRFeed is one source of personnel files.
@@ -67,7 +68,7 @@ func checkHRFeeds(list []HRFeed, names map[string]bool, bad func(key, format str
 			bad(key("time_zone"), "wants where days begin, as Asia/Shanghai, not %q", h.Zone)
 		}
 		if h.Secret != "" {
-			if err := hrfeed.CheckSecret(h.Secret); err != nil {
+			if _, err := webhook.Secret(h.Secret); err != nil {
 				bad(key("secret"), "%v", err)
 			}
 		}

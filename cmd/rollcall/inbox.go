@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -42,6 +44,22 @@ func (a *app) called(ctx context.Context, ids []string) (map[string]map[string]s
 				return nil, err
 			}
 			out[one] = c.Names
+		case "pln":
+			p, err := a.access.Plan(ctx, id.Plan(one))
+			if err != nil && !errors.Is(err, provisioning.ErrNotFound) {
+				return nil, err
+			}
+			if err == nil {
+				out[one] = dated("the plan of %s", "%s 的计划", p.CreatedAt)
+			}
+		case "hld":
+			h, err := a.access.Hold(ctx, id.Hold(one))
+			if err != nil && !errors.Is(err, provisioning.ErrNotFound) {
+				return nil, err
+			}
+			if err == nil {
+				out[one] = dated("the hold of %s", "%s 的暂缓", h.CreatedAt)
+			}
 		}
 	}
 	names, err := a.people.Names(ctx, people)
@@ -49,4 +67,10 @@ func (a *app) called(ctx context.Context, ids []string) (map[string]map[string]s
 		out[string(person)] = map[string]string{"": name}
 	}
 	return out, err
+}
+
+// dated names something by when it was made: what it says is for who may look at it.
+func dated(en, zh string, at time.Time) map[string]string {
+	day := at.UTC().Format("2006-01-02 15:04 UTC")
+	return map[string]string{"en": fmt.Sprintf(en, day), "zh": fmt.Sprintf(zh, day)}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
@@ -35,8 +36,23 @@ func (a *app) watchLeaving(ctx context.Context) error {
 	if err := a.people.RefreshLeaves(ctx); err != nil && ctx.Err() == nil {
 		a.log.ErrorContext(ctx, "leaves were not written anew", "error", err)
 	}
-	watch := &leaving.Watch{DB: a.db, Directory: a.people, Log: a.log, Admins: a.administrators, ManagerFirst: a.cfg.Disclosure.Manager == "always"}
+	watch := &leaving.Watch{DB: a.db, Directory: a.people, Log: a.log, Admins: a.administrators, ManagerFirst: a.cfg.Disclosure.Manager == "always", Levels: a.beforeEnd}
 	return watch.Run(ctx)
+}
+
+// beforeEnd answers how many days before an end somebody is told.
+func (a *app) beforeEnd(ctx context.Context) ([]int, error) {
+	levels, err := a.access.BeforeEnd(ctx)
+	if levels == nil {
+		levels = leaving.Levels()
+	}
+	return levels, err
+}
+
+// places tells who came into a project group, who is in it no more, and what the guard holds.
+func (a *app) places() *leaving.Places {
+	return &leaving.Places{Directory: a.people, Tells: a.access.Tells, Owners: a.access.OwnersIn,
+		Admins: func(tx *db.Tx, role string) ([]id.Person, error) { return a.door.HoldersTx(tx, roles.Role(role)) }}
 }
 
 // wireHandovers ties what people answer for to who answers for it next.

@@ -100,10 +100,12 @@ func version() string {
 }
 
 // logger writes JSON lines to w, at the level of cfg.
-func logger(cfg Log, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.level()}
+func logger(cfg Log, w io.Writer) (*slog.Logger, *slog.LevelVar) {
+	level := &slog.LevelVar{}
+	level.Set(cfg.level())
+	options := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(slog.NewTextHandler(w, options)), level
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(slog.NewJSONHandler(w, options)), level
 }

@@ -40,7 +40,7 @@ func (a *app) foresee(tx *db.Tx, people []id.Person) ([]directory.MembershipChan
 // mergedFollower lets the account of a person who was merged into another sign in as that one: the subject is looked for anew. Who stays keeps the
 // subject they had, unless they had no access before: then theirs was the account of their time before.
 func (a *app) mergedFollower() feed.Follower {
-	return feed.Follower{Name: "merged", Linger: 20 * time.Millisecond, HandleTx: func(_ context.Context, tx *db.Tx, events []feed.Event) error {
+	return feed.Follower{Name: "merged", Linger: 20 * time.Millisecond, Closes: true, HandleTx: func(_ context.Context, tx *db.Tx, events []feed.Event) error {
 		var gone, people []id.Person
 		for _, e := range events {
 			if e.Kind != "person.merged" {

@@ -22,6 +22,13 @@ func (a *app) measure() {
 	}
 	gauge("rollcall_authz_revision", "Authorization revision in force on this node.", func() float64 { return float64(a.index.Revision()) })
 	gauge("rollcall_authz_divergence_total", "Differences found between the index and OpenFGA.", func() float64 { return float64(a.engine.Divergences()) })
+	gauge("rollcall_clock_skew_seconds", "How far this node's clock is ahead of PostgreSQL's.", func() float64 { return a.index.Skew().Seconds() })
+	gauge("rollcall_clock_trusted", "Whether this node's clock is near enough to PostgreSQL's; 0: whatever has a beginning or an end is denied here.", func() float64 {
+		if a.index.ClockTrusted() {
+			return 1
+		}
+		return 0
+	})
 	counted := func(name, help string, count func(context.Context) (int, error)) {
 		gauge(name, help+"; NaN: not known.", func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), asked)
@@ -33,7 +40,7 @@ func (a *app) measure() {
 			return float64(n)
 		})
 	}
-	a.registry.MustRegister(openHolds{a}, followerLags{a}, sourceFreshness{a})
+	a.registry.MustRegister(openHolds{a}, followerLags{a}, setAside{a}, sourceFreshness{a}, outletFigures{a})
 	counted("rollcall_openfga_behind", "Authorization revisions that OpenFGA has not been told yet", a.engine.Behind)
 	counted("rollcall_unjudged_people", "People for whom a rule of the policy could not be judged, and gives nothing", a.access.Unjudged)
 	if a.barrier != nil {

@@ -12,6 +12,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rollcall-im/rollcall/internal/audit/outlet"
 	"github.com/rollcall-im/rollcall/internal/db"
 )
 
@@ -36,6 +37,7 @@ func TestFigures(t *testing.T) {
 	b := newBench(t, db.SQLite)
 	b.setActive(b.hire(1), false)
 	b.call("GET", "/api/v1/people", b.app.cfg.BootstrapToken, "")
+	b.app.cfg.Audit.Outlets = []outlet.Config{{Name: "disk", URL: "file:///nowhere"}}
 	there := families(t, b)
 	figures := regexp.MustCompile(`\brollcall_[a-z_]+\b`)
 	for _, of := range []string{"rollcall_lease_seconds", "rollcall_nodes", "rollcall_bus_connected"} { // of several nodes only

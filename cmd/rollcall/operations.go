@@ -73,11 +73,12 @@ type AuditInput struct {
 	Actor   string `query:"actor"`
 	Action  string `query:"action"`
 	Subject string `query:"subject"`
+	Without string `query:"without" doc:"an action that is left out, as person.looked_at"`
 }
 
 // Audit answers records, newest first.
 func (o *operations) Audit(ctx context.Context, in *AuditInput) (*httpapi.Page[audit.Record], error) {
-	filter := audit.Filter{Actor: in.Actor, Action: in.Action, Subject: in.Subject, Limit: in.Limit}
+	filter := audit.Filter{Actor: in.Actor, Action: in.Action, Subject: in.Subject, Without: in.Without, Limit: in.Limit}
 	if _, err := httpapi.DecodeCursor(in.Cursor, &filter.Before); err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func requestsCommand() *cobra.Command {
 	command := &cobra.Command{Use: "requests", Short: "What people ask for, and what of it you may decide"}
 	list := &cobra.Command{Use: "list", Short: "What people asked for, the newest first", Args: cobra.NoArgs}
 	state := list.Flags().String("state", "waiting", "waiting, granted, refused, withdrawn, lapsed, or empty for all")
-	kind := list.Flags().String("kind", "", "only of this kind: join, elevation")
+	kind := list.Flags().String("kind", "", "only of this kind: join, elevation, plan, release, break_glass")
 	mine := list.Flags().Bool("mine", false, "what waits for you to decide: the token is one of your own")
 	command.AddCommand(remote(list, printRequests, func(c *cobra.Command, api *client, _ []string) (requestList, error) {
 		var l requestList
@@ -60,6 +60,7 @@ func requestsCommand() *cobra.Command {
 		}
 		return l, api.do(c.Context(), "GET", "/api/v1/approvals?"+query.Encode(), nil, &l)
 	}))
+	command.AddCommand(askCommand())
 	for verb, short := range map[string]string{"approve": "Agree to a request that is yours to decide", "refuse": "Refuse a request that is yours to decide"} {
 		decide := &cobra.Command{Use: verb + " REQUEST", Short: short, Args: cobra.ExactArgs(1)}
 		comment := decide.Flags().String("comment", "", "what there is to say about it; who asked can read it")
@@ -69,6 +70,26 @@ func requestsCommand() *cobra.Command {
 			}))
 	}
 	return command
+}
+
+// askCommand asks for something with a token of one's own.
+func askCommand() *cobra.Command {
+	ask := &cobra.Command{Use: "ask KIND OBJECT", Short: "Ask for something: join or elevation of a project group, plan for the approval of a plan of yours, release for that of a hold", Args: cobra.ExactArgs(2)}
+	reason := ask.Flags().String("reason", "", "why; who decides reads it")
+	role := ask.Flags().String("role", "", "of an elevation: owner, participant")
+	days := ask.Flags().Int("days", 0, "for how many days, from the decision on; 0: as long as the policy lets")
+	return remote(ask, func(w io.Writer, r request) { fmt.Fprintf(w, "%s: waits until %s\n", r.ID, r.LapsesAt) },
+		func(c *cobra.Command, api *client, args []string) (request, error) {
+			body := map[string]any{"kind": args[0], "object": args[1], "reason": *reason}
+			if *role != "" {
+				body["role"] = *role
+			}
+			if *days > 0 {
+				body["days"] = *days
+			}
+			var r request
+			return r, api.do(c.Context(), "POST", "/api/v1/me/requests", body, &r)
+		})
 }
 
 func printRequests(w io.Writer, l requestList) {

@@ -15,7 +15,6 @@ import (
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
-	"github.com/rollcall-im/rollcall/policies"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/breakglass"
@@ -39,23 +38,22 @@ const (
 // project group, is let in where a line says OfPerson, Units or Groups.
 func (a *app) routes() []httpapi.Route {
 	dir := a.directoryAPI()
-	prov := &provisioning.API{Reactor: a.access, Directory: a.people, Index: a.index, Check: a.checkOpenFGA}
+	prov := &provisioning.API{Reactor: a.access, Directory: a.people, Index: a.index, Check: a.checkOpenFGA, Agree: a.agree}
 	sess := &session.API{Door: a.door, Profile: a.profile, Unit: a.unitName, Owned: a.access.OwnedGroups, Impersonation: a.cfg.Dev.Impersonation}
 	talk := &chat.API{Chat: a.chat}
 	ops, shut := &operations{app: a}, &restoring{app: a}
-	try := &trial.API{Store: a.people, PublicURL: a.cfg.PublicURL, LDAP: a.lookAround}
+	try := &trial.API{Store: a.people, PublicURL: a.cfg.PublicURL, Roots: a.way.Roots, LDAP: a.lookAround}
 	personnel := &hrfeed.API{Feeds: a.hr}
-	rate, burst := a.scim.Limits()
 	tree := &ldap.API{Store: a.people, Syncer: a.syncerOf, Foresee: a.foresee}
 	inbox := a.inboxAPI()
 	hand := &handover.API{Engine: a.heirs, Names: a.called}
 	check := &reviews.API{Engine: a.reviews}
 	proof := &evidence.API{Store: a.evidence()}
-	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called, Guarded: []policies.ApprovalKind{policies.ApproveBreakGlass}}
+	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called, Guarded: guarded()}
 	glass := a.breakGlassAPI()
 	gone := &erasure.API{Engine: a.erasure, Names: a.called}
 	rehearse := &drill.API{Engine: a.drills}
-	seen := &journal.API{Journal: a.journal, Store: a.people, Rate: rate, Burst: burst}
+	seen := &journal.API{Journal: a.journal, Store: a.people, Limits: a.scim.Limits}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
 		httpapi.Plain("GET", "/readyz", anybody, "Whether this node may serve", http.HandlerFunc(a.ready)),
@@ -249,8 +247,11 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/restore/unknown", restoreOpen, "Nobody knows what was revoked after the backup", shut.Unknown),
 		httpapi.Op("POST", "/api/v1/restore/sources/{source}/vouch", restoreOpen, "A source has told everything anew", shut.Vouch),
 		httpapi.Op("POST", "/api/v1/restore/open", restoreOpen, "Open it all the same", shut.Open),
+		httpapi.Op("GET", "/api/v1/set-aside", metricsRead, "What followers could not handle, and try again", ops.Aside),
+		httpapi.Op("POST", "/api/v1/set-aside/{follower}/{subject}/retry", sourcesWrite, "Try it again now", ops.Retry),
 		httpapi.Op("GET", "/api/v1/audit", auditRead, "The audit log", ops.Audit),
 		httpapi.Op("GET", "/api/v1/audit/proof", auditRead, "Verify the audit log", ops.VerifyAudit),
+		httpapi.Op("GET", "/api/v1/audit/outlets", auditRead, "Where the audit log is carried to, and how far", ops.Outlets),
 	}
 }
 
@@ -258,7 +259,7 @@ func (a *app) routes() []httpapi.Route {
 func (a *app) handler() http.Handler {
 	server := &httpapi.Server{Log: a.log, Authenticate: a.door.Authenticate, Version: version(), Errors: cases(),
 		TrustedOrigins: []string{a.cfg.PublicURL}, Registry: a.registry, Replays: &replay.Store{DB: a.db},
-		Owned: a.access.OwnedGroups, Reach: a.reach, Place: a.door.Place}
+		Owned: a.access.OwnedGroups, Reach: a.reach, Place: a.door.Place, Look: a.looks.note}
 	return a.behindRestore(a.chat.Hub().Exits().Handler(server.Handler(a.routes())))
 }
 

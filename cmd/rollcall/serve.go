@@ -19,14 +19,15 @@ func serveCommand() *cobra.Command {
 	c := &cobra.Command{Use: "serve", Short: "Run the server", Args: cobra.NoArgs}
 	path := c.Flags().String("config", "", "path of rollcall.yaml")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		cfg, err := loadConfig(*path, os.Environ())
+		cfg, inForce, err := loadKeys(*path, os.Environ())
 		if err != nil {
 			return err
 		}
-		log := logger(cfg.Log, c.ErrOrStderr())
+		log, level := logger(cfg.Log, c.ErrOrStderr())
 		if strange := strangeNames(os.Environ()); len(strange) > 0 {
 			log.Warn("names in the environment are no keys of the configuration, and without effect", "names", strange)
 		}
+		cfg.reloads = &reloader{level: level, path: *path, inForce: inForce}
 		return serve(c.Context(), cfg, log, nil)
 	}
 	return c

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -110,8 +111,9 @@ type previewItem struct {
 		After  any    `json:"after"`
 	} `json:"changes"`
 	Freezes []struct {
-		Op    string `json:"op"`
-		Cause string `json:"cause"`
+		Op    string    `json:"op"`
+		Cause string    `json:"cause"`
+		From  time.Time `json:"from,omitzero"`
 	} `json:"freezes"`
 	Memberships []struct {
 		Group string `json:"group"`
@@ -175,7 +177,11 @@ func (i previewItem) line() string {
 		parts = append(parts, fmt.Sprintf("%s: %v → %v", c.Field, c.Before, c.After))
 	}
 	for _, f := range i.Freezes {
-		parts = append(parts, map[string]string{"open": "freeze ", "lift": "no longer "}[f.Op]+f.Cause)
+		part := map[string]string{"open": "freeze ", "lift": "no longer "}[f.Op] + f.Cause
+		if f.From.After(time.Now()) {
+			part += " from " + f.From.UTC().Format(time.RFC3339)
+		}
+		parts = append(parts, part)
 	}
 	for _, m := range i.Memberships {
 		sign := map[string]string{"add": "+", "remove": "-"}[m.Op]

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rollcall": watchedMain})
+	testscript.Main(m, map[string]func(){"rollcall": watchedMain, "observer": observe})
 }
 
 // The stories: the real binary, real HTTP, real sockets, once per database. See testdata/script/README.md
@@ -54,7 +55,7 @@ func TestStories(t *testing.T) {
 					"serve": serveWord, "halt": haltWord, "source": sourceWord, "http": httpWord, "capture": captureWord, "expect": expectWord,
 					"eventually": eventuallyWord, "listen": listenWord, "hears": hearsWord, "unheard": unheardWord, "cut": cutWord, "login": loginWord,
 					"slapd": slapdWord, "password": passwordWord, "session": sessionWord, "quiet": quietWord, "channel": channelWord, "hook": hookWord,
-					"carry": carryWord, "soon": soonWord, "reach": reachWord, "database": databaseWord,
+					"carry": carryWord, "soon": soonWord, "reach": reachWord, "database": databaseWord, "reload": reloadWord,
 				},
 			})
 		})
@@ -147,11 +148,7 @@ func serveWord(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Setenv("LISTEN", fmt.Sprintf("127.0.0.1:%d", s.port))
 	}
 	if _, err := os.Stat(s.config); err != nil || len(args) == 0 {
-		text := fmt.Sprintf("listen: 127.0.0.1:%d\ndatabase: %q\nbootstrap_token: ${ADMIN_TOKEN}\ndev: {impersonation: true}\n", s.port, s.dsn)
-		if extra, err := os.ReadFile(ts.MkAbs("extra.yaml")); err == nil {
-			text += os.Expand(string(extra), ts.Getenv)
-		}
-		ts.Check(os.WriteFile(s.config, []byte(text), 0o600))
+		s.configure(ts, "extra.yaml")
 	}
 	binary := ""
 	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
@@ -183,10 +180,30 @@ func serveWord(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// database NAME: puts the address of another, empty database into $DATABASE_NAME.
+// configure writes the configuration, with what stands in a file of the story.
+func (s *story) configure(ts *testscript.TestScript, extra string) {
+	text := fmt.Sprintf("listen: 127.0.0.1:%d\ndatabase: %q\nbootstrap_token: ${ADMIN_TOKEN}\ndev: {impersonation: true}\n", s.port, s.dsn)
+	if more, err := os.ReadFile(ts.MkAbs(extra)); err == nil {
+		text += os.Expand(string(more), ts.Getenv)
+	}
+	ts.Check(os.WriteFile(s.config, []byte(text), 0o600))
+}
+
+// reload FILE: has the server read its configuration again, with what stands in FILE.
+func reloadWord(ts *testscript.TestScript, _ bool, args []string) {
+	s := of(ts)
+	s.configure(ts, args[0])
+	ts.Check(s.server.Process.Signal(syscall.SIGHUP))
+}
+
+// database NAME [other]: puts the address of another, empty database, of the other engine where it says so, into $DATABASE_NAME.
 func databaseWord(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
-	ts.Setenv("DATABASE_"+args[0], dbtest.DSN(s.t, s.engine))
+	engine := s.engine
+	if len(args) == 2 && args[1] == "other" {
+		engine = map[db.Engine]db.Engine{db.SQLite: db.Postgres, db.Postgres: db.SQLite}[engine]
+	}
+	ts.Setenv("DATABASE_"+args[0], dbtest.DSN(s.t, engine))
 }
 
 // halt [hard]: ends the server, politely or by SIGKILL.

@@ -22,22 +22,16 @@ import (
 
 // wireDoor ties sign-in to the directory: a subject is found by a claim, and whoever is frozen is nobody.
 func (a *app) wireDoor(ctx context.Context) (err error) {
-	o, in := a.cfg.OIDC, a.cfg.SignIn
-	proxies, err := in.proxies()
-	if err != nil {
-		return err
-	}
-	admin := a.cfg.Administration
-	networks, err := networksOf(admin.Addresses)
+	o, admin := a.cfg.OIDC, a.cfg.Administration
+	conduct, err := a.cfg.conduct()
 	if err != nil {
 		return err
 	}
 	a.door, err = session.New(session.Options{
-		DB: a.db, Log: a.log, Standing: a.index, PublicURL: a.cfg.PublicURL,
+		DB: a.db, Log: a.log, HTTPClient: a.way.Client(10 * time.Second), Standing: a.index, PublicURL: a.cfg.PublicURL,
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AnyLogoutType: o.AnyLogoutType, Scopes: o.Scopes,
 		Resolve: a.resolve, BootstrapToken: a.cfg.BootstrapToken,
-		Passwords: a.wirePasswords(), Tries: session.Tries{Failures: in.Failures, Quiet: in.Quiet, Address: in.AddressFailures}, Proxies: proxies,
-		AdminNetworks: networks, AdminIdle: admin.Idle, StepUpRequired: admin.StepUp == stepUpRequired, Separation: admin.Separation, Key: a.cfg.key, Alarm: alarm,
+		Passwords: a.wirePasswords(), Conduct: conduct, Separation: admin.Separation, Key: a.cfg.key, Alarm: alarm,
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },
 		Spread:     a.spread(),
@@ -49,7 +43,7 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	a.access.Admins, a.access.TellPlan, a.access.TellMoved = a.door.AdminsTx, tellPlan, tellMoved
+	a.access.Admins, a.access.TellPlan, a.access.TellMoved = a.door.AdminsTx, tellPlan, a.tellMoved
 	a.access.MayApply = func(tx *db.Tx, person id.Person) (bool, error) {
 		return a.door.HoldsTx(tx, person, roles.PoliciesApply)
 	}

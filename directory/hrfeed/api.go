@@ -124,7 +124,7 @@ func (a *API) named(ctx context.Context, name string) (id.Source, error) {
 func (a *API) caller(r *http.Request, source id.Source) (directory.Cause, error) {
 	caller := httpapi.CallerFrom(r.Context())
 	if caller.Known() {
-		return directory.CauseFrom(r.Context(), ""), httpapi.Require(r, roles.SourcesWrite)
+		return directory.CauseFrom(r.Context(), ""), httpapi.Require(r.Context(), roles.SourcesWrite)
 	}
 	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if ok {

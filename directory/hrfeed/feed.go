@@ -36,7 +36,8 @@ type Feeds struct {
 	// Configs are those of the configuration, by the source.
 	Configs map[id.Source]Config
 
-	mu    sync.Mutex // guards turns
+	mu    sync.Mutex // guards turns and read
+	read  map[id.Source]zones
 	turns map[id.Source]chan struct{}
 }
 

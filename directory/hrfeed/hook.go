@@ -2,7 +2,6 @@ package hrfeed
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"net/http"
@@ -13,32 +12,16 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/webhook"
 )
 
 // tolerance is how far the clock of a sender may be off.
 const tolerance = 5 * time.Minute
 
-const secretPrefix = "whsec_"
-
-// CheckSecret tells whether a text can be the secret of a hook: whsec_ and 24 to 64 bytes in base64 (Standard Webhooks).
-func CheckSecret(secret string) error {
-	_, err := secretOf(secret)
-	return err
-}
-
-func secretOf(secret string) ([]byte, error) {
-	encoded, ok := strings.CutPrefix(secret, secretPrefix)
-	raw, err := base64.StdEncoding.DecodeString(encoded)
-	if !ok || err != nil || len(raw) < 24 || len(raw) > 64 {
-		return nil, fmt.Errorf("wants %s and 24 to 64 bytes in base64", secretPrefix)
-	}
-	return raw, nil
-}
-
 // verify checks the signature of a message as Standard Webhooks says: HMAC-SHA256 over id, timestamp and body, of which any one
 // in the header may be right. It takes the same time for all that are wrong.
 func verify(secret string, header http.Header, body []byte, now time.Time) (message string, err error) {
-	key, err := secretOf(secret)
+	key, err := webhook.Secret(secret)
 	if err != nil {
 		return "", err
 	}
@@ -53,12 +36,9 @@ func verify(secret string, header http.Header, body []byte, now time.Time) (mess
 	if off := now.Sub(time.Unix(seconds, 0)); off > tolerance || off < -tolerance {
 		return "", fmt.Errorf("%w: webhook-timestamp is more than %s off", ErrSignature, tolerance)
 	}
-	mac := hmac.New(sha256.New, key)
-	fmt.Fprintf(mac, "%s.%s.", message, stamp)
-	mac.Write(body)
-	want, fits := mac.Sum(nil), false
+	want, fits := webhook.Sum(key, message, stamp, body), false
 	for i, one := range strings.Fields(header.Get("webhook-signature")) {
-		given, isV1 := strings.CutPrefix(one, "v1,")
+		given, isV1 := strings.CutPrefix(one, webhook.Version1)
 		raw, err := base64.StdEncoding.DecodeString(given)
 		if i >= 16 {
 			break

@@ -183,6 +183,16 @@ func TestMapping(t *testing.T) {
 		r := w.record("A1")
 		same(t, "start", r.StartAt, time.Date(2026, 4, 2, 22, 0, 0, 0, time.UTC))
 		same(t, "labels", r.Labels["level"]+r.Labels["grade"], "P6P5")
+		all := w.f.save(t.Context(), w.source, Mapping{Columns: map[string]string{"a": "salary", "b": "grade"}, Key: fEmail, DateOrder: "x", TimeZone: "Mars"}, "adm", "")
+		for _, fault := range []string{`columns.a: "salary"`, `columns.b: "grade"`, "the fields are", "key: ", "date_order: ", "time_zone: "} {
+			if all == nil || !strings.Contains(all.Error(), fault) {
+				t.Errorf("%s is not told: %v", fault, all)
+			}
+		}
+		_, twice := Mapping{}.match([]string{"Name", "Full name", "Mail", "E-mail"})
+		if text := fmt.Sprint(twice); !strings.Contains(text, `"Name" and "Full name"`) || !strings.Contains(text, `"Mail" and "E-mail"`) || !strings.Contains(text, "no column says who") {
+			t.Error(text)
+		}
 		for _, m := range []Mapping{{Columns: map[string]string{"a": "salary"}}, {Key: fEmail}, {DateOrder: "x"}, {TimeZone: "Mars"}, {TimeZones: map[string]string{"a": "x"}}, {NumberLength: -2}, {Columns: map[string]string{"": "title"}}} {
 			if err := w.f.save(t.Context(), w.source, m, "adm", ""); !errors.Is(err, ErrMapping) {
 				t.Errorf("%+v: %v", m, err)

@@ -270,6 +270,9 @@ func (r *reader) field(in *intent, at row, i int, field string) (note, wrong *Fi
 	default:
 		in.texts = append(in.texts, assign{field, value})
 	}
+	if hidden := unseen(value); hidden != "" && field != r.m.key() && field != fManager { // of those see doubtNumbers
+		return r.wrong(at, i, "invisible", "it holds %s, which nobody sees; it was taken as it stands", hidden), nil
+	}
 	return nil, nil
 }
 

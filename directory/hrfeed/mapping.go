@@ -92,37 +92,47 @@ func plainHeading(s string) string {
 	}, s)
 }
 
-// Check answers an ErrMapping where m cannot be used.
+// Check answers an ErrMapping that names everything for which m cannot be used.
 func (m Mapping) Check() error {
+	var wrong []string
+	fault := func(format string, args ...any) { wrong = append(wrong, fmt.Sprintf(format, args...)) }
 	fields := headings()
+	unknown := false
 	for _, heading := range slices.Sorted(maps.Keys(m.Columns)) {
 		field := m.Columns[heading]
 		label, isLabel := strings.CutPrefix(field, labelPrefix)
 		if _, ok := fields[field]; !ok && field != "-" && (!isLabel || label == "") {
-			return fmt.Errorf("%w: columns.%s: %q is no field; the fields are %s, label.NAME and -", ErrMapping, heading, field, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+			fault("columns.%s: %q is no field", heading, field)
+			unknown = true
 		}
 		if plainHeading(heading) == "" {
-			return fmt.Errorf("%w: columns: a heading is empty", ErrMapping)
+			fault("columns: a heading is empty")
 		}
 	}
+	if unknown {
+		wrong[len(wrong)-1] += "; the fields are " + strings.Join(slices.Sorted(maps.Keys(fields)), ", ") + ", label.NAME and -"
+	}
 	if m.Key != "" && m.Key != fNumber && m.Key != fExternal {
-		return fmt.Errorf("%w: key: %q is not one of %s, %s: nobody is known by an address or a name", ErrMapping, m.Key, fNumber, fExternal)
+		fault("key: %q is not one of %s, %s: nobody is known by an address or a name", m.Key, fNumber, fExternal)
 	}
 	if m.DateOrder != "" && m.DateOrder != "dmy" && m.DateOrder != "mdy" {
-		return fmt.Errorf("%w: date_order: %q is not one of dmy, mdy", ErrMapping, m.DateOrder)
+		fault("date_order: %q is not one of dmy, mdy", m.DateOrder)
 	}
 	if m.NumberLength < -1 || m.NumberLength > 64 {
-		return fmt.Errorf("%w: number_length: wants -1 to 64", ErrMapping)
+		fault("number_length: wants -1 to 64")
 	}
 	if _, err := time.LoadLocation(m.TimeZone); err != nil {
-		return fmt.Errorf("%w: time_zone: %q is no time zone, as Asia/Shanghai is", ErrMapping, m.TimeZone)
+		fault("time_zone: %q is no time zone, as Asia/Shanghai is", m.TimeZone)
 	}
 	for _, of := range slices.Sorted(maps.Keys(m.TimeZones)) {
 		if _, err := time.LoadLocation(m.TimeZones[of]); err != nil || m.TimeZones[of] == "" {
-			return fmt.Errorf("%w: time_zones.%s: %q is no time zone, as Asia/Shanghai is", ErrMapping, of, m.TimeZones[of])
+			fault("time_zones.%s: %q is no time zone, as Asia/Shanghai is", of, m.TimeZones[of])
 		}
 	}
-	return nil
+	if len(wrong) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrMapping, strings.Join(wrong, "; "))
 }
 
 // over answers m with what more says put over it.
@@ -213,7 +223,7 @@ func (c columns) tooWide(r row) string {
 	return fmt.Sprintf("it has %d columns, and the header names %d: a text that holds a separator stands in quotes", max(filled, r.wide), c.last)
 }
 
-// match finds the fields of a header. Two columns of one field are an error: nobody knows which of them counts.
+// match finds the fields of a header. Two columns of one field are an error: nobody knows which of them counts. It names all of them.
 func (m Mapping) match(names []string) (columns, error) {
 	known := map[string]string{}
 	for field, list := range headings() {
@@ -228,6 +238,7 @@ func (m Mapping) match(names []string) (columns, error) {
 	}
 	c := columns{fields: make([]string, len(names)), names: names}
 	taken := map[string]string{}
+	var wrong []string
 	for i, name := range names {
 		plain := plainHeading(name)
 		field, said := own[plain]
@@ -244,12 +255,16 @@ func (m Mapping) match(names []string) (columns, error) {
 			c.unknown = append(c.unknown, cutText(name))
 			continue
 		case taken[field] != "":
-			return c, fmt.Errorf("%w: the columns %q and %q are both %s; say in the mapping which one counts", ErrUnreadable, taken[field], name, field)
+			wrong = append(wrong, fmt.Sprintf("the columns %q and %q are both %s; say in the mapping which one counts", cutText(taken[field]), cutText(name), field))
+			continue
 		}
 		taken[field], c.fields[i] = name, field
 	}
 	if taken[m.key()] == "" {
-		return c, fmt.Errorf("%w: no column says who somebody is (%s); the columns are %s. Name it in the mapping", ErrUnreadable, m.key(), cutText(strings.Join(names, ", ")))
+		wrong = append(wrong, fmt.Sprintf("no column says who somebody is (%s); the columns are %s. Name it in the mapping", m.key(), cutText(strings.Join(names, ", "))))
+	}
+	if len(wrong) > 0 {
+		return c, fmt.Errorf("%w: %s", ErrUnreadable, strings.Join(wrong, "; "))
 	}
 	slices.Sort(c.unknown)
 	return c, nil

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/rollcall-im/rollcall/directory"
 )
@@ -97,7 +99,7 @@ func dateOf(value, order string) (moment, error) {
 		case order == "mdy" || second > 12:
 			return assemble(m[3], m[1], m[2], m[4], value)
 		}
-		return moment{}, errors.New("day and month may be meant either way round; write 2026-04-03, or say date_order in the mapping")
+		return moment{}, fmt.Errorf("day and month may be meant either way round; write %s-%02d-%02d or %s-%02d-%02d, or say date_order in the mapping", m[3], second, first, m[3], first, second)
 	}
 	if shortYear.MatchString(value) {
 		return moment{}, errors.New("the year has two digits only")
@@ -199,6 +201,23 @@ func plain(c cell) (string, error) {
 		return c.text, nil
 	}
 	return c.text, nil
+}
+
+// unseen names the characters of a text that show nothing and that no script needs, or that turn letters round: empty where there are none.
+func unseen(value string) string {
+	var found []string
+	for _, r := range value {
+		switch {
+		case r == '\u200c' || r == '\u200d': // join letters in Persian, and in many Indian scripts
+			continue
+		case r == '\u00ad' || r == '\u180e' || r == '\u2028' || r == '\u2029', r >= '\u200b' && r <= '\u200f', r >= '\u202a' && r <= '\u202e',
+			r >= '\u2060' && r <= '\u206f', r == '\ufeff', unicode.IsControl(r):
+			if name := fmt.Sprintf("U+%04X", r); !slices.Contains(found, name) {
+				found = append(found, name)
+			}
+		}
+	}
+	return strings.Join(found, ", ")
 }
 
 var exponent = regexp.MustCompile(`^\d(\.\d+)?[eE]\+?\d+$`)

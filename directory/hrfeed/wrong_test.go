@@ -29,6 +29,26 @@ func TestWrongValuesEraseNothing(t *testing.T) {
 	})
 }
 
+// What nobody sees is told: a number with it is another number, which is not guessed away, and a name is taken as it stands.
+func TestInvisible(t *testing.T) {
+	run(t, func(w *world) {
+		w.file("a.full.csv", roster)
+		rep := w.file("1.delta.csv", "工号,姓名,职位\n00\u200b918,Ann,Boss\n00021,Li\u202e gnaW,Boss\n00900,نمی\u200cدانم,Boss\n00901,A\ufeffnn,Boss\n")
+		same(t, "refused", lines(rep.Refused), "2 bad_key")
+		same(t, "notes", lines(rep.Notes), "3 invisible, 5 invisible")
+		if text := rep.Refused[0].Text; !strings.Contains(text, "U+200B") {
+			t.Error(text)
+		}
+		if n := rep.Notes[0]; !strings.Contains(n.Text, "U+202E") || n.Column != "姓名" || n.Key != "00021" {
+			t.Errorf("%+v", n)
+		}
+		same(t, "taken all the same", w.record("00021").Title, "Boss")
+		if text := rep.Text(); strings.Contains(text, "\u202e") || !strings.Contains(text, `\u202e`) {
+			t.Error(text)
+		}
+	})
+}
+
 // Nobody begins by a number alone, nor again after a hire that was taken back.
 func TestWhoBegins(t *testing.T) {
 	run(t, func(w *world) {

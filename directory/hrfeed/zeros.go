@@ -119,6 +119,9 @@ func (l lengths) doubt(number string) (code, text string) {
 		}
 		return code, fmt.Sprintf("another row has it %s (%s)", with, as)
 	}
+	if hidden := unseen(number); hidden != "" {
+		return "bad_key", "it holds " + hidden + ", which nobody sees: written so it is a number of its own"
+	}
 	number = norm.NFKC.String(number)
 	before, digits := stem(number)
 	has, want := len(digits), l.learned[before]

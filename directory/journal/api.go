@@ -15,8 +15,8 @@ import (
 type API struct {
 	Journal *Journal
 	Store   *directory.Store
-	// Rate and Burst are what one source may send, per second and at once.
-	Rate, Burst int
+	// Limits answers what one source may send, per second and at once.
+	Limits func() (rate, burst int)
 }
 
 // RequestView is a request of a source in a list.
@@ -211,7 +211,8 @@ func (a *API) GetTraffic(ctx context.Context, in *SourceInPath) (*TrafficOutput,
 	out := &TrafficOutput{}
 	b := &out.Body
 	b.Requests, b.Failed, b.Limited, b.Strangers, b.Dropped = t.Requests, t.Failed, t.Limited, t.Strangers, t.Dropped
-	b.Rate, b.Burst, b.Bodies, b.Keep = a.Rate, a.Burst, a.Journal.Bodies, a.Journal.Keep.Hours()
+	b.Rate, b.Burst = a.Limits()
+	b.Bodies, b.Keep = a.Journal.Bodies, a.Journal.Keep.Hours()
 	b.Ignored = []IgnoredView{}
 	for _, i := range t.Ignored {
 		b.Ignored = append(b.Ignored, IgnoredView(i))

@@ -42,9 +42,10 @@ type Config struct {
 	// order of preference: servers that hold the same directory. The next is asked where one cannot be reached or is behind.
 	URL string `koanf:"url"`
 	// InsecurePlain speaks ldap:// without TLS. It is refused for hosts other than this machine.
-	InsecurePlain bool   `koanf:"insecure_plain"`
-	CAFile        string `koanf:"ca_file"`     // PEM; the authorities to trust instead of the system's
-	ServerName    string `koanf:"server_name"` // the name in the certificate, where it is not the URL's host
+	InsecurePlain bool                  `koanf:"insecure_plain"`
+	CAFile        string                `koanf:"ca_file"`     // PEM; the authorities to trust instead of the system's
+	Roots         func() *x509.CertPool `koanf:"-" json:"-"`  // without CAFile: who is believed at the next connection; nil, or what answers nil: whom the machine believes
+	ServerName    string                `koanf:"server_name"` // the name in the certificate, where it is not the URL's host
 
 	BindDN   string `koanf:"bind_dn"`
 	Password Secret `koanf:"password"`
@@ -100,6 +101,7 @@ type server struct {
 	host, address string
 	secure        bool // ldaps
 	tls           *tls.Config
+	roots         func() *x509.CertPool // nil: those of tls
 }
 
 // Check answers an ErrConfig where c cannot be used. It reads CAFile, but does not connect.
@@ -205,6 +207,9 @@ func (c Config) server(text string, bad func(string, string, ...any) error) (*se
 	}
 	if s.tls, err = c.tlsConfig(s.host); err != nil {
 		return nil, bad("ca_file", "%v", err)
+	}
+	if c.CAFile == "" {
+		s.roots = c.Roots
 	}
 	return s, nil
 }

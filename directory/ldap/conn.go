@@ -158,7 +158,11 @@ func (c *conn) secure(ctx context.Context) error {
 			return fmt.Errorf("%w: the server sent plain bytes after StartTLS", ErrTLS)
 		}
 	}
-	t := tls.Client(c.raw, c.at.tls.Clone())
+	config := c.at.tls.Clone()
+	if c.at.roots != nil {
+		config.RootCAs = c.at.roots()
+	}
+	t := tls.Client(c.raw, config)
 	if err := t.HandshakeContext(ctx); err != nil {
 		var slow net.Error
 		if errors.As(err, &slow) && slow.Timeout() || errors.Is(err, syscall.ECONNRESET) { // nothing is wrong with the certificate

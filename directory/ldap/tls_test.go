@@ -2,6 +2,7 @@ package ldap_test
 
 import (
 	"bytes"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"io"
@@ -34,6 +35,9 @@ func TestTLS(t *testing.T) {
 		{"ldaps by host name", func(c *ldap.Config) { c.URL = "ldaps://localhost:" + port }, nil, ""},
 		{"StartTLS with the right authority", func(c *ldap.Config) { c.URL = s.URL }, nil, ""},
 		{"other authority", func(c *ldap.Config) { c.CAFile = s.OtherCA }, ldap.ErrTLS, "set ca_file"},
+		{"the authority of everything outbound", func(c *ldap.Config) { c.CAFile, c.Roots = "", trusted(t, s.CAFile) }, nil, ""},
+		{"another authority of everything outbound", func(c *ldap.Config) { c.CAFile, c.Roots = "", trusted(t, s.OtherCA) }, ldap.ErrTLS, "set ca_file"},
+		{"its own authority before that of everything outbound", func(c *ldap.Config) { c.Roots = trusted(t, s.OtherCA) }, nil, ""},
 		{"the system's authorities", func(c *ldap.Config) { c.CAFile = "" }, ldap.ErrTLS, "set ca_file"},
 		{"other authority, StartTLS", func(c *ldap.Config) { c.URL, c.CAFile = s.URL, s.OtherCA }, ldap.ErrTLS, "set ca_file"},
 		{"other name", func(c *ldap.Config) { c.ServerName = "ldap.other.example" }, ldap.ErrTLS, "server_name"},
@@ -56,6 +60,16 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: secured with %q", row.name, caps.TLS)
 		}
 	}
+}
+
+func trusted(t *testing.T, path string) func() *x509.CertPool {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	pool := x509.NewCertPool()
+	if err != nil || !pool.AppendCertsFromPEM(text) {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return func() *x509.CertPool { return pool }
 }
 
 // TestStartTLSNeverFallsBack connects to a server without TLS: nothing may be sent after the refusal, least of all a password.

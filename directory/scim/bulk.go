@@ -153,7 +153,8 @@ func (h *Handler) bulk(w http.ResponseWriter, r *http.Request, c *call) error {
 		return err
 	}
 	n := len(b.operations)
-	h.bucket(c.source.ID).ReserveN(h.now(), min(n, h.burst)) // what it costs is taken off what may follow
+	_, burst := h.Limits()
+	h.bucket(c.source.ID).ReserveN(h.now(), min(n, burst)) // what it costs is taken off what may follow
 	run := bulkRun{bulkRequest: b, h: h, c: c, r: r, state: make([]bulkState, n), results: make([]resource, n), ids: make([]string, n)}
 	for i := range b.operations {
 		run.do(i)

@@ -43,8 +43,9 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, x *exchange) (*c
 	reservation := h.bucket(source.ID).ReserveN(now, 1)
 	if wait := reservation.DelayFrom(now); wait > 0 {
 		reservation.CancelAt(now)
+		perSecond, _ := h.Limits()
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		return nil, answer(http.StatusTooManyRequests, "The source makes more than %v requests per second.", float64(h.limit))
+		return nil, answer(http.StatusTooManyRequests, "The source makes more than %d requests per second.", perSecond)
 	}
 	c := &call{h: h, x: x, source: source, bodies: map[string]resource{}, stamps: map[string]stamp{}, base: h.base(r), readOnly: token.Scope == directory.ScopeRead,
 		cause: directory.Cause{Source: source.ID, Token: token.ID, Request: httpapi.RequestFrom(r.Context())}}

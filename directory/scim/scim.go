@@ -88,7 +88,7 @@ type Handler struct {
 
 	limit   rate.Limit
 	burst   int
-	mu      sync.Mutex // guards buckets
+	mu      sync.Mutex // guards buckets, limit and burst
 	buckets map[id.Source]*rate.Limiter
 }
 
@@ -189,7 +189,22 @@ type headOnly struct{ http.ResponseWriter }
 func (w headOnly) Write(b []byte) (int, error) { return len(b), nil }
 
 // Limits answers how many requests one source may make per second, and how many at once.
-func (h *Handler) Limits() (rate, burst int) { return int(h.limit), h.burst }
+func (h *Handler) Limits() (rate, burst int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return int(h.limit), h.burst
+}
+
+// Slow makes perSecond hold for every source from the next request on, and twice of it at once.
+func (h *Handler) Slow(perSecond int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.limit, h.burst = rate.Limit(perSecond), 2*perSecond
+	for _, b := range h.buckets {
+		b.SetLimit(h.limit)
+		b.SetBurst(h.burst)
+	}
+}
 
 // bucket answers the token bucket of a source.
 func (h *Handler) bucket(source id.Source) *rate.Limiter {

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"context"
+	"crypto/x509"
 	"net/http"
 	"time"
 
@@ -16,6 +17,8 @@ type API struct {
 	Store *directory.Store
 	// PublicURL is where clients reach the server.
 	PublicURL string
+	// Roots answers who is believed at that address; nil, or what answers nil: whom the machine believes.
+	Roots func() *x509.CertPool
 	// LDAP answers how to look around the directory of a source, and where it is; nil where none is configured.
 	LDAP func(source id.Source) (look func(context.Context) (ldap.Capabilities, []ldap.Finding, error), target string)
 }
@@ -47,7 +50,7 @@ func (a *API) Test(ctx context.Context, in *TestInput) (*TestOutput, error) {
 			return nil, err
 		}
 		r.Target = a.PublicURL + scimRoot
-		r.Steps = trySCIM(ctx, a.PublicURL, in.Origin, secret)
+		r.Steps = a.trySCIM(ctx, in.Origin, secret)
 		if err := a.Store.DropTestToken(context.WithoutCancel(ctx), token.ID); err != nil {
 			return nil, err
 		}

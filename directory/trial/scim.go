@@ -71,13 +71,17 @@ func probes() []probe {
 	}
 }
 
-// trySCIM makes the requests of a client at the address public with a token. origin is where the administrator has the console
+// trySCIM makes the requests of a client at the public address with a token. origin is where the administrator has the console
 // open, if that is known. It stops where nothing answers at all.
-func trySCIM(ctx context.Context, public, origin, token string) []Step {
+func (a *API) trySCIM(ctx context.Context, origin, token string) []Step {
+	public := a.PublicURL
 	base := strings.TrimRight(public, "/") + scimRoot
 	steps := []Step{address(public, origin)}
 	transport := &http.Transport{Proxy: nil, TLSHandshakeTimeout: stepTime, TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}}
 	defer transport.CloseIdleConnections()
+	if a.Roots != nil {
+		transport.TLSClientConfig.RootCAs = a.Roots()
+	}
 	client := &http.Client{Transport: transport, Timeout: stepTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for i, p := range probes() {
 		step := Step{Name: p.name, Request: p.method + " " + p.path, Expected: p.expected}

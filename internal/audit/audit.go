@@ -146,6 +146,7 @@ func personalHash(salt string, payload []byte) string {
 // Filter chooses records; zero fields choose all. Before is exclusive; 0 means from the newest.
 type Filter struct {
 	Actor, Action, Subject string
+	Without                string // an action that is left out
 	Before                 int64
 	Limit                  int
 }
@@ -158,6 +159,9 @@ func List(ctx context.Context, d *db.DB, f Filter) ([]Record, error) {
 		if value != "" {
 			q = q.Where("audit_records."+column+" = ?", value)
 		}
+	}
+	if f.Without != "" {
+		q = q.Where("audit_records.action <> ?", f.Without)
 	}
 	if f.Before > 0 {
 		q = q.Where("audit_records.seq < ?", f.Before)
@@ -210,7 +214,7 @@ func Verify(ctx context.Context, d *db.DB, since Report) (Report, error) {
 		if err := handle.Raw("select size from audit_tree where id = 1").Scan(&report.Size).Error; err != nil {
 			return err
 		}
-		fresh := memory{}
+		tree := Tree{hashes: memory{}}
 		for seq := int64(0); seq < report.Size; {
 			first := seq
 			var rows []struct {
@@ -245,17 +249,12 @@ func Verify(ctx context.Context, d *db.DB, since Report) (Report, error) {
 				case row.Payload == nil && l.PersonalHash != "":
 					report.Erased++
 				}
-				hashes, err := tlog.StoredHashes(seq, []byte(row.Leaf), fresh)
-				if err != nil {
+				if err := tree.Add(row.Leaf); err != nil {
 					return err
-				}
-				at := tlog.StoredHashIndex(0, seq)
-				for j, h := range hashes {
-					fresh[at+int64(j)] = h
 				}
 				seq++
 			}
-			if err := compare(handle, fresh, first, seq); err != nil {
+			if err := compare(handle, tree.hashes, first, seq); err != nil {
 				return err
 			}
 		}
@@ -276,16 +275,16 @@ func Verify(ctx context.Context, d *db.DB, since Report) (Report, error) {
 			return fmt.Errorf("%w: it has %d records and had %d", ErrBroken, report.Size, since.Size)
 		}
 		if since.Size > 0 {
-			earlier, err := tlog.TreeHash(since.Size, fresh)
+			earlier, err := tree.Root(since.Size)
 			if err != nil {
 				return err
 			}
-			if hex.EncodeToString(earlier[:]) != since.Root {
+			if earlier != since.Root {
 				return fmt.Errorf("%w: its first %d records are not those of the earlier root", ErrBroken, since.Size)
 			}
 		}
 		var err error
-		report.Root, err = rootOf(report.Size, fresh)
+		report.Root, err = tree.Root(report.Size)
 		return err
 	})
 	return report, err

@@ -159,7 +159,10 @@ func (l leaf) record() Record {
 	return Record{Seq: l.Seq, At: time.UnixMicro(l.At).UTC(), Actor: l.Actor, Action: l.Action, Subject: l.Subject, Cause: l.Cause, RequestID: l.RequestID, Public: l.Public}
 }
 
-// About answers the records about these subjects since an instant, in order, without what is personal; at most limit.
+// Looked is the action of records that say who looked at somebody: of them, not about what became of them.
+const Looked = "person.looked_at"
+
+// About answers the records about these subjects since an instant, in order, without what is personal and without who looked at them; at most limit.
 func About(ctx context.Context, d *db.DB, subjects []string, at time.Time, limit int) ([]Record, error) {
 	from, err := since(ctx, d, at.Add(-slack))
 	if err != nil {
@@ -167,7 +170,7 @@ func About(ctx context.Context, d *db.DB, subjects []string, at time.Time, limit
 	}
 	var out []Record
 	for part := range slices.Chunk(subjects, 500) {
-		found, err := leaves(d.Read(ctx), "select leaf from audit_records where subject in ? and seq >= ? order by seq limit ?", db.Pad(part), from, limit)
+		found, err := leaves(d.Read(ctx), "select leaf from audit_records where subject in ? and seq >= ? and action <> ? order by seq limit ?", db.Pad(part), from, Looked, limit)
 		if err != nil {
 			return nil, err
 		}

@@ -27,11 +27,6 @@ type Export struct {
 	leaves []string
 }
 
-type exported struct {
-	Seq  int64  `json:"seq"`
-	Leaf string `json:"leaf"`
-}
-
 // RootIn answers the root of the log at size, as handle's state has it.
 func RootIn(handle *gorm.DB, size int64) (string, error) { return rootOf(size, stored{handle}) }
 
@@ -59,8 +54,8 @@ func WriteExport(ctx context.Context, d *db.DB, from int64, w io.Writer) (Export
 		}
 		defer rows.Close()
 		for next := from; rows.Next(); next++ {
-			var one exported
-			if err := rows.Scan(&one.Seq, &one.Leaf); err != nil {
+			var one Leaf
+			if err := rows.Scan(&one.Seq, &one.Text); err != nil {
 				return err
 			}
 			if one.Seq != next {
@@ -86,11 +81,11 @@ func ReadExport(r io.Reader) (Export, error) {
 		return e, errors.New("this is no export of an audit log")
 	}
 	for seq := e.From; seq < e.Size; seq++ {
-		var one exported
+		var one Leaf
 		if err := in.Decode(&one); err != nil || one.Seq != seq {
 			return e, fmt.Errorf("the export ends at record %d, of %d", seq, e.Size)
 		}
-		e.leaves = append(e.leaves, one.Leaf)
+		e.leaves = append(e.leaves, one.Text)
 	}
 	return e, nil
 }

@@ -34,6 +34,7 @@ type Options struct {
 	CA         string // PEM of who signed the servers' certificates; empty: whom the machine believes
 	// Certificate and Key, PEM, are this node's own to the servers; empty: none.
 	Certificate, Key string
+	Roots            func() *x509.CertPool // without CA: who is believed at the next connection; nil, or what answers nil: whom the machine believes
 	Log              *slog.Logger
 }
 
@@ -69,6 +70,9 @@ func (o Options) secrets() (all []nats.Option, err error) {
 		}
 		all = append(all, nats.Nkey(public, pair.Sign))
 	}
+	if o.CA == "" && o.Roots != nil {
+		all = append(all, believing(o.Roots))
+	}
 	if o.CA == "" && o.Certificate == "" {
 		return all, nil
 	}
@@ -87,6 +91,19 @@ func (o Options) secrets() (all []nats.Option, err error) {
 		config.Certificates = []tls.Certificate{own}
 	}
 	return append(all, nats.Secure(config)), nil
+}
+
+// believing asks at each connection by TLS who is believed. It asks no server for TLS that does not want it.
+func believing(roots func() *x509.CertPool) nats.Option {
+	return func(o *nats.Options) error {
+		o.RootCAsCB = func() (*x509.CertPool, error) {
+			if pool := roots(); pool != nil {
+				return pool, nil
+			}
+			return x509.SystemCertPool()
+		}
+		return nil
+	}
 }
 
 // Check tells what of o cannot be used, before anything is connected.

@@ -63,16 +63,18 @@ func TestNodesProveWhoTheyAre(t *testing.T) {
 		options bus.Options
 		in      bool
 	}{
-		"password":          {bus.Options{URL: withUser("rollcall:right")}, true},
-		"wrong password":    {bus.Options{URL: withUser("rollcall:wrong")}, false},
-		"no password":       {bus.Options{URL: password}, false},
-		"key":               {bus.Options{URL: byKey, NKey: string(seed) + "\n"}, true},
-		"another key":       {bus.Options{URL: byKey, NKey: string(other)}, false},
-		"no key":            {bus.Options{URL: byKey}, false},
-		"certificate":       {bus.Options{URL: byCertificate, CA: certificate, Certificate: certificate, Key: key}, true},
-		"no certificate":    {bus.Options{URL: byCertificate, CA: certificate}, false},
-		"another authority": {bus.Options{URL: byCertificate, CA: foreign, Certificate: certificate, Key: key}, false},
-		"no authority":      {bus.Options{URL: byCertificate, Certificate: certificate, Key: key}, false},
+		"password":                   {bus.Options{URL: withUser("rollcall:right")}, true},
+		"wrong password":             {bus.Options{URL: withUser("rollcall:wrong")}, false},
+		"no password":                {bus.Options{URL: password}, false},
+		"key":                        {bus.Options{URL: byKey, NKey: string(seed) + "\n"}, true},
+		"another key":                {bus.Options{URL: byKey, NKey: string(other)}, false},
+		"no key":                     {bus.Options{URL: byKey}, false},
+		"certificate":                {bus.Options{URL: byCertificate, CA: certificate, Certificate: certificate, Key: key}, true},
+		"no certificate":             {bus.Options{URL: byCertificate, CA: certificate}, false},
+		"another authority":          {bus.Options{URL: byCertificate, CA: foreign, Certificate: certificate, Key: key}, false},
+		"outbound authority":         {bus.Options{URL: byCertificate, Roots: func() *x509.CertPool { return roots }, Certificate: certificate, Key: key}, true},
+		"outbound authority, no TLS": {bus.Options{URL: withUser("rollcall:right"), Roots: func() *x509.CertPool { return roots }}, true},
+		"no authority":               {bus.Options{URL: byCertificate, Certificate: certificate, Key: key}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.options.Deployment, c.options.Node, c.options.Log = "test", "a", slog.New(slog.DiscardHandler)

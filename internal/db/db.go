@@ -50,6 +50,7 @@ type DB struct {
 	edge        edge
 	upTo        map[string]int64 // MigrateUpTo
 	looking     *[]string        // Pending
+	newer       []string         // packages whose tables are of a later version
 }
 
 // Open opens dsn: "sqlite:PATH" (created where missing, in a folder that is there, with an exclusive lock file beside it) or "postgres://…".
@@ -95,7 +96,7 @@ func openLite(ctx context.Context, path, more string, conns int) (*gorm.DB, erro
 		return sql.OpenDB(liteConnector{connector{lite, dsn}}), err
 	}
 	return openGorm(ctx, open, "file:"+(&url.URL{Path: path}).EscapedPath()+common+more, conns,
-		func(c *sql.DB) gorm.Dialector { return &gormlite.Dialector{Conn: c} })
+		func(c *sql.DB) gorm.Dialector { return quietLite{gormlite.Dialector{Conn: c}} })
 }
 
 func openSQLite(ctx context.Context, path string) (*DB, error) {
@@ -131,7 +132,9 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 }
 
 func openPostgres(ctx context.Context, dsn string) (*DB, error) {
-	handle, err := openGorm(ctx, openPool, dsn, 24, func(c *sql.DB) gorm.Dialector { return postgres.New(postgres.Config{Conn: c}) })
+	handle, err := openGorm(ctx, openPool, dsn, 24, func(c *sql.DB) gorm.Dialector {
+		return quietPostgres{postgres.Dialector{Config: &postgres.Config{Conn: c}}}
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open postgres database: %w", redact(err, dsn))
 	}
@@ -324,6 +327,13 @@ func (d *DB) Snapshot(ctx context.Context, fn func(*gorm.DB) error) error {
 	opts := &sql.TxOptions{ReadOnly: true}
 	if d.Engine == Postgres {
 		opts.Isolation = sql.LevelRepeatableRead
+		whole := fn
+		fn = func(tx *gorm.DB) error { // it holds no lock, and may think for as long as it likes
+			if err := tx.Exec("set local idle_in_transaction_session_timeout = 0").Error; err != nil {
+				return err
+			}
+			return whole(tx)
+		}
 	}
 	return d.read.WithContext(ctx).Transaction(fn, opts)
 }

@@ -46,7 +46,9 @@ func (d *DB) Migrate(ctx context.Context, name string, files fs.FS) error {
 		return fmt.Errorf("migrate %s: %w", name, err)
 	}
 	if d.upTo == nil {
-		_, err = provider.Up(ctx)
+		if _, err = provider.Up(ctx); err == nil {
+			err = d.compare(ctx, name, provider)
+		}
 	} else if version := d.upTo[name]; version > 0 {
 		if sources := provider.ListSources(); len(sources) == 0 || sources[len(sources)-1].Version < version {
 			return fmt.Errorf("migrate %s: %w: it is at %d", name, ErrNewer, version)
@@ -58,6 +60,18 @@ func (d *DB) Migrate(ctx context.Context, name string, files fs.FS) error {
 	}
 	return nil
 }
+
+// compare notes where tables are of a later version of the program.
+func (d *DB) compare(ctx context.Context, name string, provider *goose.Provider) error {
+	stands, err := provider.GetDBVersion(ctx)
+	if sources := provider.ListSources(); err == nil && len(sources) > 0 && stands > sources[len(sources)-1].Version {
+		d.newer = append(d.newer, name)
+	}
+	return err
+}
+
+// Newer answers the packages whose tables Migrate found to be of a later version of the program: migrations only add, so this one runs on them.
+func (d *DB) Newer() []string { return d.newer }
 
 // ErrNewer says that tables are of a later version of the program than this one.
 var ErrNewer = errors.New("the tables are of a later version of the program")

@@ -38,7 +38,12 @@ func (s *Server) entitle(r *http.Request, route Route, caller Caller) (roles.Sco
 	}
 	if route.person && s.Reach != nil {
 		change := r.Method != http.MethodGet && r.Method != http.MethodHead
-		return scope, s.Reach(r.Context(), caller, scope, id.Person(r.PathValue("id")), change)
+		if err := s.Reach(r.Context(), caller, scope, id.Person(r.PathValue("id")), change); err != nil {
+			return scope, err
+		}
+	}
+	if s.Look != nil {
+		return scope, s.Look(r, route, caller)
 	}
 	return scope, nil
 }
@@ -91,16 +96,17 @@ func (s *Server) mayAct(r *http.Request, caller Caller, line roles.Line) error {
 	return NewProblem(http.StatusForbidden, "step_up_required", "prove your second factor first; it holds for ten minutes")
 }
 
-// Require tells by a Problem whether the caller of r may do, for the whole organisation, what p is for: for handlers of routes that are open
-// to others too.
-func Require(r *http.Request, p roles.Permission) error {
+// Require tells by a Problem whether the caller of the request of ctx may do, for the whole organisation, what p is for: for handlers of routes
+// that are open to others too.
+func Require(ctx context.Context, p roles.Permission) error {
 	line, ok := roles.Find(p)
-	s, found := r.Context().Value(errorsKey).(*Server)
-	if !ok || !found {
+	s, found := ctx.Value(errorsKey).(*Server)
+	r, came := ctx.Value(cameKey).(*http.Request)
+	if !ok || !found || !came {
 		return NewProblem(http.StatusForbidden, "permission_required", "nobody has the permission "+string(p))
 	}
-	caller := CallerFrom(r.Context())
-	if _, err := s.scope(r.Context(), Route{Who: Who(p)}, caller, line); err != nil {
+	caller := CallerFrom(ctx)
+	if _, err := s.scope(ctx, Route{Who: Who(p)}, caller, line); err != nil {
 		return err
 	}
 	return s.mayAct(r, caller, line)

@@ -53,6 +53,7 @@ func (g *guard) serve(w http.ResponseWriter, r *http.Request) {
 	request := id.New[id.Request]()
 	ctx := context.WithValue(r.Context(), errorsKey, g.server)
 	ctx = context.WithValue(ctx, urlKey, r.URL)
+	ctx = context.WithValue(ctx, cameKey, r)
 	r = r.WithContext(WithRequest(ctx, request))
 	rec := &recorder{ResponseWriter: w}
 	h := rec.Header()

@@ -61,6 +61,7 @@ const (
 	errorsKey
 	urlKey
 	scopeKey
+	cameKey // the request as it came
 )
 
 // WithCaller answers a context that carries c.

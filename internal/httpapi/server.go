@@ -40,6 +40,8 @@ type Server struct {
 	// Reach tells by its error whether caller, whose permission reaches scope, may do what the route does to a person: change tells
 	// whether it changes anything. Nil: a scope reaches nobody, and everything everybody.
 	Reach func(ctx context.Context, caller Caller, scope roles.Scope, person id.Person, change bool) error
+	// Look, where set, notes that an administrator is about to be shown what a route shows. Its error keeps it from them.
+	Look func(r *http.Request, route Route, caller Caller) error
 	// Place, where set, tells whether r comes from where administrators may work.
 	Place func(r *http.Request) bool
 }

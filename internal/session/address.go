@@ -29,8 +29,9 @@ func (d *Door) clientOf(r *http.Request) (netip.Addr, bool) {
 	if err != nil {
 		return at, false
 	}
+	proxies := d.conduct().Proxies
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(hops) - 1; i >= 0 && within(d.Proxies, at); i-- {
+	for i := len(hops) - 1; i >= 0 && within(proxies, at); i-- {
 		hop, err := addressFrom(strings.TrimSpace(hops[i]))
 		if err != nil {
 			break
@@ -53,11 +54,12 @@ func addressFrom(text string) (netip.Addr, error) {
 
 // Place tells whether r comes from an address from which administrators may work.
 func (d *Door) Place(r *http.Request) bool {
-	if len(d.AdminNetworks) == 0 {
+	networks := d.conduct().AdminNetworks
+	if len(networks) == 0 {
 		return true
 	}
 	at, ok := d.clientOf(r)
-	return ok && within(d.AdminNetworks, at)
+	return ok && within(networks, at)
 }
 
 func within(networks []netip.Prefix, at netip.Addr) bool {

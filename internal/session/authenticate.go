@@ -69,14 +69,14 @@ func (d *Door) bySession(ctx context.Context, hash string) (httpapi.Caller, erro
 	if now.Sub(s.LastSeenAt.Time) > d.coarse(grants) {
 		d.touch(ctx, "update sessions set last_seen_at = ? where id = ? and ended_at is null", db.At(now), s.ID)
 	}
-	stepped := s.Issuer == emergencyIssuer || !s.Enrolled && !d.StepUpRequired || !s.SteppedAt.IsZero() && now.Before(s.SteppedAt.Add(steppedFor))
+	stepped := s.Issuer == emergencyIssuer || !s.Enrolled && !d.conduct().StepUpRequired || !s.SteppedAt.IsZero() && now.Before(s.SteppedAt.Add(steppedFor))
 	return httpapi.Caller{Person: s.Person, Session: s.ID, Grants: grants, Stepped: stepped}, nil
 }
 
 // coarse is how exactly it is noted when a session was seen: finer where administrators are signed out sooner.
 func (d *Door) coarse(grants roles.Grants) time.Duration {
-	if d.AdminIdle > 0 && len(grants) > 0 {
-		return min(seen, d.AdminIdle/10)
+	if idle := d.conduct().AdminIdle; idle > 0 && len(grants) > 0 {
+		return min(seen, idle/10)
 	}
 	return seen
 }
@@ -109,7 +109,7 @@ func (d *Door) liveSession(ctx context.Context, column, value string) (sessionRo
 	if s.Issuer == emergencyIssuer {
 		held = d.emergencyGrants()
 	}
-	if d.AdminIdle > 0 && len(held) > 0 && now.Sub(s.LastSeenAt.Time) >= d.AdminIdle {
+	if idle := d.conduct().AdminIdle; idle > 0 && len(held) > 0 && now.Sub(s.LastSeenAt.Time) >= idle {
 		return s, nil, ErrEnded
 	}
 	return s, held, d.stillTheirs(ctx, s)

@@ -24,7 +24,7 @@ func (a *API) MyFactor(ctx context.Context, _ *struct{}) (*FactorOutput, error) 
 	f, err := a.Door.FactorOf(ctx, httpapi.CallerFrom(ctx))
 	out := &FactorOutput{}
 	b := &out.Body
-	b.Enrolled, b.Required, b.Locked, b.SteppedUntil, b.Recovery = f.Enrolled, a.Door.StepUpRequired, f.Locked, instant(f.SteppedUntil), f.Recovery
+	b.Enrolled, b.Required, b.Locked, b.SteppedUntil, b.Recovery = f.Enrolled, a.Door.conduct().StepUpRequired, f.Locked, instant(f.SteppedUntil), f.Recovery
 	return out, err
 }
 

@@ -14,9 +14,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -126,16 +126,7 @@ type Options struct {
 	Resolve func(context.Context, Claims) (id.Person, error)
 	// Passwords, where set, lets people sign in with the password of their directory.
 	Passwords Passwords
-	Tries     Tries
-	// Proxies are the networks whose word in X-Forwarded-For is taken for where a request comes from.
-	Proxies []netip.Prefix
-
-	// AdminNetworks are the networks from which administrators may work; empty: from everywhere.
-	AdminNetworks []netip.Prefix
-	// AdminIdle is how long a session of an administrator lives without a request; 0: as any other.
-	AdminIdle time.Duration
-	// StepUpRequired wants a second factor for dangerous acts of everybody; else of who enrolled one.
-	StepUpRequired bool
+	Conduct
 	// Separation is the separation of powers: nobody is an owner, nobody holds two of roles.Separate, and BootstrapToken is nobody's.
 	Separation bool
 	// Closed, where set, tells whether the database was restored and nobody but the bearer of BootstrapToken may get in.
@@ -162,7 +153,8 @@ type Options struct {
 
 // Door is where callers prove who they are. It is safe for concurrent use.
 type Door struct {
-	Options
+	Options   // but for Conduct, which conduct answers
+	holds     atomic.Pointer[Conduct]
 	bootstrap string // SHA-256
 	secure    bool
 	provider  provider
@@ -203,7 +195,10 @@ func New(o Options) (*Door, error) {
 		return nil, err
 	}
 	o.PublicURL = strings.TrimSuffix(o.PublicURL, "/")
+	rules := o.Conduct
+	o.Conduct = Conduct{}
 	d := &Door{Options: o, secure: public.Scheme == "https", refusals: rate.NewLimiter(5, 100)}
+	d.holds.Store(&rules)
 	if o.BootstrapToken != "" {
 		d.bootstrap = hashed(o.BootstrapToken)
 		d.BootstrapToken = "" // only its hash is kept

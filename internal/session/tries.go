@@ -62,12 +62,12 @@ func foldLogin(login string) string {
 // sent one after the other: *tooMany where there were enough. forgive takes it back.
 func (d *Door) reserve(ctx context.Context, kind, value string) error {
 	return d.DB.Tx(ctx, func(tx *db.Tx) error {
-		now := d.Now()
+		now, tries := d.Now(), d.conduct().Tries
 		done := tx.Exec(`insert into session_tries (kind, value, failures, last_at) values (?, ?, 1, ?)
 			on conflict (kind, value) do update set last_at = excluded.last_at,
 				failures = case when session_tries.last_at <= ? then 1 else session_tries.failures + 1 end
 			where session_tries.last_at <= ? or session_tries.failures < ?`,
-			kind, hashed(value), db.At(now), db.At(now.Add(-d.Tries.Quiet)), db.At(now.Add(-d.Tries.Quiet)), d.Tries.Failures)
+			kind, hashed(value), db.At(now), db.At(now.Add(-tries.Quiet)), db.At(now.Add(-tries.Quiet)), tries.Failures)
 		if done.Error != nil || done.RowsAffected > 0 {
 			return done.Error
 		}
@@ -75,7 +75,7 @@ func (d *Door) reserve(ctx context.Context, kind, value string) error {
 		if err := tx.Raw(lastTry, kind, hashed(value)).Scan(&row).Error; err != nil {
 			return err
 		}
-		return &tooMany{again: row.LastAt.Add(d.Tries.Quiet).Sub(now)}
+		return &tooMany{again: row.LastAt.Add(tries.Quiet).Sub(now)}
 	})
 }
 
@@ -86,11 +86,12 @@ const lastTry = "select failures, last_at from session_tries where kind = ? and 
 // little: behind one of them there may be a whole company that signs in at nine.
 func (d *Door) crowded(ctx context.Context, address string) error {
 	var row triesRow
+	tries := d.conduct().Tries
 	err := d.DB.Read(ctx).Raw(lastTry, tryAddress, hashed(address)).Scan(&row).Error
-	if err != nil || row.Failures < d.Tries.Address {
+	if err != nil || row.Failures < tries.Address {
 		return err
 	}
-	if again := time.Duration(row.Failures-d.Tries.Address+1)*d.Tries.each() - d.Now().Sub(row.LastAt.Time); again > 0 {
+	if again := time.Duration(row.Failures-tries.Address+1)*tries.each() - d.Now().Sub(row.LastAt.Time); again > 0 {
 		return &tooMany{again: again}
 	}
 	return nil
@@ -111,7 +112,7 @@ func (d *Door) failed(ctx context.Context, g *guess) error {
 				}
 			}
 		}
-		each := d.Tries.each().Microseconds()
+		each := d.conduct().Tries.each().Microseconds()
 		return tx.Exec(`insert into session_tries (kind, value, failures, last_at) values (?, ?, 1, ?)
 			on conflict (kind, value) do update set last_at = excluded.last_at, failures = 1 + case
 				when session_tries.failures > (excluded.last_at - session_tries.last_at) / ?

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/policies"
 )
 
@@ -19,8 +20,8 @@ type API struct {
 	Groups Groups
 	// Names answers what ids are called, by language; "" stands for every language.
 	Names func(ctx context.Context, ids []string) (map[string]map[string]string, error)
-	// Guarded names the kinds that are approved elsewhere, by a route that asks for more than this one.
-	Guarded []policies.ApprovalKind
+	// Guarded names the permission that asking for and agreeing to requests of a kind wants, with the second factor where that is dangerous.
+	Guarded map[policies.ApprovalKind]roles.Permission
 }
 
 // Cases is this package's part of the table of errors.
@@ -32,7 +33,6 @@ func Cases() []httpapi.Case {
 		{Err: ErrMany, Status: http.StatusTooManyRequests, Code: "too_many_requests_wait"},
 		{Err: ErrClosed, Status: http.StatusConflict, Code: "request_closed"},
 		{Err: ErrNotApprover, Status: http.StatusForbidden, Code: "not_approver"},
-		{Err: ErrElsewhere, Status: http.StatusForbidden, Code: "approved_elsewhere"},
 		{Err: ErrGone, Status: http.StatusConflict, Code: "cannot_be_granted"},
 		{Err: ErrApart, Status: http.StatusConflict, Code: "kept_apart"},
 		{Err: ErrMember, Status: http.StatusConflict, Code: "member_already"},
@@ -65,7 +65,7 @@ type RequestView struct {
 	Kind      policies.ApprovalKind `json:"kind"`
 	Requester id.Person             `json:"requester"`
 	Subject   id.Person             `json:"subject" doc:"whom it is for"`
-	Object    string                `json:"object" doc:"id of what it is about; of join and elevation a project group"`
+	Object    string                `json:"object" doc:"id of what it is about: a project group, a channel, a plan, a hold"`
 	Role      policies.Role         `json:"role,omitempty"`
 	Days      int                   `json:"days,omitempty" doc:"for how long; absent: as long as the policy lets"`
 	Minutes   int                   `json:"minutes,omitempty" doc:"of break_glass: for how long, from the decision on"`
@@ -165,8 +165,8 @@ func (a *API) Mine(ctx context.Context, in *MineInput) (*RequestsOutput, error) 
 // AskInput is what somebody asks for.
 type AskInput struct {
 	Body struct {
-		Kind   policies.ApprovalKind `json:"kind" enum:"join,elevation"`
-		Object string                `json:"object" minLength:"1" maxLength:"64" doc:"the project group"`
+		Kind   policies.ApprovalKind `json:"kind" enum:"join,elevation,plan,release"`
+		Object string                `json:"object" minLength:"1" maxLength:"64" doc:"the project group; of plan the plan that is to be approved, of release the hold"`
 		Role   policies.Role         `json:"role,omitempty" enum:"owner,participant" doc:"of an elevation; joining gives the role that the policy says"`
 		Days   int                   `json:"days,omitempty" minimum:"0" maximum:"3650" doc:"for how long, from the decision on; absent: as long as the policy lets"`
 		Until  time.Time             `json:"until,omitzero" doc:"until when, at most; absent: no instant"`
@@ -180,6 +180,9 @@ type RequestOutput struct{ Body RequestView }
 // Ask answers POST /api/v1/me/requests.
 func (a *API) Ask(ctx context.Context, in *AskInput) (*RequestOutput, error) {
 	me := httpapi.CallerFrom(ctx).Person
+	if err := a.guard(ctx, in.Body.Kind); err != nil {
+		return nil, err
+	}
 	r, err := a.Engine.Ask(ctx, directory.CauseFrom(ctx, ""), Request{Kind: in.Body.Kind, Requester: me, Subject: me, Object: in.Body.Object, Role: in.Body.Role,
 		Days: in.Body.Days, AskedFor: in.Body.Until.UTC().Truncate(time.Microsecond), Reason: in.Body.Reason})
 	if err != nil {
@@ -222,11 +225,21 @@ type DecideInput struct {
 
 // Approve answers POST /api/v1/me/approvals/{id}/approve.
 func (a *API) Approve(ctx context.Context, in *DecideInput) (*struct{}, error) {
-	if r, err := a.Engine.Request(ctx, in.ID); err == nil && slices.Contains(a.Guarded, r.Kind) {
-		return nil, ErrElsewhere
+	if r, err := a.Engine.Request(ctx, in.ID); err == nil {
+		if err := a.guard(ctx, r.Kind); err != nil {
+			return nil, err
+		}
 	}
 	_, err := a.Engine.Approve(ctx, directory.CauseFrom(ctx, ""), httpapi.CallerFrom(ctx).Person, in.ID, in.Body.Comment)
 	return nil, hidden(err)
+}
+
+// guard is a Problem where the caller has not the permission that requests of a kind want.
+func (a *API) guard(ctx context.Context, kind policies.ApprovalKind) error {
+	if p := a.Guarded[kind]; p != "" {
+		return httpapi.Require(ctx, p)
+	}
+	return nil
 }
 
 // Refuse answers POST /api/v1/me/approvals/{id}/refuse.
@@ -241,66 +254,6 @@ func hidden(err error) error {
 		return ErrNotApprover
 	}
 	return err
-}
-
-// PlaceView is a project group as the caller sees it who may do something about it.
-type PlaceView struct {
-	ID          id.Group          `json:"id"`
-	Key         string            `json:"key"`
-	Names       map[string]string `json:"names"`
-	Description map[string]string `json:"description,omitempty"`
-	Role        policies.Role     `json:"role,omitempty" doc:"that joining or asking gives"`
-	Has         policies.Role     `json:"has,omitempty" doc:"my role there; absent: none"`
-	May         []string          `json:"may" nullable:"false" enum:"join,ask,leave,elevate"`
-	Apart       bool              `json:"apart,omitempty" doc:"a separation of the policy forbids joining and asking"`
-}
-
-// PlacesOutput is what the caller may do about project groups.
-type PlacesOutput struct {
-	Body struct {
-		Items []PlaceView `json:"items" nullable:"false"`
-	}
-}
-
-// Places answers GET /api/v1/me/groups: what I may join, ask for, leave.
-func (a *API) Places(ctx context.Context, _ *struct{}) (*PlacesOutput, error) {
-	list, err := a.Groups.Of(ctx, httpapi.CallerFrom(ctx).Person)
-	if err != nil {
-		return nil, err
-	}
-	out := &PlacesOutput{}
-	out.Body.Items = []PlaceView{}
-	for _, p := range list {
-		v := PlaceView{ID: p.Group.ID, Key: p.Group.Key, Names: p.Group.Names, Description: p.Description, Role: p.Role, Has: p.Has, Apart: p.Apart, May: []string{}}
-		stronger := p.Role.Strength() > p.Has.Strength() && !p.Apart
-		for _, m := range []struct {
-			word string
-			may  bool
-		}{{"join", p.Join && stronger}, {"ask", p.Ask && !p.Join && stronger}, {"leave", p.Own}, {"elevate", p.Elevation}} {
-			if m.may {
-				v.May = append(v.May, m.word)
-			}
-		}
-		if len(v.May) > 0 || v.Apart { // else there is nothing to do about it
-			out.Body.Items = append(out.Body.Items, v)
-		}
-	}
-	return out, nil
-}
-
-// PlaceInput names a project group in the path.
-type PlaceInput struct {
-	ID id.Group `path:"id"`
-}
-
-// Join answers POST /api/v1/me/groups/{id}/join.
-func (a *API) Join(ctx context.Context, in *PlaceInput) (*struct{}, error) {
-	return nil, a.Groups.Join(ctx, directory.CauseFrom(ctx, ""), httpapi.CallerFrom(ctx).Person, in.ID)
-}
-
-// Leave answers POST /api/v1/me/groups/{id}/leave.
-func (a *API) Leave(ctx context.Context, in *PlaceInput) (*struct{}, error) {
-	return nil, a.Groups.Leave(ctx, directory.CauseFrom(ctx, ""), httpapi.CallerFrom(ctx).Person, in.ID)
 }
 
 // ListInput chooses requests.

@@ -41,8 +41,6 @@ var (
 	ErrClosed = errors.New("this request is closed")
 	// ErrNotApprover says that somebody may not decide a request.
 	ErrNotApprover = errors.New("this request is not yours to decide")
-	// ErrElsewhere says that a request of this kind is approved by a route of its own.
-	ErrElsewhere = errors.New("this is approved where requests of its kind are looked after")
 	// ErrGone says that what a request was about, or whom it was for, is not there any more.
 	ErrGone = errors.New("what was asked for cannot be given any more")
 	// ErrApart says that a separation of the policy forbids what was asked for.
@@ -124,6 +122,15 @@ type Kind interface {
 	Stand(tx *db.Tx, r Request, word policies.ApproverKind) ([]id.Person, error)
 	// Grant makes it so until r.Until, in one transaction with also, which writes its rows before and answers records of the audit log.
 	Grant(ctx context.Context, cause directory.Cause, r Request, also func(*db.Tx) ([]audit.Record, error)) error
+}
+
+// Act is a Kind of request for something that administrators do: only who could do it decides, and it is over with what it is about.
+type Act interface {
+	Kind
+	// May tells whether somebody may do what is asked for.
+	May(tx *db.Tx, person id.Person) (bool, error)
+	// Over tells whether there is nothing to be decided any more about what the request is about.
+	Over(tx *db.Tx, r Request) (bool, error)
 }
 
 // Engine takes requests and decides them. Its methods may be called at the same time, on several nodes.

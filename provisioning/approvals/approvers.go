@@ -65,9 +65,13 @@ func (s *sight) able(p id.Person) (bool, error) {
 // decide beside them: the owners, then those for security.
 func (s *sight) approvers(r Request, rule policies.Approval) ([]id.Person, error) {
 	var out []id.Person
+	act, acts := s.e.Kinds[r.Kind].(Act)
 	take := func(list []id.Person) error {
 		for _, p := range list {
 			able, err := s.able(p)
+			if able && acts && err == nil {
+				able, err = act.May(s.tx, p)
+			}
 			if err != nil {
 				return err
 			}

@@ -232,6 +232,11 @@ func (e *Engine) For(ctx context.Context, person id.Person) ([]Open, error) {
 			if err != nil {
 				continue
 			}
+			if over, err := overIn(tx, k, r); err != nil {
+				return err
+			} else if over {
+				continue
+			}
 			rule, err := k.Rule(tx, r)
 			if errors.Is(err, ErrNotOffered) {
 				continue // the policy has no such request any more: it lapses

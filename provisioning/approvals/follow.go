@@ -1,6 +1,7 @@
 package approvals
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
@@ -31,6 +33,9 @@ func (e *Engine) Follower() feed.Follower {
 			}
 			if strings.HasPrefix(event.Kind, "person.") {
 				people = append(people, id.Person(event.Subject))
+			}
+			if event.Kind == provisioning.EventHoldClosed {
+				things = append(things, event.Subject)
 			}
 			var m provisioning.MembershipEvent
 			if strings.HasPrefix(event.Kind, "membership.") && json.Unmarshal(event.Data, &m) == nil {
@@ -95,6 +100,9 @@ func (e *Engine) lookAt(ctx context.Context, list []id.Ask) error {
 				if err != nil {
 					return err
 				}
+				if over, err := overIn(tx, k, r); err != nil || over {
+					return cmp.Or(err, e.close(tx, r))
+				}
 				rule, err := k.Rule(tx, r)
 				if err != nil {
 					return err
@@ -120,6 +128,9 @@ func (e *Engine) moved(tx *db.Tx, ask id.Ask) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	if over, err := overIn(tx, k, r); err != nil || over {
+		return over, err
+	}
 	rule, err := k.Rule(tx, r)
 	if err != nil {
 		return false, err
@@ -131,6 +142,24 @@ func (e *Engine) moved(tx *db.Tx, ask id.Ask) (bool, error) {
 	were, err := told(tx, ask)
 	slices.Sort(now)
 	return !slices.Equal(now, were), err
+}
+
+// overIn tells whether a request is about something of which there is nothing to be decided any more.
+func overIn(tx *db.Tx, k Kind, r Request) (bool, error) {
+	act, is := k.(Act)
+	if !is {
+		return false, nil
+	}
+	return act.Over(tx, r)
+}
+
+// close ends a request that nobody need decide any more.
+func (e *Engine) close(tx *db.Tx, r Request) error {
+	r.State, r.DecidedAt = Withdrawn, e.clock()
+	if err := e.shut(tx, r); err != nil {
+		return err
+	}
+	return audit.Append(tx, e.record(directory.Cause{}, r, "approval.withdrawn", "system", ""))
 }
 
 // Run looks at everything at the start and every few minutes until ctx ends: a leave that begins by the clock is an event of nobody's request.

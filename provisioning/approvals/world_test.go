@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/policies"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
@@ -71,6 +72,7 @@ type world struct {
 	source directory.Source
 	ids    map[string]id.Person
 	admins map[string][]id.Person
+	holds  map[id.Person]bool // who may decide holds
 	mu     sync.Mutex
 	now    time.Time
 }
@@ -79,7 +81,7 @@ var ctx = context.Background()
 
 func newWorld(t testing.TB, d *db.DB) *world {
 	t.Helper()
-	w := &world{TB: t, db: d, now: time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC), ids: map[string]id.Person{}, admins: map[string][]id.Person{}}
+	w := &world{TB: t, db: d, now: time.Date(2026, 10, 1, 9, 0, 0, 0, time.UTC), ids: map[string]id.Person{}, admins: map[string][]id.Person{}, holds: map[id.Person]bool{}}
 	for _, migrate := range []func(context.Context, *db.DB) error{feed.Migrate, audit.Migrate, directory.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, approvals.Migrate} {
 		w.ok(migrate(ctx, d))
 	}
@@ -93,10 +95,14 @@ func newWorld(t testing.TB, d *db.DB) *world {
 	w.people.Now, tuples.Now, w.index.Now, w.r.Now = w.clock, w.clock, w.clock, w.clock
 	w.ok(w.index.Load(ctx))
 	w.g = approvals.Groups{Reactor: w.r}
+	acts := approvals.Acts{Reactor: w.r, Holds: func(_ *db.Tx, p id.Person, _ roles.Permission) (bool, error) { return w.holds[p], nil }}
 	w.e = &approvals.Engine{DB: d, Directory: w.people, Outsiders: w.r.OutsidersIn, Now: w.clock, Log: log,
 		Admins: func(_ *db.Tx, role string) ([]id.Person, error) { return w.admins[role], nil },
 		Kinds: map[policies.ApprovalKind]approvals.Kind{policies.ApproveJoin: approvals.Joining{Groups: w.g},
-			policies.ApproveElevation: approvals.Elevation{Groups: w.g}}}
+			policies.ApproveElevation: approvals.Elevation{Groups: w.g}, policies.ApprovePlan: approvals.Planning{Acts: acts}, policies.ApproveRelease: approvals.Releasing{Acts: acts}}}
+	w.r.PlanDeciders = func(tx *db.Tx, plan id.Plan, behind id.Person) ([]id.Person, error) {
+		return w.e.Deciders(tx, approvals.Request{Kind: policies.ApprovePlan, Requester: behind, Subject: behind, Object: string(plan)})
+	}
 	var err error
 	w.source, err = w.people.CreateSource(ctx, directory.Cause{}, directory.Source{Name: "hr", Kind: directory.KindLDAP, Priority: 10})
 	w.ok(err)

@@ -9,6 +9,7 @@ package drill
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"embed"
 	"errors"
 	"fmt"
@@ -109,7 +110,8 @@ type Engine struct {
 	Stage Stage
 	Nodes func(ctx context.Context) ([]Node, error) // those that answer now
 	Log   *slog.Logger
-	Now   func() time.Time // nil: time.Now
+	Roots func() *x509.CertPool // who is believed between nodes; nil, or what answers nil: whom the machine believes
+	Now   func() time.Time      // nil: time.Now
 }
 
 func (e *Engine) clock() time.Time {

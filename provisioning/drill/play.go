@@ -2,6 +2,7 @@ package drill
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -48,7 +49,11 @@ func (e *Engine) play(ctx context.Context, d *Drill, c Cast) error {
 	if err != nil {
 		return err
 	}
-	client := &http.Client{Transport: &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 4}} // between nodes: past any proxy
+	transport := &http.Transport{Proxy: nil, MaxIdleConnsPerHost: 4} // between nodes: past any proxy
+	if e.Roots != nil {
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: e.Roots()}
+	}
+	client := &http.Client{Transport: transport}
 	defer client.CloseIdleConnections()
 	posts := make([]*post, len(nodes))
 	for i, n := range nodes {

@@ -49,15 +49,16 @@ func (e *Engine) begin(ctx context.Context, d Drill, c Cast) error {
 	return err
 }
 
-// end strikes the stage and notes what was seen, in one transaction; a drill that has ended stays as it is.
+// end strikes the stage and notes what was seen, in one transaction. A drill that another node ended stays as it is; what was written to its stage
+// since is struck.
 func (e *Engine) end(ctx context.Context, d Drill, c Cast) error {
 	return e.DB.Tx(ctx, func(tx *db.Tx) error {
 		done := tx.Exec("update drills set running = 0, ended_at = ?, verdict = ?, took = ?, result = ? where id = ? and running = 1", db.At(d.EndedAt), string(d.Verdict),
 			d.Took.Microseconds(), db.JSON[findings]{V: findings{d.Before, d.After, d.Nodes, d.Fault}}, d.ID)
-		if done.Error != nil || done.RowsAffected == 0 {
+		if done.Error != nil {
 			return done.Error
 		}
-		if err := e.Stage.Strike(tx, c); err != nil {
+		if err := e.Stage.Strike(tx, c); err != nil || done.RowsAffected == 0 {
 			return err
 		}
 		late := 0

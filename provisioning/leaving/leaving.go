@@ -1,4 +1,5 @@
-// Package leaving owns who hears, and when, that somebody's employment is about to end or that a leave is over.
+// Package leaving owns who hears, and when, that somebody's employment is about to end or that a leave is over, that somebody came into a project
+// group or is in it no more, and that the guard holds something.
 //
 // It guarantees that what is due is worked out from the directory each time, so that a server that was down tells the latest thing that
 // is due, once, and that an end which is moved or taken back is told to whoever heard of it. It decides nobody's access: ends and leaves
@@ -28,16 +29,16 @@ const (
 )
 
 const (
-	every      = 5 * time.Second // how often Run looks whether anything moved
-	everyFull  = time.Minute     // how often it looks at everybody anyway
-	shortly    = time.Hour       // within which the next level comes in place of the one before
-	lookAhead  = 15 * notices.Day
+	every      = 5 * time.Second  // how often Run looks whether anything moved
+	everyFull  = time.Minute      // how often it looks at everybody anyway
+	shortly    = time.Hour        // within which the next level comes in place of the one before
+	soonest    = 91 * notices.Day // how long ago an end was told of at most that lies ahead: the most that a policy can say, and a day
 	lookBehind = 30 * notices.Day // after which nobody is reminded of a leave any more
 	managers   = 10               // how far up somebody who is there is looked for
 )
 
-// Levels are how many days before the end a manager is told, the last first.
-func Levels() []int { return []int{1, 7, 14} }
+// Levels are how many days before the end a manager is told where the policy does not say, the first first.
+func Levels() []int { return []int{14, 7, 1} }
 
 // Watch tells what is due. Its methods may be called on several nodes at once: each thing is told once.
 type Watch struct {
@@ -47,8 +48,10 @@ type Watch struct {
 	Admins func(ctx context.Context) ([]id.Person, error)
 	// ManagerFirst has managers told of ends that are not disclosed yet; else the administrators are told in their place.
 	ManagerFirst bool
-	Now          func() time.Time // nil: time.Now
-	Log          *slog.Logger
+	// Levels answers how many days before an end somebody is told, going down; nil: Levels().
+	Levels func(ctx context.Context) ([]int, error)
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger
 
 	last look // of Run
 }
@@ -56,6 +59,7 @@ type Watch struct {
 // look is what the last full look saw.
 type look struct {
 	ends, leaves []directory.Boundary
+	levels       []int
 	at, next     time.Time // when it was; when the next level is due
 }
 
@@ -85,8 +89,18 @@ func (w *Watch) Run(ctx context.Context) error {
 // Look tells what is due now and was not told. Where nothing moved since it looked last it reads two short lists and no more; it
 // must not be called twice at the same time.
 func (w *Watch) Look(ctx context.Context) error {
-	now := w.clock()
-	ends, err := w.Directory.Ends(ctx, now, now.Add(lookAhead))
+	now, levels := w.clock(), Levels()
+	var err error
+	if w.Levels != nil {
+		if levels, err = w.Levels(ctx); err != nil {
+			return err
+		}
+	}
+	ahead := now.Add(notices.Day)
+	if len(levels) > 0 {
+		ahead = ahead.Add(time.Duration(levels[0]) * notices.Day)
+	}
+	ends, err := w.Directory.Ends(ctx, now, ahead)
 	if err != nil {
 		return err
 	}
@@ -95,18 +109,18 @@ func (w *Watch) Look(ctx context.Context) error {
 		return err
 	}
 	l := w.last
-	if slices.Equal(l.ends, ends) && slices.Equal(l.leaves, leaves) && now.Before(l.at.Add(everyFull)) && (l.next.IsZero() || now.Before(l.next)) && !now.Before(l.at) {
+	if slices.Equal(l.levels, levels) && slices.Equal(l.ends, ends) && slices.Equal(l.leaves, leaves) && now.Before(l.at.Add(everyFull)) && (l.next.IsZero() || now.Before(l.next)) && !now.Before(l.at) {
 		return nil
 	}
-	next, err := w.tell(ctx, ends, leaves, now)
+	next, err := w.tell(ctx, ends, leaves, levels, ahead, now)
 	if err == nil {
-		w.last = look{ends, leaves, now, next}
+		w.last = look{ends, leaves, levels, now, next}
 	}
 	return err
 }
 
-// tell writes what is due and takes back what is not so any more. It answers when the next level is.
-func (w *Watch) tell(ctx context.Context, ends, leaves []directory.Boundary, now time.Time) (next time.Time, err error) {
+// tell writes what is due and takes back what is not so any more; ends are those up to ahead. It answers when the next level is.
+func (w *Watch) tell(ctx context.Context, ends, leaves []directory.Boundary, levels []int, ahead, now time.Time) (next time.Time, err error) {
 	staff, err := w.staff(ctx, ends, leaves)
 	if err != nil {
 		return next, err
@@ -129,7 +143,7 @@ func (w *Watch) tell(ctx context.Context, ends, leaves []directory.Boundary, now
 	for _, b := range open {
 		may[b] = true
 	}
-	wanted, next := staff.soon(ends, may, admins, now)
+	wanted, next := staff.soon(ends, may, admins, levels, now)
 	for person, n := range staff.over(leaves, admins, w.Directory.Leave, now) {
 		wanted[person] = n
 	}
@@ -140,7 +154,7 @@ func (w *Watch) tell(ctx context.Context, ends, leaves []directory.Boundary, now
 		}
 	}
 	for key, n := range known {
-		if _, still := wanted[key]; !still && withdrawn(n, ends, leaves, now) {
+		if _, still := wanted[key]; !still && withdrawn(n, ends, leaves, ahead, now) {
 			gone = append(gone, n)
 		}
 	}
@@ -178,7 +192,7 @@ func (w *Watch) heard(ctx context.Context, now time.Time) (map[told]notices.Noti
 	out := map[told]notices.Notice{}
 	store := &notices.Store{DB: w.DB}
 	for _, kind := range []notices.Kind{KindSoon, KindLeaveOver} {
-		list, err := store.Told(ctx, kind, now.Add(-lookAhead-lookBehind))
+		list, err := store.Told(ctx, kind, now.Add(-soonest-lookBehind))
 		if err != nil {
 			return nil, err
 		}
@@ -191,14 +205,14 @@ func (w *Watch) heard(ctx context.Context, now time.Time) (map[told]notices.Noti
 
 // withdrawn tells whether what a notice says is not so any more: an end that lies ahead is not planned, or a source took back a leave. A
 // notice of an end that came is history; one of a leave that was long ago too.
-func withdrawn(n notices.Notice, ends, leaves []directory.Boundary, now time.Time) bool {
+func withdrawn(n notices.Notice, ends, leaves []directory.Boundary, ahead, now time.Time) bool {
 	at, err := time.Parse(time.RFC3339Nano, n.About["at"])
 	if err != nil {
 		return false
 	}
 	is := func(b directory.Boundary) bool { return string(b.Person) == n.About["person"] && b.At.Equal(at) }
 	if n.Kind == KindSoon {
-		return at.After(now) && !slices.ContainsFunc(ends, is)
+		return at.After(now) && at.Before(ahead) && !slices.ContainsFunc(ends, is)
 	}
 	return at.After(now.Add(-lookBehind)) && !slices.ContainsFunc(leaves, is)
 }
@@ -251,7 +265,7 @@ func (s staff) above(p directory.Person) id.Person {
 }
 
 // soon answers the notices of ends that are due, the latest of each person, and when the next is. Managers hear of those that are open.
-func (s staff) soon(ends []directory.Boundary, open map[directory.Boundary]bool, admins []id.Person, now time.Time) (out map[told]notices.Notice, next time.Time) {
+func (s staff) soon(ends []directory.Boundary, open map[directory.Boundary]bool, admins []id.Person, levels []int, now time.Time) (out map[told]notices.Notice, next time.Time) {
 	out = map[told]notices.Notice{}
 	for _, b := range ends {
 		p, known := s[b.Person]
@@ -259,7 +273,7 @@ func (s staff) soon(ends []directory.Boundary, open map[directory.Boundary]bool,
 			continue
 		}
 		days := 0
-		for _, level := range slices.Backward(Levels()) {
+		for _, level := range levels {
 			at := b.At.In(zone(p)).AddDate(0, 0, -level)
 			if at.After(now) {
 				if next.IsZero() || at.Before(next) {

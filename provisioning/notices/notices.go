@@ -51,12 +51,13 @@ type Notice struct {
 	About  map[string]string
 	Key    string // what it is, to this person: told once
 	Again  bool   // the same key may be told again, a day after the last time
+	Undoes Kind   // an unread notice of this kind under the same key, of the last day, is taken back, and this one not told; empty: none
 	At     time.Time
 	ReadAt time.Time // zero: unread
 }
 
 // Tell writes notices in tx. One whose key the person was told before is left out; where it may be told again, and a day has
-// passed, it takes the place of the old one, unread. The rows belong to the domain's: tell before feed, authz and audit.
+// passed, it takes the place of the old one, unread. One that undoes another takes that away, where nobody read it. The rows belong to the domain's: tell before feed, authz and audit.
 func Tell(tx *db.Tx, list ...Notice) error {
 	for _, n := range list {
 		if n.Person == "" || n.Kind == "" || n.Key == "" || n.At.IsZero() {
@@ -70,6 +71,15 @@ func Tell(tx *db.Tx, list ...Notice) error {
 		last := n.At.Add(-Day)
 		if !n.Again { // nothing is that old
 			last = time.UnixMicro(0)
+		}
+		if n.Undoes != "" {
+			gone := tx.Exec("delete from notices where person = ? and key = ? and kind = ? and read_at is null and at > ?", n.Person, n.Key, n.Undoes, n.At.Add(-Day).UnixMicro())
+			if gone.Error != nil {
+				return fmt.Errorf("take back %s: %w", n.Undoes, gone.Error)
+			}
+			if gone.RowsAffected > 0 {
+				continue
+			}
 		}
 		row := rowOf(n)
 		row.ID = cmp.Or(n.ID, id.New[id.Notice]())

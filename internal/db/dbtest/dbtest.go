@@ -55,13 +55,20 @@ func Open(t testing.TB, dsn string) *db.DB {
 }
 
 var (
-	start = sync.OnceValues(func() (server, error) {
+	start = sync.OnceValues(func() (*server, error) {
 		return startPostgres([]string{"-A", "trust"}, []string{"-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB"})
 	})
 	number atomic.Int64
 )
 
-type server struct{ port, pid int }
+// server is a PostgreSQL server on loopback.
+type server struct {
+	port, pid int
+	dir       string // with its data; it goes with the server
+	run       func() (*exec.Cmd, error)
+	ended     chan struct{} // closed when the process of pid has
+	again     atomic.Bool   // it is started again
+}
 
 // Postgres answers the address of an empty PostgreSQL database of its own.
 func Postgres(t testing.TB) string {
@@ -92,7 +99,7 @@ func Postgres(t testing.TB) string {
 	return s.dsn(name)
 }
 
-func (s server) dsn(name string) string {
+func (s *server) dsn(name string) string {
 	return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/%s?sslmode=disable", s.port, name)
 }
 
@@ -109,6 +116,30 @@ func find(name string) (string, error) {
 // options to the server.
 func Server(t testing.TB, setup, options []string) (port int) {
 	t.Helper()
+	return own(t, setup, options).port
+}
+
+// Restartable starts a PostgreSQL server for this test alone. It answers the address of an empty database there and what stops the server at once, as a
+// crash does, and starts it again on the same port.
+func Restartable(t testing.TB) (dsn string, restart func()) {
+	t.Helper()
+	s := own(t, []string{"-A", "trust"}, []string{"-c", "fsync=off", "-c", "max_connections=300", "-c", "shared_buffers=64MB"})
+	return s.dsn("postgres"), func() {
+		t.Helper()
+		s.again.Store(true)
+		if err := syscall.Kill(s.pid, syscall.SIGQUIT); err != nil {
+			t.Fatal(err)
+		}
+		<-s.ended
+		s.again.Store(false)
+		if err := s.start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func own(t testing.TB, setup, options []string) *server {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("skipped: PostgreSQL is left out by -short")
 	}
@@ -124,66 +155,84 @@ func Server(t testing.TB, setup, options []string) (port int) {
 			p.Signal(syscall.SIGQUIT)
 		}
 	})
-	return s.port
+	return s
 }
 
 // startPostgres starts a server that ends with this process (it is told to by the kernel).
-func startPostgres(more, options []string) (server, error) {
+func startPostgres(more, options []string) (*server, error) {
 	initdb, err := find("initdb")
 	if err != nil {
-		return server{}, err
+		return nil, err
 	}
 	postgres, err := find("postgres")
 	if err != nil {
-		return server{}, err
+		return nil, err
 	}
 	sweep()
 	dir, err := os.MkdirTemp("", "rollcall-pg-")
 	if err != nil {
-		return server{}, err
+		return nil, err
 	}
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT}
 	if os.Getuid() == 0 { // PostgreSQL refuses to run as root
 		attr.Credential, err = unprivileged()
 		if err != nil {
-			return server{}, err
+			return nil, err
 		}
 		if err := os.Chown(dir, int(attr.Credential.Uid), int(attr.Credential.Gid)); err != nil {
-			return server{}, err
+			return nil, err
 		}
 	}
 	data := filepath.Join(dir, "data")
 	setup := exec.Command(initdb, append([]string{"-D", data, "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"}, more...)...)
 	setup.SysProcAttr, setup.Dir = attr, dir
 	if out, err := setup.CombinedOutput(); err != nil {
-		return server{}, fmt.Errorf("initdb: %w: %s", err, out)
+		return nil, fmt.Errorf("initdb: %w: %s", err, out)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return server{}, err
+		return nil, err
 	}
-	s := server{port: l.Addr().(*net.TCPAddr).Port}
+	s := &server{port: l.Addr().(*net.TCPAddr).Port, dir: dir}
 	l.Close()
-	run := exec.Command(postgres, append([]string{"-D", data, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", dir, "-c", "log_min_messages=fatal"}, options...)...)
-	run.SysProcAttr, run.Dir = attr, dir
-	started := make(chan error, 1)
+	s.run = func() (*exec.Cmd, error) {
+		run := exec.Command(postgres, append([]string{"-D", data, "-h", "127.0.0.1", "-p", strconv.Itoa(s.port), "-k", dir, "-c", "log_min_messages=fatal"}, options...)...)
+		run.SysProcAttr, run.Dir = attr, dir
+		return run, run.Start()
+	}
+	return s, s.start()
+}
+
+// start starts the process and waits until it answers.
+func (s *server) start() error {
+	os.Remove(filepath.Join(s.dir, "data", "postmaster.pid")) // a process that was stopped at once leaves it behind
+	started, ended := make(chan error, 1), make(chan struct{})
+	s.ended = ended
 	go func() { // Pdeathsig follows the thread that started the child: keep that thread
+		defer close(ended)
 		runtime.LockOSThread()
-		started <- run.Start()
+		run, err := s.run()
+		if err == nil {
+			s.pid = run.Process.Pid
+		}
+		if started <- err; err != nil {
+			return
+		}
 		run.Wait()
-		os.RemoveAll(dir)
+		if !s.again.Load() {
+			os.RemoveAll(s.dir)
+		}
 	}()
 	if err := <-started; err != nil {
-		return server{}, err
+		return err
 	}
-	s.pid = run.Process.Pid
 	for range 200 { // a server that wants a password answers, too
-		if out, err := os.ReadFile(filepath.Join(data, "postmaster.pid")); err == nil && strings.Contains(string(out), "ready") {
-			return s, nil
+		if out, err := os.ReadFile(filepath.Join(s.dir, "data", "postmaster.pid")); err == nil && strings.Contains(string(out), "ready") {
+			return nil
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	return server{}, fmt.Errorf("postgres did not answer on port %d within 10 s", s.port)
+	return fmt.Errorf("postgres did not answer on port %d within 10 s", s.port)
 }
 
 // sweep removes the folders of servers that ended with their test binary, which had no time left to do so itself.
