@@ -140,11 +140,16 @@ func (p *passwords) Accounts(ctx context.Context, person id.Person) ([]session.A
 	return out, err
 }
 
-// Person implements session.Passwords: by source and immutable id, never by a name or an address.
+// Person implements session.Passwords: by source and immutable id, never by a name or an address. An account that its own directory disabled signs
+// nobody in, whatever say that source has about employment, unless a human being set its word aside.
 func (p *passwords) Person(ctx context.Context, a session.Account) (id.Person, error) {
 	record, err := p.people.RecordByKey(ctx, a.Source, a.Key)
 	if errors.Is(err, directory.ErrNotFound) || err == nil && (record.Person == "" || !record.DeletedAt.IsZero()) { // not read yet, in a dry run, or taken away
 		return "", session.ErrNoPerson
+	}
+	now := time.Now()
+	if err == nil && (!record.Active || !record.EndAt.IsZero() && !record.EndAt.After(now)) && !record.SetAsideUntil.After(now) {
+		err = session.ErrDisabled
 	}
 	return record.Person, err
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,7 +43,7 @@ type Passwords interface {
 	// Prove tells by its error whether password is the account's: ErrPassword, ErrExpired, ErrMustChange, ErrDisabled. The zero
 	// Account costs as much as any other, and is ErrPassword.
 	Prove(ctx context.Context, a Account, password string) error
-	// Person answers whose record the account is now; ErrNoPerson where it is nobody's.
+	// Person answers whose record the account is now; ErrNoPerson where it is nobody's, the person and ErrDisabled where it may not be used.
 	Person(ctx context.Context, a Account) (id.Person, error)
 	// Accounts answers the accounts a person may prove to be theirs.
 	Accounts(ctx context.Context, person id.Person) ([]Account, error)
@@ -242,6 +243,9 @@ func (d *Door) admitted(ctx context.Context, account Account, claims Claims, err
 		no.code = "account_disabled"
 	}
 	person, err := d.Passwords.Person(ctx, account)
+	if errors.Is(err, ErrDisabled) {
+		no.code, no.err, err = cmp.Or(no.code, "account_disabled"), cmp.Or(no.err, err), nil
+	}
 	switch {
 	case err != nil && !errors.Is(err, ErrNoPerson):
 		no.status, no.code, no.err = http.StatusInternalServerError, "internal", err
@@ -268,7 +272,7 @@ func (d *Door) stillTheirs(ctx context.Context, s sessionRow) error {
 		return ErrEnded
 	}
 	person, err := d.Passwords.Person(ctx, Account{Source: id.Source(source), Key: s.Subject})
-	if errors.Is(err, ErrNoPerson) || err == nil && person != s.Person {
+	if errors.Is(err, ErrNoPerson) || errors.Is(err, ErrDisabled) || err == nil && person != s.Person {
 		return ErrEnded
 	}
 	return err
