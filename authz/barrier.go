@@ -13,6 +13,7 @@ import (
 
 	"github.com/rollcall-im/rollcall/internal/bus"
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // Barrier makes a revision be in force on every node of a deployment, or on none that answers.
@@ -250,15 +251,20 @@ func (b *Barrier) Settled(ctx context.Context, rev int64) error {
 	if err := b.index.Settled(ctx, rev); err != nil || b.early {
 		return err
 	}
-	committed, bound := time.Now(), time.Time{}
+	committed, bound, step := time.Now(), time.Time{}, trace.From(ctx)
 	for {
 		nodes, err := b.Nodes(ctx)
 		if err == nil && bound.IsZero() { // the leases of those who may not have heard of it, which need not be as long as this node's
 			bound = committed.Add(max(b.TTL, longest(nodes)))
+			step.Set("rollcall.nodes", len(nodes))
 		}
 		for ask := time.Now().Add(askEvery); ; { // whoever the bus does not reach says it by its row
 			acked := b.acked.wait()
-			if err == nil && !b.waits(nodes, rev) || !bound.IsZero() && !time.Now().Before(bound) {
+			if err == nil && !b.waits(nodes, rev) {
+				return nil
+			}
+			if !bound.IsZero() && !time.Now().Before(bound) {
+				step.Note("a node did not answer: its lease is over")
 				return nil
 			}
 			left := time.Until(ask)

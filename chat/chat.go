@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // Config is what a Chat stands on. Everything is required but where it says otherwise.
@@ -182,6 +183,11 @@ func (c *Chat) Post(ctx context.Context, who id.Person, d Draft) (m Message, fre
 	if err := allowed(0); err != nil { // before any work is done for a stranger
 		return Message{}, false, err
 	}
+	ctx, step := trace.Start(ctx, "chat.post", "rollcall.channel", d.Channel)
+	defer func() {
+		step.Set("rollcall.seq", m.Seq, "rollcall.fresh", fresh)
+		step.End(err)
+	}()
 	html, language := c.render.message(d)
 	d.Language = language
 	for {

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // Reader reads the directory: outside any transaction (Store embeds one) or inside one (Store.In).
@@ -79,10 +80,15 @@ const applyTime = 5 * time.Minute
 // Apply makes all changes or none, and returns when what they took away is in force. An error of one change is a *ChangeError.
 // Where the error came from waiting (Access.Settle), the changes stand, Applied says which, and the same call may be made again: it
 // waits for what stands. Concurrent calls are safe; ctx ending after the commit does not end the wait.
-func (s *Store) Apply(ctx context.Context, cause Cause, changes ...Change) (Applied, error) {
+func (s *Store) Apply(ctx context.Context, cause Cause, changes ...Change) (done Applied, err error) {
 	if s.Access == nil {
 		return Applied{}, ErrNoAccess
 	}
+	ctx, step := trace.Begin(ctx, "directory.apply", "rollcall.source", cause.Source, "rollcall.request", cause.Request, "rollcall.changes", len(changes))
+	defer func() {
+		step.Set("rollcall.people", len(done.Changed), "rollcall.revision", done.Rev)
+		step.End(err)
+	}()
 	// A client that hangs up does not take back what it has said: the call goes on to its end, within a bound.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), applyTime)
 	defer cancel()

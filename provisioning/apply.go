@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/trace"
 	"github.com/rollcall-im/rollcall/policies"
 )
 
@@ -20,7 +21,12 @@ import (
 // what was looked at: another one is ErrHash. A plan applied before is ErrClosed, one that no longer says
 // what applying would do ErrDrift, one that the guard holds a *HeldError unless confirm, one that somebody else has to approve first
 // ErrApproval; then nothing is written. Where the process ends half-way, ReconcileAll or Tend finishes.
-func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.Plan, hash string, confirm bool) (Result, error) {
+func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.Plan, hash string, confirm bool) (done Result, err error) {
+	ctx, step := trace.Begin(ctx, "provisioning.apply", "rollcall.plan", plan)
+	defer func() {
+		step.Set("rollcall.memberships", done.Written, "rollcall.revision", done.Rev)
+		step.End(err)
+	}()
 	files, p, err := openPlan(r.db.Read(ctx), plan, hash)
 	if err != nil {
 		return Result{}, err

@@ -10,6 +10,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // tendEvery is how often Run looks for reasons that ended and people to try again. It is a broom, not a clock:
@@ -98,10 +99,12 @@ func (r *Reactor) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Reactor) sweep(ctx context.Context, run *run, people []id.Person) error {
+func (r *Reactor) sweep(ctx context.Context, run *run, people []id.Person) (err error) {
 	if len(people) == 0 {
 		return nil
 	}
+	ctx, step := trace.Start(ctx, "provisioning.reconcile", "rollcall.people", len(people))
+	defer func() { step.End(err) }()
 	result, err := r.bulk(ctx, run, people)
 	if err != nil {
 		return fmt.Errorf("reconcile: %w", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // Barrier waits until a revision of the authorization log is in force on every node.
@@ -109,7 +110,7 @@ func raiseFence(tx *db.Tx, f directory.Freeze, now time.Time) error {
 // right, and returns when rev and everything written, by this call or before it, is in force. It returns an error
 // where a person could not be reconciled; what the guard holds is no error. It implements directory.Access.
 func (r *Reactor) Settle(ctx context.Context, cause directory.Cause, people []id.Person, rev int64) error {
-	result, err := r.settle(ctx, cause, people)
+	result, err := r.reconciled(ctx, cause, people)
 	if err != nil {
 		// What Apply itself revoked is in force all the same before the error is told.
 		return errors.Join(err, r.wait(ctx, rev))
@@ -117,11 +118,21 @@ func (r *Reactor) Settle(ctx context.Context, cause directory.Cause, people []id
 	return errors.Join(r.wait(ctx, max(rev, result.Rev)), result.Err())
 }
 
+func (r *Reactor) reconciled(ctx context.Context, cause directory.Cause, people []id.Person) (Result, error) {
+	ctx, step := trace.Start(ctx, "provisioning.reconcile", "rollcall.people", len(people))
+	result, err := r.settle(ctx, cause, people)
+	step.Set("rollcall.memberships", result.Written, "rollcall.held", result.Held, "rollcall.failed", len(result.Failed))
+	step.End(err)
+	return result, err
+}
+
 func (r *Reactor) wait(ctx context.Context, rev int64) error {
 	if rev == 0 {
 		return nil
 	}
-	if err := r.barrier.Settled(ctx, rev); err != nil {
+	ctx, step := trace.Start(ctx, "authz.barrier", "rollcall.revision", rev)
+	err := r.barrier.Settled(ctx, rev)
+	if step.End(err); err != nil {
 		return fmt.Errorf("wait for revision %d: %w", rev, err)
 	}
 	return nil

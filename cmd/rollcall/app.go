@@ -32,6 +32,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/outbound"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
+	"github.com/rollcall-im/rollcall/internal/trace"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/breakglass"
@@ -75,6 +76,7 @@ type app struct {
 	drills   *drill.Engine
 	signals  *signals.Receiver
 	registry *prometheus.Registry
+	tracer   *trace.Tracer // nil: nothing is traced
 	looks    looks
 	unread   atomic.Bool                  // the configuration was to be reloaded, and is wrong
 	waiting  atomic.Bool                  // what was changed in it waits for a restart
@@ -116,6 +118,9 @@ func newApp(ctx context.Context, cfg Config, log *slog.Logger) (*app, error) {
 }
 
 func (a *app) open(ctx context.Context) (err error) {
+	if err := a.wireTracing(ctx); err != nil {
+		return err
+	}
 	if a.db, err = db.Open(ctx, a.cfg.Database); err != nil {
 		return err
 	}

@@ -61,8 +61,14 @@ func newBench(tb testing.TB, engine db.Engine) *bench {
 // newLoggedBench starts a server that logs to log, with these LDAP sources.
 func newLoggedBench(tb testing.TB, engine db.Engine, log *slog.Logger, sources ...LDAP) *bench {
 	tb.Helper()
+	return newBenchOf(tb, engine, log, func(cfg *Config) { cfg.LDAP = sources })
+}
+
+// newBenchOf starts a server whose configuration change has changed.
+func newBenchOf(tb testing.TB, engine db.Engine, log *slog.Logger, change func(*Config)) *bench {
+	tb.Helper()
 	cfg := defaults()
-	cfg.LDAP = sources
+	change(&cfg)
 	cfg.Database, cfg.BootstrapToken = dbtest.DSN(tb, engine), "bench-bootstrap-token"
 	cfg.OpenFGA.Database = "sqlite:" + filepath.Join(tb.TempDir(), "openfga.db")
 	cfg.Dev.Impersonation, cfg.SCIM.Rate = true, 1_000_000

@@ -365,10 +365,14 @@ func TestComposeServes(t *testing.T) {
 		"Operations": []any{map[string]any{"op": "replace", "path": "active", "value": false}}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	figures := c.figures(fmt.Sprintf("http://127.0.0.1:%d/metrics", c.ports["rollcall-2:8480"]), admin.token)
 	for _, want := range []string{"rollcall_nodes 3", "rollcall_bus_connected 1", "rollcall_authz_divergence_total 0"} {
-		if !strings.Contains(figures, "\n"+want+"\n") {
-			t.Errorf("figures of a node do not hold %q", want)
+		until := time.Now().Add(30 * time.Second)
+		for !strings.Contains(c.figures(fmt.Sprintf("http://127.0.0.1:%d/metrics", c.ports["rollcall-2:8480"]), admin.token), "\n"+want+"\n") {
+			if time.Now().After(until) {
+				t.Errorf("figures of a node do not hold %q", want)
+				break
+			}
+			time.Sleep(200 * time.Millisecond)
 		}
 	}
 	stranger, err := bus.Connect(bus.Options{URL: fmt.Sprintf("nats://rollcall:wrong@127.0.0.1:%d", c.ports["nats:4222"]), Deployment: "main", Node: "x", Log: slog.New(slog.DiscardHandler)})

@@ -55,6 +55,7 @@ type Config struct {
 	Outbound       Outbound              `koanf:"outbound"`
 	Administration Administration        `koanf:"administration"`
 	Audit          Audit                 `koanf:"audit"`
+	Tracing        Tracing               `koanf:"tracing"`
 	Log            Log                   `koanf:"log"`
 	Dev            Dev                   `koanf:"dev"`
 
@@ -142,6 +143,7 @@ func defaults() Config {
 		SCIM:           SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}},
 		Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour},
 		Audit:          Audit{Every: 5 * time.Minute},
+		Tracing:        Tracing{Sample: 1},
 		Log:            Log{Level: "info", Format: "json"},
 	}
 }
@@ -339,6 +341,7 @@ func (c Config) validate() error {
 	c.Administration.check(bad)
 	c.Audit.check(bad)
 	c.Outbound.check(bad)
+	c.Tracing.check(bad)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {
 		bad("log.level", "%q is not one of debug, info, warn, error", c.Log.Level)

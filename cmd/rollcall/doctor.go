@@ -107,7 +107,7 @@ func (d *doctor) examine(ctx context.Context, path string, environ []string) {
 			look(fn)
 		}
 	}
-	for _, fn := range []func(context.Context){d.outward, d.bus, d.issuer, d.fga, d.server} {
+	for _, fn := range []func(context.Context){d.outward, d.bus, d.issuer, d.fga, d.tracing, d.server} {
 		look(fn)
 	}
 }

@@ -99,7 +99,7 @@ func (d *doctor) outward(ctx context.Context) {
 
 // addresses are those of the configuration that are reached by HTTP.
 func (c Config) addresses() []string {
-	all := []string{c.OIDC.Issuer, c.OpenFGA.URL}
+	all := []string{c.OIDC.Issuer, c.OpenFGA.URL, c.Tracing.Endpoint}
 	for _, t := range c.Signals {
 		all = append(all, t.JWKS, t.Poll)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-im/rollcall/chat/delivery"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 func serveCommand() *cobra.Command {
@@ -61,6 +62,7 @@ const (
 func (a *app) run(ctx context.Context, listener net.Listener, ready func(*app)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	ctx = trace.With(ctx, a.tracer)
 	for name, follow := range a.background() {
 		a.wait.Go(func() {
 			if err := follow(ctx); err != nil && ctx.Err() == nil {
@@ -73,6 +75,7 @@ func (a *app) run(ctx context.Context, listener net.Listener, ready func(*app)) 
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
+		BaseContext:       func(net.Listener) context.Context { return trace.With(context.Background(), a.tracer) },
 		ConnContext:       delivery.ConnContext,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // Config is one source of the configuration.
@@ -98,6 +99,11 @@ func (f *Feeds) Take(ctx context.Context, o Order) (Report, error) {
 	}
 	defer done()
 	began := time.Now()
+	ctx, step := trace.Begin(ctx, "hrfeed.file", "rollcall.source", o.Source, "rollcall.run", rep.Run, "rollcall.preview", o.Preview)
+	defer func() {
+		step.Set("rollcall.rows", rep.Counts.Rows, "rollcall.refused", rep.Counts.Refused)
+		step.End(err)
+	}()
 	o.Cause.Source, o.Cause.Request = o.Source, id.Request(rep.Run) // by the run's id the audit log names it, and it is undone
 	if o.Cause.Actor == "" {
 		o.Cause.Actor = string(o.Source)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // below is a directory that can be read from one entry down. Client is one.
@@ -109,6 +110,8 @@ func (t *news) hide(key string) {
 // them by name is to be looked at again.
 func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor) (doubts []string, err error) {
 	defer s.over()
+	ctx, step := trace.Begin(ctx, "ldap.changes", "rollcall.source", s.Source.ID, "rollcall.run", rep.Run, "rollcall.entries", len(t.shown)+len(t.lost))
+	defer func() { step.End(err) }()
 	conf, err := s.config().prepare()
 	if err != nil {
 		return nil, err

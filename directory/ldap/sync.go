@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // Progress says how far a sync has come.
@@ -156,6 +157,7 @@ func (s *Syncer) sync(ctx context.Context, trust bool, take func(context.Context
 	defer s.over()
 	rep := Report{Run: id.New[id.Run](), Kind: "full", StartedAt: s.now(), Outcomes: map[Class]map[directory.Outcome]int{}}
 	started := time.Now()
+	ctx, step := trace.Begin(ctx, "ldap.compare", "rollcall.source", s.Source.ID, "rollcall.run", rep.Run)
 	err := take(ctx)
 	if err == nil {
 		if err = s.compare(ctx, &rep, trust); err != nil && !errors.Is(err, ErrIncomplete) && !errors.Is(err, ErrImplausible) {
@@ -170,6 +172,8 @@ func (s *Syncer) sync(ctx context.Context, trust bool, take func(context.Context
 	}
 	rep.Duration = time.Since(started)
 	s.note(rep, err)
+	step.Set("rollcall.written", rep.Written())
+	step.End(err)
 	return rep, err
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // briefs commits short transactions of SQLite together. Its one writer would else wait for the disk once for each of
@@ -43,13 +45,15 @@ var errAborted = errors.New("the part of a transaction did not return")
 // Brief is Tx for what takes a few milliseconds: on SQLite such transactions that come at the same time are committed together, each
 // behind a savepoint, so that an error of fn undoes what fn did and nothing else. Once begun fn runs to its end
 // even where ctx ends: a statement that is cut takes the whole transaction with it.
-func (d *DB) Brief(ctx context.Context, fn func(*Tx) error) error {
+func (d *DB) Brief(ctx context.Context, fn func(*Tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if d.Engine != SQLite { // it has many writers, and waits for the disk once for all that commit
 		return d.Tx(context.WithoutCancel(ctx), fn)
 	}
+	ctx, step := trace.Start(ctx, "db.transaction")
+	defer func() { step.End(err) }()
 	tx := &Tx{engine: SQLite}
 	part := &brief{turn: make(chan turn, 1), ran: make(chan error, 1), over: make(chan error, 1)}
 	run := func(handle *gorm.DB) (err error) {

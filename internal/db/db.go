@@ -23,6 +23,8 @@ import (
 	"gorm.io/gorm/clause"
 	"gorm.io/gorm/logger"
 	"modernc.org/sqlite"
+
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // Engine names the database behind a DB.
@@ -368,7 +370,9 @@ const attempts = 5
 // Tx runs fn in one transaction. An error of fn rolls back and is returned as it is. A deadlock or a
 // serialization failure of the engine runs fn again, so fn must have no effect outside the transaction
 // but through AfterCommit.
-func (d *DB) Tx(ctx context.Context, fn func(*Tx) error) error {
+func (d *DB) Tx(ctx context.Context, fn func(*Tx) error) (err error) {
+	ctx, step := trace.Start(ctx, "db.transaction")
+	defer func() { step.End(err) }()
 	for try := 1; ; try++ {
 		tx := &Tx{engine: d.Engine}
 		err := d.write.WithContext(ctx).Transaction(func(handle *gorm.DB) error {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 //go:embed migrations/*.sql
@@ -36,6 +37,7 @@ type Event struct {
 	Kind    string
 	Subject string
 	Data    json.RawMessage
+	trace   string // of the step that told of it
 }
 
 // Feed appends events and runs followers.
@@ -80,7 +82,7 @@ func (f *Feed) Append(tx *db.Tx, events ...Event) (int64, error) {
 	if err := tx.Raw("update feed_counter set seq = seq + ? where id = 1 returning seq", len(events)).Scan(&last).Error; err != nil {
 		return 0, fmt.Errorf("append to feed: %w", err)
 	}
-	seq := last - int64(len(events))
+	seq, parent := last-int64(len(events)), trace.Parent(tx.Statement.Context)
 	for part := range slices.Chunk(events, inserted) {
 		rows := make([][]any, len(part))
 		for i, e := range part {
@@ -92,9 +94,9 @@ func (f *Feed) Append(tx *db.Tx, events ...Event) (int64, error) {
 				data = string(e.Data)
 			}
 			seq++
-			rows[i] = []any{seq, e.At.UnixMicro(), e.Kind, e.Subject, data}
+			rows[i] = []any{seq, e.At.UnixMicro(), e.Kind, e.Subject, data, parent}
 		}
-		if err := tx.Insert("feed_events", []string{"seq", "at", "kind", "subject", "data"}, rows); err != nil {
+		if err := tx.Insert("feed_events", []string{"seq", "at", "kind", "subject", "data", "trace"}, rows); err != nil {
 			return 0, fmt.Errorf("append to feed: %w", err)
 		}
 	}
@@ -242,15 +244,15 @@ func (f *Feed) step(ctx context.Context, follower Follower) (int, error) {
 // After reads up to limit events with seq > after, in order.
 func (f *Feed) After(ctx context.Context, after int64, limit int) ([]Event, error) {
 	var rows []struct {
-		Seq, At             int64
-		Kind, Subject, Data string
+		Seq, At                    int64
+		Kind, Subject, Data, Trace string
 	}
 	if err := f.db.Read(ctx).Table("feed_events").Where("seq > ?", after).Order("seq").Limit(limit).Find(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read feed: %w", err)
 	}
 	events := make([]Event, len(rows))
 	for i, r := range rows {
-		events[i] = Event{Seq: r.Seq, At: time.UnixMicro(r.At).UTC(), Kind: r.Kind, Subject: r.Subject, Data: json.RawMessage(r.Data)}
+		events[i] = Event{Seq: r.Seq, At: time.UnixMicro(r.At).UTC(), Kind: r.Kind, Subject: r.Subject, Data: json.RawMessage(r.Data), trace: r.Trace}
 	}
 	return events, nil
 }

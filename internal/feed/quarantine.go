@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // An event that makes a follower fail is set aside with everything that follows about the same subject, in order, so that the others go on. It is set
@@ -56,7 +57,13 @@ func (asideRow) TableName() string { return "feed_quarantine" }
 var errProbe = errors.New("tried only")
 
 // handle gives events to the follower; keep, where given, is written together with their effect.
-func (f *Feed) handle(ctx context.Context, follower Follower, events []Event, keep func(tx *db.Tx) error) error {
+func (f *Feed) handle(ctx context.Context, follower Follower, events []Event, keep func(tx *db.Tx) error) (err error) {
+	from := make([]string, len(events))
+	for i, e := range events {
+		from[i] = e.trace
+	}
+	ctx, step := trace.Follow(ctx, "feed."+follower.Name, from, "rollcall.events", len(events))
+	defer func() { step.End(err) }()
 	if len(events) > 0 && follower.Handle != nil {
 		if err := f.unbroken(func() error { return follower.Handle(ctx, events) }); err != nil {
 			return err

@@ -51,7 +51,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.serve(w, r
 func (g *guard) serve(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	request := id.New[id.Request]()
-	ctx := context.WithValue(r.Context(), errorsKey, g.server)
+	ctx, step := received(r)
+	ctx = context.WithValue(ctx, errorsKey, g.server)
 	ctx = context.WithValue(ctx, urlKey, r.URL)
 	ctx = context.WithValue(ctx, cameKey, r)
 	r = r.WithContext(WithRequest(ctx, request))
@@ -74,6 +75,7 @@ func (g *guard) serve(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		g.metrics.observe(r, rec.code(), time.Since(began))
+		answered(step, r, rec.code(), request)
 		g.server.Log.Log(ctx, level(r.Method, rec.code()), "request", "request", request, "method", r.Method, "path", loggedPath(r.URL.Path), "status", rec.code(),
 			"bytes", rec.bytes, "duration", time.Since(began))
 	}()
