@@ -32,7 +32,7 @@ func (s *Store) RefreshLeaves(ctx context.Context) error {
 	return nil
 }
 
-// Boundary is an instant at which somebody's employment or leave ends, as sources say it.
+// Boundary is an instant at which somebody's employment or leave ends, as sources say it, or from which on they are missed.
 type Boundary struct {
 	Person id.Person
 	At     time.Time

@@ -141,7 +141,7 @@ func (s *Store) ForgetLosses(ctx context.Context) error {
 	return s.db.Tx(ctx, func(tx *db.Tx) error { return tx.Exec("delete from fact_losses where at < ?", before).Error })
 }
 
-// Losses answers what these people lost since, by the word of sources.
+// Losses answers what these people lost since, by the word of sources; whom every source misses has lost their places in directory groups.
 func (r Reader) Losses(ctx context.Context, since time.Time, people []id.Person) ([]Loss, error) {
 	var out []Loss
 	for part := range slices.Chunk(people, chunk) {
@@ -160,7 +160,8 @@ func (r Reader) Losses(ctx context.Context, since time.Time, people []id.Person)
 			out = append(out, Loss{row.PersonID, row.SourceID, row.Field, row.Was, row.Cleared})
 		}
 	}
-	return out, nil
+	missed, err := r.missedOut(ctx, since, people)
+	return append(out, missed...), err
 }
 
 // LostAttribute counts who lost an attribute since by the word of a source, of all people of that source. Of units it counts moves, not absences.
@@ -185,39 +186,5 @@ func (r Reader) LostUnit(ctx context.Context, since time.Time, unit string) (Los
 		return c, fmt.Errorf("count people: %w", err)
 	}
 	c.Had = c.Lost + still
-	return c, nil
-}
-
-// LostGroup counts who left a directory group since and is not back, and how many were in it, by whatever groups between.
-func (r Reader) LostGroup(ctx context.Context, since time.Time, group string) (LossCount, error) {
-	var c LossCount
-	q := r.from(ctx)
-	var source []id.Source
-	if err := q.Raw("select source_id from directory_groups where id = ?", group).Scan(&source).Error; err != nil {
-		return c, fmt.Errorf("count losses: %w", err)
-	}
-	inside := []id.DirectoryGroup{id.DirectoryGroup(group)}
-	if len(source) > 0 {
-		n, err := nestingOf(q, source[0])
-		if err != nil {
-			return c, err
-		}
-		inside = reach(n.holds, inside[0])
-	}
-	if err := q.Raw(`select count(distinct l.person_id) as lost from fact_losses l where l.field = ? and l.was = ? and l.at > ?
-		and not exists (select 1 from records r join group_members m on m.source_id = r.source_id and m.value = r.record_key
-			where r.person_id = l.person_id and r.deleted_at is null and m.group_id in ?)`, LossGroup, group, db.At(since), db.Pad(inside)).Scan(&c).Error; err != nil {
-		return c, fmt.Errorf("count losses: %w", err)
-	}
-	still := "select count(*) from group_members where group_id in ?"
-	if len(inside) > 1 { // people, each once: the groups are members, too
-		still = `select count(distinct r.person_id) from group_members m join records r on r.source_id = m.source_id and r.record_key = m.value
-			where m.group_id in ? and r.deleted_at is null`
-	}
-	var n int
-	if err := q.Raw(still, db.Pad(inside)).Scan(&n).Error; err != nil {
-		return c, fmt.Errorf("count members: %w", err)
-	}
-	c.Had = c.Lost + n
 	return c, nil
 }

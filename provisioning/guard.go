@@ -52,10 +52,12 @@ type Batch struct {
 	// Population answers how many people a class of removals is measured against; the zero source means
 	// everybody who has a place. It is asked only where the plain number of people is exceeded.
 	Population func(Cause, id.Source) (int, error)
-	Members    map[id.Group]int // current members of each group that loses some
-	Added      map[id.Group]int // members each group gains in the same batch
-	Signs                       // what the people of the removals lost
-	Later      map[id.Group]int // members the batch plans: they fill what others are planned to leave
+	// Missed answers whom a source misses since the window began and nobody confirmed, whether they have a place to lose or not; nil: nobody else.
+	Missed  func(id.Source) ([]id.Person, error)
+	Members map[id.Group]int // current members of each group that loses some
+	Added   map[id.Group]int // members each group gains in the same batch
+	Signs                    // what the people of the removals lost
+	Later   map[id.Group]int // members the batch plans: they fill what others are planned to leave
 }
 
 // Breach is one limit that a batch exceeds.
@@ -161,7 +163,7 @@ func (g Guard) limit(cause Cause) policies.Limit {
 	return g.Limits.Cleanup
 }
 
-// Check judges a batch. It is pure but for Population; its answer does not depend on any order.
+// Check judges a batch. It is pure but for Population and Missed; its answer does not depend on any order.
 func (g Guard) Check(b Batch) (Verdict, error) {
 	people, fresh := map[class]map[id.Person]bool{}, map[class]bool{}
 	count := func(r Removal) {
@@ -181,6 +183,15 @@ func (g Guard) Check(b Batch) (Verdict, error) {
 	for c := range fresh {
 		if c == (class{}) {
 			continue
+		}
+		if c.cause == CauseAbsence && b.Missed != nil {
+			missed, err := b.Missed(c.source)
+			if err != nil {
+				return Verdict{}, err
+			}
+			for _, p := range missed {
+				people[c][p] = true
+			}
 		}
 		limit := g.limit(c.cause)
 		n := len(people[c])

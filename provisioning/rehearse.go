@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -17,11 +18,13 @@ type rehearsal struct {
 	cause directory.Cause
 	batch Batch
 	lost  map[Sign]map[id.Person]bool // who would bear a sign; true: nothing would come in its place
+	// whom the source would miss
+	missed map[id.Person]bool
 }
 
 // Rehearse implements directory.Rehearser.
 func (r *Reactor) Rehearse(cause directory.Cause) directory.Rehearsal {
-	return &rehearsal{r: r, cause: cause, lost: map[Sign]map[id.Person]bool{}}
+	return &rehearsal{r: r, cause: cause, lost: map[Sign]map[id.Person]bool{}, missed: map[id.Person]bool{}}
 }
 
 // Look implements directory.Rehearsal.
@@ -42,13 +45,29 @@ func (f *rehearsal) Look(ctx context.Context, tx *db.Tx, people []id.Person, los
 		return err
 	}
 	f.batch.Removals = append(f.batch.Removals, part.Removals...)
+	missed, err := f.r.unconfirmed(ctx, tx)(f.cause.Source)
+	if err != nil {
+		return err
+	}
+	for _, p := range missed {
+		f.missed[p] = true
+	}
+	loses := func(s Sign, person id.Person, cleared bool) {
+		if f.lost[s] == nil {
+			f.lost[s] = map[id.Person]bool{}
+		}
+		f.lost[s][person] = cleared
+	}
 	for _, l := range lost {
-		for _, s := range signsOf(l, c.uses) {
-			if f.lost[s] == nil {
-				f.lost[s] = map[id.Person]bool{}
+		for _, s := range signsOf(l, c.uses) { // a unit or a manager may come with another part
+			loses(s, l.Person, l.Cleared && l.Field != directory.LossUnit && l.Field != "manager")
+		}
+	}
+	for _, removal := range part.Removals {
+		for _, s := range removal.Signs { // of whom is missed no row says it
+			if removal.Cause == CauseAbsence && s.Field == directory.LossGroup {
+				loses(s, removal.Person, true)
 			}
-			// A unit or a manager may come with another part.
-			f.lost[s][l.Person] = l.Cleared && l.Field != directory.LossUnit && l.Field != "manager"
 		}
 	}
 	return nil
@@ -69,6 +88,12 @@ func (f *rehearsal) Judge(ctx context.Context) error {
 			return err
 		}
 		f.batch.Population = f.r.population(ctx, tx)
+		f.batch.Missed = func(source id.Source) ([]id.Person, error) {
+			if source == f.cause.Source {
+				return slices.Collect(maps.Keys(f.missed)), nil
+			}
+			return f.r.unconfirmed(ctx, tx)(source)
+		}
 		v, err = Guard{guardOf(c)}.Check(f.batch)
 		return err
 	})
@@ -94,26 +119,24 @@ func (f *rehearsal) Judge(ctx context.Context) error {
 // count adds who would bear a sign to who bears it already.
 func (f *rehearsal) count(ctx context.Context, tx *db.Tx) error {
 	f.batch.Counts = map[Sign]directory.LossCount{}
+	var signs []Sign
 	for _, removal := range f.batch.Removals {
-		for _, s := range removal.Signs {
-			if _, done := f.batch.Counts[s]; done {
-				continue
+		signs = append(signs, removal.Signs...)
+	}
+	if err := f.r.countSigns(ctx, tx, signs, f.batch.Counts); err != nil {
+		return err
+	}
+	for s, n := range f.batch.Counts {
+		n.Lost += len(f.lost[s])
+		for _, cleared := range f.lost[s] {
+			if cleared {
+				n.Cleared++
 			}
-			n, err := f.r.countSign(ctx, tx, s)
-			if err != nil {
-				return err
-			}
-			n.Lost += len(f.lost[s])
-			for _, cleared := range f.lost[s] {
-				if cleared {
-					n.Cleared++
-				}
-			}
-			if n.Had > 0 { // who lost it twice within the window counts once
-				n.Lost, n.Cleared = min(n.Lost, n.Had), min(n.Cleared, n.Had)
-			}
-			f.batch.Counts[s] = n
 		}
+		if n.Had > 0 { // who lost it twice within the window counts once
+			n.Lost, n.Cleared = min(n.Lost, n.Had), min(n.Cleared, n.Had)
+		}
+		f.batch.Counts[s] = n
 	}
 	return nil
 }

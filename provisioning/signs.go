@@ -52,15 +52,16 @@ func (r *Reactor) signs(ctx context.Context, tx *db.Tx, c *catalog, removals []R
 	if out.Of, err = r.bear(ctx, tx, c, removals); err != nil {
 		return out, err
 	}
+	var open []Sign
 	for _, signs := range out.Of {
 		for _, s := range signs {
-			if _, counted := out.Counts[s]; counted {
-				continue
-			}
-			if out.Counts[s], err = r.countSign(ctx, tx, s); err != nil {
-				return out, err
+			if _, counted := out.Counts[s]; !counted {
+				open = append(open, s)
 			}
 		}
+	}
+	if err := r.countSigns(ctx, tx, open, out.Counts); err != nil {
+		return out, err
 	}
 	if !slices.ContainsFunc(removals, Removal.wanders) {
 		return out, nil
@@ -103,16 +104,31 @@ func (r *Reactor) bear(ctx context.Context, tx *db.Tx, c *catalog, removals []Re
 	return of, nil
 }
 
-// countSign counts who bears a sign.
-func (r *Reactor) countSign(ctx context.Context, tx *db.Tx, s Sign) (directory.LossCount, error) {
+// countSigns counts, into counts, who bears each of these signs.
+func (r *Reactor) countSigns(ctx context.Context, tx *db.Tx, signs []Sign, counts map[Sign]directory.LossCount) (err error) {
 	in, since := r.directory.In(tx), r.clock().Add(-Window)
-	switch {
-	case s.Was == "":
-		return in.LostAttribute(ctx, since, s.Source, s.Field)
-	case s.Field == directory.LossUnit:
-		return in.LostUnit(ctx, since, s.Was)
+	var groups []id.DirectoryGroup
+	for _, s := range signs {
+		if _, done := counts[s]; done {
+			continue
+		}
+		switch {
+		case s.Was == "":
+			counts[s], err = in.LostAttribute(ctx, since, s.Source, s.Field)
+		case s.Field == directory.LossUnit:
+			counts[s], err = in.LostUnit(ctx, since, s.Was)
+		default:
+			groups, counts[s] = append(groups, id.DirectoryGroup(s.Was)), directory.LossCount{}
+		}
+		if err != nil {
+			return err
+		}
 	}
-	return in.LostGroup(ctx, since, s.Was)
+	lost, err := in.LostGroups(ctx, since, groups)
+	for group, n := range lost {
+		counts[Sign{Field: directory.LossGroup, Was: string(group)}] = n
+	}
+	return err
 }
 
 // signAdmins marks the administrators among those whom a source misses.

@@ -217,6 +217,108 @@ func TestGuardOfANestedGroup(t *testing.T) {
 	}
 }
 
+// Whom a source misses is out of its groups at once, although their members name them still: through nested groups too, together with those who were
+// taken out, and not any more when they are back.
+func TestGuardOfAGroupOfTheMissed(t *testing.T) {
+	group := func(w *world, key string, members ...string) directory.Change {
+		return directory.PutGroup{Group: directory.GroupRecord{Source: w.source.ID, Key: key, DisplayName: key}, Members: members}
+	}
+	for name, nested := range map[string]bool{"flat": false, "nested": true} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(w *world) {
+				w.policy(unitPolicy)
+				people := w.crowd(600, always(""), always("Clerk")) // 2 % are 12
+				var keys []string
+				for i := range 20 {
+					keys = append(keys, fmt.Sprintf("p%04d", i))
+				}
+				held := keys[:16]
+				if nested {
+					w.apply(group(w, "inner", held[:15]...), group(w, "other", held[3:15]...), group(w, "middle", "inner", "other", "guild"), group(w, "guild", "middle", held[15]))
+				} else {
+					w.apply(group(w, "guild", held...))
+				}
+				w.absent(held[:9]...)
+				if n := w.members("guild"); n != 16 || !strings.Contains(w.reason(), "lost 9 of 1") || len(w.holds(provisioning.HoldOpen)) != 1 {
+					w.Fatalf("%d members, %q", n, w.reason())
+				}
+				w.want("held", w.places(people[8]), "guild:participant!")
+				w.crowd(16, always(""), always("Clerk"))
+				w.want("back", w.reason()+w.places(people[8]), "guild:participant")
+				w.absent(keys[16:20]...) // of others nothing is counted
+				w.absent(held[:4]...)
+				w.absent(held[4:7]...)
+				if n := w.members("guild"); n != 9 || w.reason() != "" {
+					w.Fatalf("less than half: %d members, %q", n, w.reason())
+				}
+				w.absent(held[7])
+				if n := w.members("guild"); n != 9 || !strings.Contains(w.reason(), "directory group") {
+					w.Errorf("one by one: %d members, %q", n, w.reason())
+				}
+				w.crowd(16, always(""), always("Clerk"))
+				if n := w.members("guild"); n != 16 || w.reason() != "" {
+					w.Fatalf("back: %d members, %q", n, w.reason())
+				}
+				for i := 100; i < 130; i++ { // more are missed than the group has members: it is counted from its side
+					w.absent(fmt.Sprintf("p%04d", i))
+				}
+				w.pass(25 * time.Hour)
+				if nested { // four are taken out, four are missed
+					w.apply(group(w, "inner", held[4:15]...), group(w, "other", held[4:15]...))
+				} else {
+					w.apply(group(w, "guild", held[4:]...))
+				}
+				if n := w.members("guild"); n != 12 || w.reason() != "" {
+					w.Fatalf("taken out: %d members, %q", n, w.reason())
+				}
+				w.absent(held[4:7]...)
+				if n := w.members("guild"); n != 9 || w.reason() != "" {
+					w.Fatalf("seven: %d members, %q", n, w.reason())
+				}
+				w.absent(held[7])
+				if n := w.members("guild"); n != 9 || !strings.Contains(w.reason(), "lost 8 of 1") {
+					w.Errorf("together: %d members, %q", n, w.reason())
+				}
+			})
+		})
+	}
+}
+
+// The limit of absence is on the people whom a source misses, whether they have a place to lose or not. Whom an administrator let go is not asked about
+// again, nor is who was missed until then.
+func TestAbsenceCountsWhomever(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(unitPolicy)
+		people := w.crowd(300, always(""), first(100, "Engineer", "Clerk"))
+		keys := func(from, to int) (out []string) {
+			for i := from; i < to; i++ {
+				out = append(out, fmt.Sprintf("p%04d", i))
+			}
+			return out
+		}
+		w.absent(append(keys(0, 4), keys(200, 208)...)...)
+		w.want("missed at once", w.reason(), "absence would reach 12 people within 24 hours, the limit is 10")
+		w.want("held", w.places(people[0]), "engineers:participant!")
+		w.crowd(300, always(""), first(100, "Engineer", "Clerk"))
+		w.want("back", w.reason()+w.places(people[0]), "engineers:participant")
+		w.absent(keys(200, 210)...)
+		w.absent(keys(0, 1)...)
+		w.want("one after ten", w.reason(), "absence would reach 11 people within 24 hours, the limit is 10")
+		_, err := w.r.Release(ctx, directory.Cause{Actor: "admin"}, w.holds(provisioning.HoldOpen)[0].ID)
+		w.ok(err)
+		w.want("released", w.places(people[0]), "")
+		w.pass(time.Minute)
+		w.absent(keys(1, 2)...)
+		w.want("asked once", w.places(people[1])+w.reason(), "")
+		w.absent(keys(210, 219)...)
+		w.absent(keys(2, 3)...)
+		w.want("what came since counts", w.places(people[2])+" "+w.reason(), "engineers:participant! absence would reach 11 people within 24 hours, the limit is 10")
+		w.pass(25 * time.Hour)
+		w.absent(keys(3, 4)...)
+		w.want("another day", w.places(people[3]), "")
+	})
+}
+
 // An attribute that rules use and that is empty, or another, for too many people of a source takes nobody's place; one that no rule
 // asks for is nobody's business.
 func TestGuardOfAnAttribute(t *testing.T) {
