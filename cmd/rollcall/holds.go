@@ -81,7 +81,7 @@ func holdCommand() *cobra.Command {
 	command.AddCommand(remote(&cobra.Command{Use: "list", Short: "Every open hold", Args: cobra.NoArgs},
 		func(w io.Writer, l listOf[hold]) {
 			for _, h := range l.Items {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%d people\t%s\t%s\n", h.ID, h.State, h.Cause, h.Count, h.CreatedAt, h.Reason)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", h.ID, h.State, h.Cause, severalPeople(h.Count), h.CreatedAt, h.Reason)
 			}
 		}, func(c *cobra.Command, api *client, _ []string) (listOf[hold], error) {
 			var l listOf[hold]
@@ -89,17 +89,17 @@ func holdCommand() *cobra.Command {
 		}))
 	command.AddCommand(remote(&cobra.Command{Use: "show HOLD", Short: "What a hold is about, by cause and group, and whom", Args: cobra.ExactArgs(1)},
 		func(w io.Writer, h hold) {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%d people\t%s\t%s\n", h.ID, h.State, h.Cause, h.Count, h.CreatedAt, h.Reason)
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", h.ID, h.State, h.Cause, severalPeople(h.Count), h.CreatedAt, h.Reason)
 			if h.SourceName != "" {
 				fmt.Fprintf(w, "source\t%s\n", h.SourceName)
 			}
 			if len(h.Causes) > 1 {
 				for _, c := range h.Causes {
-					fmt.Fprintf(w, "cause\t%s\t%d people\n", c.Cause, c.People)
+					fmt.Fprintf(w, "cause\t%s\t%s\n", c.Cause, severalPeople(c.People))
 				}
 			}
 			for _, e := range h.Effects {
-				fmt.Fprintf(w, "%s\t%s\t%d people\n", e.Cause, e.Group.Key, e.People)
+				fmt.Fprintf(w, "%s\t%s\t%s\n", e.Cause, e.Group.Key, severalPeople(e.People))
 			}
 			for _, r := range h.Removals {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", cmp.Or(r.Now, r.Cause), r.Group.Key, r.Person.ID, r.Person.DisplayName)
@@ -123,6 +123,32 @@ func holdCommand() *cobra.Command {
 // restoredMost is how many people of a kind are named to somebody who undoes a hold.
 const restoredMost = 200
 
+// summary says what came back, in one line.
+func (r restored) summary() string {
+	memberships := fmt.Sprintf("%d ended memberships are back", r.Memberships)
+	if r.Memberships == 1 {
+		memberships = "1 ended membership is back"
+	}
+	switch people := severalPeople(len(r.Restored)); {
+	case len(r.Restored) == 0 && r.Memberships == 0:
+		return "nobody has access again by it, and no ended membership is back"
+	case len(r.Restored) == 0:
+		return memberships + " until " + r.Until
+	case len(r.Restored) == 1:
+		return people + " has access again until " + r.Until + ", " + memberships
+	default:
+		return people + " have access again until " + r.Until + ", " + memberships
+	}
+}
+
+// severalPeople counts people.
+func severalPeople(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
+}
+
 // restoreCommand undoes a hold, whether it waits or was released.
 func restoreCommand(use, short string) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.MinimumNArgs(1)}
@@ -139,12 +165,12 @@ func restoreCommand(use, short string) *cobra.Command {
 				fmt.Fprintf(w, "%s\tand %d more (--output json names all)\n", list.what, n)
 			}
 		}
-		fmt.Fprintf(w, "%d people have access again until %s, %d ended memberships are back\n", len(r.Restored), r.Until, r.Memberships)
+		fmt.Fprintln(w, r.summary())
 		switch {
 		case r.Applied:
-			fmt.Fprintf(w, "what the policy took of %d people is back: plan %s put version %d in force again\n", r.Channels, r.Plan, r.BackTo)
+			fmt.Fprintf(w, "what the policy took of %s is back: plan %s put version %d in force again\n", severalPeople(r.Channels), r.Plan, r.BackTo)
 		case r.Plan != "":
-			fmt.Fprintf(w, "what the policy took of %d people comes back when plan %s is applied, which goes back to version %d\n", r.Channels, r.Plan, r.BackTo)
+			fmt.Fprintf(w, "what the policy took of %s comes back when plan %s is applied, which goes back to version %d\n", severalPeople(r.Channels), r.Plan, r.BackTo)
 		case r.BackTo != 0 && r.Missing > 0:
 			fmt.Fprintf(w, "another version is in force since; version %d had what is not back\n", r.BackTo)
 		}

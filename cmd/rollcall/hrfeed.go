@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,7 +29,7 @@ type HRFeed struct {
 
 // checkHRFeeds tells what of the list of HR sources cannot be used. names are taken by other sources.
 func checkHRFeeds(list []HRFeed, names map[string]bool, bad func(key, format string, args ...any)) {
-	folders := map[string]bool{}
+	folders := map[string]string{} // whose they are
 	for i, h := range list {
 		key := func(name string) string { return fmt.Sprintf("hr_feeds[%d].%s", i, name) }
 		if h.Name == "" {
@@ -58,10 +59,15 @@ func checkHRFeeds(list []HRFeed, names map[string]bool, bad func(key, format str
 			if info, err := os.Stat(h.Folder); err != nil || !info.IsDir() {
 				bad(key("folder"), "%s is no folder", h.Folder)
 			}
-			if at := filepath.Clean(h.Folder); folders[at] {
-				bad(key("folder"), "%s is another source's too", at)
-			} else {
-				folders[at] = true
+			in, done, failed := hrfeed.Places(h.Folder)
+			for _, at := range []string{in, done, failed} {
+				if other, taken := folders[at]; taken {
+					bad(key("folder"), "%s is a folder of the source %s too: each needs its own, beside its done and failed", at, other)
+					break
+				}
+			}
+			for _, at := range []string{in, done, failed} {
+				folders[at] = cmp.Or(folders[at], h.Name)
 			}
 		}
 		if _, err := time.LoadLocation(h.Zone); err != nil || h.Zone == "" || h.Zone == "Local" {

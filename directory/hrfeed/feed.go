@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -188,7 +189,8 @@ type job struct {
 	m       Mapping
 	zone    *time.Location
 	intents []intent
-	unsure  int // rows that nobody can say whose they are
+	unsure  int  // rows that nobody can say whose they are
+	names   bool // the file has a column of names
 	named   map[string]bool
 	keys    []directory.RecordKey
 	people  map[string]*person
@@ -261,11 +263,13 @@ func (j *job) understand(t *table) error {
 	if j.rep.Counts.Rows = len(rows); t.count >= 0 && t.count != len(rows) {
 		return fmt.Errorf("%w: it says that it has %d rows, and %d are there", ErrTruncated, t.count, len(rows))
 	}
-	r := &reader{words: words{actions(), statuses()}, m: j.m, c: c, kind: j.rep.Kind, exact: t.format == "xlsx"}
+	j.names = slices.ContainsFunc(c.fields, func(f string) bool { return f == fDisplay || f == fGiven || f == fFamily })
+	r := &reader{words: words{byWord(allActions(), j.m.Actions), byWord(allStatuses(), j.m.Statuses)}, m: j.m, c: c, kind: j.rep.Kind, exact: t.format == "xlsx"}
 	for _, at := range rows {
 		in, notes, wrong := r.read(at)
 		if wrong != nil {
-			if wrong.Key == "" {
+			if wrong.Code == "no_name" { // nobody's
+			} else if wrong.Key == "" {
 				j.unsure++
 			} else {
 				j.name(wrong.Key)

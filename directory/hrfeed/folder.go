@@ -22,6 +22,22 @@ const (
 	textEnd      = ".report.txt"
 )
 
+// Places answers where files of a folder come, and where those that were taken or refused go: each as it really is, behind symbolic links. No two sources
+// may share one: a file would be taken by whichever looks first.
+func Places(folder string) (in, done, failed string) {
+	real := func(path string) string {
+		if at, err := filepath.EvalSymlinks(path); err == nil {
+			path = at
+		}
+		if at, err := filepath.Abs(path); err == nil {
+			path = at
+		}
+		return path
+	}
+	in = real(folder)
+	return in, real(filepath.Join(in, doneFolder)), real(filepath.Join(in, failedFolder))
+}
+
 // lookEvery is how often a folder is looked at where nothing is said.
 const lookEvery = 5 * time.Second
 

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/rollcall-im/rollcall/directory"
 )
@@ -15,7 +17,7 @@ func (j *job) gather(*table) error {
 		return err
 	}
 	j.doubtNumbers()
-	e := &editor{m: j.m, delta: j.rep.Kind == Delta, zone: j.zone, now: j.rep.At, note: func(in intent, code, format string, args ...any) {
+	e := &editor{m: j.m, delta: j.rep.Kind == Delta, names: j.names, zone: j.zone, now: j.rep.At, note: func(in intent, code, format string, args ...any) {
 		j.rep.note(Finding{Line: in.line, Row: in.row, Key: in.key, Code: code, Text: fmt.Sprintf(format, args...)})
 	}}
 	byKey := map[string][]intent{}
@@ -28,6 +30,7 @@ func (j *job) gather(*table) error {
 		j.name(in.key)
 	}
 	j.rep.Counts.People = len(order)
+	j.managersByName(byKey)
 	for _, key := range order {
 		rows, p := byKey[key], j.people[key]
 		if len(rows) > 1 {
@@ -35,7 +38,7 @@ func (j *job) gather(*table) error {
 		}
 		for _, in := range rows {
 			if wrong := e.take(p, in); wrong != nil {
-				if wrong.code == "unknown_person" {
+				if wrong.code == "unknown_person" || wrong.code == "no_name" {
 					j.unsure++ // it may be somebody else's row
 				}
 				j.rep.refuse(Finding{Line: in.line, Row: in.row, Key: key, Code: wrong.code, Text: wrong.text})
@@ -62,7 +65,9 @@ func (j *job) doubtNumbers() {
 		if code != "" {
 			j.unsure++
 		} else if manager, said := in.says(fManager); said && manager != "" {
-			code, text = l.doubt(manager)
+			if code, text = l.doubt(manager); code == "bad_length" && j.isName(manager) {
+				code = "" // it is no number: see managersByName
+			}
 			column = fManager
 			j.name(in.key)
 		}
@@ -72,6 +77,30 @@ func (j *job) doubtNumbers() {
 		j.rep.refuse(Finding{Line: in.line, Row: in.row, Column: column, Key: in.key, Code: code, Text: text})
 		return true
 	})
+}
+
+// managersByName notes rows that say a manager by a name: nobody is found by one. It stays, for it may be the key of somebody who comes later.
+func (j *job) managersByName(rows map[string][]intent) {
+	known := map[string]bool{}
+	for _, k := range j.keys {
+		known[k.Key] = true
+	}
+	for _, in := range j.intents {
+		if manager, _ := in.says(fManager); j.isName(manager) && !known[manager] && rows[manager] == nil {
+			j.rep.note(Finding{Line: in.line, Row: in.row, Key: in.key, Column: fManager, Code: "manager_name", Value: cutText(manager),
+				Text: "it looks like a name, and managers are found by their number alone (" + j.m.key() + "): no manager is known until somebody has it as theirs"})
+		}
+	}
+}
+
+// isName tells whether a text looks like a name and not like a key of the source: it has letters and no digit; of keys that may be words it is in Chinese
+// or of several words.
+func (j *job) isName(text string) bool {
+	is := func(r rune) bool { return unicode.Is(unicode.Han, r) || r == ' ' }
+	if j.m.key() == fNumber {
+		is = unicode.IsLetter
+	}
+	return strings.ContainsFunc(text, is) && !strings.ContainsFunc(text, unicode.IsDigit)
 }
 
 // ordered answers the rows of one person by when they hold. Of a full file two rows that hold now and differ are both refused, and so is a row beside one

@@ -2,6 +2,7 @@ package hrfeed
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -23,31 +24,81 @@ const (
 	remove       action = "delete"
 )
 
-// actions are the words for them.
-func actions() map[string]action {
-	return byWord(map[action][]string{
-		"":           {"", "none", "无"},
-		hire:         {"hire", "joiner", "rehire", "入职", "新入职", "录用", "再入职"},
-		change:       {"change", "update", "变更", "修改", "更新"},
-		move:         {"move", "mover", "transfer", "promotion", "调动", "转岗", "调岗", "晋升", "异动"},
-		leave:        {"leave", "leave of absence", "loa", "休假", "停薪留职", "长假"},
-		comeBack:     {"return", "return from leave", "返岗", "复职", "销假"},
-		terminate:    {"terminate", "termination", "leaver", "resign", "离职", "终止", "解除合同"},
-		terminateNow: {"terminate_now", "terminate now", "immediate termination", "立即离职", "立即终止", "立即停用"},
-		rescind:      {"rescind", "withdraw", "cancel", "撤销", "撤回", "取消"},
-		remove:       {"delete", "remove", "删除"},
-	})
+// meaning is a thing that a word may mean, with the words for it; the first is its own name.
+type meaning[T ~string] struct {
+	means T
+	words []string
 }
 
-// byWord answers what each word means.
-func byWord[T comparable](means map[T][]string) map[string]T {
+// allActions are the actions with the words for them.
+func allActions() []meaning[action] {
+	return []meaning[action]{
+		{"", []string{"", "none", "无"}},
+		{hire, []string{"hire", "join", "joiner", "new hire", "onboarding", "rehire", "入职", "新入职", "录用", "入职办理", "再入职", "返聘"}},
+		{change, []string{"change", "update", "变更", "修改", "更新", "信息变更"}},
+		{move, []string{"move", "mover", "transfer", "promotion", "demotion", "调动", "转岗", "调岗", "转部门", "晋升", "降职", "异动"}},
+		{leave, []string{"leave", "leave of absence", "loa", "maternity leave", "paternity leave", "parental leave", "sick leave", "unpaid leave", "休假", "请假", "产假", "陪产假", "育儿假", "病假", "事假", "停薪留职", "长假"}},
+		{comeBack, []string{"return", "return from leave", "back from leave", "返岗", "复职", "复岗", "复工", "销假", "休假结束"}},
+		{terminate, []string{"terminate", "termination", "leaver", "resign", "resignation", "dismissal", "retirement", "离职", "辞职", "辞退", "解雇", "退休", "终止", "解除合同", "合同终止"}},
+		{terminateNow, []string{"terminate_now", "terminate now", "immediate termination", "立即离职", "立即终止", "立即停用"}},
+		{rescind, []string{"rescind", "withdraw", "cancel", "撤销", "撤回", "取消"}},
+		{remove, []string{"delete", "remove", "删除"}},
+	}
+}
+
+// byWord answers what each word means: of those that are known, and of own, which stand over them.
+func byWord[T ~string](known []meaning[T], own map[string]string) map[string]T {
 	out := map[string]T{}
-	for what, words := range means {
-		for _, w := range words {
-			out[plainHeading(w)] = what
+	for _, k := range known {
+		for _, w := range k.words {
+			out[plainHeading(w)] = k.means
 		}
 	}
+	for word, means := range own {
+		out[plainHeading(word)] = T(means)
+	}
 	return out
+}
+
+// wordsFor says which words there are for what, for whoever used another.
+func wordsFor[T ~string](known []meaning[T], own map[string]string) string {
+	var out []string
+	for _, k := range known {
+		if k.means == "" {
+			continue
+		}
+		words := slices.Clone(k.words[1:])
+		for _, word := range slices.Sorted(maps.Keys(own)) {
+			if own[word] == string(k.means) {
+				words = append(words, word)
+			}
+		}
+		text := string(k.means)
+		if len(words) > 0 {
+			text += " (" + strings.Join(words, ", ") + ")"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, "; ")
+}
+
+// checkWords says what is wrong with the words of a mapping.
+func checkWords[T ~string](name string, own map[string]string, known []meaning[T]) (wrong []string) {
+	for _, word := range slices.Sorted(maps.Keys(own)) {
+		var names []string
+		for _, k := range known {
+			if k.means != "" {
+				names = append(names, string(k.means))
+			}
+		}
+		if !slices.Contains(names, own[word]) {
+			wrong = append(wrong, fmt.Sprintf("%s.%s: %q is not one of %s", name, word, own[word], strings.Join(names, ", ")))
+		}
+		if plainHeading(word) == "" {
+			wrong = append(wrong, name+": a word is empty")
+		}
+	}
+	return wrong
 }
 
 // status of a row, by word.
@@ -61,14 +112,15 @@ const (
 	notStarted status = "pending"
 )
 
-func statuses() map[string]status {
-	return byWord(map[status][]string{
-		working:    {"active", "employed", "true", "1", "yes", "在职", "正式", "试用", "试用期", "实习", "返聘", "在岗"},
-		disabled:   {"inactive", "disabled", "suspended", "false", "0", "no", "停用", "禁用", "停职"},
-		gone:       {"terminated", "left", "离职", "已离职", "退休", "终止"},
-		away:       {"leave", "on leave", "休假", "休假中", "停薪留职", "长假"},
-		notStarted: {"pending", "prehire", "pre-hire", "待入职", "未入职"},
-	})
+// allStatuses are the statuses with the words for them.
+func allStatuses() []meaning[status] {
+	return []meaning[status]{
+		{working, []string{"active", "employed", "true", "1", "yes", "在职", "正式", "试用", "试用期", "实习", "返聘", "在岗"}},
+		{disabled, []string{"inactive", "disabled", "suspended", "false", "0", "no", "停用", "禁用", "停职"}},
+		{gone, []string{"terminated", "left", "resigned", "离职", "已离职", "已辞职", "已退休", "退休", "终止"}},
+		{away, []string{"leave", "on leave", "休假", "休假中", "产假", "产假中", "病假", "病假中", "停薪留职", "长假"}},
+		{notStarted, []string{"pending", "prehire", "pre-hire", "待入职", "未入职"}},
+	}
 }
 
 // assign is one attribute that a row names; an empty value clears it.
@@ -130,6 +182,9 @@ func (r *reader) read(at row) (in intent, notes []Finding, wrong *Finding) {
 	}
 	if wide := r.c.tooWide(at); wide != "" {
 		return in, nil, r.wrong(at, -1, "long_row", "%s", wide)
+	}
+	if r.isTotal(at) {
+		return in, nil, r.wrong(at, -1, "no_name", "it is a line of totals or a remark, and nobody's")
 	}
 	keyAt := slices.Index(r.c.fields, r.m.key())
 	if keyAt < 0 {
@@ -237,13 +292,13 @@ func (r *reader) field(in *intent, at row, i int, field string) (note, wrong *Fi
 	case fAction:
 		a, ok := r.actions[plainHeading(value)]
 		if !ok {
-			return nil, r.wrong(at, i, "unknown_action", "nobody knows this action; they are hire, change, move, leave, return, terminate, terminate_now, rescind, delete")
+			return nil, r.wrong(at, i, "unknown_action", "nobody knows this action; the words are: %s. Say in the mapping, under actions, what it means", wordsFor(allActions(), r.m.Actions))
 		}
 		in.action = a
 	case fStatus:
 		s, ok := r.statuses[plainHeading(value)]
 		if !ok && value != "" {
-			return nil, r.wrong(at, i, "unknown_status", "nobody knows this status; they are active, inactive, leave, pending, terminated")
+			return nil, r.wrong(at, i, "unknown_status", "nobody knows this status; the words are: %s. Say in the mapping, under statuses, what it means", wordsFor(allStatuses(), r.m.Statuses))
 		}
 		in.status = s
 	case fReason:

@@ -19,6 +19,9 @@ type Mapping struct {
 	NumberLength int `koanf:"number_length" json:"number_length,omitempty" minimum:"-1" maximum:"64" doc:"how many characters an employee number has; 0: as those that are known; -1: any"`
 	// DateOrder says how 03/04/2026 is read: "dmy" or "mdy". Empty: such a date is refused.
 	DateOrder string `koanf:"date_order" json:"date_order,omitempty" enum:"dmy,mdy" doc:"how 03/04/2026 is read; empty: it is refused"`
+	// Actions and Statuses give what a word of those columns means, beside the words that are known: "产假": "leave".
+	Actions  map[string]string `koanf:"actions" json:"actions,omitempty" doc:"action by word"`
+	Statuses map[string]string `koanf:"statuses" json:"statuses,omitempty" doc:"status by word"`
 	// Sheet is the name of the sheet of a workbook; empty: the first that is not hidden.
 	Sheet string `koanf:"sheet" json:"sheet,omitempty"`
 	// PathSeparator stands between the units of a unit_path.
@@ -50,7 +53,7 @@ func headings() map[string][]string {
 		fDisplay:      {"display name", "name", "full name", "姓名", "员工姓名", "名字", "显示名"},
 		fGiven:        {"given name", "first name", "名"},
 		fFamily:       {"family name", "last name", "surname", "姓"},
-		fEmail:        {"email", "e-mail", "mail", "email address", "work email", "邮箱", "电子邮箱", "工作邮箱", "邮件", "电子邮件", "公司邮箱"},
+		fEmail:        {"email", "e-mail", "mail", "email address", "work email", "邮箱", "邮箱地址", "电子邮箱", "电子邮箱地址", "工作邮箱", "邮件", "邮件地址", "电子邮件", "电子邮件地址", "公司邮箱"},
 		fPhone:        {"phone", "mobile", "telephone", "phone number", "mobile phone", "手机", "手机号", "手机号码", "联系电话", "电话"},
 		fTitle:        {"title", "job title", "position", "岗位", "职务", "职位", "岗位名称"},
 		fDepartment:   {"department", "dept", "department name", "部门", "部门名称", "所属部门"},
@@ -118,6 +121,8 @@ func (m Mapping) Check() error {
 	if m.DateOrder != "" && m.DateOrder != "dmy" && m.DateOrder != "mdy" {
 		fault("date_order: %q is not one of dmy, mdy", m.DateOrder)
 	}
+	wrong = append(wrong, checkWords("actions", m.Actions, allActions())...)
+	wrong = append(wrong, checkWords("statuses", m.Statuses, allStatuses())...)
 	if m.NumberLength < -1 || m.NumberLength > 64 {
 		fault("number_length: wants -1 to 64")
 	}
@@ -138,15 +143,15 @@ func (m Mapping) Check() error {
 // over answers m with what more says put over it.
 func (m Mapping) over(more Mapping) Mapping {
 	out := m
-	out.Columns, out.TimeZones = maps.Clone(m.Columns), maps.Clone(m.TimeZones)
-	if out.Columns == nil {
-		out.Columns = map[string]string{}
+	for _, f := range []struct {
+		to   *map[string]string
+		from map[string]string
+	}{{&out.Columns, more.Columns}, {&out.TimeZones, more.TimeZones}, {&out.Actions, more.Actions}, {&out.Statuses, more.Statuses}} {
+		if *f.to = maps.Clone(*f.to); *f.to == nil {
+			*f.to = map[string]string{}
+		}
+		maps.Copy(*f.to, f.from)
 	}
-	if out.TimeZones == nil {
-		out.TimeZones = map[string]string{}
-	}
-	maps.Copy(out.Columns, more.Columns)
-	maps.Copy(out.TimeZones, more.TimeZones)
 	for _, f := range []struct {
 		to   *string
 		from string

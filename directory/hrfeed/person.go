@@ -41,6 +41,7 @@ func because(code, format string, args ...any) *problem {
 type editor struct {
 	m     Mapping
 	delta bool
+	names bool // the file has a column of names
 	zone  *time.Location
 	now   time.Time
 	note  func(in intent, code, format string, args ...any)
@@ -111,6 +112,8 @@ func (e *editor) apply(p *person, in intent) *problem {
 		return because("withdrawn", "the hire was taken back before it began; to begin all the same it wants the action hire, or a start")
 	case in.action == "" && e.delta && !in.begins() && !in.named():
 		return because("unknown_person", "nobody of this number is known; who is new has a name, a start or the action hire")
+	case in.action == "" && e.names && !e.delta && !in.named():
+		return because("no_name", "nobody of this number is known, and the row names nobody: it may be a line of totals")
 	case in.action == "" || in.action == hire:
 		p.begin()
 	case in.action == remove:

@@ -280,7 +280,7 @@ func FuzzRead(f *testing.F) {
 		if err != nil {
 			return
 		}
-		reader := &reader{words: words{actions(), statuses()}, c: c, kind: Full}
+		reader := &reader{words: words{byWord(allActions(), nil), byWord(allStatuses(), nil)}, c: c, kind: Full}
 		for _, r := range rows {
 			reader.read(r)
 		}

@@ -42,7 +42,10 @@ func (m moment) over(zone *time.Location) time.Time {
 	return m.begin(zone)
 }
 
-var errSerial = errors.New("it looks like the number by which Excel keeps a day; save the file as .xlsx, or show the column as a date")
+var (
+	errSerial = errors.New("it looks like the number by which Excel keeps a day; save the file as .xlsx, or show the column as a date")
+	errShown  = errors.New("it looks like the number by which Excel keeps a day, and the cell is not shown as a date; give the column a format of dates")
+)
 
 // readDate reads what people write for a day. order is Mapping.DateOrder.
 func readDate(c cell, order string) (moment, error) {
@@ -56,7 +59,7 @@ func readDate(c cell, order string) (moment, error) {
 	case number:
 		return readSerial(c)
 	}
-	value := strings.TrimPrefix(c.text, "'")
+	value := plainDate(strings.TrimPrefix(c.text, "'"))
 	switch strings.ToLower(value) {
 	case "":
 		return moment{}, nil
@@ -154,7 +157,7 @@ func readSerial(c cell) (moment, error) {
 	case err != nil:
 		return moment{}, errors.New("it is no date")
 	case c.serial && !c.dated:
-		return moment{}, errSerial
+		return moment{}, errShown
 	case !c.serial:
 		return moment{}, errors.New("a number is no date; write 2026-01-31")
 	case f < 61 || f > 109574: // up to 2199; 60 is a day that never was

@@ -33,6 +33,8 @@ export type ColumnMapping = {
   key?: string;
   number_length?: number;
   date_order?: string;
+  actions?: Record<string, string>;
+  statuses?: Record<string, string>;
   sheet?: string;
   path_separator?: string;
   time_zone?: string;

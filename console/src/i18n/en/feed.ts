@@ -101,6 +101,8 @@ export const feed = {
     withdrawn: "The hire was taken back before it began; the action hire or a start begins it again.",
     leave_turned: "The leave ends before it begins.",
     unknown_person: "Nobody of this number is known.",
+    no_name: "It is a line of totals or a remark, or it names nobody.",
+    manager_name: "The manager is said by a name; managers are found by their number alone.",
     no_effective: "A move needs the day from which it holds.",
     no_start: "They have not begun, and no first day is known.",
     no_leave_from: "A leave needs its first day.",

@@ -44,7 +44,7 @@ export const holds = {
   restoreTitle: (n: number) => (n === 1 ? "Give 1 person their access back?" : `Give ${n} people their access back?`),
   restoreText:
     "They have what they had, for 14 days, although the source says otherwise. Correct the source meanwhile: what it says then applies again. Other stops stay, and everybody signs in anew.",
-  restored: (n: number, until: string) => (n === 1 ? `1 person has access again, until ${until}.` : `${n} people have access again, until ${until}.`),
+  restored: (n: number, until: string) => (n === 0 ? "Nobody has access again by it." : n === 1 ? `1 person has access again, until ${until}.` : `${n} people have access again, until ${until}.`),
   stillFrozen: (names: string) => `Another stop keeps out: ${names}.`,
   skipped: (names: string) => `The source had taken it back, or said something new: ${names}.`,
   confirm: "It is right",

@@ -102,6 +102,8 @@ export const feed = {
     withdrawn: "入职在开始之前已撤回；须再次以入职动作或入职日期开始。",
     leave_turned: "休假的结束早于开始。",
     unknown_person: "没有人使用此工号。",
+    no_name: "这是合计行或备注行，或该行没有姓名。",
+    manager_name: "上级以姓名填写；上级只能按工号查找。",
     no_effective: "调动需要生效日期。",
     no_start: "状态为尚未入职，却没有入职日期。",
     no_leave_from: "休假需要开始日期。",

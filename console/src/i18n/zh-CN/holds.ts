@@ -45,7 +45,7 @@ export const holds = {
   restoreChosen: (n: number) => (n === 0 ? "恢复所选" : `恢复所选 ${n} 人`),
   restoreTitle: (n: number) => `恢复 ${n} 人的访问权限？`,
   restoreText: "尽管数据源说法不同，他们在 14 天内拥有原有的一切。请在此期间更正数据源：到期后以数据源为准。其他冻结仍然有效，所有人需重新登录。",
-  restored: (n: number, until: string) => `${n} 人已恢复访问，至 ${until}。`,
+  restored: (n: number, until: string) => (n === 0 ? "没有人因此恢复访问。" : `${n} 人已恢复访问，至 ${until}。`),
   stillFrozen: (names: string) => `仍被其他冻结阻止：${names}。`,
   skipped: (names: string) => `数据源已撤回或已有新的说法：${names}。`,
   confirm: "确认无误",
