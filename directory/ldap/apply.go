@@ -164,6 +164,9 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 	if t.follows {
 		p.newcomers()
 	}
+	if err := s.members(ctx, p); err != nil {
+		return nil, err
+	}
 	if err := s.write(ctx, p, func() []directory.Change {
 		if cursor == "" || t.reread { // else what is to be read again would be lost with this process
 			return nil
@@ -172,6 +175,7 @@ func (s *Syncer) apply(ctx context.Context, rep *Report, t *news, cursor Cursor)
 	}); err != nil {
 		return nil, err
 	}
+	p.tellFormers()
 	return p.doubts(), nil
 }
 

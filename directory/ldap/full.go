@@ -321,6 +321,9 @@ func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
 	if err != nil {
 		return err
 	}
+	if err := s.members(ctx, p); err != nil {
+		return err
+	}
 	err = s.write(ctx, p, func() []directory.Change {
 		if stored, err := s.Store.Cursor(ctx, s.Source.ID); err == nil && stored == cursor && len(doubts) == 0 {
 			return nil
@@ -328,6 +331,7 @@ func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
 		return []directory.Change{directory.PutCursor{Source: s.Source.ID, Value: cursor},
 			directory.Alongside{Write: func(tx *db.Tx) error { return endDoubts(tx, s.Source.ID, nil) }}}
 	})
+	p.tellFormers()
 	if p.dangling > 0 {
 		rep.find(Info, "member_unknown", "%d members of groups are not in the directory", p.dangling)
 	}

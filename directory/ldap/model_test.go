@@ -1,6 +1,7 @@
 package ldap_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -23,6 +24,7 @@ type vandal struct {
 	rand                  *rand.Rand
 	conn                  *goldap.Conn
 	people, units, groups []string
+	was                   map[string][]string // by DN in lower case: the ids of whom it was the name of, ever
 	names                 int
 }
 
@@ -163,7 +165,48 @@ func cutRDN(dn string) (first, parent string) {
 	return dn, ""
 }
 
+// identified answers what is at dn and below, by name, with the ids of the server.
+func (v *vandal) identified(dn, filter string) (out []*goldap.Entry) {
+	found, err := v.conn.Search(goldap.NewSearchRequest(dn, 2, 0, 0, 0, false, filter, []string{"entryUUID", "nsUniqueId", "member"}, nil))
+	v.can(err)
+	return found.Entries
+}
+
+func idOf(e *goldap.Entry) string {
+	return cmp.Or(e.GetEqualFoldAttributeValue("nsUniqueId"), e.GetEqualFoldAttributeValue("entryUUID"))
+}
+
+// note keeps who is called so and below, before that changes.
+func (v *vandal) note(dn string) {
+	if v.was == nil {
+		v.was = map[string][]string{}
+	}
+	for _, e := range v.identified(dn, "(objectClass=*)") {
+		name := strings.ToLower(e.DN)
+		v.was[name] = append(v.was[name], idOf(e))
+	}
+}
+
+// stay answers, by the id of a group, who may still be in it because it names them as they were called before, and nobody is called so now.
+func (v *vandal) stay() map[string]map[string]bool {
+	called, out := map[string]bool{}, map[string]map[string]bool{}
+	for _, e := range v.identified(base, "(objectClass=*)") {
+		called[strings.ToLower(e.DN)] = true
+	}
+	for _, g := range v.identified(base, "(objectClass=groupOfNames)") {
+		may := map[string]bool{}
+		for _, m := range g.GetEqualFoldAttributeValues("member") {
+			for _, id := range v.was[strings.ToLower(m)] {
+				may[id] = may[id] || !called[strings.ToLower(m)]
+			}
+		}
+		out[idOf(g)] = may
+	}
+	return out
+}
+
 func (v *vandal) move(dn, rdn, to string) {
+	v.note(dn)
 	v.can(v.conn.ModifyDN(goldap.NewModifyDNRequest(dn, rdn, true, to)))
 	if to == "" {
 		_, to = cutRDN(dn)

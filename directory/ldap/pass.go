@@ -43,11 +43,13 @@ type pass struct {
 	unsure  map[*object]bool // entries to be looked at once more
 	drifted int              // how many of them for what they are beneath
 
-	known    map[string]directory.Unit // what the store has of units that were not shown
-	mark     uint32                    // of what is shown; 0: it was marked when it was read
-	proof    string                    // how it is known that the lost are not there
-	blind    bool                      // no group shows a member
-	dangling int                       // members that lead to nobody
+	known    map[string]directory.Unit   // what the store has of units that were not shown
+	mark     uint32                      // of what is shown; 0: it was marked when it was read
+	proof    string                      // how it is known that the lost are not there
+	blind    bool                        // no group shows a member
+	dangling int                         // members that lead to nobody
+	stood    map[*object]map[string]bool // by group that names somebody as they were called before: who of them is in it
+	stays    int                         // members who stay in a group that names them so
 }
 
 // showing is one entry as it was shown.
@@ -175,7 +177,7 @@ func (p *pass) rename(o *object, dn string) {
 	if o.name != nil {
 		old = o.name.folded
 	}
-	p.sp.rename(o, dn)
+	p.call(o, dn)
 	now := ""
 	if o.name != nil {
 		now = o.name.folded
@@ -190,10 +192,20 @@ func (p *pass) rename(o *object, dn string) {
 	p.tree = true
 	for _, child := range p.sp.beneath(old) {
 		p.moved[child] = true
-		p.sp.rename(child, leading(child.dn, depth(child.name.folded)-depth(old))+dn)
+		p.call(child, leading(child.dn, depth(child.name.folded)-depth(old))+dn)
 		p.came[child.name] = true
 		p.left[child] = true
 	}
+}
+
+// call gives an entry a name. Groups that name somebody by it who was called so before are looked at once more.
+func (p *pass) call(o *object, dn string) {
+	if n := p.sp.names[fold(dn)]; n != nil && n.former != nil && n.former != o {
+		for g := range p.sp.waiting[n] {
+			p.unsure[g] = true
+		}
+	}
+	p.sp.rename(o, dn)
 }
 
 // claim gives a person its logins; who shares one may have it now, or lose it.
@@ -284,8 +296,8 @@ func (p *pass) boss(o *object, shown bool) string {
 	return found
 }
 
-// members answers who is in a group, and the names that lead to nobody.
-func (p *pass) members(g *shownGroup) (set []*object, missing []*name) {
+// members answers who is in a group, the names that lead to nobody, and who was called so before.
+func (p *pass) members(g *shownGroup) (set []*object, missing []*name, former []*object) {
 	mark, open := p.sp.nextCount(), map[*name]bool{}
 	for _, n := range g.members {
 		switch {
@@ -300,7 +312,13 @@ func (p *pass) members(g *shownGroup) (set []*object, missing []*name) {
 		}
 	}
 	missing = slices.SortedFunc(maps.Keys(open), func(a, b *name) int { return cmp.Compare(a.folded, b.folded) })
-	return set, missing
+	for _, n := range missing {
+		if o := n.former; o != nil && o.class != ClassUnit && o.count != mark {
+			o.count = mark
+			former = append(former, o)
+		}
+	}
+	return set, missing, former
 }
 
 // driftMost is how many entries of one pass are looked at once more for what they are beneath.

@@ -7,25 +7,34 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
-const objectColumns = "object_key, class, dn, hash, manager, manager_key, unit_key, user_name, login, named, members, waits"
+const objectColumns = "object_key, class, dn, hash, manager, manager_key, unit_key, user_name, login, named, members, waits, formers"
 
 func (o *object) values(source id.Source) ([]any, error) {
-	manager, waits := "", ""
+	manager := ""
 	if o.manager != nil {
 		manager = o.manager.folded
 	}
-	if len(o.waits) > 0 {
-		list := make([]string, len(o.waits))
-		for i, n := range o.waits {
-			list[i] = n.folded
-		}
-		raw, err := json.Marshal(list)
-		if err != nil {
-			return nil, err
-		}
-		waits = string(raw)
+	waits, err := namesText(o.waits)
+	if err != nil {
+		return nil, err
 	}
-	return []any{source, o.key, o.class, clean(o.dn), o.hash.text(), clean(manager), o.boss, o.unit, o.user, clean(o.login), o.named, o.members.text(), waits}, nil
+	formers, err := namesText(o.formers)
+	if err != nil {
+		return nil, err
+	}
+	return []any{source, o.key, o.class, clean(o.dn), o.hash.text(), clean(manager), o.boss, o.unit, o.user, clean(o.login), o.named, o.members.text(), waits, formers}, nil
+}
+
+func namesText(names []*name) (string, error) {
+	if len(names) == 0 {
+		return "", nil
+	}
+	list := make([]string, len(names))
+	for i, n := range names {
+		list[i] = n.folded
+	}
+	raw, err := json.Marshal(list)
+	return string(raw), err
 }
 
 // loading puts stored entries into a space. A text that stands in many rows is kept once.
@@ -33,15 +42,15 @@ type loading struct {
 	sp    *space
 	texts map[string]string
 	row   struct {
-		key, class, dn, hash, manager, boss, unit, user, login, members, waits sql.RawBytes
-		named                                                                  bool
+		key, class, dn, hash, manager, boss, unit, user, login, members, waits, formers sql.RawBytes
+		named                                                                           bool
 	}
 }
 
 // add takes the row that rows stands at.
 func (l *loading) add(rows *sql.Rows) error {
 	r, sp := &l.row, l.sp
-	if err := rows.Scan(&r.key, &r.class, &r.dn, &r.hash, &r.manager, &r.boss, &r.unit, &r.user, &r.login, &r.named, &r.members, &r.waits); err != nil {
+	if err := rows.Scan(&r.key, &r.class, &r.dn, &r.hash, &r.manager, &r.boss, &r.unit, &r.user, &r.login, &r.named, &r.members, &r.waits, &r.formers); err != nil {
 		return err
 	}
 	key, ok := l.texts[string(r.key)] // somebody reports to it
@@ -60,19 +69,35 @@ func (l *loading) add(rows *sql.Rows) error {
 		login = string(r.login)
 	}
 	sp.claim(o, user, login)
-	if len(r.waits) == 0 {
-		return nil
+	formers, err := l.names(r.formers)
+	if err != nil {
+		return err
+	}
+	for _, n := range formers {
+		if n.owner == nil { // one who comes later takes it
+			sp.was(o, n)
+		}
+	}
+	waits, err := l.names(r.waits)
+	if err == nil && len(waits) > 0 {
+		sp.wait(o, waits)
+	}
+	return err
+}
+
+func (l *loading) names(raw []byte) ([]*name, error) {
+	if len(raw) == 0 {
+		return nil, nil
 	}
 	var list []string
-	if err := json.Unmarshal(r.waits, &list); err != nil {
-		return err
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, err
 	}
 	names := make([]*name, 0, len(list))
 	for _, folded := range list {
-		names = append(names, sp.called(folded))
+		names = append(names, l.sp.called(folded))
 	}
-	sp.wait(o, names)
-	return nil
+	return names, nil
 }
 
 func (l *loading) text(raw []byte) string {

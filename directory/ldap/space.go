@@ -42,14 +42,19 @@ type object struct {
 	login   string // its uid, for groups that list logins
 	members digest // of a group, as the store was given them; zero: not known
 	waits   []*name
+	formers []*name // what it was called before, the last at the end
 	rival   *object // who claims the same login and comes next in order of key
 }
 
-// name is something an entry may be called, and who is called so now.
+// name is something an entry may be called, who is called so now, and who was until they were renamed, where nobody is.
 type name struct {
 	folded string
 	owner  *object
+	former *object
 }
+
+// formersMost is how many names of before are kept of an entry.
+const formersMost = 8
 
 // loginName is how a login stands among the names.
 func loginName(login string) string { return "uid:" + strings.ToLower(strings.TrimSpace(login)) }
@@ -94,14 +99,36 @@ func (sp *space) nextCount() uint32 {
 
 // rename gives o another DN.
 func (sp *space) rename(o *object, dn string) {
-	if o.name != nil && o.name.owner == o {
-		o.name.owner = nil
+	old := o.name
+	if old != nil && old.owner == o {
+		old.owner = nil
 	}
 	if o.name = sp.called(fold(dn)); o.name != nil {
 		o.name.owner = o
+		sp.forget(o.name)
+	}
+	if old != nil && old != o.name && old.owner == nil {
+		sp.was(o, old)
 	}
 	if o.dn = folded(o); o.dn != dn { // else one text
 		o.dn = sp.shelf.keep(dn)
+	}
+}
+
+// was notes that o was called so before.
+func (sp *space) was(o *object, n *name) {
+	sp.forget(n)
+	n.former, o.formers = o, append(o.formers, n)
+	if len(o.formers) > formersMost {
+		sp.forget(o.formers[0])
+	}
+}
+
+// forget notes that a name is nobody's of before.
+func (sp *space) forget(n *name) {
+	if was := n.former; was != nil {
+		was.formers = slices.DeleteFunc(was.formers, func(o *name) bool { return o == n })
+		n.former = nil
 	}
 }
 
@@ -182,6 +209,9 @@ func (sp *space) drop(o *object) {
 		o.name.owner = nil
 	}
 	sp.wait(o, nil)
+	for len(o.formers) > 0 {
+		sp.forget(o.formers[0])
+	}
 	delete(sp.objects, o.key)
 }
 

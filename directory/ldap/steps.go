@@ -173,7 +173,8 @@ func (p *pass) groupStep(o *object) (step, bool) {
 		return p.crewStep(o)
 	}
 	p.adrift(o)
-	set, missing := p.members(shown)
+	set, missing, former := p.members(shown)
+	set = p.stay(o, set, former)
 	members := p.d.members(set)
 	strange := o.row && slices.ContainsFunc(missing, func(n *name) bool { return !slices.Contains(o.waits, n) })
 	if strange && p.once && !p.blind {

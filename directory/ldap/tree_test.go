@@ -20,7 +20,8 @@ type grove struct {
 	log     []string // keys, in the order of changes
 	made    int
 	wake    chan struct{}
-	deaf    bool // the stream ends at once
+	was     map[string][]string // by DN: the keys of whom it was the name of, ever
+	deaf    bool                // the stream ends at once
 }
 
 type leaf struct {
@@ -35,7 +36,7 @@ type leaf struct {
 }
 
 func newGrove(random *rand.Rand) *grove {
-	return &grove{random: random, entries: map[string]*leaf{}, wake: make(chan struct{})}
+	return &grove{random: random, entries: map[string]*leaf{}, was: map[string][]string{}, wake: make(chan struct{})}
 }
 
 func (g *grove) dn(l *leaf) string {
@@ -123,6 +124,7 @@ func (g *grove) renames(fn func()) {
 	before, was := map[string]string{}, map[string]bool{}
 	for k, l := range g.entries {
 		before[k], was[k] = g.dn(l), g.inside(l)
+		g.was[before[k]] = append(g.was[before[k]], k)
 	}
 	fn()
 	if !g.refint {
@@ -147,6 +149,24 @@ func (g *grove) renames(fn func()) {
 		}
 		l.members = slices.DeleteFunc(l.members, func(m string) bool { return m == "" })
 	}
+}
+
+// stay answers who may still be in a group that names them as they were called before, where nobody is called so now.
+func (g *grove) stay(group string) map[string]bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	out, called := map[string]bool{}, map[string]bool{}
+	for _, l := range g.entries {
+		called[g.dn(l)] = true
+	}
+	if l := g.entries[group]; l != nil && !g.refint {
+		for _, m := range l.members {
+			for _, k := range g.was[m] {
+				out[k] = !called[m] || out[k]
+			}
+		}
+	}
+	return out
 }
 
 func (g *grove) below(l, top *leaf) bool {

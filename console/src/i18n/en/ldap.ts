@@ -81,6 +81,7 @@ export const ldap = {
     login_twice: { what: "Some people have the login of another entry.", todo: "They are kept without it. Give each person a login of their own, or map another attribute." },
     login_taken: { what: "Some people have a login that another record still holds.", todo: "They are kept without it until it is free." },
     manager_unknown: { what: "Some managers are not in the directory.", todo: "Nothing to do if they are outside the base." },
+    member_renamed: { what: "Some groups name members as they were called before they were renamed. They stay members.", todo: "Mend the groups, or have the server keep references (refint, referential integrity). Who is taken out of a group, or whose old name another entry gets, is out." },
     member_unknown: { what: "Some members of groups are not in the directory.", todo: "Nothing to do if they are outside the base." },
     refused: { what: "Some entries were refused.", todo: "The server's log says which and why; the others went in." },
     slipped: { what: "Some people were renamed while they were read, and found by their id.", todo: "Nothing to do." },
