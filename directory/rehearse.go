@@ -22,6 +22,30 @@ type Rehearsal interface {
 	// Judge is called after the last part. What it finds too much is held from the first part that is written, until Over.
 	Judge(ctx context.Context) error
 	Over(ctx context.Context) error
+	// Held is called instead of Judge: it answers what would be held, and notes nothing.
+	Held(ctx context.Context) ([]Held, error)
+}
+
+// Held is what of a run is held, or would be, for one reason.
+type Held struct {
+	Hold   id.Hold `json:"hold,omitempty" doc:"where to decide; empty of what would be held"`
+	Cause  string  `json:"cause"`
+	People int     `json:"people"`
+	Reason string  `json:"reason" doc:"the limit that is exceeded"`
+}
+
+// Holder is an Access that knows what is held.
+type Holder interface {
+	// HeldOf answers what of a source's word is held: of a run, what it asked for first; without one, everything, whatever asked for it.
+	HeldOf(ctx context.Context, source id.Source, run id.Request) ([]Held, error)
+}
+
+// HeldOf answers what Holder.HeldOf does; nothing where Access does not hold.
+func (s *Store) HeldOf(ctx context.Context, source id.Source, run id.Request) ([]Held, error) {
+	if holder, can := s.Access.(Holder); can {
+		return holder.HeldOf(ctx, source, run)
+	}
+	return nil, nil
 }
 
 // rehearsedMost is how many changes of a part may be refused before the rest of it is left out.
@@ -32,23 +56,41 @@ const rehearsedMost = 50
 // writes the run, and then calls over. Of a source that is not live nobody follows, and nothing is done.
 func (s *Store) Rehearse(ctx context.Context, cause Cause, parts iter.Seq[[]Change], each func([]Outcome)) (over func(context.Context) error, err error) {
 	idle := func(context.Context) error { return nil }
-	access, can := s.Access.(Rehearser)
-	source, err := s.SourceByID(ctx, cause.Source)
-	if err != nil || !can || source.Mode != ModeLive {
+	rehearsal, err := s.show(ctx, cause, parts, each)
+	if err != nil || rehearsal == nil {
 		return idle, err
-	}
-	rehearsal := access.Rehearse(cause)
-	for part := range parts {
-		outcomes, err := s.rehearse(ctx, cause, rehearsal, part)
-		if err != nil {
-			return idle, err
-		}
-		each(outcomes)
 	}
 	if err := rehearsal.Judge(ctx); err != nil {
 		return idle, err
 	}
 	return rehearsal.Over, nil
+}
+
+// WouldHold makes each part of a run and takes it back, and answers what of all of them would be held. Nothing is written.
+func (s *Store) WouldHold(ctx context.Context, cause Cause, parts iter.Seq[[]Change]) ([]Held, error) {
+	rehearsal, err := s.show(ctx, cause, parts, func([]Outcome) {})
+	if err != nil || rehearsal == nil {
+		return nil, err
+	}
+	return rehearsal.Held(ctx)
+}
+
+// show lets Access see each part of a run; nil where there is nobody to be shown it.
+func (s *Store) show(ctx context.Context, cause Cause, parts iter.Seq[[]Change], each func([]Outcome)) (Rehearsal, error) {
+	access, can := s.Access.(Rehearser)
+	source, err := s.SourceByID(ctx, cause.Source)
+	if err != nil || !can || source.Mode != ModeLive {
+		return nil, err
+	}
+	rehearsal := access.Rehearse(cause)
+	for part := range parts {
+		outcomes, err := s.rehearse(ctx, cause, rehearsal, part)
+		if err != nil {
+			return nil, err
+		}
+		each(outcomes)
+	}
+	return rehearsal, nil
 }
 
 func (s *Store) rehearse(ctx context.Context, cause Cause, rehearsal Rehearsal, part []Change) ([]Outcome, error) {

@@ -3,7 +3,10 @@ package provisioning
 import (
 	"context"
 	"fmt"
+	"slices"
 
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -26,17 +29,71 @@ func (r *Reactor) OpenHoldsOf(ctx context.Context) (map[id.Source]int, error) {
 			out[row.Source]++
 			continue
 		}
-		var people []id.Person
-		if err := q.Raw("select distinct person from held_removals where hold = ? and ended_at is null order by person limit ?", row.ID, lookedAt).Scan(&people).Error; err != nil {
-			return nil, fmt.Errorf("count holds: %w", err)
-		}
-		sources, err := r.directory.SourcesOf(ctx, people)
+		sources, err := r.sourcesOf(ctx, row.ID)
 		if err != nil {
-			return nil, fmt.Errorf("count holds: %w", err)
+			return nil, err
 		}
 		for _, s := range sources {
 			out[s]++
 		}
 	}
 	return out, nil
+}
+
+// HeldOf implements directory.Holder.
+func (r *Reactor) HeldOf(ctx context.Context, source id.Source, run id.Request) ([]directory.Held, error) {
+	var rows []struct {
+		Hold   id.Hold
+		Source id.Source
+		Cause  Cause
+		Breach db.JSON[Breach]
+		People int
+	}
+	var c *catalog
+	if err := r.look(ctx, func(tx *db.Tx, now *catalog) error {
+		c = now
+		return tx.Raw(`select r.hold, h.source, r.cause, h.breach, count(distinct r.person) as people from held_removals r join holds h on h.id = r.hold
+			where r.ended_at is null and h.state = 'open' and (? = '' or r.asked_by = ?) group by r.hold, h.source, r.cause, h.breach order by r.hold, r.cause`, run, run).Scan(&rows).Error
+	}); err != nil {
+		return nil, fmt.Errorf("read what is held: %w", err)
+	}
+	var out []directory.Held
+	for _, row := range rows {
+		if run == "" && row.Source != source {
+			if its, err := r.concerns(ctx, row.Hold, row.Source, source); err != nil || !its {
+				if err != nil {
+					return nil, err
+				}
+				continue
+			}
+		}
+		name, err := r.nameOf(ctx, c, row.Breach.V)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, directory.Held{Hold: row.Hold, Cause: string(row.Cause), People: row.People, Reason: row.Breach.V.naming(name)})
+	}
+	return out, nil
+}
+
+// concerns tells whether a hold that names no source, as of moves, holds people whom one knows.
+func (r *Reactor) concerns(ctx context.Context, hold id.Hold, named, source id.Source) (bool, error) {
+	if named != "" {
+		return false, nil
+	}
+	sources, err := r.sourcesOf(ctx, hold)
+	return slices.Contains(sources, source), err
+}
+
+// sourcesOf answers who knows the people of a hold.
+func (r *Reactor) sourcesOf(ctx context.Context, hold id.Hold) ([]id.Source, error) {
+	var people []id.Person
+	if err := r.db.Read(ctx).Raw("select distinct person from held_removals where hold = ? and ended_at is null order by person limit ?", hold, lookedAt).Scan(&people).Error; err != nil {
+		return nil, fmt.Errorf("count holds: %w", err)
+	}
+	sources, err := r.directory.SourcesOf(ctx, people)
+	if err != nil {
+		return nil, fmt.Errorf("count holds: %w", err)
+	}
+	return sources, nil
 }

@@ -24,7 +24,7 @@ type rehearsal struct {
 
 // Rehearse implements directory.Rehearser.
 func (r *Reactor) Rehearse(cause directory.Cause) directory.Rehearsal {
-	return &rehearsal{r: r, cause: cause, lost: map[Sign]map[id.Person]bool{}, missed: map[id.Person]bool{}}
+	return &rehearsal{r: r, cause: cause, batch: Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}}, lost: map[Sign]map[id.Person]bool{}, missed: map[id.Person]bool{}}
 }
 
 // Look implements directory.Rehearsal.
@@ -37,7 +37,7 @@ func (f *rehearsal) Look(ctx context.Context, tx *db.Tx, people []id.Person, los
 	if err != nil {
 		return err
 	}
-	var part Batch
+	part := Batch{Added: map[id.Group]int{}, Later: map[id.Group]int{}}
 	for _, a := range list {
 		part.collect(a)
 	}
@@ -45,6 +45,12 @@ func (f *rehearsal) Look(ctx context.Context, tx *db.Tx, people []id.Person, los
 		return err
 	}
 	f.batch.Removals = append(f.batch.Removals, part.Removals...)
+	for g, n := range part.Added {
+		f.batch.Added[g] += n
+	}
+	for g, n := range part.Later {
+		f.batch.Later[g] += n
+	}
 	missed, err := f.r.unconfirmed(ctx, tx)(f.cause.Source)
 	if err != nil {
 		return err
@@ -73,18 +79,23 @@ func (f *rehearsal) Look(ctx context.Context, tx *db.Tx, people []id.Person, los
 	return nil
 }
 
-// Judge implements directory.Rehearsal. Whether a group would be emptied is not known here: who comes into it may come in another way.
-func (f *rehearsal) Judge(ctx context.Context) error {
-	if len(f.batch.Removals) == 0 {
-		return nil
-	}
-	var v Verdict
-	err := f.r.look(ctx, func(tx *db.Tx, c *catalog) error {
+// verdict is what the guard says of everything that was shown.
+func (f *rehearsal) verdict(ctx context.Context) (v Verdict, c *catalog, err error) {
+	err = f.r.look(ctx, func(tx *db.Tx, now *catalog) error {
+		c = now
 		if err := f.count(ctx, tx); err != nil {
 			return err
 		}
 		var err error
 		if f.batch.Recent, err = recent(tx.DB, f.r.clock()); err != nil {
+			return err
+		}
+		var groups []id.Group
+		for _, removal := range f.batch.Removals {
+			groups = append(groups, removal.Group)
+		}
+		slices.Sort(groups)
+		if f.batch.Members, err = countMembers(tx.DB, slices.Compact(groups)); err != nil {
 			return err
 		}
 		f.batch.Population = f.r.population(ctx, tx)
@@ -98,7 +109,51 @@ func (f *rehearsal) Judge(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("judge the run as a whole: %w", err)
+		err = fmt.Errorf("judge the run as a whole: %w", err)
+	}
+	return v, c, err
+}
+
+// Held implements directory.Rehearsal.
+func (f *rehearsal) Held(ctx context.Context) ([]directory.Held, error) {
+	if len(f.batch.Removals) == 0 {
+		return nil, nil
+	}
+	v, c, err := f.verdict(ctx)
+	if err != nil {
+		return nil, err
+	}
+	people := map[Breach]map[id.Person]bool{}
+	for _, removal := range f.batch.Removals {
+		if b, held := v.breach(removal); held {
+			if people[b] == nil {
+				people[b] = map[id.Person]bool{}
+			}
+			people[b][removal.Person] = true
+		}
+	}
+	var out []directory.Held
+	for _, b := range v.Breaches {
+		if n := len(people[b]); n > 0 {
+			name, err := f.r.nameOf(ctx, c, b)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, directory.Held{Cause: string(b.Cause), People: n, Reason: b.naming(name)})
+			delete(people, b)
+		}
+	}
+	return out, nil
+}
+
+// Judge implements directory.Rehearsal. Whether a group would be emptied is not known here: who comes into it may come in another way.
+func (f *rehearsal) Judge(ctx context.Context) error {
+	if len(f.batch.Removals) == 0 {
+		return nil
+	}
+	v, _, err := f.verdict(ctx)
+	if err != nil {
+		return err
 	}
 	v.Breaches = slices.DeleteFunc(v.Breaches, func(b Breach) bool { return b.Group != "" })
 	if !v.Held() {

@@ -96,6 +96,7 @@ func TestTouchedFindsAll(t *testing.T) {
 			}
 			for _, key := range []string{"pilots", "all"} {
 				w.apply(directory.PutGroup{Group: directory.GroupRecord{Source: w.source.ID, Key: key, DisplayName: key}, Members: members[key]})
+				w.pass(time.Second)
 			}
 			before := touchedPolicy(t)
 			w.policy(before)

@@ -112,7 +112,8 @@ func (a *app) hrFolders() map[string]func(context.Context) error {
 func feedCommand() *cobra.Command {
 	c := &cobra.Command{Use: "feed SOURCE FILE", Short: "Hand a personnel file in: CSV, .xlsx or JSON", Args: cobra.ExactArgs(2),
 		Long: "Hand a personnel file in: CSV, .xlsx or JSON. A file says whether it is full, so that whoever is not in it is missing, or a delta: by its name " +
-			"(people.full.csv), by itself (JSON) or by --full or --delta. A row that is wrong is told, and stops nothing else; then the exit code is 1."}
+			"(people.full.csv), by itself (JSON) or by --full or --delta. A row that is wrong is told, and stops nothing else; then the exit code is 1. " +
+			"Where the guard holds something of it, or with --preview would hold it, that is told, and the exit code is 3."}
 	full := c.Flags().Bool("full", false, "the file is full: whoever is not in it is missing")
 	delta := c.Flags().Bool("delta", false, "the file says only what it names")
 	preview := c.Flags().Bool("preview", false, "say what would happen, and write nothing")
@@ -148,8 +149,12 @@ func feedCommand() *cobra.Command {
 		err = patiently(c, api, source, feedProgress, func(api *client) error {
 			return api.send(c.Context(), "POST", "/api/v1/sources/"+source+"/feed?"+q.Encode(), "application/octet-stream", bytes.NewReader(data), &r)
 		})
-		if err == nil && r.Counts.Refused > 0 {
+		switch {
+		case err != nil:
+		case r.Counts.Refused > 0:
 			code = exitError
+		case len(r.Held) > 0:
+			code = exitHeld
 		}
 		return r, err
 	})

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -22,15 +23,16 @@ type SyncInput struct {
 // SyncOutput is what one reading found and wrote.
 type SyncOutput struct {
 	Body struct {
-		Run      id.Run         `json:"run"`
-		People   int            `json:"people"`
-		Units    int            `json:"units"`
-		Groups   int            `json:"groups"`
-		Written  int            `json:"written" doc:"rows that changed"`
-		Absent   int            `json:"absent" doc:"people newly marked absent"`
-		Seconds  float64        `json:"seconds"`
-		Proof    string         `json:"proof" doc:"how completeness is known"`
-		Findings []ldap.Finding `json:"findings" nullable:"false"`
+		Run      id.Run           `json:"run"`
+		People   int              `json:"people"`
+		Units    int              `json:"units"`
+		Groups   int              `json:"groups"`
+		Written  int              `json:"written" doc:"rows that changed"`
+		Absent   int              `json:"absent" doc:"people newly marked absent"`
+		Seconds  float64          `json:"seconds"`
+		Proof    string           `json:"proof" doc:"how completeness is known"`
+		Findings []ldap.Finding   `json:"findings" nullable:"false"`
+		Held     []directory.Held `json:"held" nullable:"false" doc:"what the guard holds of the source's word, whichever run asked for it"`
 	}
 }
 
@@ -52,6 +54,11 @@ func (o *operations) Sync(ctx context.Context, in *SyncInput) (*SyncOutput, erro
 		if b.Findings == nil {
 			b.Findings = []ldap.Finding{}
 		}
+		held, err := o.app.people.HeldOf(ctx, s.Source.ID, "")
+		if err != nil {
+			return nil, err
+		}
+		b.Held = append([]directory.Held{}, held...)
 		return out, nil
 	}
 	return nil, httpapi.NewProblem(http.StatusNotFound, "not_found", "no LDAP source of this name or id is configured")

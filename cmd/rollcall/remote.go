@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rollcall-im/rollcall/directory"
 )
 
 // serverByEnvironment is said in the help of every command that asks a server.
@@ -22,7 +24,7 @@ const serverByEnvironment = "It asks a running server: ROLLCALL_URL is its addre
 // remote makes a command that asks a running server: fetch answers what --output json prints, table prints
 // the same for people.
 func remote[T any](c *cobra.Command, table func(io.Writer, T), fetch func(c *cobra.Command, api *client, args []string) (T, error)) *cobra.Command {
-	c.Long = c.Short + "\n\n" + serverByEnvironment
+	c.Long = cmp.Or(c.Long, c.Short) + "\n\n" + serverByEnvironment
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := newClient()
 		if err != nil {
@@ -352,17 +354,27 @@ type syncReport struct {
 	Seconds  float64          `json:"seconds"`
 	Proof    string           `json:"proof"`
 	Findings []map[string]any `json:"findings"`
+	Held     []directory.Held `json:"held"`
 }
 
 func syncCommand() *cobra.Command {
-	c := &cobra.Command{Use: "sync SOURCE", Short: "Run a full synchronisation of an LDAP source now", Args: cobra.ExactArgs(1)}
-	return remote(c, func(w io.Writer, r syncReport) {
+	c := &cobra.Command{Use: "sync SOURCE", Short: "Run a full synchronisation of an LDAP source now", Args: cobra.ExactArgs(1),
+		Long: "Run a full synchronisation of an LDAP source now. Where the guard holds something of what the source says, that is told, and the exit code is 3."}
+	code := 0
+	remote(c, func(w io.Writer, r syncReport) {
 		fmt.Fprintf(w, "run\t%s\npeople\t%d\nunits\t%d\ngroups\t%d\nwritten\t%d\nabsent\t%d\nseconds\t%.2f\nproof\t%s\n", r.Run, r.People, r.Units, r.Groups, r.Written, r.Absent, r.Seconds, r.Proof)
 		for _, f := range r.Findings {
 			fmt.Fprintf(w, "%v\t%v: %v\n", f["severity"], f["code"], f["text"])
 		}
-	}, func(c *cobra.Command, api *client, args []string) (syncReport, error) {
-		var r syncReport
+		for _, h := range r.Held {
+			fmt.Fprintf(w, "held\t%s, by %s: %s; they keep what they have until somebody decides: rollcall hold show %s\n", severalPeople(h.People), h.Cause, h.Reason, h.Hold)
+		}
+	}, func(c *cobra.Command, api *client, args []string) (r syncReport, err error) {
+		defer func() {
+			if err == nil && len(r.Held) > 0 {
+				code = exitHeld
+			}
+		}()
 		long := *api
 		long.http = &http.Client{Timeout: time.Hour}
 		work := func() error {
@@ -370,7 +382,7 @@ func syncCommand() *cobra.Command {
 		}
 		out, colour := screen(c.ErrOrStderr())
 		if out == nil {
-			err := work()
+			err = work()
 			return r, err
 		}
 		path, _, err := sourceNamed(c.Context(), api, args[0])
@@ -389,4 +401,5 @@ func syncCommand() *cobra.Command {
 		}, work)
 		return r, err
 	})
+	return exitWith(c, &code)
 }

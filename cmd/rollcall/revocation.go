@@ -12,10 +12,19 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
+// guardian is all that provisioning is to the directory. Whatever stands between the two is all of it: who is no Rehearser is asked by nobody.
+type guardian interface {
+	directory.Access
+	directory.Rehearser
+	directory.Holder
+}
+
+var _ guardian = (*stopwatch)(nil)
+
 // stopwatch stands between the directory and provisioning and times each revocation: from the moment its
 // transaction appends it to the moment from which nothing is delivered any more.
 type stopwatch struct {
-	directory.Access
+	guardian
 	took    prometheus.Histogram
 	revoked func(person id.Person, took time.Duration) // may be nil
 	fenced  func(rev int64, freezes []directory.Freeze, at time.Time)
@@ -29,8 +38,8 @@ type start struct {
 	freezes []directory.Freeze
 }
 
-func newStopwatch(inner directory.Access, registry *prometheus.Registry) *stopwatch {
-	s := &stopwatch{Access: inner, began: map[int64]start{}, took: prometheus.NewHistogram(prometheus.HistogramOpts{
+func newStopwatch(inner guardian, registry *prometheus.Registry) *stopwatch {
+	s := &stopwatch{guardian: inner, began: map[int64]start{}, took: prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "rollcall_revocation_seconds", Help: "From a revocation's transaction until nothing is delivered to the person any more.",
 		Buckets: []float64{.001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5}})}
 	registry.MustRegister(s.took)
@@ -46,7 +55,7 @@ func (s *stopwatch) Revoke(tx *db.Tx, freezes []directory.FreezeChange) (int64, 
 			begin.freezes = append(begin.freezes, f.Freeze)
 		}
 	}
-	rev, err := s.Access.Revoke(tx, freezes)
+	rev, err := s.guardian.Revoke(tx, freezes)
 	if err == nil && rev > 0 && len(begin.freezes) > 0 {
 		s.mu.Lock()
 		s.began[rev] = begin
@@ -57,7 +66,7 @@ func (s *stopwatch) Revoke(tx *db.Tx, freezes []directory.FreezeChange) (int64, 
 
 // Settle tells how long it took.
 func (s *stopwatch) Settle(ctx context.Context, cause directory.Cause, people []id.Person, rev int64) error {
-	err := s.Access.Settle(ctx, cause, people, rev)
+	err := s.guardian.Settle(ctx, cause, people, rev)
 	s.mu.Lock()
 	begin, timed := s.began[rev]
 	delete(s.began, rev)

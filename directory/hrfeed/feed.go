@@ -111,6 +111,16 @@ func (f *Feeds) Take(ctx context.Context, o Order) (Report, error) {
 	}
 	job := &job{Feeds: f, ctx: ctx, order: o, source: source, rep: &rep}
 	err = job.run()
+	if err == nil && !o.Preview && rep.Again.IsZero() {
+		run := o.Cause.Request
+		if rep.Kind == Full { // it says again whatever an earlier one said
+			run = ""
+		}
+		var unknown error
+		if rep.Held, unknown = f.Store.HeldOf(ctx, o.Source, run); unknown != nil { // the file is taken all the same
+			f.Log.Error("what is held of a personnel file", "source", rep.Source, "run", rep.Run, "error", unknown)
+		}
+	}
 	rep.inOrder()
 	rep.Seconds = time.Since(began).Seconds()
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 )
 
@@ -134,27 +135,28 @@ func (c Counts) written() int {
 
 // Report is what one file did, or in a preview would do. It holds personal data: it is for whoever handed the file in.
 type Report struct {
-	Run      string    `json:"run"`
-	Source   string    `json:"source"`
-	File     string    `json:"file,omitempty"`
-	SHA256   string    `json:"sha256"`
-	Kind     Kind      `json:"kind,omitempty"`
-	Format   string    `json:"format,omitempty" doc:"csv, xlsx or json, with the encoding"`
-	Preview  bool      `json:"preview" doc:"nothing was written"`
-	Again    time.Time `json:"taken_before,omitzero" doc:"when the same file was taken before; then nothing was done now"`
-	Mode     string    `json:"mode" doc:"dry_run: stored, and nothing follows until the source goes live"`
-	At       time.Time `json:"at"`
-	Seconds  float64   `json:"seconds"`
-	Counts   Counts    `json:"counts"`
-	Refused  []Finding `json:"refused" nullable:"false" doc:"rows that had no effect, the first 1000"`
-	Notes    []Finding `json:"notes" nullable:"false"`
-	Unknown  []string  `json:"unknown_columns" nullable:"false"`
-	People   []Diff    `json:"people" nullable:"false" doc:"what differs, the first 1000 people"`
-	Losses   []Loss    `json:"losses,omitempty" doc:"of a preview: memberships that would end"`
-	Gains    []Loss    `json:"gains,omitempty" doc:"of a preview: memberships that would begin"`
-	Error    string    `json:"error,omitempty" doc:"why the whole file was refused"`
-	Complete bool      `json:"complete" doc:"whoever a full file does not name is missing"`
-	quiet    int       // of those that are changed: of whom nothing is but what may lie ahead
+	Run      string           `json:"run"`
+	Source   string           `json:"source"`
+	File     string           `json:"file,omitempty"`
+	SHA256   string           `json:"sha256"`
+	Kind     Kind             `json:"kind,omitempty"`
+	Format   string           `json:"format,omitempty" doc:"csv, xlsx or json, with the encoding"`
+	Preview  bool             `json:"preview" doc:"nothing was written"`
+	Again    time.Time        `json:"taken_before,omitzero" doc:"when the same file was taken before; then nothing was done now"`
+	Mode     string           `json:"mode" doc:"dry_run: stored, and nothing follows until the source goes live"`
+	At       time.Time        `json:"at"`
+	Seconds  float64          `json:"seconds"`
+	Counts   Counts           `json:"counts"`
+	Refused  []Finding        `json:"refused" nullable:"false" doc:"rows that had no effect, the first 1000"`
+	Notes    []Finding        `json:"notes" nullable:"false"`
+	Unknown  []string         `json:"unknown_columns" nullable:"false"`
+	People   []Diff           `json:"people" nullable:"false" doc:"what differs, the first 1000 people"`
+	Losses   []Loss           `json:"losses,omitempty" doc:"of a preview: memberships that would end"`
+	Gains    []Loss           `json:"gains,omitempty" doc:"of a preview: memberships that would begin"`
+	Held     []directory.Held `json:"held,omitempty" doc:"what the guard holds of it, or of a preview would hold"`
+	Error    string           `json:"error,omitempty" doc:"why the whole file was refused"`
+	Complete bool             `json:"complete" doc:"whoever a full file does not name is missing"`
+	quiet    int              // of those that are changed: of whom nothing is but what may lie ahead
 }
 
 func (r *Report) refuse(f Finding) {

@@ -24,7 +24,22 @@ func (j *job) preview(units []directory.Change, steps []step) error {
 			return err
 		}
 	}
-	return nil
+	if len(j.rep.Losses) == 0 { // nothing that could be held
+		return nil
+	}
+	var err error
+	j.rep.Held, err = j.Store.WouldHold(j.ctx, j.order.Cause, func(yield func([]directory.Change) bool) {
+		for part := range slices.Chunk(steps, batch) {
+			changes := slices.Clone(units)
+			for _, s := range part {
+				changes = append(changes, s.change)
+			}
+			if !yield(changes) {
+				return
+			}
+		}
+	})
+	return err
 }
 
 // try makes a part and takes it back.

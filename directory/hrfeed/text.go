@@ -54,6 +54,17 @@ func (r Report) Text() string {
 	for _, d := range r.People {
 		line("%s", d.text())
 	}
+	for _, h := range r.Held {
+		people := several(h.People, "person")
+		if h.People != 1 {
+			people = fmt.Sprintf("%d people", h.People)
+		}
+		if h.Hold == "" {
+			line("would be held: %s, by %s: %s", people, h.Cause, h.Reason)
+		} else {
+			line("held: %s, by %s: %s; they keep what they have until somebody decides: rollcall hold show %s", people, h.Cause, h.Reason, h.Hold)
+		}
+	}
 	for _, part := range []struct {
 		word string
 		list []Loss

@@ -45,7 +45,7 @@ func (r Report) veiled(now time.Time) Report {
 	c := &r.Counts
 	c.Changed -= r.quiet
 	c.Unchanged = max(c.People-c.New-c.Changed-c.Ended-c.Deleted, 0)
-	r.Losses, r.Gains = atOnce(r.Losses), atOnce(r.Gains)
+	r.Losses, r.Gains, r.Held = atOnce(r.Losses), atOnce(r.Gains), nil // what is held may be for a day ahead
 	return r
 }
 

@@ -25,6 +25,7 @@ export type Report = {
   people: FeedDiff[];
   losses?: Foresight[];
   gains?: Foresight[];
+  held?: { hold?: string; cause: string; people: number; reason: string }[];
   complete: boolean;
 };
 

@@ -38,6 +38,8 @@ export const feed = {
   differs: "Attributes",
   outcome: { new: "New", changed: "Changed", ended: "Ended", deleted: "Deleted", absent: "Missing", back: "Back" },
   planned: (field: string, when: string) => `${field} from ${when}`,
+  wouldHold: "The guard would hold a part of it until somebody decides",
+  holds: "The guard holds a part of it: decide under Holds",
   losses: "Memberships that would end",
   gains: "Memberships that would begin",
   gainAt: (date: string) => `from ${date}`,

@@ -39,6 +39,8 @@ export const feed = {
   differs: "属性",
   outcome: { new: "新增", changed: "更改", ended: "结束", deleted: "删除", absent: "缺失", back: "返回" },
   planned: (field: string, when: string) => `${field}，自 ${when} 起`,
+  wouldHold: "防护会扣留其中一部分，直到有人决定",
+  holds: "防护扣留了其中一部分：请在“扣留”中决定",
   losses: "将会结束的成员关系",
   gains: "将会开始的成员关系",
   gainAt: (date: string) => `${date} 起`,

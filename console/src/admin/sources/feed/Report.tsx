@@ -33,6 +33,9 @@ export function Report({ report: r, again, saved, save }: { report: What; again:
       <Card>
         <Counts counts={r.counts} />
       </Card>
+      {(r.held ?? []).length > 0 && (
+        <Alert className={styles.gap} type="warning" showIcon title={r.preview ? t.feed.wouldHold : t.feed.holds} description={(r.held ?? []).map((h) => t.holds.causeOf(word(t.holds.cause, h.cause), h.people)).join(" · ")} />
+      )}
       {r.unknown_columns.length > 0 && <Unknown columns={r.unknown_columns} saved={saved} save={save} />}
       {r.refused.length > 0 && <Findings title={t.feed.refused} hint={t.feed.refusedHint} items={r.refused} />}
       {(r.losses ?? []).length > 0 && <Foreseen title={t.feed.losses} list={r.losses ?? []} sign="−" at={t.feed.lossAt} />}
