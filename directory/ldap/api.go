@@ -152,15 +152,16 @@ type ProbeReport struct {
 
 // CapabilitiesView is what a server said about itself; empty where it was not reached.
 type CapabilitiesView struct {
-	Vendor      string        `json:"vendor" doc:"openldap, ad, 389, other, …"`
-	IDAttribute string        `json:"id_attribute"`
-	TLS         string        `json:"tls" doc:"version, or none"`
-	Position    bool          `json:"position" doc:"it has a mark that moves with each write"`
-	Paging      bool          `json:"paging"`
-	ContentSync bool          `json:"content_sync" doc:"RFC 4533"`
-	Sample      map[Class]int `json:"sample" doc:"entries on the first page of each class"`
-	Counts      map[Class]int `json:"counts,omitempty" doc:"entries of each class, as many as were counted in ten seconds"`
-	LatencyMS   float64       `json:"latency_ms" doc:"of one small search"`
+	Vendor      string         `json:"vendor" doc:"openldap, ad, 389, other, …"`
+	IDAttribute string         `json:"id_attribute"`
+	TLS         string         `json:"tls" doc:"version, or none"`
+	Position    bool           `json:"position" doc:"it has a mark that moves with each write"`
+	Paging      bool           `json:"paging"`
+	ContentSync bool           `json:"content_sync" doc:"RFC 4533"`
+	Sample      map[Class]int  `json:"sample" doc:"entries on the first page of each class"`
+	Counts      map[Class]int  `json:"counts,omitempty" doc:"entries of each class, as many as were counted in ten seconds"`
+	Part        map[Class]bool `json:"part,omitempty" doc:"of these classes there may be more than was counted"`
+	LatencyMS   float64        `json:"latency_ms" doc:"of one small search"`
 }
 
 // ProbeOutput is a ProbeReport.
@@ -175,7 +176,7 @@ func (a *API) Probe(ctx context.Context, in *SourceInPath) (*ProbeOutput, error)
 	began := time.Now()
 	caps, findings, failed := s.Probe(ctx)
 	r := ProbeReport{At: began.UTC(), OK: failed == nil, Millis: float64(time.Since(began).Microseconds()) / 1000, Findings: findings,
-		Capabilities: CapabilitiesView{caps.Vendor, caps.IDAttribute, caps.TLS, caps.Position != "", caps.Paging, caps.ContentSync, caps.Sample, caps.Counts, float64(caps.Latency.Microseconds()) / 1000}}
+		Capabilities: CapabilitiesView{caps.Vendor, caps.IDAttribute, caps.TLS, caps.Position != "", caps.Paging, caps.ContentSync, caps.Sample, caps.Counts, caps.Part, float64(caps.Latency.Microseconds()) / 1000}}
 	if r.Findings == nil {
 		r.Findings = []Finding{}
 	}

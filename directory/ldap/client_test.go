@@ -258,6 +258,9 @@ func TestProbe(t *testing.T) {
 	if caps, findings, err = client(t, small).Probe(t.Context()); err != nil || !slices.Contains(codes(), "limited") || caps.Counts[ldap.ClassPerson] != 3 {
 		t.Errorf("a limit behind the first page: %v %v %v", caps.Counts, findings, err)
 	}
+	if caps, findings, err = cl.Probe(t.Context()); err != nil || !slices.Contains(codes(), "limited") || slices.Contains(codes(), "no_paging") || caps.Counts[ldap.ClassPerson] != 3 || !caps.Part[ldap.ClassPerson] || caps.Part[ldap.ClassGroup] {
+		t.Errorf("a limit within the first page: %+v %v %v", caps, findings, err)
+	}
 	d.SetFaults(demo.Faults{SameIDs: true})
 	if _, findings, err = cl.Probe(t.Context()); err != nil || !slices.Contains(codes(), "id_twice") {
 		t.Errorf("one id for all: %v %v", findings, err)

@@ -73,15 +73,16 @@ type Finding struct {
 
 // Capabilities is what a server said about itself.
 type Capabilities struct {
-	Vendor      string        `json:"vendor"` // as quirks.go names it: openldap, 389, ad, demo, other
-	IDAttribute string        `json:"id_attribute"`
-	TLS         string        `json:"tls"` // version, or "none"
-	Position    string        `json:"position"`
-	Paging      bool          `json:"paging"`
-	ContentSync bool          `json:"content_sync"` // RFC 4533
-	Sample      map[Class]int `json:"sample"`       // entries on the first page
-	Counts      map[Class]int `json:"counts"`       // entries there are; of a large directory, as many as were counted in time
-	Latency     time.Duration `json:"latency"`      // of one small search
+	Vendor      string         `json:"vendor"` // as quirks.go names it: openldap, 389, ad, demo, other
+	IDAttribute string         `json:"id_attribute"`
+	TLS         string         `json:"tls"` // version, or "none"
+	Position    string         `json:"position"`
+	Paging      bool           `json:"paging"`
+	ContentSync bool           `json:"content_sync"` // RFC 4533
+	Sample      map[Class]int  `json:"sample"`       // entries on the first page
+	Counts      map[Class]int  `json:"counts"`       // entries there are; of a large directory, as many as were counted in time
+	Part        map[Class]bool `json:"part"`         // of these classes there may be more: the server, or the time, ended the counting
+	Latency     time.Duration  `json:"latency"`      // of one small search
 }
 
 // Reader is a directory that can be read. Client is the one over the network.

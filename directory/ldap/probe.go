@@ -46,10 +46,11 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 	}
 	for _, class := range allClasses {
 		req := request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(class), attrs: c.p.attributes(class, caps.IDAttribute), pageSize: c.p.PageSize}
-		page, err := c.search(ctx, req)
-		if err != nil {
-			return caps, findings, err
+		page, err := c.ask(ctx, req)
+		if limitOf(err) == nil && err != nil { // else what the limit lets through is looked at; the count says where it ends
+			return caps, findings, explain("search "+c.p.Base, err, c.p.Password)
 		}
+		page.paged = page.paged || limitOf(err) != nil
 		caps.Sample[class] = len(page.entries)
 		c.judge(class, page, find)
 	}

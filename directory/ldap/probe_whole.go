@@ -3,6 +3,7 @@ package ldap
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -17,7 +18,7 @@ const (
 
 // count counts the entries of each class by their ids, page by page: a limit of the account shows only behind the first page, and so does an id that two entries have.
 func (c *conn) count(ctx context.Context, caps *Capabilities, find func(Severity, string, string, ...any)) error {
-	caps.Counts = map[Class]int{}
+	caps.Counts, caps.Part = map[Class]int{}, map[Class]bool{}
 	seen, twice, until := map[string]bool{}, 0, time.Now().Add(countFor)
 	for _, class := range allClasses {
 		r := request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(class), attrs: []string{caps.IDAttribute}, pageSize: c.p.PageSize}
@@ -33,9 +34,13 @@ func (c *conn) count(ctx context.Context, caps *Capabilities, find func(Severity
 					seen[k] = true
 				}
 			}
-			var answer *goldap.Error
-			if errors.As(err, &answer) && (answer.ResultCode == goldap.LDAPResultSizeLimitExceeded || answer.ResultCode == goldap.LDAPResultTimeLimitExceeded || answer.ResultCode == goldap.LDAPResultAdminLimitExceeded) {
-				find(Error, "limited", "the server ends the list (%s) after %d entries (%s): lift the size and time limits of the account, or nobody would ever be found absent", class, n, goldap.LDAPResultCodeMap[answer.ResultCode])
+			if limit := limitOf(err); limit != nil {
+				caps.Part[class] = true
+				what := fmt.Sprintf("limit of %d entries", n)
+				if limit.ResultCode != goldap.LDAPResultSizeLimitExceeded {
+					what = strings.ToLower(goldap.LDAPResultCodeMap[limit.ResultCode])
+				}
+				find(Error, "limited", "at least %d entries (%s), no more are shown: the server's %s ends the list. Lift the size and time limits of the account, or nobody would ever be found absent", n, class, what)
 				break
 			}
 			if err != nil {
@@ -45,6 +50,7 @@ func (c *conn) count(ctx context.Context, caps *Capabilities, find func(Severity
 				break
 			}
 			if r.cookie = p.cookie; time.Now().After(until) {
+				caps.Part[class] = true
 				find(Info, "counted_part", "%d entries (%s) and more: they were counted for %v only", n, class, countFor)
 				break
 			}
@@ -52,6 +58,18 @@ func (c *conn) count(ctx context.Context, caps *Capabilities, find func(Severity
 	}
 	if twice > 0 {
 		find(Error, "id_twice", "%d entries have the %s of another entry: it does not identify people, so no reading would be believed", twice, caps.IDAttribute)
+	}
+	return nil
+}
+
+// limitOf answers the limit of the server that ended a list, where an error is one.
+func limitOf(err error) *goldap.Error {
+	var answer *goldap.Error
+	if errors.As(err, &answer) {
+		switch answer.ResultCode {
+		case goldap.LDAPResultSizeLimitExceeded, goldap.LDAPResultTimeLimitExceeded, goldap.LDAPResultAdminLimitExceeded:
+			return answer
+		}
 	}
 	return nil
 }

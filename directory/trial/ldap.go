@@ -26,7 +26,7 @@ func tryLDAP(ctx context.Context, look func(context.Context) (ldap.Capabilities,
 			Got: fmt.Sprintf("%d people, %d units, %d groups", people, caps.Sample[ldap.ClassUnit], caps.Sample[ldap.ClassGroup])})
 		if caps.Counts != nil {
 			steps = append(steps, Step{Name: "counts", Expected: "all entries, to the last page", OK: !slices.ContainsFunc(findings, func(f ldap.Finding) bool { return f.Code == "limited" }),
-				Got: fmt.Sprintf("%d people, %d units, %d groups", caps.Counts[ldap.ClassPerson], caps.Counts[ldap.ClassUnit], caps.Counts[ldap.ClassGroup])})
+				Got: counted(caps, ldap.ClassPerson, "people") + ", " + counted(caps, ldap.ClassUnit, "units") + ", " + counted(caps, ldap.ClassGroup, "groups")})
 		}
 	}
 	for _, f := range findings {
@@ -37,6 +37,15 @@ func tryLDAP(ctx context.Context, look func(context.Context) (ldap.Capabilities,
 		steps = append(steps, Step{Name: f.Code, Got: string(f.Severity), OK: f.Severity != ldap.Error, Hint: hint(f.Text, zh)})
 	}
 	return steps
+}
+
+// counted says how many there are of a class, or how many at least.
+func counted(caps ldap.Capabilities, class ldap.Class, word string) string {
+	least := ""
+	if caps.Part[class] {
+		least = "at least "
+	}
+	return fmt.Sprintf("%s%d %s", least, caps.Counts[class], word)
 }
 
 // chinese says a finding in Chinese, where it is one that is known.

@@ -21,7 +21,7 @@ export type Probe = {
   at: string;
   ok: boolean;
   ms: number;
-  capabilities: { vendor: string; id_attribute: string; tls: string; position: boolean; paging: boolean; content_sync: boolean; sample: Record<string, number>; counts?: Record<string, number>; latency_ms: number };
+  capabilities: { vendor: string; id_attribute: string; tls: string; position: boolean; paging: boolean; content_sync: boolean; sample: Record<string, number>; counts?: Record<string, number>; part?: Record<string, boolean>; latency_ms: number };
   findings: Finding[];
 };
 
