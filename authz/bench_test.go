@@ -125,7 +125,7 @@ func BenchmarkCheck(b *testing.B) {
 		defer cpu(b)()
 		for i := 0; b.Loop(); i++ {
 			q := questions[i%len(questions)]
-			if _, err := e.Check(context.Background(), x.names[q.person], q.channel.id, View); err != nil {
+			if _, err := e.Check(context.Background(), q.person, q.channel, View); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -134,7 +134,7 @@ func BenchmarkCheck(b *testing.B) {
 		defer cpu(b)()
 		for i := 0; b.Loop(); i++ {
 			q := questions[i%len(questions)]
-			x.Allow(x.names[q.person], q.channel.id, View)
+			x.Allow(q.person, q.channel, View)
 		}
 	})
 }

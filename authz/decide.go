@@ -13,9 +13,15 @@ import (
 // person may see its history (zero: all of it). What is unknown is denied.
 func (x *Index) Allow(person id.Person, channel id.Channel, action string) (ok bool, historyFrom time.Time) {
 	a := actionNumber(action)
+	if a == noAction {
+		return false, time.Time{}
+	}
 	n, known := x.people.get(string(person))
 	c, exists := x.channels.get(string(channel))
-	if a == noAction || !known || !exists {
+	if !known || !exists {
+		if x.witness.wants(unknown) {
+			x.witness.note(question{person, channel, a, unknown})
+		}
 		return false, time.Time{}
 	}
 	ok, s := x.may(c, n, a)
@@ -30,22 +36,32 @@ func (x *Index) Allow(person id.Person, channel id.Channel, action string) (ok b
 
 // may decides, and answers the snapshot it decided by. The lease is looked at last: what it covers was read before.
 func (x *Index) may(c *channel, n uint32, a int) (bool, *snapshot) {
-	ok, s := x.undoubted(c, n, a)
-	if ok && x.untimed.Load() {
-		ok = x.decideAt(c, n, a, closing)
+	verdict, s := x.judge(c, n, a)
+	if verdict == allowed {
+		switch {
+		case x.untimed.Load() && !x.decideAt(c, n, a, closing):
+			verdict = byClock
+		case x.doubts(n, c):
+			verdict = doubted
+		case !x.Fresh():
+			verdict = byLease
+		}
 	}
-	return ok && !x.doubts(n, c) && x.Fresh(), s
+	if x.witness.wants(verdict) {
+		x.witness.note(question{(*x.named.Load())[n], c.id, a, verdict})
+	}
+	return verdict == allowed, s
 }
 
 // Fresh tells whether this node may answer: it is the only one, or it has a lease and has applied everything that was committed when the
 // lease was last renewed. While it is not fresh nobody may do anything here.
 func (x *Index) Fresh() bool { return x.lease == nil || x.lease.holds() }
 
-// undoubted decides by the tuples alone.
+// judge decides by the tuples alone.
 //
 // The fence is read before the snapshot and must be the same after it: publish sets fences first and lifts
 // them last, so whoever sees one fence on both sides has not mixed two revisions to the person's favour.
-func (x *Index) undoubted(c *channel, n uint32, a int) (bool, *snapshot) {
+func (x *Index) judge(c *channel, n uint32, a int) (class, *snapshot) {
 	for {
 		f := x.fence.Load()
 		if x.pause != nil {
@@ -53,27 +69,37 @@ func (x *Index) undoubted(c *channel, n uint32, a int) (bool, *snapshot) {
 		}
 		s := c.current.Load()
 		if s == nil {
-			return false, nil
+			return unknown, nil
 		}
 		base := s.base[a]
 		stale := base.stale(n, x.at)
 		if !stale && !base.has(n) {
-			return false, s
+			if base.waits(n) {
+				return untimely, s
+			}
+			return outside, s
 		}
-		ok := x.ignoreFreezes || !f.members.has(n)
+		verdict := allowed
+		if !x.ignoreFreezes && f.members.has(n) {
+			verdict = frozen
+		}
 		stale = stale || f.stale(n, x.at)
 		for _, shared := range s.fences[a] {
 			fence := shared.current.Load()
-			ok = ok && (x.ignoreFreezes || !fence.members.has(n))
+			if verdict == allowed && !x.ignoreFreezes && fence.members.has(n) {
+				verdict = paused
+			}
 			stale = stale || fence.stale(n, x.at)
 		}
 		if x.fence.Load() != f {
 			continue
 		}
 		if stale {
-			ok = x.exact(c, n, a)
+			if verdict = untimely; x.exact(c, n, a) {
+				verdict = allowed
+			}
 		}
-		return ok, s
+		return verdict, s
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/openfga/go-sdk/credentials"
 	"github.com/openfga/language/pkg/go/transformer"
 
+	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -50,7 +51,14 @@ type Engine struct {
 	ids      atomic.Pointer[engineIDs]
 	mu       sync.Mutex // held by whoever writes to OpenFGA: Run's step, Sweep's repair
 
-	divergences atomic.Int64
+	compared, unasked, different [classCount]atomic.Int64
+	foreign, missing             atomic.Int64
+
+	recording       sync.Mutex
+	unwritten       []audit.Record
+	mended, rebuilt time.Time                     // Watch's
+	told            map[stranger]struct{}         // of whom the audit log was told, Watch's
+	drained         struct{ store, token string } // the end of the list of changes the last time, Watch's
 
 	// Now is the clock of decisions; nil means time.Now.
 	Now func() time.Time
@@ -63,7 +71,7 @@ func NewEngine(s *Store, c EngineConfig) (*Engine, error) {
 	if c.Node == "" {
 		return nil, errors.New("openfga client: the node has no name")
 	}
-	e := &Engine{store: s, log: c.Log, node: c.Node, timeout: c.Timeout}
+	e := &Engine{store: s, log: c.Log, node: c.Node, timeout: c.Timeout, told: map[stranger]struct{}{}}
 	if e.log == nil {
 		e.log = s.log
 	}
@@ -199,6 +207,28 @@ func (e *Engine) read(ctx context.Context, only *Tuple, page string) (found []he
 		found = append(found, heldFrom(t.Key))
 	}
 	return found, answer.ContinuationToken, nil
+}
+
+// changes answers one page of OpenFGA's list of changes, oldest first, and the position behind it; the same as page at its end.
+func (e *Engine) changes(ctx context.Context, page string) (found []heldChange, next string, err error) {
+	ids := e.ids.Load()
+	if ids == nil {
+		return nil, "", errNotReady
+	}
+	options := client.ClientReadChangesOptions{StoreId: &ids.store, PageSize: new(int32(writeTuples))}
+	if page != "" {
+		options.ContinuationToken = &page
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	answer, err := e.fga.ReadChanges(ctx).Options(options).Execute()
+	if err != nil {
+		return nil, "", err
+	}
+	for _, c := range answer.Changes {
+		found = append(found, heldChange{heldFrom(c.TupleKey), c.Operation == sdk.TUPLEOPERATION_DELETE})
+	}
+	return found, answer.GetContinuationToken(), nil
 }
 
 // Check asks OpenFGA whether person has relation to channel now; an action ("view") stands for its relation.

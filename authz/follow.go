@@ -26,7 +26,7 @@ const (
 var errNotReady = errors.New("openfga client: Ensure has not run")
 
 func (e *Engine) row(ctx context.Context) (row engineRow, err error) {
-	err = e.store.db.Read(ctx).Raw("select applied_seq, store_id, model_id, model_hash, holder, lease_until from authz_engine where id = 1").Scan(&row).Error
+	err = e.store.db.Read(ctx).Raw("select applied_seq, store_id, model_id, model_hash, holder, lease_until, changes_token, sweep_at from authz_engine where id = 1").Scan(&row).Error
 	return row, err
 }
 
@@ -49,9 +49,27 @@ func (e *Engine) lead(ctx context.Context) (row engineRow, mine bool, err error)
 		if done.Error != nil || !mine {
 			return done.Error
 		}
-		return tx.Raw("select applied_seq, store_id, model_id, model_hash, holder, lease_until from authz_engine where id = 1").Scan(&row).Error
+		return tx.Raw("select applied_seq, store_id, model_id, model_hash, holder, lease_until, changes_token, sweep_at from authz_engine where id = 1").Scan(&row).Error
 	})
 	return row, mine && err == nil, err
+}
+
+// leading is ErrNotLeader where another node applies the log; else it answers the row, of which ids are taken over.
+func (e *Engine) leading(ctx context.Context) (engineRow, error) {
+	row, mine, err := e.lead(ctx)
+	if err == nil && !mine {
+		err = ErrNotLeader
+	}
+	if err != nil {
+		return row, err
+	}
+	if row.StoreID == "" {
+		return row, errNotReady
+	}
+	if ids := e.ids.Load(); ids == nil || ids.store != row.StoreID || ids.model != row.ModelID {
+		e.ids.Store(&engineIDs{row.StoreID, row.ModelID})
+	}
+	return row, nil
 }
 
 // resign gives the lease back, so that another node need not wait for its end.
@@ -107,7 +125,7 @@ func (e *Engine) ensure(ctx context.Context) (done bool, err error) {
 		if row.StoreID != "" {
 			e.log.Warn("openfga has lost our store, it is made again", "store", row.StoreID)
 		}
-		row.AppliedSeq = unseeded
+		row.AppliedSeq, row.ChangesToken = unseeded, ""
 		if row.StoreID, err = e.createStore(ctx); err != nil {
 			return false, err
 		}
@@ -116,8 +134,8 @@ func (e *Engine) ensure(ctx context.Context) (done bool, err error) {
 		return false, err
 	}
 	return false, e.store.db.Tx(ctx, func(tx *db.Tx) error {
-		return tx.Exec("update authz_engine set applied_seq = ?, store_id = ?, model_id = ?, model_hash = ? where id = 1 and holder = ?",
-			row.AppliedSeq, row.StoreID, row.ModelID, modelHash(), e.node).Error
+		return tx.Exec("update authz_engine set applied_seq = ?, store_id = ?, model_id = ?, model_hash = ?, changes_token = ? where id = 1 and holder = ?",
+			row.AppliedSeq, row.StoreID, row.ModelID, modelHash(), row.ChangesToken, e.node).Error
 	})
 }
 
@@ -170,18 +188,9 @@ func (e *Engine) step(ctx context.Context) (more bool, err error) {
 
 // applyNext applies the next revisions. Only the holder of mu may call it.
 func (e *Engine) applyNext(ctx context.Context) (more bool, err error) {
-	row, mine, err := e.lead(ctx)
+	row, err := e.leading(ctx)
 	if err != nil {
 		return false, err
-	}
-	if !mine {
-		return false, ErrNotLeader
-	}
-	if ids := e.ids.Load(); ids == nil || ids.store != row.StoreID || ids.model != row.ModelID {
-		if row.StoreID == "" {
-			return false, errNotReady
-		}
-		e.ids.Store(&engineIDs{row.StoreID, row.ModelID})
 	}
 	var changes []Change
 	var last int64

@@ -40,6 +40,7 @@ type Index struct {
 	lease    *lease      // of a node among several; nil: this is the only one
 	untimed  atomic.Bool // this node's clock is wrong: see judgeClock
 	skew     atomic.Int64
+	witness  *witness
 
 	// ignoreFreezes breaks the index on purpose: a test sees the comparison with OpenFGA notice.
 	ignoreFreezes bool
@@ -55,7 +56,7 @@ type channel struct {
 
 // NewIndex makes an empty index, which denies everything until Load.
 func NewIndex(s *Store) *Index {
-	x := &Index{store: s, turn: make(chan struct{}, 1), people: newTable[uint32](), channels: newTable[*channel]()}
+	x := &Index{store: s, turn: make(chan struct{}, 1), people: newTable[uint32](), channels: newTable[*channel](), witness: &witness{}}
 	x.fence.Store(newFence(nil))
 	x.named.Store(&[]id.Person{})
 	x.latest.Store(always)

@@ -8,5 +8,5 @@ func Restored(tx *db.Tx) error {
 	if err := tx.Exec("delete from authz_nodes").Error; err != nil {
 		return err
 	}
-	return tx.Exec("update authz_engine set applied_seq = 0, store_id = '', model_id = '', model_hash = '', holder = '', lease_until = 0 where id = 1").Error
+	return tx.Exec("update authz_engine set applied_seq = 0, store_id = '', model_id = '', model_hash = '', holder = '', lease_until = 0, changes_token = '', sweep_at = 0 where id = 1").Error
 }

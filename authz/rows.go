@@ -61,6 +61,9 @@ type engineRow struct {
 	ModelHash  string
 	Holder     string
 	LeaseUntil int64
+
+	ChangesToken string // up to where OpenFGA's list of changes was looked through
+	SweepAt      int64
 }
 
 func (engineRow) TableName() string { return "authz_engine" }

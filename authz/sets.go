@@ -64,9 +64,12 @@ type set struct {
 
 func (s *set) has(n uint32) bool { return s != nil && s.members.Contains(n) }
 
+// waits tells whether n may be in the set later, or was until a moment ago, without another tuple.
+func (s *set) waits(n uint32) bool { return s != nil && s.pending != nil && s.pending.Contains(n) }
+
 // stale tells whether the set cannot answer for n at now, which is asked for only where time matters.
 func (s *set) stale(n uint32, now func() int64) bool {
-	return s != nil && s.pending != nil && s.pending.Contains(n) && now() >= s.until
+	return s.waits(n) && now() >= s.until
 }
 
 func (s *set) bitmap() *roaring.Bitmap {

@@ -275,11 +275,16 @@ func (s *Store) Tuples(ctx context.Context, f Filter) ([]Tuple, error) {
 
 // load calls fn for every tuple of one state of the database and answers its revision.
 func (s *Store) load(ctx context.Context, fn func(Tuple)) (rev int64, err error) {
+	return s.read(ctx, fn, "")
+}
+
+// read calls fn for the tuples that where chooses of one state of the database and answers its revision.
+func (s *Store) read(ctx context.Context, fn func(Tuple), where string, args ...any) (rev int64, err error) {
 	err = s.db.Snapshot(ctx, func(tx *gorm.DB) error {
 		if err := tx.Raw("select seq from authz_counter where id = 1").Scan(&rev).Error; err != nil {
 			return err
 		}
-		rows, err := tx.Raw("select user_ref, relation, object, valid_from, valid_until from authz_tuples").Rows()
+		rows, err := tx.Raw("select user_ref, relation, object, valid_from, valid_until from authz_tuples "+where, args...).Rows()
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -17,7 +18,7 @@ import (
 
 func newStore(t testing.TB, d *db.DB) *Store {
 	t.Helper()
-	if err := Migrate(context.Background(), d); err != nil {
+	if err := errors.Join(audit.Migrate(context.Background(), d), Migrate(context.Background(), d)); err != nil {
 		t.Fatal(err)
 	}
 	return New(d, discard())

@@ -89,7 +89,10 @@ func (e *Engine) repair(ctx context.Context, key Tuple, r *Report) error {
 		return err // somebody has just changed it: the log will
 	}
 	for _, foreign := range found {
-		e.divergences.Add(1)
+		e.foreign.Add(1)
+		if err := e.record(ctx, told("authz.foreign_tuple", foreign.Tuple)); err != nil {
+			return err
+		}
 		e.log.Error("openfga holds a tuple that is not ours, it is removed", "user", key.User, "relation", key.Relation, "object", key.Object)
 		r.Foreign = append(r.Foreign, foreign.Tuple)
 		if err := e.write(ctx, []Change{Remove(key)}); err != nil {
@@ -97,7 +100,10 @@ func (e *Engine) repair(ctx context.Context, key Tuple, r *Report) error {
 		}
 	}
 	for _, missing := range ours {
-		e.divergences.Add(1)
+		e.missing.Add(1)
+		if err := e.record(ctx, told("authz.missing_tuple", missing)); err != nil {
+			return err
+		}
 		e.log.Error("openfga misses a tuple, it is written", "user", key.User, "relation", key.Relation, "object", key.Object)
 		r.Missing = append(r.Missing, missing)
 		if err := e.write(ctx, []Change{Put(missing)}); err != nil {
