@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strings"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -80,45 +77,4 @@ func (o *operations) Retry(ctx context.Context, in *RetryInput) (*struct{}, erro
 		return nil, httpapi.NewProblem(http.StatusNotFound, "not_found", "nothing of this is set aside")
 	}
 	return nil, nil
-}
-
-// setAside tells how much each follower could not handle, when it is asked.
-type setAside struct{ app *app }
-
-func (setAside) descs() (subjects, denied *prometheus.Desc) {
-	return prometheus.NewDesc("rollcall_set_aside", "Subjects of which a follower of the feed could not handle an event; they are tried again.", []string{"follower"}, nil),
-		prometheus.NewDesc("rollcall_set_aside_denied", "People who are denied everything because of that.", nil, nil)
-}
-
-// Describe implements prometheus.Collector.
-func (s setAside) Describe(out chan<- *prometheus.Desc) {
-	subjects, denied := s.descs()
-	out <- subjects
-	out <- denied
-}
-
-// Collect implements prometheus.Collector.
-func (s setAside) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), asked)
-	defer cancel()
-	subjects, denied := s.descs()
-	list, err := s.app.feed.Aside(ctx)
-	lags, other := s.app.feed.Lags(ctx)
-	if err = errors.Join(err, other); err != nil {
-		out <- prometheus.NewInvalidMetric(subjects, err)
-		return
-	}
-	of, people := map[string]int{}, map[string]bool{}
-	for _, l := range lags {
-		of[l.Follower] = 0
-	}
-	for _, one := range list {
-		if of[one.Follower]++; one.Closed {
-			people[one.Person] = true
-		}
-	}
-	for follower, n := range of {
-		out <- prometheus.MustNewConstMetric(subjects, prometheus.GaugeValue, float64(n), follower)
-	}
-	out <- prometheus.MustNewConstMetric(denied, prometheus.GaugeValue, float64(len(people)))
 }

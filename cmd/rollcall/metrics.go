@@ -21,7 +21,7 @@ func (a *app) measure() {
 		a.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
 	gauge("rollcall_authz_revision", "Authorization revision in force on this node.", func() float64 { return float64(a.index.Revision()) })
-	gauge("rollcall_authz_divergence_total", "Differences found between the index and OpenFGA.", func() float64 { return float64(a.engine.Divergences()) })
+	gauge("rollcall_authz_doubted", "Pairs of a person and a channel of whom OpenFGA says otherwise than the index: they are denied here until both agree.", func() float64 { return float64(a.index.Doubted()) })
 	gauge("rollcall_clock_skew_seconds", "How far this node's clock is ahead of PostgreSQL's.", func() float64 { return a.index.Skew().Seconds() })
 	gauge("rollcall_clock_trusted", "Whether this node's clock is near enough to PostgreSQL's; 0: whatever has a beginning or an end is denied here.", func() float64 {
 		if a.index.ClockTrusted() {
@@ -40,7 +40,7 @@ func (a *app) measure() {
 			return float64(n)
 		})
 	}
-	a.registry.MustRegister(openHolds{a}, followerLags{a}, setAside{a}, sourceFreshness{a}, outletFigures{a})
+	a.registry.MustRegister(comparisonFigures(a), holdFigures(a), followerFigures(a), sourceFigures(a), outletFigures(a))
 	counted("rollcall_openfga_behind", "Authorization revisions that OpenFGA has not been told yet", a.engine.Behind)
 	counted("rollcall_unjudged_people", "People for whom a rule of the policy could not be judged, and gives nothing", a.access.Unjudged)
 	if a.barrier != nil {
@@ -64,108 +64,167 @@ func (a *app) measure() {
 	gauge("rollcall_stream_connections", "Open streams.", func() float64 { return float64(a.chat.Hub().Stats().Connections) })
 }
 
-// openHolds tells how many holds of each cause wait for somebody, when it is asked; a burst is one of them.
-type openHolds struct{ app *app }
-
-// Describe implements prometheus.Collector.
-func (h openHolds) Describe(out chan<- *prometheus.Desc) { out <- h.desc() }
-
-// Collect implements prometheus.Collector.
-func (h openHolds) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), asked)
-	defer cancel()
-	open, err := h.app.access.OpenHolds(ctx)
-	if err != nil {
-		out <- prometheus.NewInvalidMetric(h.desc(), err)
-		return
-	}
-	for _, cause := range []provisioning.Cause{provisioning.CauseAbsence, provisioning.CauseCleanup, provisioning.CauseMove, provisioning.CausePolicy, provisioning.CauseBurst} {
-		out <- prometheus.MustNewConstMetric(h.desc(), prometheus.GaugeValue, float64(open[cause]), string(cause))
-	}
+// figures are numbers that are read together, when they are asked for.
+type figures struct {
+	descs []*prometheus.Desc
+	kind  prometheus.ValueType
+	read  func(context.Context, say) error
 }
 
-func (h openHolds) desc() *prometheus.Desc {
-	return prometheus.NewDesc("rollcall_holds_open", "Holds that wait for somebody; cause burst: a source disabled or deleted many people.", []string{"cause"}, nil)
-}
+// say tells the value of one of descs.
+type say func(of int, value float64, labels ...string)
 
-// followerLags tells how far each follower of the feed is behind, when it is asked.
-type followerLags struct{ app *app }
-
-func (followerLags) descs() (seconds, events *prometheus.Desc) {
-	label := []string{"follower"}
-	return prometheus.NewDesc("rollcall_follower_lag_seconds", "Age of the oldest event that a follower of the feed has not handled.", label, nil),
-		prometheus.NewDesc("rollcall_follower_lag_events", "Events that a follower of the feed has not handled.", label, nil)
+// described is one of them: its name, what it says, and the names of its labels.
+func described(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc(name, help, labels, nil)
 }
 
 // Describe implements prometheus.Collector.
-func (f followerLags) Describe(out chan<- *prometheus.Desc) {
-	seconds, events := f.descs()
-	out <- seconds
-	out <- events
+func (f figures) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range f.descs {
+		out <- d
+	}
 }
 
 // Collect implements prometheus.Collector.
-func (f followerLags) Collect(out chan<- prometheus.Metric) {
+func (f figures) Collect(out chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), asked)
 	defer cancel()
-	seconds, events := f.descs()
-	lags, err := f.app.feed.Lags(ctx)
-	if err != nil {
-		out <- prometheus.NewInvalidMetric(seconds, err)
-		return
-	}
-	for _, l := range lags {
-		age := 0.0
-		if !l.Since.IsZero() {
-			age = max(time.Since(l.Since).Seconds(), 0)
-		}
-		out <- prometheus.MustNewConstMetric(seconds, prometheus.GaugeValue, age, l.Follower)
-		out <- prometheus.MustNewConstMetric(events, prometheus.GaugeValue, float64(l.Events), l.Follower)
+	if err := f.read(ctx, func(of int, value float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(f.descs[of], f.kind, value, labels...)
+	}); err != nil {
+		out <- prometheus.NewInvalidMetric(f.descs[0], err)
 	}
 }
 
-// sourceFreshness tells how sources stand, when it is asked.
-type sourceFreshness struct{ app *app }
-
-func (sourceFreshness) descs() (age, ok *prometheus.Desc) {
-	labels := []string{"source", "kind"}
-	return prometheus.NewDesc("rollcall_source_verified_age_seconds", "Since when it is not known that a source says what stands here; NaN: it never was.", labels, nil),
-		prometheus.NewDesc("rollcall_source_ok", "Whether a source stands as it should.", labels, nil)
+// gauges are figures that go up and down.
+func gauges(read func(context.Context, say) error, descs ...*prometheus.Desc) figures {
+	return figures{descs, prometheus.GaugeValue, read}
 }
 
-// Describe implements prometheus.Collector.
-func (s sourceFreshness) Describe(out chan<- *prometheus.Desc) {
-	age, ok := s.descs()
-	out <- age
-	out <- ok
+// comparisonFigures tell what the index and OpenFGA were compared in.
+func comparisonFigures(a *app) figures {
+	return figures{
+		kind: prometheus.CounterValue,
+		descs: []*prometheus.Desc{
+			described("rollcall_authz_compared_total", "Decisions that OpenFGA was asked about as well, by why they came out as they did; sample: nobody had asked.", "class"),
+			described("rollcall_authz_uncompared_total", "Decisions that OpenFGA was to be asked about and did not answer in time.", "class"),
+			described("rollcall_authz_divergence_total", "Decisions on which the index and OpenFGA differed: they are denied until both agree.", "class"),
+			described("rollcall_authz_foreign_tuples_total", "Tuples that others wrote to OpenFGA. They granted nothing, and are removed."),
+			described("rollcall_authz_missing_tuples_total", "Tuples that others deleted from OpenFGA. They are written again."),
+		},
+		read: func(_ context.Context, say say) error {
+			f := a.engine.Figures()
+			for of, counts := range []map[string]int64{f.Compared, f.Unasked, f.Different} {
+				for class, n := range counts {
+					say(of, float64(n), class)
+				}
+			}
+			say(3, float64(f.Foreign))
+			say(4, float64(f.Missing))
+			return nil
+		},
+	}
 }
 
-// Collect implements prometheus.Collector.
-func (s sourceFreshness) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), asked)
-	defer cancel()
-	ageDesc, okDesc := s.descs()
-	sources, err := s.app.people.Sources(ctx)
-	of := map[id.Source]*directory.SourceHealth{}
-	for _, one := range sources {
-		of[one.ID] = &directory.SourceHealth{}
-	}
-	if err == nil {
-		err = s.app.health(ctx, sources, of)
-	}
-	if err != nil {
-		out <- prometheus.NewInvalidMetric(ageDesc, err)
-		return
-	}
-	for _, one := range sources {
-		h, age, ok := of[one.ID], math.NaN(), 0.0
-		if !h.VerifiedAt.IsZero() {
-			age = max(time.Since(h.VerifiedAt).Seconds(), 0)
+// holdFigures tell how many holds of each cause wait for somebody; a burst is one of them.
+func holdFigures(a *app) figures {
+	return gauges(func(ctx context.Context, say say) error {
+		open, err := a.access.OpenHolds(ctx)
+		if err != nil {
+			return err
 		}
-		if h.State == directory.HealthOK {
-			ok = 1
+		for _, cause := range []provisioning.Cause{provisioning.CauseAbsence, provisioning.CauseCleanup, provisioning.CauseMove, provisioning.CausePolicy, provisioning.CauseBurst} {
+			say(0, float64(open[cause]), string(cause))
 		}
-		out <- prometheus.MustNewConstMetric(ageDesc, prometheus.GaugeValue, age, one.Name, string(one.Kind))
-		out <- prometheus.MustNewConstMetric(okDesc, prometheus.GaugeValue, ok, one.Name, string(one.Kind))
-	}
+		return nil
+	}, described("rollcall_holds_open", "Holds that wait for somebody; cause burst: a source disabled or deleted many people.", "cause"))
+}
+
+// followerFigures tell how far each follower of the feed is behind, and how much it could not handle.
+func followerFigures(a *app) figures {
+	return gauges(func(ctx context.Context, say say) error {
+		lags, err := a.feed.Lags(ctx)
+		if err != nil {
+			return err
+		}
+		aside, err := a.feed.Aside(ctx)
+		if err != nil {
+			return err
+		}
+		of, people := map[string]int{}, map[string]bool{}
+		for _, one := range aside {
+			if of[one.Follower]++; one.Closed {
+				people[one.Person] = true
+			}
+		}
+		for _, l := range lags {
+			age := 0.0
+			if !l.Since.IsZero() {
+				age = max(time.Since(l.Since).Seconds(), 0)
+			}
+			say(0, age, l.Follower)
+			say(1, float64(l.Events), l.Follower)
+			say(2, float64(of[l.Follower]), l.Follower)
+			delete(of, l.Follower)
+		}
+		for follower, n := range of {
+			say(2, float64(n), follower)
+		}
+		say(3, float64(len(people)))
+		return nil
+	},
+		described("rollcall_follower_lag_seconds", "Age of the oldest event that a follower of the feed has not handled.", "follower"),
+		described("rollcall_follower_lag_events", "Events that a follower of the feed has not handled.", "follower"),
+		described("rollcall_set_aside", "Subjects of which a follower of the feed could not handle an event; they are tried again.", "follower"),
+		described("rollcall_set_aside_denied", "People who are denied everything because of that."))
+}
+
+// sourceFigures tell how sources stand.
+func sourceFigures(a *app) figures {
+	return gauges(func(ctx context.Context, say say) error {
+		sources, err := a.people.Sources(ctx)
+		if err != nil {
+			return err
+		}
+		of := map[id.Source]*directory.SourceHealth{}
+		for _, one := range sources {
+			of[one.ID] = &directory.SourceHealth{}
+		}
+		if err := a.health(ctx, sources, of); err != nil {
+			return err
+		}
+		for _, one := range sources {
+			h, age, ok := of[one.ID], math.NaN(), 0.0
+			if !h.VerifiedAt.IsZero() {
+				age = max(time.Since(h.VerifiedAt).Seconds(), 0)
+			}
+			if h.State == directory.HealthOK {
+				ok = 1
+			}
+			say(0, age, one.Name, string(one.Kind))
+			say(1, ok, one.Name, string(one.Kind))
+		}
+		return nil
+	},
+		described("rollcall_source_verified_age_seconds", "Since when it is not known that a source says what stands here; NaN: it never was.", "source", "kind"),
+		described("rollcall_source_ok", "Whether a source stands as it should.", "source", "kind"))
+}
+
+// outletFigures tell how the outlets of the audit log stand.
+func outletFigures(a *app) figures {
+	return gauges(func(ctx context.Context, say say) error {
+		_, states, err := a.outletStates(ctx)
+		for _, s := range states {
+			fine := 1.0
+			if s.Problem != "" {
+				fine = 0
+			}
+			say(0, float64(s.Behind), s.Name)
+			say(1, fine, s.Name)
+		}
+		return err
+	},
+		described("rollcall_audit_outlet_behind_records", "Records of the audit log that may not have reached an outlet.", "outlet"),
+		described("rollcall_audit_outlet_ok", "Whether the audit log reaches an outlet, and is the one that its last checkpoint was about.", "outlet"))
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/sumdb/note"
 
@@ -74,42 +73,6 @@ func (a *app) outletStates(ctx context.Context) (int64, []outlet.State, error) {
 	}
 	states, err := outlet.States(ctx, a.db, a.cfg.Audit.Outlets, size)
 	return size, states, err
-}
-
-// outletFigures tells how the outlets stand, when it is asked.
-type outletFigures struct{ app *app }
-
-func (outletFigures) descs() (behind, ok *prometheus.Desc) {
-	label := []string{"outlet"}
-	return prometheus.NewDesc("rollcall_audit_outlet_behind_records", "Records of the audit log that may not have reached an outlet.", label, nil),
-		prometheus.NewDesc("rollcall_audit_outlet_ok", "Whether the audit log reaches an outlet, and is the one that its last checkpoint was about.", label, nil)
-}
-
-// Describe implements prometheus.Collector.
-func (f outletFigures) Describe(out chan<- *prometheus.Desc) {
-	behind, ok := f.descs()
-	out <- behind
-	out <- ok
-}
-
-// Collect implements prometheus.Collector.
-func (f outletFigures) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), asked)
-	defer cancel()
-	behind, ok := f.descs()
-	_, states, err := f.app.outletStates(ctx)
-	if err != nil {
-		out <- prometheus.NewInvalidMetric(behind, err)
-		return
-	}
-	for _, s := range states {
-		fine := 1.0
-		if s.Problem != "" {
-			fine = 0
-		}
-		out <- prometheus.MustNewConstMetric(behind, prometheus.GaugeValue, float64(s.Behind), s.Name)
-		out <- prometheus.MustNewConstMetric(ok, prometheus.GaugeValue, fine, s.Name)
-	}
 }
 
 // outlets looks at what carries the audit log out, beside the log.

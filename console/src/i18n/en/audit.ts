@@ -142,6 +142,11 @@ export const audit = {
     "handover.accepted": "Handover accepted",
     "handover.refused": "Handover refused",
     "handover.ended": "Handover over",
+    "authz.diverged": "OpenFGA and the index differed: closed",
+    "authz.foreign_tuple": "Tuple that others wrote to OpenFGA removed",
+    "authz.missing_tuple": "Tuple that others deleted from OpenFGA written again",
+    "event.set_aside": "Set aside: a follower could not handle it",
+    "event.handled": "Handled after it was set aside",
     "scim.missing": "SCIM asked for what is not there",
   },
 };

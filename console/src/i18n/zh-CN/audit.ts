@@ -144,6 +144,11 @@ export const audit = {
     "handover.accepted": "交接已接受",
     "handover.refused": "交接已拒绝",
     "handover.ended": "交接结束",
+    "authz.diverged": "OpenFGA 与索引不一致：已关闭",
+    "authz.foreign_tuple": "移除他人写入 OpenFGA 的关系",
+    "authz.missing_tuple": "重新写入他人从 OpenFGA 删除的关系",
+    "event.set_aside": "跟随任务无法处理，已搁置",
+    "event.handled": "搁置后已处理",
     "scim.missing": "SCIM 查询了不存在的内容",
   },
 } satisfies Texts["audit"];
