@@ -43,6 +43,7 @@ const routes = [
   ["GET", /^\/people\/(\w+)$/, ([id]) => (co.people.some((p) => p.id === id) ? ok(co.personPage(co.people.find((p) => p.id === id))) : problem(404, "not_found", "there is no such person"))],
   ["GET", /^\/people\/(\w+)\/memberships$/, ([id], q) => page(co.membershipsOf(co.people.find((p) => p.id === id)), q)],
   ["POST", /^\/people\/(\w+)\/(un)?freeze$/, ([id, un]) => ((co.people.find((p) => p.id === id).frozen = !un), ok({}))],
+  ["GET", /^\/set-aside$/, (_, q) => unpaged([], q)],
   ["GET", /^\/units$/, (_, q) => unpaged(co.units, q)],
   ["GET", /^\/units\/successions$/, (_, q) => unpaged([], q)],
   ["GET", /^\/sources$/, (_, q) => unpaged(co.sources, q)],

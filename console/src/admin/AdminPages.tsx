@@ -24,6 +24,7 @@ const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
 const PlanPage = lazy(() => import("./policies/PlanPage"));
 const UnitsPage = lazy(() => import("./units/UnitsPage"));
 const HoldsPage = lazy(() => import("./holds/HoldsPage"));
+const SetAsidePage = lazy(() => import("./aside/SetAsidePage"));
 const HandoversPage = lazy(() => import("./handovers/HandoversPage"));
 const ApprovalsPage = lazy(() => import("./approvals/ApprovalsPage"));
 const EvidencePage = lazy(() => import("./evidence/EvidencePage"));
@@ -56,6 +57,7 @@ export default function AdminPages() {
           <Route path="/admin/policies/plans/:id">{({ id }) => <PlanPage key={id} id={id} />}</Route>
           <Route path="/admin/units" component={UnitsPage} />
           <Route path="/admin/holds" component={HoldsPage} />
+          <Route path="/admin/set-aside" component={SetAsidePage} />
           <Route path="/admin/handovers" component={HandoversPage} />
           <Route path="/admin/approvals" component={ApprovalsPage} />
           <Route path="/admin/evidence" component={EvidencePage} />

@@ -11,6 +11,7 @@ import { Card, Page, Section } from "../../ui/page";
 import { StatusTags, Tag, When } from "../../ui/people";
 import { Loaded } from "../../ui/states";
 import { AuditLines } from "../audit/AuditLines";
+import { SetAsideNotice } from "../aside/SetAsidePage";
 import { BurstNotice } from "../holds/Burst";
 import { State } from "../sources/Health";
 import styles from "../admin.module.css";
@@ -24,6 +25,7 @@ export function HomePage() {
   const waiting = useQuery({ queryKey: ["holds"], queryFn: ({ signal }) => holds(signal) });
   return (
     <Page title={t.home.title} lead={t.home.lead}>
+      <SetAsideNotice />
       <BurstNotice holds={waiting.data?.items ?? []} />
       <div className={styles.tiles}>
         <PeopleTile />

@@ -7,6 +7,7 @@ import { date, full, known } from "../../i18n/time";
 import { Card, Code, Page, Section } from "../../ui/page";
 import { Avatar, Reasons, StatusTags, Tag, When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
+import { SetAsideOf } from "../aside/SetAsidePage";
 import { Ahead } from "./Ahead";
 import { UnjudgedOf } from "./Unjudged";
 import { Erasure } from "./Erasure";
@@ -33,6 +34,7 @@ export default function PersonPage({ id }: { id: string }) {
           <>
             <Merged person={found} />
             <Freezes person={found} />
+            <SetAsideOf id={id} />
             <Missing person={found} />
             <Ahead person={found} />
             <Questions id={id} />

@@ -1,6 +1,7 @@
 import { access } from "./access";
 import { admins } from "./admins";
 import { approvals } from "./approvals";
+import { aside } from "./aside";
 import { audit } from "./audit";
 import { chat } from "./chat";
 import { drills } from "./drills";
@@ -27,4 +28,4 @@ import { units } from "./units";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass, drills, erasure, units };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, units };

@@ -2,6 +2,7 @@ import type { Texts } from "../types";
 import { access } from "./access";
 import { admins } from "./admins";
 import { approvals } from "./approvals";
+import { aside } from "./aside";
 import { audit } from "./audit";
 import { chat } from "./chat";
 import { drills } from "./drills";
@@ -28,4 +29,4 @@ import { units } from "./units";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, evidence, glass, drills, erasure, units } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, units } satisfies Texts;

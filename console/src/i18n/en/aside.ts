@@ -1,0 +1,27 @@
+export const aside = {
+  title: "Set aside",
+  lead: "What the server could not handle, so that everything else goes on. It is tried again by itself, later and later.",
+  none: "Nothing is set aside",
+  noneHint: "Everything that sources and administrators changed was handled.",
+  follower: {
+    reconcile: "Memberships and channels",
+    merged: "People who turned out to be one",
+    bursts: "Bursts of freezes",
+    membership: "Words in a channel about who came and went",
+    places: "What people are told about their places",
+    handover: "Handovers",
+    approvals: "Requests",
+  },
+  closed: "Denied everything until then",
+  denied: (n: number) => (n === 1 ? "1 person is denied everything until it is handled, because it is not known what they may do." : `${n} people are denied everything until it is handled, because it is not known what they may do.`),
+  events: (n: number) => (n === 1 ? "1 change waits" : `${n} changes wait, in order`),
+  attempts: (n: number) => (n === 1 ? "tried once" : `tried ${n} times`),
+  since: "Since",
+  next: "again",
+  retry: "Try now",
+  retried: "Being tried again.",
+  home: (n: number, denied: number) =>
+    (n === 1 ? "1 thing could not be handled" : `${n} things could not be handled`) + (denied === 0 ? "." : denied === 1 ? "; 1 person is denied everything until it is." : `; ${denied} people are denied everything until they are.`),
+  personClosed: "Something about this person could not be handled. They are denied everything until it is.",
+  personOpen: "Something about this person could not be handled. Their access does not depend on it.",
+};
