@@ -55,6 +55,9 @@ func copyDatabase(ctx context.Context, from, to string) (copied, error) {
 		return copied{}, fmt.Errorf("--from: %w", err)
 	}
 	defer old.Close()
+	if err := upToDate(ctx, old); err != nil {
+		return copied{}, fmt.Errorf("--from: %w", err)
+	}
 	if state, err := backup.Read(ctx, old); err != nil || state.Closed() {
 		return copied{}, errors.Join(err, errors.New("--from: the database is closed: it was restored and not opened, or copied before"))
 	}
@@ -66,10 +69,8 @@ func copyDatabase(ctx context.Context, from, to string) (copied, error) {
 	if empty, err := fresh.Empty(ctx); err != nil || !empty {
 		return copied{}, fmt.Errorf("--to: %w", errors.Join(err, backup.ErrNotEmpty))
 	}
-	for _, d := range []*db.DB{old, fresh} {
-		if err := migrate(ctx, d); err != nil {
-			return copied{}, err
-		}
+	if err := migrate(ctx, fresh); err != nil {
+		return copied{}, err
 	}
 	now := time.Now()
 	h, sum, err := backup.Copy(ctx, old, fresh, version(), now, func(tx *db.Tx) error {
@@ -92,6 +93,19 @@ func copyDatabase(ctx context.Context, from, to string) (copied, error) {
 		return copied{}, err
 	}
 	return out, fresh.Analyze(ctx)
+}
+
+// upToDate refuses a database whose tables are not those of this version. They are not brought up to date on the way: whoever has something copied
+// has not said that it may be changed, and an earlier version may have to go on with it.
+func upToDate(ctx context.Context, d *db.DB) error {
+	if empty, err := d.Empty(ctx); err != nil || empty {
+		return errors.Join(err, errors.New("there is nothing in it"))
+	}
+	behind, err := d.Pending(ctx, migrations())
+	if err == nil && len(behind) > 0 {
+		err = fmt.Errorf("it was written by an earlier version (tables of %s): bring it up to date first, by rollcall migrate with ROLLCALL_DATABASE set to its address; nothing was changed in it", strings.Join(behind, ", "))
+	}
+	return err
 }
 
 // openAlone opens a database that no server runs on.

@@ -46,11 +46,17 @@ const signalSubject = "subject-1"
 
 func newTransmitter(t *testing.T, engine db.Engine) *transmitter {
 	t.Helper()
+	return transmitterTo(t, newBench(t, engine))
+}
+
+// transmitterTo is an identity provider of a server's people.
+func transmitterTo(t *testing.T, b *bench) *transmitter {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &transmitter{bench: newBench(t, engine), key: key, sets: map[string]string{}, errors: map[string]string{}}
+	p := &transmitter{bench: b, key: key, sets: map[string]string{}, errors: map[string]string{}}
 	p.srv = httptest.NewServer(p)
 	t.Cleanup(p.srv.Close)
 	p.app.signals.Transmitters = []signals.Transmitter{{Name: "okta", Issuer: p.srv.URL, Poll: p.srv.URL + "/poll", PollToken: "poll-secret", Every: 20 * time.Millisecond}}

@@ -1,0 +1,556 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/roles"
+	"github.com/rollcall-im/rollcall/provisioning"
+)
+
+const exitPolicy = `apiVersion: rollcall/v1
+guard: # one person after the other leaves
+  move: {people: 1000, percent: 100}
+  attribute: {people: 1000, percent: 100}
+  cleanup: {people: 1000, percent: 100}
+  group: {people: 1000, percent: 100}
+  unit: {people: 1000, percent: 100}
+groups:
+  - key: lab
+    name: {en: Lab, zh: 实验室}
+    channels:
+      - {key: bench, name: {en: Bench, zh: 工作台}}
+      - {key: leads, name: {en: Leads, zh: 负责人}, access: {participant: none, collaborator: none}}
+    rules:
+      - {key: heads, role: owner, when: person.title == "Head"}
+      - {key: rnd, role: participant, when: person.department == "R&D"}
+      - {key: tree, role: participant, when: person.user_name == "u000005"}
+      - {key: crew, role: participant, when: '"hr/crew" in person.groups'}
+      - {key: extra, role: participant, when: person.title == "Extra"} # cut here
+    approvals:
+      elevation: {by: [owners], most_days: 7}
+  - key: vault
+    name: {en: Vault, zh: 库房}
+    channels: [{key: vault, name: {en: Vault, zh: 库房}}]
+    rules: [{key: keepers, role: participant, when: person.title == "Keeper"}]
+`
+
+// What an exit rests on.
+const (
+	onToken   = "token"          // who the caller is, by an API token
+	onSession = "session"        // the same, by a browser's session
+	onPlace   = "place by token" // a place in the channel, too
+	inBrowser = "place by session"
+	onRole    = "role"               // an administrator's role
+	onGlass   = "reading by consent" // break-glass, of a channel that the person has no place in
+)
+
+// exitList are the ways out of the server for what a person may see or do. There is no search, no attachment, no push message and no webhook that is a
+// person's: TestExitsAreAll holds the routes for people against this list.
+var exitList = []struct {
+	name, on, route string
+	open            func(w *exitWorld, p *leaver) bool
+}{
+	{"who am I", onToken, "GET /api/v1/me", gets(byToken, "/api/v1/me")},
+	{"inbox", onToken, "GET /api/v1/inbox", gets(byToken, "/api/v1/inbox")},
+	{"my tokens", onToken, "GET /api/v1/me/tokens", gets(byToken, "/api/v1/me/tokens")},
+	{"my sessions", onToken, "GET /api/v1/me/sessions", gets(byToken, "/api/v1/me/sessions")},
+	{"groups to join", onToken, "GET /api/v1/me/groups", gets(byToken, "/api/v1/me/groups")},
+	{"my requests", onToken, "GET /api/v1/me/requests", gets(byToken, "/api/v1/me/requests")},
+	{"approvals", onToken, "GET /api/v1/me/approvals", gets(byToken, "/api/v1/me/approvals")},
+	{"reviews", onToken, "GET /api/v1/me/reviews", gets(byToken, "/api/v1/me/reviews")},
+	{"handovers", onToken, "GET /api/v1/me/handovers", gets(byToken, "/api/v1/me/handovers")},
+	{"plans of owners", onToken, "GET /api/v1/me/plans", gets(byToken, "/api/v1/me/plans")},
+	{"a ticket for a stream", onToken, "POST /api/v1/stream/tickets", func(w *exitWorld, p *leaver) bool { return w.ticket(p) != "" }},
+	{"who am I, in a browser", onSession, "GET /api/v1/me", gets(byCookie, "/api/v1/me")},
+	{"my channels", onPlace, "GET /api/v1/channels", func(w *exitWorld, p *leaver) bool {
+		status, body := w.send(p, byToken, "GET", "/api/v1/channels", "")
+		return status == http.StatusOK && strings.Contains(body, p.channel)
+	}},
+	{"a channel", onPlace, "GET /api/v1/channels/{id}", gets(byToken, "/api/v1/channels/CHANNEL")},
+	{"history", onPlace, "GET /api/v1/channels/{id}/messages", gets(byToken, "/api/v1/channels/CHANNEL/messages")},
+	{"one message", onPlace, "GET /api/v1/messages/{id}", gets(byToken, "/api/v1/messages/MESSAGE")},
+	{"writing", onPlace, "POST /api/v1/channels/{id}/messages", func(w *exitWorld, p *leaver) bool {
+		p.written++
+		status, _ := w.send(p, byToken, "POST", "/api/v1/channels/"+p.channel+"/messages", fmt.Sprintf(`{"client_id":"%s-%d","text":"mine"}`, p.person, p.written))
+		return status < 300
+	}},
+	{"read position", onPlace, "POST /api/v1/channels/{id}/read", func(w *exitWorld, p *leaver) bool {
+		status, _ := w.send(p, byToken, "POST", "/api/v1/channels/"+p.channel+"/read", `{"seq":1}`)
+		return status < 300
+	}},
+	{"an open WebSocket", onPlace, "GET /api/v1/stream", func(w *exitWorld, p *leaver) bool { return p.stream.hears(w.word) }},
+	{"open server-sent events", onPlace, "GET /api/v1/events", func(w *exitWorld, p *leaver) bool { return p.events.hears(w.word) }},
+	{"a new WebSocket", onPlace, "GET /api/v1/stream", func(w *exitWorld, p *leaver) bool { return w.opens("/api/v1/stream", p, p.token) }},
+	{"a WebSocket by a ticket that there was", onPlace, "GET /api/v1/stream", func(w *exitWorld, p *leaver) bool {
+		ticket := p.tickets[0]
+		p.tickets = p.tickets[1:]
+		return w.opens("/api/v1/stream?ticket="+ticket, p, "")
+	}},
+	{"new server-sent events", onPlace, "GET /api/v1/events", func(w *exitWorld, p *leaver) bool { return w.opens("/api/v1/events", p, p.token) }},
+	{"history, in a browser", inBrowser, "GET /api/v1/channels/{id}/messages", gets(byCookie, "/api/v1/channels/CHANNEL/messages")},
+	{"the audit log, as an auditor", onRole, "GET /api/v1/audit", gets(asAuditor, "/api/v1/audit")},
+	{"a channel read by consent", onGlass, "GET /api/v1/break-glass/{id}/messages", gets(asReader, "/api/v1/break-glass/GLASS/messages")},
+}
+
+const stays = "it is about the place alone: who they are has not changed"
+
+// exitCauses are the ways in which access ends. Every exit that is not named in stay is shut when the call has returned, and those are open as before,
+// for the reason given.
+var exitCauses = []struct {
+	name string
+	stay map[string]string // by what an exit rests on
+	who  hired
+	take func(w *exitWorld, p *leaver)
+}{
+	{"frozen in the console", nil, hired{}, func(w *exitWorld, p *leaver) {
+		w.must("POST", "/api/v1/people/"+p.person+"/freeze", `{"reason":"exit"}`)
+	}},
+	{"terminated at once", nil, hired{}, func(w *exitWorld, p *leaver) {
+		w.must("POST", "/api/v1/people/"+p.person+"/terminate", `{"reason":"exit"}`)
+	}},
+	{"inactive by SCIM", nil, hired{}, func(w *exitWorld, p *leaver) { w.setActive(p.link, false) }},
+	{"deleted by SCIM", nil, hired{}, func(w *exitWorld, p *leaver) { w.call("DELETE", "/scim/v2/Users/"+p.link, w.scim, "") }},
+	{"locked in the directory", nil, hired{ldap: true}, func(w *exitWorld, p *leaver) {
+		m := goldap.NewModifyRequest(p.link, nil)
+		w.tree.lock(m)
+		if err := w.tree.conn.Modify(m); err != nil {
+			w.t.Fatal(err)
+		}
+		w.must("POST", "/api/v1/sources/corp/sync", "")
+	}},
+	{"the planned end came", nil, hired{ends: true}, func(w *exitWorld, p *leaver) { time.Sleep(time.Until(p.until)) }},
+	{"account disabled, says the identity provider", nil, hired{}, func(w *exitWorld, p *leaver) { w.says(p, risc+"account-disabled") }},
+	{"account purged, says the identity provider", nil, hired{}, func(w *exitWorld, p *leaver) { w.says(p, risc+"account-purged") }},
+	{"sessions ended by an administrator", nil, hired{}, func(w *exitWorld, p *leaver) {
+		w.must("DELETE", "/api/v1/people/"+p.person+"/sessions", "")
+	}},
+	{"session revoked, says the identity provider", nil, hired{}, func(w *exitWorld, p *leaver) { w.says(p, caep+"session-revoked") }},
+	{"one session ended", map[string]string{onToken: "a token is no session", onPlace: "a token is no session", onRole: "a token is no session", onGlass: "a token is no session"}, hired{}, func(w *exitWorld, p *leaver) {
+		w.call("DELETE", "/api/v1/me/sessions/"+p.session, p.token, "")
+	}},
+	{"one token ended", map[string]string{onSession: "the session is another proof", inBrowser: "the session is another proof", onRole: "it has a token of its own", onGlass: "it has a token of its own"}, hired{}, func(w *exitWorld, p *leaver) {
+		for _, item := range w.call("GET", "/api/v1/me/tokens", p.token, "")["items"].([]any) {
+			if item := item.(map[string]any); item["name"] == "bench" {
+				w.call("DELETE", "/api/v1/me/tokens/"+item["id"].(string), p.token, "")
+				return
+			}
+		}
+		w.t.Fatal("the token is not listed")
+	}},
+	{"moved to another department", map[string]string{onToken: stays, onSession: stays, onRole: stays, onGlass: stays}, hired{}, func(w *exitWorld, p *leaver) {
+		w.patch("/scim/v2/Users/"+p.link, `{"op":"replace","path":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department","value":"Sales"}`)
+	}},
+	{"left a group of the directory", map[string]string{onToken: stays, onSession: stays, onRole: stays, onGlass: stays}, hired{department: "None", crew: true}, func(w *exitWorld, p *leaver) {
+		w.patch("/scim/v2/Groups/"+w.crew, `{"op":"remove","path":"members[value eq \"`+p.link+`\"]"}`)
+	}},
+	{"a stronger role was lent and is over", map[string]string{onToken: stays, onSession: stays, onRole: stays, onGlass: stays}, hired{lent: true}, func(w *exitWorld, p *leaver) {
+		time.Sleep(time.Until(p.until))
+	}},
+	{"the rule is gone from the policy", map[string]string{onToken: stays, onSession: stays, onRole: stays, onGlass: stays}, hired{department: "None", title: "Extra"}, func(w *exitWorld, p *leaver) {
+		lines := slices.DeleteFunc(strings.Split(exitPolicy, "\n"), func(line string) bool { return strings.HasSuffix(line, "# cut here") })
+		w.policy(strings.Join(lines, "\n"))
+	}},
+	{"role taken", map[string]string{onToken: "they are a person as before", onSession: "they are a person as before", onPlace: "a role gives no place", inBrowser: "a role gives no place", onGlass: "it rests on another role"}, hired{}, func(w *exitWorld, p *leaver) {
+		w.must("DELETE", "/api/v1/admins/"+p.person+"?role=auditor", "")
+	}},
+	{"reading by consent ended", map[string]string{onToken: "the reading alone is over", onSession: "the reading alone is over", onPlace: "they have a place there", inBrowser: "they have a place there", onRole: "the reading alone is over"}, hired{}, func(w *exitWorld, p *leaver) {
+		w.call("POST", "/api/v1/break-glass/"+p.glass+"/end", w.chief, "")
+	}},
+}
+
+// hired says how somebody comes into the channel.
+type hired struct {
+	department, title      string
+	ldap, crew, ends, lent bool
+}
+
+// leaver is somebody with every proof that there is, and everything open.
+type leaver struct {
+	person, link, channel, message string
+	token, cookie, session         string
+	auditor, reader, glass         string
+	tickets                        []string
+	stream, events                 *hearing
+	until                          time.Time
+	written                        int
+}
+
+// Every exit × every cause: open before, and shut when the call that takes it away has returned, or open as before for a reason.
+func TestEveryExitIsShut(t *testing.T) {
+	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
+		t.Run(string(engine), func(t *testing.T) {
+			w := newExitWorld(t, engine)
+			cells, kept := 0, 0
+			for n, cause := range exitCauses {
+				p := w.hired(n+100, cause.who)
+				w.speak(p)
+				for _, e := range exitList {
+					if !e.open(w, p) {
+						t.Errorf("%s × %s: not open before", e.name, cause.name)
+					}
+				}
+				cause.take(w, p)
+				w.speak(p)
+				for _, e := range exitList {
+					why, open := cause.stay[e.on], false
+					if cells++; why != "" {
+						kept++
+					}
+					if open = e.open(w, p); open != (why != "") {
+						t.Errorf("%s × %s: open is %v; %s", e.name, cause.name, open, why)
+					}
+				}
+				p.stream.close()
+				p.events.close()
+			}
+			t.Logf("%d exits × %d causes: %d cells, %d of them stay open for a reason", len(exitList), len(exitCauses), cells, kept)
+		})
+	}
+}
+
+// Each route that people read what is theirs by is in the list of exits: a new one wants a line there.
+func TestExitsAreAll(t *testing.T) {
+	b := newBench(t, db.SQLite)
+	listed := map[string]bool{}
+	for _, e := range exitList {
+		listed[e.route] = true
+	}
+	for _, r := range b.app.routes() {
+		name := r.Method + " " + r.Path
+		if r.Method != "GET" || r.Path != "/api/v1/me" && !strings.HasPrefix(r.Path, "/api/v1/me/") && !strings.HasPrefix(r.Path, "/api/v1/channels") && !strings.HasPrefix(r.Path, "/api/v1/messages") &&
+			!strings.HasPrefix(r.Path, "/api/v1/inbox") && !strings.HasPrefix(r.Path, "/api/v1/stream") && !strings.HasPrefix(r.Path, "/api/v1/events") {
+			continue
+		}
+		if !listed[name] && name != "GET /api/v1/me/factor" && name != "GET /api/v1/me/plans/{id}" { // by a session alone; what the list of plans leads to
+			t.Errorf("%s is a way out that no cause is held against", name)
+		}
+	}
+}
+
+type exitWorld struct {
+	*transmitter
+	t            *testing.T
+	tree         written
+	poster, crew string
+	chief        string // an owner's token
+	room, leads  string // channels
+	vault, lab   string
+	word         string // what was said last
+}
+
+func newExitWorld(t *testing.T, engine db.Engine) *exitWorld {
+	w := &exitWorld{t: t, tree: writtenServer(t, "openldap", 20)}
+	b := newLoggedBench(t, engine, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})), w.tree.source)
+	w.transmitter = transmitterTo(t, b)
+	w.policy(exitPolicy)
+	w.within("there are channels", func() bool {
+		groups, err := b.app.access.Groups(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, g := range groups {
+			for _, c := range g.Channels {
+				switch c.Key {
+				case "bench":
+					w.room, w.lab = string(c.ID), string(g.ID)
+				case "leads":
+					w.leads = string(c.ID)
+				case "vault":
+					w.vault = string(c.ID)
+				}
+			}
+		}
+		return w.room != "" && w.leads != "" && w.vault != ""
+	})
+	w.join(90, "None", "Head", "")
+	head, poster := w.bench.person("u90")
+	w.poster = poster
+	w.owner(head)
+	w.chief = w.admin(head, roles.Grant{Role: roles.Owner}, true)
+	w.crew = w.call("POST", "/scim/v2/Groups", w.scim, `{"schemas":["urn:ietf:params:scim:schemas:core:2.0:Group"],"displayName":"crew"}`)["id"].(string)
+	return w
+}
+
+func (w *exitWorld) must(method, path, body string) map[string]any {
+	return w.call(method, path, w.app.cfg.BootstrapToken, body)
+}
+
+func (w *exitWorld) patch(path, operation string) {
+	w.call("PATCH", path, w.scim, `{"schemas":["urn:ietf:params:scim:api:messages:2.0:PatchOp"],"Operations":[`+operation+`]}`)
+}
+
+func (w *exitWorld) within(what string, ok func() bool) {
+	w.t.Helper()
+	for began := time.Now(); !ok(); time.Sleep(20 * time.Millisecond) {
+		if time.Since(began) > 30*time.Second {
+			w.t.Fatalf("not within 30 s: %s", what)
+		}
+	}
+}
+
+func (w *exitWorld) policy(text string) {
+	w.t.Helper()
+	for try := 0; ; try++ { // the state may have changed while it was looked at
+		_, err := w.app.access.SetPolicy(w.t.Context(), directory.Cause{Actor: "system"}, []provisioning.File{{Name: "p.yaml", Source: text}})
+		if err == nil {
+			return
+		}
+		if try == 20 {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+func (w *exitWorld) join(n int, department, title, employment string) string {
+	return w.call("POST", "/scim/v2/Users", w.scim, fmt.Sprintf(`{"schemas":["urn:ietf:params:scim:schemas:core:2.0:User","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"],
+		"userName":"u%d","externalId":"E%d","active":true,"displayName":"Person %d","title":%q%s,
+		"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":%q}}`, n, n, n, title, employment, department))["id"].(string)
+}
+
+// hired makes somebody who has a place, every proof and every way in open.
+func (w *exitWorld) hired(n int, how hired) *leaver {
+	w.t.Helper()
+	p := &leaver{channel: w.room}
+	name := fmt.Sprintf("u%d", n)
+	if how.department == "" {
+		how.department = "R&D"
+	}
+	if how.ends {
+		p.until = time.Now().Add(25 * time.Second).Truncate(time.Second)
+	}
+	if how.ldap {
+		name, p.link = "u000005", ""
+		w.must("POST", "/api/v1/sources/corp/sync", "")
+		found, err := w.tree.conn.Search(goldap.NewSearchRequest(ldaptest.Base, goldap.ScopeWholeSubtree, goldap.NeverDerefAliases, 0, 0, false, "(uid=u000005)", []string{"1.1"}, nil))
+		if err != nil || len(found.Entries) != 1 {
+			w.t.Fatalf("the directory: %v", err)
+		}
+		p.link = found.Entries[0].DN
+	} else {
+		employment := ""
+		if how.ends {
+			employment = fmt.Sprintf(`,"urn:ietf:params:scim:schemas:extension:rollcall:employment:1.0:User":{"endDate":%q}`, p.until.UTC().Format(time.RFC3339))
+		}
+		p.link = w.join(n, how.department, how.title, employment)
+	}
+	if how.crew {
+		w.patch("/scim/v2/Groups/"+w.crew, `{"op":"add","path":"members","value":[{"value":"`+p.link+`"}]}`)
+	}
+	p.person, p.token = w.bench.person(name)
+	if how.lent {
+		p.until, p.channel = time.Now().Add(25*time.Second).Truncate(time.Second), w.leads
+		ask := w.call("POST", "/api/v1/me/requests", p.token, fmt.Sprintf(`{"kind":"elevation","object":%q,"role":"owner","until":%q,"reason":"exit"}`, w.lab, p.until.UTC().Format(time.RFC3339)))["id"].(string)
+		w.call("POST", "/api/v1/me/approvals/"+ask+"/approve", w.poster, "{}")
+	}
+	p.cookie, p.session = "cookie-"+p.person, "ses_"+p.person
+	sum, now := sha256.Sum256([]byte(p.cookie)), time.Now()
+	if err := w.app.db.Tx(w.t.Context(), func(tx *db.Tx) error {
+		if err := tx.Exec("insert into session_identities (issuer, subject, person, created_at) values (?, ?, ?, 1)", w.srv.URL, p.person, p.person).Error; err != nil {
+			return err
+		}
+		return tx.Exec(`insert into sessions (id, token_hash, person, epoch, issuer, subject, sid, user_agent, created_at, last_seen_at, expires_at, end_cause)
+			values (?, ?, ?, 0, ?, ?, ?, '', ?, ?, ?, '')`, p.session, hex.EncodeToString(sum[:]), p.person, w.srv.URL, p.person, p.session, now.UnixMicro(), now.UnixMicro(), now.Add(time.Hour).UnixMicro()).Error
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+	p.auditor = w.admin(p.person, roles.Grant{Role: roles.Auditor}, false)
+	p.reader = w.admin(p.person, roles.Grant{Role: roles.Security}, true)
+	p.glass = w.call("POST", "/api/v1/break-glass", p.reader, `{"channel":"`+w.vault+`","minutes":60,"reason":"exit"}`)["id"].(string)
+	w.call("POST", "/api/v1/break-glass/"+p.glass+"/approve", w.chief, "{}")
+	w.within("they have a place", func() bool { return gets(byToken, "/api/v1/channels/CHANNEL")(w, p) })
+	p.message = w.call("POST", "/api/v1/channels/"+p.channel+"/messages", w.poster, `{"client_id":"of `+p.person+`","text":"before"}`)["id"].(string)
+	p.stream, p.events = w.listen("/api/v1/stream", p.token), w.listen("/api/v1/events", p.token)
+	if p.stream == nil || p.events == nil {
+		w.t.Fatal("the streams do not open")
+	}
+	p.tickets = []string{w.ticket(p), w.ticket(p)}
+	return p
+}
+
+// speak says something in the leaver's channel, and waits until somebody who stays has heard it, and a moment more.
+func (w *exitWorld) speak(p *leaver) {
+	w.t.Helper()
+	other := w.listen("/api/v1/stream", w.poster)
+	if other == nil {
+		w.t.Fatal("the stream does not open")
+	}
+	defer other.close()
+	w.say(p)
+	w.within("it is heard", func() bool { return other.hears(w.word) })
+	time.Sleep(150 * time.Millisecond)
+}
+
+func (w *exitWorld) say(p *leaver) {
+	p.written++
+	w.word = fmt.Sprintf("word-%s-%d", p.person, p.written)
+	w.call("POST", "/api/v1/channels/"+p.channel+"/messages", w.poster, fmt.Sprintf(`{"client_id":%q,"text":%q}`, w.word, w.word))
+}
+
+// says hands in what the identity provider says of the leaver.
+func (w *exitWorld) says(p *leaver, event string) {
+	subject := map[string]any{"format": "iss_sub", "iss": w.srv.URL, "sub": p.person}
+	status, code := w.push(w.sign("secevent+jwt", map[string]any{"sub_id": subject, "events": map[string]any{event: map[string]any{"event_timestamp": time.Now().Unix()}}}))
+	w.is(status, code, http.StatusAccepted, "")
+}
+
+func (w *exitWorld) ticket(p *leaver) string {
+	status, body := w.send(p, byToken, "POST", "/api/v1/stream/tickets", "")
+	var out struct{ Ticket string }
+	if status >= 300 || json.Unmarshal([]byte(body), &out) != nil {
+		return ""
+	}
+	return out.Ticket
+}
+
+// proof chooses by what a request says who it is.
+type proof func(p *leaver, r *http.Request)
+
+func bearer(of func(p *leaver) string) proof {
+	return func(p *leaver, r *http.Request) { r.Header.Set("Authorization", "Bearer "+of(p)) }
+}
+
+var (
+	byToken   = bearer(func(p *leaver) string { return p.token })
+	asAuditor = bearer(func(p *leaver) string { return p.auditor })
+	asReader  = bearer(func(p *leaver) string { return p.reader })
+	byCookie  = proof(func(p *leaver, r *http.Request) { r.AddCookie(&http.Cookie{Name: "rollcall", Value: p.cookie}) })
+)
+
+func gets(by proof, path string) func(w *exitWorld, p *leaver) bool {
+	return func(w *exitWorld, p *leaver) bool {
+		status, _ := w.send(p, by, "GET", strings.NewReplacer("CHANNEL", p.channel, "MESSAGE", p.message, "GLASS", p.glass).Replace(path), "")
+		return status == http.StatusOK
+	}
+}
+
+func (w *exitWorld) send(p *leaver, by proof, method, path, body string) (int, string) {
+	w.t.Helper()
+	request, err := http.NewRequest(method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	by(p, request)
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var text strings.Builder
+	if _, err := bufio.NewReader(answer.Body).WriteTo(&text); err != nil {
+		w.t.Fatal(err)
+	}
+	return answer.StatusCode, text.String()
+}
+
+// hearing gathers what a stream brings.
+type hearing struct {
+	mu    sync.Mutex
+	heard strings.Builder
+	close func()
+}
+
+func (h *hearing) hears(word string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.Contains(h.heard.String(), word)
+}
+
+// listen opens a stream by a token, or by what the path says; nil where it is refused.
+func (w *exitWorld) listen(path, token string) *hearing {
+	h := &hearing{}
+	take := func(text string) {
+		h.mu.Lock()
+		h.heard.WriteString(text)
+		h.mu.Unlock()
+	}
+	if strings.HasPrefix(path, "/api/v1/events") {
+		ctx, cancel := context.WithCancel(context.Background())
+		request, err := http.NewRequestWithContext(ctx, "GET", w.url+path, nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+token)
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil || answer.StatusCode != http.StatusOK {
+			cancel()
+			return nil
+		}
+		h.close = cancel
+		go func() {
+			defer answer.Body.Close()
+			for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+				take(lines.Text())
+			}
+		}()
+		w.within("the events begin", func() bool { return h.hears("data") || h.hears("event") })
+		return h
+	}
+	options := &websocket.DialOptions{}
+	if token != "" {
+		options.HTTPHeader = http.Header{"Authorization": {"Bearer " + token}}
+	}
+	conn, _, err := websocket.Dial(context.Background(), strings.Replace(w.url, "http", "ws", 1)+path, options)
+	if err != nil {
+		return nil
+	}
+	conn.SetReadLimit(1 << 20)
+	h.close = func() { _ = conn.CloseNow() }
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			_, frame, err := conn.Read(context.Background())
+			if err != nil {
+				return
+			}
+			take(string(frame))
+		}
+	}()
+	if err := conn.Write(context.Background(), websocket.MessageText, []byte(`{"op":"resume","person_seq":0,"channels":{}}`)); err != nil {
+		h.close()
+		return nil
+	}
+	for began := time.Now(); !h.hears(`"op"`); time.Sleep(2 * time.Millisecond) {
+		select {
+		case <-ended:
+			return nil
+		default:
+		}
+		if time.Since(began) > 20*time.Second {
+			w.t.Fatal("the stream greets nobody")
+		}
+	}
+	return h
+}
+
+// opens tells whether a new stream opens and brings what is said then.
+func (w *exitWorld) opens(path string, p *leaver, token string) bool {
+	w.t.Helper()
+	h := w.listen(path, token)
+	if h == nil {
+		return false
+	}
+	defer h.close()
+	w.speak(p)
+	return h.hears(w.word)
+}
