@@ -36,7 +36,7 @@ export default function SetAsidePage() {
             </Card>
           ) : (
             <>
-              {denied(items).length > 0 && <p className={styles.small}>{t.aside.denied(denied(items).length)}</p>}
+              {denied(items).length > 0 && <p className={styles.summary}>{t.aside.denied(denied(items).length)}</p>}
               <Card rows>
                 {items.map((one) => (
                   <Row key={`${one.follower} ${one.subject}`} one={one} />
@@ -50,7 +50,8 @@ export default function SetAsidePage() {
   );
 }
 
-function Row({ one }: { one: SetAside }) {
+/** Row is what waits about one subject; own: on the page of whom it is about. */
+function Row({ one, own }: { one: SetAside; own?: boolean }) {
   const { t } = useTexts();
   const { message } = AntApp.useApp();
   const textOf = useProblemText();
@@ -69,27 +70,28 @@ function Row({ one }: { one: SetAside }) {
     setBusy(false);
   };
   return (
-    <div className={styles.stop} style={{ paddingTop: 0 }} data-set-aside={one.subject}>
-      <div className={styles.stopText}>
-        <div className={styles.chips}>
-          <span className={styles.strong}>
-            <Name id={one.person || one.subject} />
-          </span>
-          {one.closed && <Tag tone="bad">{t.aside.closed}</Tag>}
+    <div data-set-aside={one.subject}>
+      <div className={styles.line} style={{ flexWrap: "wrap" }}>
+        <div className={styles.lineText} style={{ minWidth: 220 }}>
+          <div className={styles.chips}>
+            <span className={styles.strong}>{own ? word(t.aside.follower, one.follower) : <Name id={one.person || one.subject} />}</span>
+            {one.closed && <Tag tone="bad">{t.aside.closed}</Tag>}
+          </div>
+          <div className={styles.small}>
+            {!own && <>{word(t.aside.follower, one.follower)} · </>}
+            <Code>{one.kind}</Code> · {t.aside.events(one.events)}
+          </div>
+          <code className={styles.stepCode}>{one.problem}</code>
+          <div className={styles.small}>
+            {t.aside.since} <When at={one.since} /> · {t.aside.attempts(one.attempts)} · {t.aside.next} <When at={one.retry_at} />
+          </div>
         </div>
-        <div className={styles.small}>
-          {word(t.aside.follower, one.follower)} · <Code>{one.kind}</Code> · {t.aside.events(one.events)}
-        </div>
-        <code className={styles.stepCode}>{one.problem}</code>
-        <div className={styles.small}>
-          {t.aside.since} <When at={one.since} /> · {t.aside.attempts(one.attempts)} · {t.aside.next} <When at={one.retry_at} />
-        </div>
+        {may && (
+          <Button onClick={() => void tryAgain()} loading={busy} data-retry>
+            {t.aside.retry}
+          </Button>
+        )}
       </div>
-      {may && (
-        <Button onClick={() => void tryAgain()} loading={busy} data-retry>
-          {t.aside.retry}
-        </Button>
-      )}
     </div>
   );
 }
@@ -118,7 +120,7 @@ export function SetAsideOf({ id }: { id: string }) {
     <Section title={t.aside.title} hint={items.some((i) => i.closed) ? t.aside.personClosed : t.aside.personOpen} more={<Link href="/admin/set-aside">{t.home.all}</Link>}>
       <Card rows>
         {items.map((one) => (
-          <Row key={`${one.follower} ${one.subject}`} one={one} />
+          <Row key={`${one.follower} ${one.subject}`} one={one} own />
         ))}
       </Card>
     </Section>
