@@ -50,6 +50,7 @@ const (
 	compareEvery  = 3 * time.Second
 	sampleEvery   = 20 // comparisons
 	compareSample = 50
+	compareWithin = 10 * time.Second // and a tenth of a second for each question
 	sweepEvery    = 24 * time.Hour
 	mendEvery     = time.Minute
 	mendedAtOnce  = 20
@@ -66,34 +67,49 @@ type stranger struct {
 // Watch compares decisions that x made with OpenFGA and looks for what others wrote there every 3 s, compares a sample of all decisions every
 // minute, and has OpenFGA swept once a day and after a difference that is OpenFGA's, until ctx ends.
 func (e *Engine) Watch(ctx context.Context, x *Index) error {
-	said := map[string]bool{}
-	say := func(what string, err error) {
-		if err == nil || errors.Is(err, ErrBehind) || errors.Is(err, ErrNotLeader) || ctx.Err() != nil {
-			said[what] = false
-			return
+	swept := make(chan struct{})
+	go func() { // beside the others: it reads every tuple
+		defer close(swept)
+		e.often(ctx, "openfga cannot be swept", e.sweepDue)
+	}()
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		e.often(ctx, "openfga's changes cannot be read", func(ctx context.Context) error {
+			_, err := e.Foreign(ctx)
+			return err
+		})
+	}()
+	n := 0
+	e.often(ctx, "authz decisions cannot be compared", func(ctx context.Context) error {
+		sample := 0
+		if n++; n%sampleEvery == 0 {
+			sample = compareSample
 		}
-		if !said[what] {
-			e.log.Error(what, "error", err)
-		}
-		said[what] = true
-	}
-	for n := 1; ; n++ {
+		_, err := e.Compare(ctx, x, sample)
+		return err
+	})
+	<-swept
+	<-read
+	return ctx.Err()
+}
+
+// often does something every 3 s until ctx ends, and logs when it begins to fail.
+func (e *Engine) often(ctx context.Context, trouble string, do func(context.Context) error) {
+	for said := false; ; {
 		timer := time.NewTimer(compareEvery)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return
 		case <-timer.C:
 		}
-		_, err := e.Foreign(ctx)
-		say("openfga's changes cannot be read", err)
-		sample := 0
-		if n%sampleEvery == 0 {
-			sample = compareSample
+		err := do(ctx)
+		failing := err != nil && !errors.Is(err, ErrBehind) && !errors.Is(err, ErrNotLeader) && ctx.Err() == nil
+		if failing && !said {
+			e.log.Error(trouble, "error", err)
 		}
-		_, err = e.Compare(ctx, x, sample)
-		say("authz decisions cannot be compared", err)
-		say("openfga cannot be swept", e.sweepDue(ctx))
+		said = failing
 	}
 }
 
@@ -136,12 +152,14 @@ func (e *Engine) Compare(ctx context.Context, x *Index, sample int) (Comparison,
 }
 
 // askAll asks both, and answers where they differ and of each pair how many questions were answered. It ends at the first that OpenFGA does
-// not answer.
+// not answer, and when it takes too long.
 func (e *Engine) askAll(ctx context.Context, x *Index, questions []question) (c Comparison, asked map[doubt]int, err error) {
 	asked = map[doubt]int{}
 	if len(questions) == 0 {
 		return c, asked, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, compareWithin+time.Duration(len(questions))*time.Second/10)
+	defer cancel()
 	err = x.CatchUp(ctx, 0)
 	for _, q := range questions {
 		var d Difference

@@ -56,9 +56,9 @@ type Engine struct {
 
 	recording       sync.Mutex
 	unwritten       []audit.Record
-	mended, rebuilt time.Time                     // Watch's
-	told            map[stranger]struct{}         // of whom the audit log was told, Watch's
-	drained         struct{ store, token string } // the end of the list of changes the last time, Watch's
+	mended, rebuilt time.Time                     // Compare's
+	told            map[stranger]struct{}         // of whom the audit log was told, Compare's
+	drained         struct{ store, token string } // the end of the list of changes the last time, Foreign's
 
 	// Now is the clock of decisions; nil means time.Now.
 	Now func() time.Time
