@@ -365,7 +365,7 @@ func TestComposeServes(t *testing.T) {
 		"Operations": []any{map[string]any{"op": "replace", "path": "active", "value": false}}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"rollcall_nodes 3", "rollcall_bus_connected 1", "rollcall_authz_divergence_total 0"} {
+	for _, want := range []string{"rollcall_nodes 3", "rollcall_bus_connected 1", "rollcall_authz_doubted 0"} {
 		until := time.Now().Add(30 * time.Second)
 		for !strings.Contains(c.figures(fmt.Sprintf("http://127.0.0.1:%d/metrics", c.ports["rollcall-2:8480"]), admin.token), "\n"+want+"\n") {
 			if time.Now().After(until) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -110,16 +111,24 @@ func (d *doctor) server(ctx context.Context) {
 	}
 }
 
-// divergence reads whether the server found OpenFGA and its index apart.
+// divergence reads what the server found when it held its index against OpenFGA, of all classes of decisions together.
 func (d *doctor) divergence(figures string) {
+	sums := map[string]float64{}
 	for lines := bufio.NewScanner(strings.NewReader(figures)); lines.Scan(); {
-		count, ours := strings.CutPrefix(lines.Text(), "rollcall_authz_divergence_total ")
-		switch {
-		case !ours:
-		case count == "0":
-			d.say("divergence", stateFine, "OpenFGA and the index agree", "OpenFGA 与索引一致")
-		default:
-			d.say("divergence", stateBad, count+" differences between OpenFGA and the index since the start: see the log", "启动以来 OpenFGA 与索引有 "+count+" 处不一致：请看日志")
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		name, _, _ = strings.Cut(name, "{")
+		if n, err := strconv.ParseFloat(value, 64); err == nil {
+			sums[name] += n
 		}
+	}
+	differences, foreign := sums["rollcall_authz_divergence_total"], sums["rollcall_authz_foreign_tuples_total"]+sums["rollcall_authz_missing_tuples_total"]
+	switch {
+	case differences+foreign > 0:
+		d.say("divergence", stateBad, fmt.Sprintf("%g differences between OpenFGA and the index since the start, %g tuples that others wrote there or deleted; closed now: %g. See the audit log", differences, foreign, sums["rollcall_authz_doubted"]),
+			fmt.Sprintf("启动以来 OpenFGA 与索引有 %g 处不一致，他人写入或删除关系 %g 条；目前关闭：%g。请看审计日志", differences, foreign, sums["rollcall_authz_doubted"]))
+	case sums["rollcall_authz_compared_total"] == 0 && sums["rollcall_authz_uncompared_total"] > 0:
+		d.say("divergence", stateWarn, "nobody knows whether OpenFGA and the index agree: OpenFGA does not answer", "无法得知 OpenFGA 与索引是否一致：OpenFGA 没有应答")
+	default:
+		d.say("divergence", stateFine, "OpenFGA and the index agree", "OpenFGA 与索引一致")
 	}
 }
