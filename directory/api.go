@@ -36,7 +36,7 @@ type API struct {
 // CauseFrom names who makes the request of ctx as the cause of a change.
 func CauseFrom(ctx context.Context, reason string) Cause {
 	caller := httpapi.CallerFrom(ctx)
-	return Cause{Actor: caller.Actor(), Token: caller.Token, Request: httpapi.RequestFrom(ctx), Reason: reason}
+	return Cause{Actor: caller.Actor(), Behind: caller.Behind(), Token: caller.Token, Request: httpapi.RequestFrom(ctx), Reason: reason}
 }
 
 // UnitRef names a unit in an answer.

@@ -10,6 +10,7 @@ import (
 type Cause struct {
 	Source  id.Source
 	Actor   string // id of a person or token; empty: the token, the source, else "system"
+	Behind  id.Person // the human being who acts, where that is known
 	Token   id.Token
 	Request id.Request
 	Reason  string   // personal: it stands in the erasable half of the audit record

@@ -38,7 +38,7 @@ func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.
 	if err != nil {
 		return Result{}, err
 	}
-	basis, now, err := r.compute(ctx, policy, p.undoes, false)
+	basis, now, err := r.compute(ctx, policy, p.undoes, false, p.Behind, cause.Behind)
 	if err != nil {
 		return Result{}, err
 	}
@@ -48,7 +48,7 @@ func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.
 	if now.body.Verdict.Held() && !confirm {
 		return Result{}, &HeldError{Plan: plan, Verdict: now.body.Verdict}
 	}
-	p.together = now.body.Together // others may have taken something since it was made
+	p.asOf(now, cause) // others may have taken something since it was made
 	rev, err := r.enact(ctx, cause, p, policy, files, now)
 	if err != nil {
 		return Result{}, fmt.Errorf("apply plan %s: %w", plan, err)

@@ -32,11 +32,12 @@ type Approval struct {
 
 // FourEyes says what a plan needs beside its author.
 type FourEyes struct {
-	Needed     bool       `json:"needed" doc:"it takes memberships, channels or rights from more people than the policy in force lets one administrator take, together with what plans took within 24 hours that nobody else approved; or it loosens what holds that"`
+	Needed     bool       `json:"needed" doc:"it takes memberships, channels or rights from more people than the policy in force lets one administrator take, together with what plans took within 24 hours that nobody else approved; or it loosens what holds that; or it gives whoever made it a restricted channel"`
 	People     int        `json:"people,omitempty" doc:"where it is needed: how many have to approve. Two where nobody is known to have made the plan, and as many as approvals.plan of the policy says"`
 	Limit      int        `json:"limit,omitempty" doc:"from how many people one administrator may take something"`
 	Losing     int        `json:"losing,omitempty" doc:"how many lose something by it, together with those plans"`
-	Loosens    []string   `json:"loosens,omitempty" doc:"limits that it loosens: limits.four_eyes, those of the guard, and how many decide together"`
+	Loosens    []string   `json:"loosens,omitempty" doc:"what it loosens: limits.four_eyes, those of the guard, how many decide together and who does, what is kept apart, who may join by themselves"`
+	Gives      []string   `json:"gives,omitempty" doc:"keys of project groups with restricted channels in which it gives whoever made it a place, a stronger role or more to see"`
 	AuthorGone bool       `json:"author_gone,omitempty" doc:"whoever made it may not apply a policy any more: it has to be made anew"`
 	Given      []Approval `json:"given" nullable:"false"`
 }
@@ -106,10 +107,15 @@ func (r *Reactor) fourEyes(tx *db.Tx, c *catalog, p *Plan) (FourEyes, error) {
 			return out, err
 		}
 		may = may && (!said || slices.Contains(deciders, row.Approver))
-		out.Given = append(out.Given, Approval{string(row.Approver), row.At.Time, !p.Applied && (!may || row.Approver == p.Behind || string(row.Approver) == p.Author)})
+		out.Given = append(out.Given, Approval{string(row.Approver), row.At.Time, !p.Applied && (!may || row.Approver == p.Behind || row.Approver == p.applier || string(row.Approver) == p.Author)})
 	}
-	out.Loosens, out.Needed = p.loosens, len(p.loosens) > 0
-	if limit, placed := policyOf(c).Limits.FourEyes, 0; limit != (policies.Limit{}) {
+	out.Loosens, out.Gives = p.loosens, p.gives
+	limit, placed := policyOf(c).Limits.FourEyes, 0
+	if p.Behind != "" || limit != (policies.Limit{}) { // a token that is nobody's opens doors for nobody
+		out.Loosens = slices.Concat(p.loosens, p.opens)
+	}
+	out.Needed = len(out.Loosens)+len(out.Gives) > 0 || p.applier != ""
+	if limit != (policies.Limit{}) {
 		if out.Losing = p.together; limit.Percent > 0 && p.together > limit.People {
 			var err error
 			if placed, err = countPlaced(tx.DB); err != nil {
@@ -168,6 +174,10 @@ func (r *Reactor) approved(tx *db.Tx, c *catalog, p *Plan) (bool, error) {
 		return true, nil
 	case p.Behind == "":
 		return false, fmt.Errorf("plan %s was made by nobody who is known, and wants the approval of two: %w", p.ID, ErrApproval)
+	case p.applier != "":
+		return false, fmt.Errorf("plan %s gives %s, who applies it, a place in a group with restricted channels, or more to see in one: %w", p.ID, p.applier, ErrApproval)
+	case len(eyes.Gives) > 0:
+		return false, fmt.Errorf("plan %s gives whoever made it a place, or more to see, in %s, with restricted channels: %w", p.ID, strings.Join(eyes.Gives, ", "), ErrApproval)
 	case len(eyes.Loosens) > 0:
 		return false, fmt.Errorf("plan %s loosens %s: %w", p.ID, strings.Join(eyes.Loosens, ", "), ErrApproval)
 	}

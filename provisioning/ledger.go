@@ -49,6 +49,8 @@ type ledger struct {
 	earlier map[id.Person]bool // who lost by plans before, see since
 	known   string             // the last of these plans
 	losses  []loss             // of this one
+
+	given map[id.Person][]string // of those who are watched: keys of groups with restricted channels that it gives them
 }
 
 type tally struct {
@@ -61,8 +63,15 @@ type sightName struct {
 	before, after policies.Role
 }
 
-func newLedger(keep bool) *ledger {
-	return &ledger{keep: keep, sum: sha256.New(), groups: map[string]*tally{}, grounds: map[Ground]*tally{}, sights: map[sightName]bool{}, page: []PlannedChange{}}
+// newLedger makes a ledger that tells what it gives to each of watch; see watch.
+func newLedger(keep bool, watch ...id.Person) *ledger {
+	given := map[id.Person][]string{}
+	for _, p := range watch {
+		if p != "" {
+			given[p] = nil
+		}
+	}
+	return &ledger{given: given, keep: keep, sum: sha256.New(), groups: map[string]*tally{}, grounds: map[Ground]*tally{}, sights: map[sightName]bool{}, page: []PlannedChange{}}
 }
 
 // conflict notes what is kept from somebody.
@@ -321,7 +330,7 @@ func (c *catalog) sights(group string, role policies.Role) []string {
 // plan answers what the ledger says, without what makes it one of the stored.
 func (l *ledger) plan(b Basis) *Plan {
 	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights, Conflicts: l.body.Conflicts,
-		Verdict: l.body.Verdict, Units: l.body.Units, summary: l.body.Summary, together: l.body.Together, loosens: l.body.Loosens, digest: l.body.Digest, present: l.body.Present, undoes: l.body.Undoes}
+		Verdict: l.body.Verdict, Units: l.body.Units, summary: l.body.Summary, together: l.body.Together, loosens: l.body.Loosens, opens: l.body.Opens, gives: l.body.Gives, digest: l.body.Digest, present: l.body.Present, undoes: l.body.Undoes}
 }
 
 func (l *ledger) store(tx *db.Tx, plan id.Plan) error {

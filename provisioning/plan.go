@@ -107,6 +107,8 @@ type planBody struct {
 	Changes []PlannedChange `json:"changes,omitempty"` // of plans made before changes had parts
 	Verdict Verdict         `json:"verdict"`
 	Loosens []string        `json:"loosens,omitempty"` // see FourEyes
+	Opens   []string        `json:"opens,omitempty"`   // see policies.Opens
+	Gives   []string        `json:"gives,omitempty"`   // see FourEyes
 	Digest  string          `json:"digest"`            // of shapes and changes
 	Undoes  id.Request      `json:"undoes,omitempty"`  // see Plan.undoes
 	Total   int             `json:"total"`             // changes
@@ -162,6 +164,9 @@ type Plan struct {
 	summary  Summary
 	together int
 	loosens  []string
+	opens    []string
+	gives    []string  // to whoever made it
+	applier  id.Person // while it is applied: to whom, other than its maker, it gives something, and who applies it
 	digest   string
 	present  *presentPart
 	undoes   id.Request // the run, or the plan, whose way back it is: what that took comes back with it
@@ -196,15 +201,16 @@ func (r *Reactor) planFor(ctx context.Context, files []File, author string, behi
 	if err != nil {
 		return nil, err
 	}
-	basis, l, err := r.compute(ctx, policy, undoes, true)
+	basis, l, err := r.compute(ctx, policy, undoes, true, behind)
 	if err != nil {
 		return nil, err
 	}
 	return r.keepPlan(ctx, basis, l, files, author, behind, planReasonRow{})
 }
 
-// compute answers what policy would do to everybody, on one consistent state. Where keep is set the ledger holds the changes, to be stored.
-func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, undoes id.Request, keep bool) (Basis, *ledger, error) {
+// compute answers what policy would do to everybody, on one consistent state. Where keep is set the ledger holds the changes, to be stored; what it gives to those of watch it
+// tells of each.
+func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, undoes id.Request, keep bool, watch ...id.Person) (Basis, *ledger, error) {
 	basis := Basis{Policy: policy.Hash()}
 	var err error
 	if basis.Position, err = r.feed.Head(ctx); err != nil { // before the state: what happens in between only makes it look again
@@ -214,7 +220,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, undoes i
 	if err != nil {
 		return basis, nil, fmt.Errorf("plan: %w", err)
 	}
-	l := newLedger(keep)
+	l := newLedger(keep, watch...)
 	err = r.look(ctx, func(tx *db.Tx, c *catalog) error {
 		basis.Version, basis.At = c.version, r.clock()
 		if basis.Revision, err = r.authz.Revision(tx); err != nil {
@@ -227,7 +233,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, undoes i
 		next.following = &following{undoes: undoes}
 		l.begin(c, next, shapes.list)
 		l.body.Undoes = undoes
-		l.body.Loosens = loosens(c.policy, policy)
+		l.body.Loosens, l.body.Opens = loosens(c.policy, policy), append(policies.Opens(c.policy, policy), shapes.bared...)
 		l.now, next.sighted = basis.At, resights(c, next)
 		taken, err := loadTaken(tx.DB, basis.At)
 		if err != nil {
@@ -301,6 +307,7 @@ func (l *ledger) planned(a assessment, batch *Batch) []PlannedChange {
 		out = append(out, p)
 	}
 	out = l.resight(a, out, batch)
+	l.watch(a, out)
 	slices.SortFunc(out, func(a, b PlannedChange) int { return cmp.Compare(a.Group, b.Group) })
 	return out
 }

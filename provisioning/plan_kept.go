@@ -10,6 +10,7 @@ import (
 
 // keepPlan stores what a ledger says as a plan, and why it was made.
 func (r *Reactor) keepPlan(ctx context.Context, basis Basis, l *ledger, files []File, author string, behind id.Person, why planReasonRow) (*Plan, error) {
+	l.body.Gives = l.given[behind]
 	p := l.plan(basis)
 	p.ID, p.Author, p.Behind, p.CreatedAt = id.New[id.Plan](), author, behind, basis.At
 	p.Hash = planHash(p.Basis, p.digest)
@@ -62,7 +63,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	row, body := rows[0], rows[0].Body.V
 	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
 		Grounds: body.Grounds, Sights: body.Sights, Conflicts: body.Conflicts, Verdict: body.Verdict, Units: body.Units, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
-		AppliedAt: row.AppliedAt.Time, summary: body.Summary, together: body.Together, loosens: body.Loosens, digest: body.Digest, present: body.Present, undoes: body.Undoes}
+		AppliedAt: row.AppliedAt.Time, summary: body.Summary, together: body.Together, loosens: body.Loosens, opens: body.Opens, gives: body.Gives, digest: body.Digest, present: body.Present, undoes: body.Undoes}
 	if p.Total > 0 && len(p.Changes) == 0 {
 		var err error
 		if p.Changes, err = planChanges(q, plan, 0, planPage); err != nil {

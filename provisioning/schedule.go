@@ -132,7 +132,7 @@ func (r *Reactor) keepSchedule(ctx context.Context, row scheduleRow) (ScheduleSt
 	if stays, err := r.stillAdmin(ctx, row.Behind); err != nil || !stays {
 		return ScheduleRefused, "administrator", err
 	}
-	_, err := r.ApplyPlan(ctx, directory.Cause{Actor: row.Actor, Request: id.Request(row.Plan)}, row.Plan, row.Hash, row.Confirm)
+	_, err := r.ApplyPlan(ctx, directory.Cause{Actor: row.Actor, Behind: row.Behind, Request: id.Request(row.Plan)}, row.Plan, row.Hash, row.Confirm)
 	p, read := r.Plan(ctx, row.Plan)
 	switch {
 	case read != nil:

@@ -57,7 +57,7 @@ func (r *Reactor) PlanUnits(ctx context.Context, change directory.Change, author
 	default:
 		return nil, fmt.Errorf("%w: change %T", directory.ErrInvalid, c)
 	}
-	basis, l, err := r.computeUnits(ctx, u, true)
+	basis, l, err := r.computeUnits(ctx, u, true, behind)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (r *Reactor) PlanUnits(ctx context.Context, change directory.Change, author
 }
 
 // computeUnits makes the change as of now, looks what the policy in force would do, and takes it back.
-func (r *Reactor) computeUnits(ctx context.Context, u UnitsChange, keep bool) (Basis, *ledger, error) {
+func (r *Reactor) computeUnits(ctx context.Context, u UnitsChange, keep bool, watch ...id.Person) (Basis, *ledger, error) {
 	text := sha256.Sum256(mustJSON(u))
 	basis := Basis{Policy: hex.EncodeToString(text[:])}
 	var err error
@@ -83,7 +83,7 @@ func (r *Reactor) computeUnits(ctx context.Context, u UnitsChange, keep bool) (B
 	}); err != nil {
 		return basis, nil, fmt.Errorf("read revision: %w", err)
 	}
-	l := newLedger(keep)
+	l := newLedger(keep, watch...)
 	_, err = r.directory.Try(ctx, directory.Cause{Actor: "system"}, func(tx *db.Tx) error {
 		c, err := r.catalogIn(tx.DB)
 		if err != nil {
@@ -129,7 +129,7 @@ func (r *Reactor) judgeUnits(ctx context.Context, tx *db.Tx, c *catalog, l *ledg
 
 // applyUnits is ApplyPlan of a plan about units.
 func (r *Reactor) applyUnits(ctx context.Context, cause directory.Cause, p *Plan, confirm bool) (Result, error) {
-	basis, l, err := r.computeUnits(ctx, *p.Units, false)
+	basis, l, err := r.computeUnits(ctx, *p.Units, false, p.Behind, cause.Behind)
 	if err != nil {
 		return Result{}, fmt.Errorf("apply plan %s: %w", p.ID, err)
 	}
@@ -139,7 +139,7 @@ func (r *Reactor) applyUnits(ctx context.Context, cause directory.Cause, p *Plan
 	if l.body.Verdict.Held() && !confirm {
 		return Result{}, &HeldError{Plan: p.ID, Verdict: l.body.Verdict}
 	}
-	p.together = l.body.Together
+	p.asOf(l, cause)
 	reason, err := reasonOf(r.db.Read(ctx), p.ID)
 	if err != nil {
 		return Result{}, err

@@ -85,6 +85,7 @@ type plan struct {
 		Limit      int            `json:"limit,omitempty"`
 		Losing     int            `json:"losing,omitempty"`
 		Loosens    []string       `json:"loosens,omitempty"`
+		Gives      []string       `json:"gives,omitempty"`
 		AuthorGone bool           `json:"author_gone,omitempty"`
 		Given      []planApproval `json:"given"`
 	} `json:"four_eyes"`
@@ -181,6 +182,9 @@ func (p plan) eyes(w io.Writer) {
 	}
 	if len(eyes.Loosens) > 0 {
 		fmt.Fprintf(w, "it loosens %s: %s\n", strings.Join(eyes.Loosens, ", "), who)
+	}
+	if len(eyes.Gives) > 0 {
+		fmt.Fprintf(w, "it gives whoever made it a place, or more to see, in %s, which has restricted channels: %s\n", strings.Join(eyes.Gives, ", "), who)
 	}
 	if losing, _ := p.Summary["losing"].(float64); losing == 0 || eyes.Losing <= eyes.Limit {
 		return

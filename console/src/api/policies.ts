@@ -31,7 +31,7 @@ export type Schedule = { at: string; by: string; state: "waiting" | "applied" | 
 /** Conflict is a place that separation keeps from somebody. */
 export type Conflict = { person: string; person_name?: string; group: string; role: string; rule?: string; separation: string; against?: string[]; held?: boolean; unjudged?: boolean };
 
-export type FourEyes = { needed: boolean; people?: number; limit?: number; losing?: number; loosens?: string[]; author_gone?: boolean; given: { approver: string; at: string; lapsed?: boolean }[] };
+export type FourEyes = { needed: boolean; people?: number; limit?: number; losing?: number; loosens?: string[]; gives?: string[]; author_gone?: boolean; given: { approver: string; at: string; lapsed?: boolean }[] };
 
 /** UnitsPlan is what a plan says of units, where it is about them and not about the policy. */
 export type UnitsPlan = { withdraw: boolean; effective_at: string; items: { kind: "renumber" | "split" | "merge"; old: string; new: string }[] };

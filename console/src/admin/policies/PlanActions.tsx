@@ -102,6 +102,7 @@ function Approval({ plan }: { plan: Plan }) {
         <span className={styles.lineText} style={{ whiteSpace: "normal" }}>
           <span className={styles.strong}>{t.policies.fourEyes}</span>
           {(eyes.loosens ?? []).length > 0 && <div className={styles.small}>{t.policies.loosens((eyes.loosens ?? []).join(", "))}</div>}
+          {(eyes.gives ?? []).length > 0 && <div className={styles.small}>{t.policies.gives((eyes.gives ?? []).join(", "))}</div>}
           {losing > 0 && (eyes.losing ?? 0) > (eyes.limit ?? 0) && <div className={styles.small}>{t.policies.fourEyesHint(eyes.limit ?? 0, (eyes.losing ?? 0) > losing ? eyes.losing : undefined)}</div>}
           {(eyes.people ?? 1) > 1 && <div className={styles.small}>{t.policies.more(eyes.people ?? 1)}</div>}
           {eyes.author_gone && <div className={styles.small}>{t.policies.authorGone}</div>}

@@ -70,6 +70,7 @@ export const policies = {
   raisedIn: (channels: string) => `may do more in ${channels}`,
   later: "loses something at a later instant",
   loosens: (limits: string) => `It loosens ${limits}.`,
+  gives: (groups: string) => `It gives whoever made it a place, or more to see, in ${groups}, which has restricted channels.`,
   authorGone: "Whoever made it may not apply a policy any more: make the plan anew.",
   lapsed: "does not count any more",
   approvedBy: "Approved by",

@@ -72,6 +72,7 @@ export const policies = {
   raisedIn: (channels: string) => `在 ${channels} 中权限增加`,
   later: "在以后某一时刻有所失去",
   loosens: (limits: string) => `它会放宽 ${limits}。`,
+  gives: (groups: string) => `它使提出者本人在设有受限频道的 ${groups} 中获得席位或能看到更多内容。`,
   authorGone: "提出者已无权应用策略：请重新制定计划。",
   lapsed: "已不计入",
   approvedBy: "批准人",

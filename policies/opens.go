@@ -1,0 +1,169 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/common/ast"
+	"github.com/google/cel-go/common/operators"
+	celparser "github.com/google/cel-go/parser"
+)
+
+// Opens names what keeps somebody who writes policies from opening doors for himself, and is less in after than it was in before: who decides what is asked for ("approvals.join.by",
+// "groups.apollo.approvals.join.people"), what is kept apart ("separation.no-vendors"), who may join by themselves ("groups.apollo.eligibility.join"), and labels of channels that such
+// things go by ("groups.apollo.channels.vault.labels"). Nothing where before is nil. Of two conditions it knows that one is narrower where that is so by how they are put together with &&
+// and ||; any other change of one counts.
+func Opens(before, after *Policy) []string {
+	if before == nil {
+		return nil
+	}
+	var out []string
+	for _, kind := range ApprovalKinds() {
+		out = append(out, otherDeciders(before, after, "", kind)...)
+	}
+	for _, s := range before.Separation {
+		if !slices.ContainsFunc(after.Separation, func(o Separation) bool { return o.covers(&s, after) }) && !s.moot(after) {
+			out = append(out, "separation."+s.Key)
+		}
+	}
+	guarding := before.guardingLabels()
+	for _, was := range before.Groups {
+		is := after.Group(was.Key)
+		if is == nil {
+			continue
+		}
+		for _, kind := range groupApprovals() {
+			_, had := was.Approvals[kind]
+			if _, has := is.Approvals[kind]; had || has { // else it is as the policy says
+				out = append(out, otherDeciders(before, after, was.Key, kind)...)
+			}
+		}
+		if e := is.Eligibility; e.Join != "" && (!allOf(after.language, e.Join, was.Eligibility.Join) || e.Role.Strength() > was.Eligibility.Role.Strength()) {
+			out = append(out, "groups."+was.Key+".eligibility.join")
+		}
+		for _, c := range is.Channels {
+			old := slices.IndexFunc(was.Channels, func(o Channel) bool { return o.Key == c.Key })
+			if old >= 0 && slices.ContainsFunc(was.Channels[old].Labels, func(l string) bool { return guarding[l] && !slices.Contains(c.Labels, l) }) {
+				out = append(out, "groups."+was.Key+".channels."+c.Key+".labels")
+			}
+		}
+	}
+	return out
+}
+
+// guardingLabels are those that a separation goes by, and restricted.
+func (p *Policy) guardingLabels() map[string]bool {
+	out := map[string]bool{restricted: true}
+	for _, s := range p.Separation {
+		if s.Never != nil {
+			out[s.Never.Label] = true
+		}
+	}
+	return out
+}
+
+// Restricted tells whether somebody in the group may see a channel with the label restricted; channels, where some are named, are the only ones looked at. nil has none.
+func (g *Group) Restricted(channels ...string) bool {
+	return g != nil && slices.ContainsFunc(g.Channels, func(c Channel) bool {
+		return IsRestricted(c.Labels) && (len(channels) == 0 || slices.Contains(channels, c.Key))
+	})
+}
+
+// IsRestricted tells whether a channel with these labels is a restricted one.
+func IsRestricted(labels []string) bool { return slices.Contains(labels, restricted) }
+
+// otherDeciders names what of one kind of requests is decided by others than before, or by fewer. Of the policy itself who decides plans, holds and break-glass is anybody who could do it,
+// where it says nothing; a group that can be asked for is decided by its owners; a stronger role cannot be asked for then.
+func otherDeciders(before, after *Policy, group string, kind ApprovalKind) []string {
+	name := "approvals." + string(kind)
+	if group != "" {
+		name = "groups." + group + "." + name
+	}
+	was, said := before.Decides(group, kind)
+	is, says := after.Decides(group, kind)
+	var anybody bool
+	switch kind {
+	case ApproveJoin:
+		owners := Approval{By: []Approver{{Kind: ApproverOwners}}, People: 1}
+		if !said {
+			was = owners
+		}
+		if !says {
+			is = owners
+		}
+	case ApproveElevation:
+	default:
+		anybody = true
+	}
+	var out []string
+	switch {
+	case anybody && !said:
+	case anybody && !says || slices.ContainsFunc(is.By, func(a Approver) bool { return !slices.Contains(was.By, a) }):
+		out = append(out, name+".by")
+	}
+	if (group != "" || kind == ApproveJoin) && (says || kind == ApproveJoin) && is.People < was.People {
+		out = append(out, name+".people")
+	}
+	return out
+}
+
+// covers tells whether s forbids all that was does, of what p has still.
+func (s *Separation) covers(was *Separation, p *Policy) bool {
+	if was.Never == nil {
+		return s.Never == nil && !slices.ContainsFunc(was.standing(p), func(at Place) bool { return !slices.Contains(s.NeverTogether, at) })
+	}
+	if s.Never == nil || s.Never.Label != was.Never.Label || s.Never.Role != was.Never.Role {
+		return false
+	}
+	return was.Never.When == "" || anyOf(p.language, s.Never.When, was.Never.When)
+}
+
+// moot tells whether p has no two places left that the separation keeps apart.
+func (s *Separation) moot(p *Policy) bool { return s.Never == nil && len(s.standing(p)) < 2 }
+
+// standing are the places of a separation that p has.
+func (s *Separation) standing(p *Policy) []Place {
+	return slices.DeleteFunc(slices.Clone(s.NeverTogether), func(at Place) bool {
+		g := p.Group(at.Group)
+		return g == nil || at.Channel != "" && !slices.ContainsFunc(g.Channels, func(c Channel) bool { return c.Key == at.Channel })
+	})
+}
+
+// allOf tells whether a condition asks for all that another asks for, as parts joined by &&, so that it is true for nobody else. None at all is true for nobody.
+func allOf(l *language, condition, other string) bool {
+	parts := l.operands(condition, operators.LogicalAnd)
+	return other != "" && !slices.ContainsFunc(l.operands(other, operators.LogicalAnd), func(part string) bool { return !slices.Contains(parts, part) })
+}
+
+// anyOf tells whether a condition is true for everybody for whom another is, as parts joined by ||.
+func anyOf(l *language, condition, other string) bool {
+	parts := l.operands(condition, operators.LogicalOr)
+	return condition != "" && !slices.ContainsFunc(l.operands(other, operators.LogicalOr), func(part string) bool { return !slices.Contains(parts, part) })
+}
+
+// operands takes a condition apart at one operator, each part as one text however it was written.
+func (l *language) operands(condition, operator string) []string {
+	tree, issues := l.env.Parse(condition)
+	if issues.Err() != nil { // it was compiled once: it is what it says
+		return []string{strings.TrimSpace(condition)}
+	}
+	root := tree.NativeRep()
+	var out []string
+	var take func(e ast.Expr)
+	take = func(e ast.Expr) {
+		if e.Kind() == ast.CallKind && e.AsCall().FunctionName() == operator {
+			for _, arg := range e.AsCall().Args() {
+				take(arg)
+			}
+			return
+		}
+		text, err := celparser.Unparse(e, root.SourceInfo())
+		if err != nil {
+			text = fmt.Sprint("part ", len(out), " of ", condition)
+		}
+		out = append(out, text)
+	}
+	take(root.Expr())
+	return out
+}
