@@ -307,9 +307,13 @@ func (w *work) managers(refs map[reference]bool) (map[reference]id.Person, error
 
 // freezePlan compares the freezes that stand with those the records ask for and those the console sets.
 func (w *work) freezePlan(s *subject) (opened, changed, lifted []Freeze) {
-	want := freezesOf(s.records, w.sources, w.s.Leave)
+	var want []Freeze
+	erased := !s.old.ErasedAt.IsZero() // then nothing says any more by what they left: what stood stands, and is no access that was given back
+	if !erased {
+		want = freezesOf(s.records, w.sources, w.s.Leave)
+	}
 	for _, f := range s.standing {
-		if consoleSlot(f.Slot) {
+		if consoleSlot(f.Slot) || erased {
 			continue
 		}
 		i := slices.IndexFunc(want, func(o Freeze) bool { return o.Slot == f.Slot })
