@@ -9,7 +9,7 @@ import (
 // Cause says who makes a change, on whose behalf and why.
 type Cause struct {
 	Source  id.Source
-	Actor   string // id of a person or token; empty: the token, the source, else "system"
+	Actor   string    // id of a person or token; empty: the token, the source, else "system"
 	Behind  id.Person // the human being who acts, where that is known
 	Token   id.Token
 	Request id.Request

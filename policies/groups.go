@@ -201,7 +201,12 @@ func (r *reader) successor(n *yaml.Node, g *Group) error {
 	} else {
 		err = r.mapping(n, fields{
 			"member": func(n *yaml.Node) error { s.Kind = SuccessorMember; return r.role(n, &s.Role) },
-			"person": func(n *yaml.Node) error { s.Kind = SuccessorPerson; return r.text(n, &s.Person) },
+			"person": func(n *yaml.Node) error {
+				s.Kind = SuccessorPerson
+				err := r.text(n, &s.Person)
+				r.mention(MentionSuccessor, s.Person, n.Line, n.Column)
+				return err
+			},
 		})
 		if err == nil && (s.Kind == "" || s.Role != "" && s.Person != "") {
 			return r.at(n, "a successor is one of manager, {member: ROLE}, {person: NUMBER}", "")

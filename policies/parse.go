@@ -68,7 +68,7 @@ type parser struct {
 
 // open reads the YAML of one file.
 func (p *parser) open(f File) (*reader, error) {
-	r := &reader{file: f.Name, lines: strings.Split(f.Source, "\n"), language: p.policy.language}
+	r := &reader{file: f.Name, lines: strings.Split(f.Source, "\n"), language: p.policy.language, mentions: &p.policy.mentions}
 	if len(f.Source) > maxBytes {
 		return nil, r.start(fmt.Sprintf("file is larger than %d bytes", maxBytes), "")
 	}

@@ -26,7 +26,7 @@ func (r *reader) yamlError(err error) error {
 }
 
 // inExpression turns a place inside an expression into a place in the file.
-func (r *reader) inExpression(n *yaml.Node, f *fault) error {
+func (r *reader) inExpression(n *yaml.Node, f *fault) *SyntaxError {
 	line, column := n.Line, n.Column+f.column
 	switch n.Style {
 	case yaml.LiteralStyle:

@@ -63,7 +63,8 @@ type Policy struct {
 
 	language *language
 	index    index
-	idle     []error // see Idle
+	idle     []error   // see Idle
+	mentions []Mention // see Mentions
 }
 
 // Idle answers what the policy says to no effect, as a label in a separation that no channel has: a *SyntaxError for the first, nil where there is nothing. It is

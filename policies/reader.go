@@ -23,6 +23,7 @@ type reader struct {
 	inside     string                       // ` (in group "apollo")`, where a template is read for a group
 	parameters map[string]any               // string or []string; nil outside of templates
 	named      map[string]map[string]string // by language: the values of parameters that are names
+	mentions   *[]Mention                   // what the policy names; nil: not noted
 	trial      bool                         // of a template that nobody reads yet: values of parameters are made up
 }
 
@@ -256,6 +257,7 @@ func (r *reader) condition(n *yaml.Node, to *string, c *condition) error {
 		return literally(r.parameters[name])
 	})
 	*c = program.bind(used)
+	r.mentioned(n, program.names)
 	c.at = fmt.Sprintf("%s:%d:%d", r.file, n.Line, n.Column)
 	return nil
 }

@@ -90,6 +90,7 @@ type program struct {
 	anchors []anchor
 	bounded bool  // anchors are a bound: it is true for nobody who has none of them
 	plain   plain // nil where only CEL can tell
+	names   []mention
 }
 
 func newLanguage() (*language, error) {
@@ -117,8 +118,13 @@ func environment() (*cel.Env, error) {
 
 // macros are words of the language that stand for more: within("rnd") is "rnd" in unit.path, reports_to("1001") is "1001" in person.managers.
 func macros() []cel.Macro {
-	inside := func(variable, field string) cel.MacroFactory {
+	inside := func(variable, field, wants string) cel.MacroFactory {
 		return func(f cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
+			if args[0].Kind() == ast.LiteralKind {
+				if _, ok := literal(args[0]); !ok {
+					return nil, f.NewError(args[0].ID(), wants)
+				}
+			}
 			return f.NewCall(operators.In, args[0], f.NewSelect(f.NewIdent(variable), field)), nil
 		}
 	}
@@ -126,8 +132,8 @@ func macros() []cel.Macro {
 		return f.NewCall("@reached", f.NewIdent(clockName), args[0])
 	}
 	return []cel.Macro{
-		cel.GlobalMacro("within", 1, inside("unit", "path")),
-		cel.GlobalMacro("reports_to", 1, inside("person", "managers")),
+		cel.GlobalMacro("within", 1, inside("unit", "path", wantsUnit)),
+		cel.GlobalMacro("reports_to", 1, inside("person", "managers", wantsManager)),
 		cel.GlobalMacro("after", 1, func(f cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
 			return after(f, args), nil
 		}),
@@ -146,7 +152,12 @@ func macros() []cel.Macro {
 	}
 }
 
-const wantsDate = `date wants a day, as in date("2026-04-01")`
+// What words of the language want.
+const (
+	wantsDate    = `date wants a day, as in date("2026-04-01")`
+	wantsUnit    = `within wants the key or the name of a unit, as in within("shanghai")`
+	wantsManager = `reports_to wants an employee number, a user name or an id, as in reports_to("1001")`
+)
 
 // fault is an error at a place inside an expression; Line counts from 1, Column from 0.
 type fault struct {
@@ -225,7 +236,9 @@ func compile(env *cel.Env, expression string) (*program, *fault) {
 	tree, issues := env.Compile(expression)
 	if issues.Err() != nil {
 		first := issues.Errors()[0]
-		return nil, &fault{line: max(first.Location.Line(), 1), column: max(first.Location.Column(), 0), message: strings.TrimSuffix(first.Message, " (in container '')")}
+		f := &fault{line: max(first.Location.Line(), 1), column: max(first.Location.Column(), 0), message: strings.TrimSuffix(first.Message, " (in container '')")}
+		f.hint = hintAt(expression, f)
+		return nil, f
 	}
 	if tree.OutputType() != cel.BoolType {
 		return nil, &fault{line: 1, message: fmt.Sprintf("rule must be true or false, this one is %s", tree.OutputType())}
@@ -239,7 +252,7 @@ func compile(env *cel.Env, expression string) (*program, *fault) {
 	if err != nil {
 		return nil, &fault{line: 1, message: err.Error()}
 	}
-	p := &program{eval: eval, reads: readsOf(root.Expr()), plain: plainly(root.Expr())}
+	p := &program{eval: eval, reads: readsOf(root.Expr()), plain: plainly(root.Expr()), names: mentionsOf(root)}
 	p.anchors, p.bounded = anchorsOf(root.Expr())
 	return p, nil
 }

@@ -152,7 +152,12 @@ func (r *reader) approver(n *yaml.Node, a *Approval) error {
 	} else {
 		err = r.mapping(n, fields{
 			"admins": func(n *yaml.Node) error { by.Kind = ApproverAdmins; return r.oneOf(n, &by.Admins, adminRoles()...) },
-			"person": func(n *yaml.Node) error { by.Kind = ApproverPerson; return r.text(n, &by.Person) },
+			"person": func(n *yaml.Node) error {
+				by.Kind = ApproverPerson
+				err := r.text(n, &by.Person)
+				r.mention(MentionApprover, by.Person, n.Line, n.Column)
+				return err
+			},
 		})
 		if err == nil && (by.Kind == "" || by.Admins != "" && by.Person != "") {
 			return r.at(n, "an approver is one of owners, manager, sponsor, {admins: ROLE}, {person: NUMBER}", "")

@@ -159,6 +159,7 @@ type PlanView struct {
 	FourEyes  FourEyes       `json:"four_eyes" doc:"whether somebody else has to approve it, and who did"`
 	Schedule  *Schedule      `json:"schedule,omitempty" doc:"when it is to be applied, or what became of that"`
 	Conflicts []PlanConflict `json:"conflicts" nullable:"false" doc:"what separation keeps from people, as it stands or as it would"`
+	Unknown   []Unknown      `json:"unknown" nullable:"false" doc:"units, groups and people that the policy names and no directory knew when it was planned; the first 200"`
 }
 
 // PlanOutput is a plan.
@@ -221,7 +222,7 @@ func (a *API) planOutput(ctx context.Context, p *Plan, query PlanQuery) (*PlanOu
 	}
 	v := PlanView{ID: p.ID, Hash: p.Hash, State: "open", Author: p.Author, CreatedAt: p.CreatedAt, AppliedAt: p.AppliedAt, Basis: p.Basis, Empty: p.Empty(), Total: p.Total,
 		Summary: p.Summary(), Groups: orEmpty(p.Groups), Grounds: orEmpty(p.Grounds), Shapes: orEmpty(p.Shapes), Changes: []PlanChange{}, Verdict: verdictView(p.Verdict),
-		Conflicts: []PlanConflict{}, Units: p.Units.view()}
+		Conflicts: []PlanConflict{}, Units: p.Units.view(), Unknown: orEmpty(p.Unknown)}
 	for _, k := range p.Conflicts {
 		v.Conflicts = append(v.Conflicts, PlanConflict{k, names[k.Person]})
 	}

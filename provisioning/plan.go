@@ -111,6 +111,7 @@ type planBody struct {
 	Gives   []string        `json:"gives,omitempty"`   // see FourEyes
 	Digest  string          `json:"digest"`            // of shapes and changes
 	Undoes  id.Request      `json:"undoes,omitempty"`  // see Plan.undoes
+	Unknown []Unknown       `json:"unknown,omitempty"` // what the policy names and nobody knows
 	Total   int             `json:"total"`             // changes
 	Summary Summary         `json:"summary"`
 	Groups  []Tally         `json:"groups,omitempty"`
@@ -153,6 +154,7 @@ type Plan struct {
 	Grounds   []Tally         // by what in the policy causes it: see PlannedChange.Ground
 	Sights    []Sight
 	Conflicts []Conflict // what separation keeps from people under this policy, the first planPage of them
+	Unknown   []Unknown  // what the policy names and no directory knew when it was planned
 	Verdict   Verdict    // what the guard says of it: where it holds, applying wants a confirmation
 	Author    string
 	Units     *UnitsChange // what it is about, where that is not the policy
@@ -235,6 +237,11 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, undoes i
 		l.body.Undoes = undoes
 		l.body.Loosens, l.body.Opens = loosens(c.policy, policy), append(policies.Opens(c.policy, policy), shapes.bared...)
 		l.now, next.sighted = basis.At, resights(c, next)
+		if keep {
+			if l.body.Unknown, err = r.unknown(ctx, tx, policy); err != nil {
+				return err
+			}
+		}
 		taken, err := loadTaken(tx.DB, basis.At)
 		if err != nil {
 			return err

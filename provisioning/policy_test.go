@@ -231,3 +231,36 @@ func TestInterruptedApplication(t *testing.T) {
 		w.untouched("once more", func() { w.ok(w.r.Tend(ctx)) })
 	})
 }
+
+// A plan says what the policy names and nobody knows, with its place; what is known, also by a former name, is not among it.
+func TestPlanSaysWhatNobodyKnows(t *testing.T) {
+	both(t, func(w *world) {
+		w.units("shanghai", "platform")
+		w.put("ann", "dept=R&D")
+		p := w.plan(`apiVersion: rollcall/v1
+groups:
+  - key: apollo
+    name: Apollo
+    channels: [{key: general, name: General}]
+    successors: [manager, {person: ANN}, {person: bnn}]
+    rules:
+      - {key: a, role: participant, when: within("shanghai")}
+      - {key: b, role: participant, when: within("shanghia")}
+      - {key: c, role: participant, when: '"okta/Leads" in person.groups || reports_to("ann")'}
+approvals:
+  join: {by: [{person: "nobody"}]}
+`)
+		var got []string
+		for _, u := range p.Unknown {
+			got = append(got, u.Text)
+		}
+		w.want("unknown", strings.Join(got, "\n"), `policy.yaml:6:51: nobody has the employee number or user name "bnn", so nobody succeeds by it
+policy.yaml:9:50: no unit has the key or the name "shanghia" (did you mean "shanghai"?)
+policy.yaml:10:44: no source has the group "okta/Leads"
+policy.yaml:12:24: nobody has the employee number or user name "nobody", so nobody decides by it`)
+		again, err := w.r.Plan(ctx, p.ID)
+		if w.ok(err); len(again.Unknown) != len(p.Unknown) {
+			t.Errorf("kept: %+v", again.Unknown)
+		}
+	})
+}

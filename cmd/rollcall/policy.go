@@ -96,7 +96,12 @@ func applyCommand() *cobra.Command {
 	cancel := c.Flags().Bool("cancel", false, "take --at back")
 	c.MarkFlagsMutuallyExclusive("approve", "at", "cancel")
 	read, done := proposing(c), "applied"
-	return remote(c, func(w io.Writer, p plan) { fmt.Fprintf(w, "%s plan %s\n", done, p.ID) },
+	return remote(c, func(w io.Writer, p plan) {
+		for _, u := range p.Unknown {
+			fmt.Fprintf(w, "warning: %s\n", u.Text)
+		}
+		fmt.Fprintf(w, "%s plan %s\n", done, p.ID)
+	},
 		func(c *cobra.Command, api *client, args []string) (plan, error) {
 			p := plan{Hash: *hash}
 			if len(args) > 0 && strings.HasPrefix(args[0], "pln_") {

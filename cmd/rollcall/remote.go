@@ -74,6 +74,7 @@ type plan struct {
 		Later   bool     `json:"later,omitempty"`
 	} `json:"changes"`
 	Conflicts []planConflict `json:"conflicts,omitempty"`
+	Unknown   []planUnknown  `json:"unknown,omitempty"`
 	Total     int            `json:"total"`
 	Groups    []planTally    `json:"groups,omitempty"`
 	Grounds   []planTally    `json:"grounds,omitempty"`
@@ -95,6 +96,17 @@ type planApproval struct {
 	Approver string `json:"approver"`
 	At       string `json:"at"`
 	Lapsed   bool   `json:"lapsed,omitempty"`
+}
+
+// planUnknown is something that a policy names and no directory knows.
+type planUnknown struct {
+	Kind       string `json:"kind"`
+	Name       string `json:"name"`
+	DidYouMean string `json:"did_you_mean,omitempty"`
+	File       string `json:"file"`
+	Line       int    `json:"line"`
+	Column     int    `json:"column"`
+	Text       string `json:"text"`
 }
 
 // planConflict is a place that somebody is not given, and why.
@@ -143,6 +155,9 @@ func planTable(w io.Writer, p plan) {
 	}
 	for _, k := range p.Conflicts {
 		fmt.Fprintf(w, "! %s\t%s\t%s\t%s\n", k.Group, k.Role, strings.TrimSpace(k.PersonName+" "+k.Person), k.why())
+	}
+	for _, u := range p.Unknown {
+		fmt.Fprintf(w, "warning: %s\n", u.Text)
 	}
 	for _, t := range append(p.Groups, p.Grounds...) {
 		fmt.Fprintf(w, "%s\t%d people\t+%d\t-%d\t~%d\n", t.Name, t.People, t.Added, t.Removed, t.Changed)

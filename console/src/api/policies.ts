@@ -31,6 +31,9 @@ export type Schedule = { at: string; by: string; state: "waiting" | "applied" | 
 /** Conflict is a place that separation keeps from somebody. */
 export type Conflict = { person: string; person_name?: string; group: string; role: string; rule?: string; separation: string; against?: string[]; held?: boolean; unjudged?: boolean };
 
+/** Unknown is something that a policy names and no directory knew when it was planned. */
+export type Unknown = { kind: "unit" | "group" | "person" | "approver" | "successor"; name: string; did_you_mean?: string; file: string; line: number; column: number };
+
 export type FourEyes = { needed: boolean; people?: number; limit?: number; losing?: number; loosens?: string[]; gives?: string[]; author_gone?: boolean; given: { approver: string; at: string; lapsed?: boolean }[] };
 
 /** UnitsPlan is what a plan says of units, where it is about them and not about the policy. */
@@ -62,6 +65,7 @@ export type Plan = {
   four_eyes?: FourEyes;
   schedule?: Schedule;
   conflicts?: Conflict[];
+  unknown?: Unknown[];
   summary?: { people?: number; losing?: number; lowered?: number; added?: number; removed?: number; changed?: number; groups?: number; channels?: number };
   shapes?: ShapeChange[];
   changes?: PlanChange[];

@@ -1,5 +1,5 @@
 import { Alert } from "antd";
-import { isHeld, tally, verdictReasons, type Conflict, type Plan } from "../../api/policies";
+import { isHeld, tally, verdictReasons, type Conflict, type Plan, type Unknown } from "../../api/policies";
 import { useTexts, word } from "../../i18n";
 import { full } from "../../i18n/time";
 import { Card, Code, Section } from "../../ui/page";
@@ -65,6 +65,7 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
           ))}
         </ul>
       )}
+      <UnknownNames items={plan.unknown ?? []} />
       <Conflicts items={plan.conflicts ?? []} />
       {some && <PlanChanges plan={plan} />}
     </>
@@ -90,6 +91,26 @@ function Units({ plan }: { plan: Plan }) {
       </Card>
     </Section>
     </div>
+  );
+}
+
+/** UnknownNames lists what the policy names and nobody knows: it may come, or be misspelt. */
+function UnknownNames({ items }: { items: Unknown[] }) {
+  const { t } = useTexts();
+  if (items.length === 0) return null;
+  return (
+    <Section title={t.policies.unknown} hint={t.policies.unknownHint}>
+      <Card rows>
+        {items.map((u) => (
+          <div key={`${u.file}:${u.line}:${u.column} ${u.name}`} className={styles.line} data-unknown>
+            <span className={styles.lineText} style={{ whiteSpace: "normal" }}>
+              {t.policies.unknownKind[u.kind](u.name)} {u.did_you_mean && t.policies.didYouMean(u.did_you_mean)}
+              <div className={styles.small}>{`${u.file}:${u.line}:${u.column}`}</div>
+            </span>
+          </div>
+        ))}
+      </Card>
+    </Section>
   );
 }
 
