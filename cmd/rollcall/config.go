@@ -27,6 +27,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory/signals"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/seal"
+	"github.com/rollcall-im/rollcall/provisioning/reviews"
 )
 
 // Config is what `rollcall serve` reads: defaults, then the file, then the environment. A key that is not
@@ -50,6 +51,7 @@ type Config struct {
 	Leave          Leave                 `koanf:"leave"`
 	Disclosure     Disclosure            `koanf:"disclosure"`
 	Erasure        Erasure               `koanf:"erasure"`
+	Reviews        Reviews               `koanf:"reviews"`
 	FormerNames    time.Duration         `koanf:"former_names"` // how long administrators find people by them; 0s: not at all
 	Secrets        Secrets               `koanf:"secrets"`
 	Outbound       Outbound              `koanf:"outbound"`
@@ -140,6 +142,7 @@ func defaults() Config {
 		Leave:          Leave{Access: "none", Overdue: "returns"},
 		Disclosure:     Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"},
 		Erasure:        Erasure{Messages: "keep"},
+		Reviews:        Reviews{Least: reviews.LeastTime},
 		SCIM:           SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}},
 		Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour},
 		Audit:          Audit{Every: 5 * time.Minute},
@@ -335,6 +338,7 @@ func (c Config) validate() error {
 	c.Leave.check(bad)
 	c.Disclosure.check(bad)
 	c.Erasure.check(bad)
+	c.Reviews.check(bad)
 	if c.FormerNames < 0 {
 		bad("former_names", "wants a duration from 0s, not %s", c.FormerNames)
 	}

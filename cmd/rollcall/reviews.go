@@ -16,7 +16,7 @@ import (
 
 // wireReviews ties access reviews to who is asked and what is taken.
 func (a *app) wireReviews() {
-	a.reviews = &reviews.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Admins: a.administrators, Evidence: a.evidence(), Names: a.called, Log: a.log}
+	a.reviews = &reviews.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Admins: a.administrators, Evidence: a.evidence(), Least: a.cfg.Reviews.Least, Names: a.called, Log: a.log}
 }
 
 type review struct {
@@ -110,4 +110,15 @@ func beginReviewCommand() *cobra.Command {
 		var r review
 		return r, api.do(c.Context(), "POST", "/api/v1/reviews", body, &r)
 	})
+}
+
+// Reviews is the part of the configuration about access reviews.
+type Reviews struct {
+	Least time.Duration `koanf:"least"` // how long reviewers have at least before silence is an answer
+}
+
+func (r Reviews) check(bad func(key, format string, args ...any)) {
+	if r.Least <= 0 {
+		bad("reviews.least", "wants a duration above 0s, not %s", r.Least)
+	}
 }

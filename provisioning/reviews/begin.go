@@ -1,6 +1,7 @@
 package reviews
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -43,6 +44,9 @@ func (e *Engine) Begin(ctx context.Context, by string, r Review) (Review, error)
 	if err != nil {
 		return Review{}, err
 	}
+	if len(told) == 0 && len(lines) > 0 {
+		return Review{}, fmt.Errorf("%w: nobody can be asked: whom it names has no access, and there is no administrator who is a person", ErrInvalid)
+	}
 	return r, e.DB.Tx(ctx, func(tx *db.Tx) error {
 		if err := insert(tx, r, lines); err != nil {
 			return err
@@ -57,9 +61,12 @@ func (e *Engine) Begin(ctx context.Context, by string, r Review) (Review, error)
 
 func (e *Engine) check(ctx context.Context, r Review) error {
 	bad := func(text string) error { return fmt.Errorf("%w: %s", ErrInvalid, text) }
+	least := cmp.Or(e.Least, LeastTime)
 	switch {
 	case !r.Until.After(r.CreatedAt) || r.EndsAt.Before(r.Until):
 		return bad("until lies ahead, and ends_at not before it")
+	case r.Until.Before(r.CreatedAt.Add(least - least/100)): // a client's "in a day" was said a moment ago
+		return bad(fmt.Sprintf("reviewers have %s at least, and until leaves them %s", least, r.Until.Sub(r.CreatedAt).Round(time.Second)))
 	case r.EndsAt.After(r.CreatedAt.Add(400 * 24 * time.Hour)):
 		return bad("it ends within 400 days")
 	case r.Silence != Remove && r.Silence != Keep:

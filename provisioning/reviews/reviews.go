@@ -124,6 +124,9 @@ type Line struct {
 	OutcomeAt  time.Time
 }
 
+// LeastTime is how long reviewers have at least: nobody is stripped of a place because a reviewer had not looked for an hour.
+const LeastTime = 24 * time.Hour
+
 // Engine runs reviews. Its methods may be called at the same time.
 type Engine struct {
 	DB        *db.DB
@@ -134,6 +137,8 @@ type Engine struct {
 	Evidence *evidence.Store
 	// Names answers what ids are called, by language; "" stands for every language. Nil: nobody knows.
 	Names func(ctx context.Context, ids []string) (map[string]map[string]string, error)
+	// Least is how long reviewers have at least before silence is an answer; zero: LeastTime.
+	Least time.Duration
 	Now   func() time.Time // nil: time.Now
 	Log   *slog.Logger
 }
