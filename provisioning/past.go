@@ -201,10 +201,15 @@ func (r *Reactor) explainAt(ctx context.Context, sight directory.Sight, person i
 		entry.Reasons = found[person]
 		entry.handed(c)
 		x.Role = entry.Role
+		then, err := policyThen(tx.DB, at)
+		if err != nil {
+			return err
+		}
 		for _, reason := range found[person] {
 			if !reason.reaches(c) {
 				continue
 			}
+			x.ruleThen(then, reason)
 			if err := x.reason(reason, false); err != nil {
 				return err
 			}
@@ -219,6 +224,7 @@ func (r *Reactor) explainAt(ctx context.Context, sight directory.Sight, person i
 			if err := x.around(); err != nil {
 				return err
 			}
+			x.rulesThen(then)
 		}
 		if !at.Before(c.ArchivedAt) {
 			x.archived()
@@ -227,6 +233,56 @@ func (r *Reactor) explainAt(ctx context.Context, sight directory.Sight, person i
 		return nil
 	})
 	return e, err
+}
+
+// thenPolicy is the policy that was in force at an instant.
+type thenPolicy struct {
+	policy  *policies.Policy // nil: none was
+	version versionRow
+}
+
+// policyThen answers the policy that was in force at an instant; of one to come that of now.
+func policyThen(q reader, at time.Time) (thenPolicy, error) {
+	var out thenPolicy
+	var rows []versionRow
+	if err := q.Raw("select version, author, hash, plan, applied_at from policy_versions where applied_at <= ? order by version desc limit 1", db.At(at)).Scan(&rows).Error; err != nil {
+		return out, fmt.Errorf("read policy: %w", err)
+	}
+	if len(rows) == 0 {
+		return out, nil
+	}
+	var err error
+	out.version = rows[0]
+	out.policy, err = policyAt(q, rows[0].Version)
+	return out, err
+}
+
+// ruleThen writes the rule that gave a reason as the policy of that time said it, since when that was in force and by whom.
+func (x *explainer) ruleThen(then thenPolicy, reason Reason) {
+	if rule, ok := rulesOf(then.policy)[reason.Ref]; ok && reason.Kind == KindRule {
+		x.Path = append(x.Path, Line{Kind: "rule", Ref: reason.Ref, Since: then.version.AppliedAt.Time, By: then.version.Author, Expression: rule.When, PolicyVersion: then.version.Version,
+			Text: ruleText(reason.Ref, then.version.Version, rule.Role, rule.When)})
+	}
+}
+
+// rulesThen writes, of somebody without a place, the rules that would have given access by the policy of that time.
+func (x *explainer) rulesThen(then thenPolicy) {
+	if then.policy == nil {
+		return
+	}
+	key := x.catalog.key(x.channel.Group)
+	g := then.policy.Group(key)
+	if g == nil {
+		return
+	}
+	for _, rule := range g.Rules {
+		if i := slices.IndexFunc(g.Channels, func(c policies.Channel) bool { return c.Key == x.channel.Key }); i < 0 || relationOf(g.Channels[i].Access[rule.Role]) == "" {
+			continue
+		}
+		ref := ruleRef(key, rule.Key)
+		x.Missing = append(x.Missing, Line{Kind: "rule", Ref: ref, Since: then.version.AppliedAt.Time, By: then.version.Author, Expression: rule.When, PolicyVersion: then.version.Version,
+			Text: thenText(ref, then.version.Version, rule.Role, rule.When)})
+	}
 }
 
 // roleThen answers the strongest role in a group that held at an instant.

@@ -43,6 +43,13 @@ func missText(ref string, role policies.Role, when string) Text {
 		fmt.Sprintf("规则 %s 可使此人成为%s，但条件不满足：%s", ref, t.ZH, when)}
 }
 
+// thenText says that a rule of a policy that was in force gave nothing then.
+func thenText(ref string, version int64, role policies.Role, when string) Text {
+	t := roleText(role)
+	return Text{fmt.Sprintf("Rule %s of policy %d would have made this person %s, and gave nothing then: %s", ref, version, t.EN, when),
+		fmt.Sprintf("当时生效的策略 %d 的规则 %s 可使此人成为%s，但当时未授予任何权限：%s", version, ref, t.ZH, when)}
+}
+
 // metText says that a rule is met and gives nothing all the same.
 func metText(ref string, role policies.Role) Text {
 	t := roleText(role)

@@ -158,10 +158,14 @@ func accessedCommand() *cobra.Command {
 		}
 	}, func(c *cobra.Command, api *client, args []string) (accessed, error) {
 		var a accessed
+		person, err := personNamed(c.Context(), api, args[0])
+		if err != nil {
+			return a, err
+		}
 		query := url.Values{}
 		if *since != "" {
 			query.Set("since", *since)
 		}
-		return a, api.do(c.Context(), "GET", "/api/v1/people/"+url.PathEscape(args[0])+"/accessed?"+query.Encode(), nil, &a)
+		return a, api.do(c.Context(), "GET", "/api/v1/people/"+url.PathEscape(person)+"/accessed?"+query.Encode(), nil, &a)
 	})
 }

@@ -75,30 +75,6 @@ func adminVerb(verb, method, short string) *cobra.Command {
 	})
 }
 
-// personNamed answers the id of a person, or of the one person with a user name.
-func personNamed(ctx context.Context, api *client, name string) (string, error) {
-	if strings.HasPrefix(name, "per_") {
-		return name, nil
-	}
-	var l listOf[struct {
-		ID       string `json:"id"`
-		UserName string `json:"user_name"`
-	}]
-	if err := api.do(ctx, "GET", "/api/v1/people?limit=200&q="+url.QueryEscape(name), nil, &l); err != nil {
-		return "", err
-	}
-	var found []string
-	for _, p := range l.Items {
-		if strings.EqualFold(p.UserName, name) {
-			found = append(found, p.ID)
-		}
-	}
-	if len(found) != 1 {
-		return "", fmt.Errorf("%d people have the user name %q; say the id, per_…", len(found), name)
-	}
-	return found[0], nil
-}
-
 // unitNamed answers the id of a unit, or of the one unit with a name; of nothing nothing.
 func unitNamed(ctx context.Context, api *client, name string) (string, error) {
 	if name == "" || strings.HasPrefix(name, "unt_") {

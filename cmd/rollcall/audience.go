@@ -57,9 +57,13 @@ func audienceCommand() *cobra.Command {
 		}
 	}, func(c *cobra.Command, api *client, args []string) (listOf[audienceEntry], error) {
 		var all listOf[audienceEntry]
+		channel, err := channelNamed(c.Context(), api, args[0])
+		if err != nil {
+			return all, err
+		}
 		for query := (url.Values{"limit": {"200"}}); ; {
 			var page listOf[audienceEntry]
-			if err := api.do(c.Context(), "GET", "/api/v1/access/channels/"+url.PathEscape(args[0])+"/audience?"+instantQuery(*at, query), nil, &page); err != nil {
+			if err := api.do(c.Context(), "GET", "/api/v1/access/channels/"+url.PathEscape(channel)+"/audience?"+instantQuery(*at, query), nil, &page); err != nil {
 				return all, err
 			}
 			all.Items = append(all.Items, page.Items...)

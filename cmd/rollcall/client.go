@@ -78,7 +78,13 @@ func problem(answer *http.Response) error {
 	if err != nil || json.Unmarshal(text, &p) != nil || p.Code == "" {
 		p.Code, p.Detail = "http_"+fmt.Sprint(answer.StatusCode), http.StatusText(answer.StatusCode)
 	}
-	message := fmt.Errorf("%s (%s)", p.Detail, p.Code)
+	said := fmt.Sprintf("%s (%s)", p.Detail, p.Code)
+	for _, line := range p.Problems { // each field with what is wrong about it
+		if line != p.Detail {
+			said += "\n  " + line
+		}
+	}
+	message := errors.New(said)
 	switch {
 	case p.Code == "held":
 		return &exit{exitHeld, message}

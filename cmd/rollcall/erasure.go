@@ -106,7 +106,11 @@ func eraseCommand() *cobra.Command {
 			func(w io.Writer, e erasureAnswer) { e.print(w) },
 			func(c *cobra.Command, api *client, args []string) (erasureAnswer, error) {
 				var e erasureAnswer
-				return e, api.do(c.Context(), one.method, "/api/v1/people/"+url.PathEscape(args[0])+one.path, nil, &e)
+				person, err := personNamed(c.Context(), api, args[0])
+				if err != nil {
+					return e, err
+				}
+				return e, api.do(c.Context(), one.method, "/api/v1/people/"+url.PathEscape(person)+one.path, nil, &e)
 			}))
 	}
 	return command
@@ -129,11 +133,19 @@ func legalHoldCommand() *cobra.Command {
 	reason := set.Flags().String("reason", "", "why; security administrators and auditors can read it")
 	command.AddCommand(remote(set, one, func(c *cobra.Command, api *client, args []string) (legalHold, error) {
 		var h legalHold
-		return h, api.do(c.Context(), "PUT", "/api/v1/people/"+url.PathEscape(args[0])+"/legal-hold", map[string]any{"reason": *reason}, &h)
+		person, err := personNamed(c.Context(), api, args[0])
+		if err != nil {
+			return h, err
+		}
+		return h, api.do(c.Context(), "PUT", "/api/v1/people/"+url.PathEscape(person)+"/legal-hold", map[string]any{"reason": *reason}, &h)
 	}), remote(&cobra.Command{Use: "lift PERSON", Short: "Ask for the end of a legal hold or, as the second administrator, end it", Args: cobra.ExactArgs(1)}, one,
 		func(c *cobra.Command, api *client, args []string) (legalHold, error) {
 			var h legalHold
-			return h, api.do(c.Context(), "DELETE", "/api/v1/people/"+url.PathEscape(args[0])+"/legal-hold", nil, &h)
+			person, err := personNamed(c.Context(), api, args[0])
+			if err != nil {
+				return h, err
+			}
+			return h, api.do(c.Context(), "DELETE", "/api/v1/people/"+url.PathEscape(person)+"/legal-hold", nil, &h)
 		}), remote(&cobra.Command{Use: "list", Short: "The legal holds that stand", Args: cobra.NoArgs}, func(w io.Writer, l listOf[legalHold]) {
 		for _, h := range l.Items {
 			fmt.Fprintf(w, "%s\t%s\tsince %s\tby %s\t%s\n", h.Person, h.Name, h.Since, h.MadeBy, h.Reason)

@@ -79,14 +79,18 @@ func (c *client) fetch(ctx context.Context, path string, w io.Writer) error {
 }
 
 // download makes a command whose answer is a document, written to standard output as it is: path answers where it is.
-func download(c *cobra.Command, path func(args []string) string) *cobra.Command {
+func download(c *cobra.Command, path func(ctx context.Context, api *client, args []string) (string, error)) *cobra.Command {
 	c.Long = c.Short + "\n\nThe document is written to standard output. " + serverByEnvironment
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, err := newClient()
 		if err != nil {
 			return err
 		}
-		return api.fetch(c.Context(), path(args), c.OutOrStdout())
+		at, err := path(c.Context(), api, args)
+		if err != nil {
+			return err
+		}
+		return api.fetch(c.Context(), at, c.OutOrStdout())
 	}
 	return c
 }
@@ -96,8 +100,9 @@ func evidenceCommand() *cobra.Command {
 	leaver := &cobra.Command{Use: "leaver PERSON", Short: "The signed record of a leaver", Args: cobra.ExactArgs(1)}
 	at := leaver.Flags().String("at", "", "an instant of the leaving, where somebody left more than once; empty: the last one")
 	format, lang := documentFlags(leaver, "json", "json or html")
-	command.AddCommand(download(leaver, func(args []string) string {
-		return "/api/v1/people/" + url.PathEscape(args[0]) + "/evidence?" + instantQuery(*at, url.Values{"format": {*format}, "lang": {*lang}})
+	command.AddCommand(download(leaver, func(ctx context.Context, api *client, args []string) (string, error) {
+		person, err := personNamed(ctx, api, args[0])
+		return "/api/v1/people/" + url.PathEscape(person) + "/evidence?" + instantQuery(*at, url.Values{"format": {*format}, "lang": {*lang}}), err
 	}), periodCommand(), evidenceVerifyCommand(), evidenceKeysCommand())
 	return command
 }
@@ -114,7 +119,7 @@ func periodCommand() *cobra.Command {
 			panic(err) // it is declared above
 		}
 	}
-	return download(c, func([]string) string {
+	return download(c, func(context.Context, *client, []string) (string, error) {
 		query := url.Values{"from": {*from}, "to": {*to}, "format": {*format}, "lang": {*lang}}
 		if len(*kinds) > 0 {
 			query.Set("kind", strings.Join(*kinds, ","))
@@ -122,7 +127,7 @@ func periodCommand() *cobra.Command {
 		if *only {
 			query.Set("exceptions", "true")
 		}
-		return "/api/v1/evidence/period?" + query.Encode()
+		return "/api/v1/evidence/period?" + query.Encode(), nil
 	})
 }
 

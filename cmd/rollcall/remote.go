@@ -251,8 +251,22 @@ type explanation struct {
 }
 
 type step struct {
-	Kind string            `json:"kind"`
-	Text map[string]string `json:"text"`
+	Kind  string            `json:"kind"`
+	Text  map[string]string `json:"text"`
+	Since *time.Time        `json:"since,omitempty"`
+	By    string            `json:"by,omitempty"`
+}
+
+// line writes a step, with since when and by whom.
+func (s step) line(w io.Writer, before string) {
+	since, by := "", ""
+	if s.Since != nil {
+		since = "since " + s.Since.UTC().Format(time.RFC3339)
+	}
+	if s.By != "" {
+		by = "by " + s.By
+	}
+	fmt.Fprintln(w, strings.TrimRight(strings.Join([]string{before + s.Kind, s.Text["en"], since, by}, "\t"), "\t"))
 }
 
 func explainCommand() *cobra.Command {
@@ -261,14 +275,22 @@ func explainCommand() *cobra.Command {
 	return remote(c, func(w io.Writer, e explanation) {
 		fmt.Fprintf(w, "%s:\t%v\n", e.Action, map[bool]string{true: "allowed", false: "denied"}[e.Allowed])
 		for _, s := range e.Path {
-			fmt.Fprintf(w, "%s\t%s\n", s.Kind, s.Text["en"])
+			s.line(w, "")
 		}
 		for _, s := range e.Missing {
-			fmt.Fprintf(w, "missing %s\t%s\n", s.Kind, s.Text["en"])
+			s.line(w, "missing ")
 		}
 	}, func(c *cobra.Command, api *client, args []string) (explanation, error) {
 		var e explanation
-		return e, api.do(c.Context(), "GET", "/api/v1/access/explain?"+instantQuery(*at, url.Values{"person": {args[0]}, "channel": {args[1]}}), nil, &e)
+		person, err := personNamed(c.Context(), api, args[0])
+		if err != nil {
+			return e, err
+		}
+		channel, err := channelNamed(c.Context(), api, args[1])
+		if err != nil {
+			return e, err
+		}
+		return e, api.do(c.Context(), "GET", "/api/v1/access/explain?"+instantQuery(*at, url.Values{"person": {person}, "channel": {channel}}), nil, &e)
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"net/url"
@@ -85,8 +86,8 @@ func reviewCommand() *cobra.Command {
 	}))
 	evidence := &cobra.Command{Use: "evidence REVIEW", Short: "The evidence of a review: signed JSON, CSV or a page for printing", Args: cobra.ExactArgs(1)}
 	format, lang := documentFlags(evidence, "json", "json (signed), csv or html")
-	command.AddCommand(download(evidence, func(args []string) string {
-		return "/api/v1/reviews/" + url.PathEscape(args[0]) + "/evidence?" + url.Values{"format": {*format}, "lang": {*lang}}.Encode()
+	command.AddCommand(download(evidence, func(_ context.Context, _ *client, args []string) (string, error) {
+		return "/api/v1/reviews/" + url.PathEscape(args[0]) + "/evidence?" + url.Values{"format": {*format}, "lang": {*lang}}.Encode(), nil
 	}))
 	return command
 }
@@ -95,19 +96,29 @@ func beginReviewCommand() *cobra.Command {
 	c := &cobra.Command{Use: "begin", Short: "Begin a review: its population is that of this moment", Args: cobra.NoArgs}
 	f := c.Flags()
 	about := f.String("about", "group", "group, channel, reason (grant, join, approval, keep) or outside (everybody from outside)")
-	ref := f.String("ref", "", "the group's or channel's id, or the kind of reason")
+	ref := f.String("ref", "", "the group or the channel, by key, name or id, or the kind of reason")
 	reviewer := f.String("reviewer", "owner", "owner (of the project group), manager (of the person) or person")
-	named := f.String("named", "", "the person who reviews")
+	named := f.String("named", "", "the person who reviews, by user name, e-mail address, employee number or id")
 	silence := f.String("silence", "remove", "what no answer means: remove or keep")
 	days := f.Int("days", 14, "within how many days reviewers are to answer")
 	grace := f.Int("grace", 7, "how many days after that silence is an answer, and everything takes effect")
 	return remote(c, func(w io.Writer, r review) { r.row(w) }, func(c *cobra.Command, api *client, _ []string) (review, error) {
 		until := time.Now().AddDate(0, 0, *days).UTC().Truncate(time.Second)
 		body := map[string]any{"about": *about, "ref": *ref, "reviewer": *reviewer, "silence": *silence, "until": until, "ends_at": until.AddDate(0, 0, *grace)}
-		if *named != "" {
-			body["named"] = *named
-		}
 		var r review
+		var err error
+		switch *about {
+		case "group":
+			body["ref"], err = groupNamed(c.Context(), api, *ref)
+		case "channel":
+			body["ref"], err = channelNamed(c.Context(), api, *ref)
+		}
+		if err == nil && *named != "" {
+			body["named"], err = personNamed(c.Context(), api, *named)
+		}
+		if err != nil {
+			return r, err
+		}
 		return r, api.do(c.Context(), "POST", "/api/v1/reviews", body, &r)
 	})
 }

@@ -102,7 +102,11 @@ func (a *API) Ask(ctx context.Context, in *PersonInPath) (*ErasureOutput, error)
 	if err != nil {
 		return nil, a.explained(ctx, in.ID, err)
 	}
-	return a.answer(in.ID, &r), nil
+	out := a.answer(in.ID, &r)
+	if r.DoneAt.IsZero() {
+		out.Body.Erases, err = a.Engine.Preview(ctx, directory.CauseFrom(ctx, ""), in.ID)
+	}
+	return out, a.explained(ctx, in.ID, err)
 }
 
 // Withdraw answers DELETE /api/v1/people/{id}/erasure.
