@@ -103,12 +103,48 @@ type WorkItemGroupView struct {
 	Count  int          `json:"count"`
 }
 
-// WorkItemGroupsOutput is the open work items, counted.
+// ContestedView is somebody under a veto of whom a source says active all the same: sources contradict whoever terminated them.
+type ContestedView struct {
+	Person PersonRef `json:"person"`
+	Contested
+}
+
+// contestedMost bounds how many of them one answer lists.
+const contestedMost = 200
+
+// WorkItemGroupsOutput is the open work items, counted, and who else wants somebody to look.
 type WorkItemGroupsOutput struct {
 	Body struct {
-		Open   int                 `json:"open"`
-		Groups []WorkItemGroupView `json:"groups" nullable:"false"`
+		Open      int                 `json:"open"`
+		Groups    []WorkItemGroupView `json:"groups" nullable:"false"`
+		Contested []ContestedView     `json:"contested" nullable:"false" doc:"people whose veto a source contradicts, the first 200: it says that they work here"`
 	}
+}
+
+// contested lists those whose veto a source contradicts.
+func (a *API) contested(ctx context.Context, sources map[id.Source]Source) ([]ContestedView, error) {
+	out := []ContestedView{}
+	page, err := a.Store.For(ctx).People(ctx, Query{Contested: true, Limit: contestedMost})
+	if err != nil {
+		return nil, err
+	}
+	var ids []id.Person
+	for _, p := range page.People {
+		ids = append(ids, p.ID)
+	}
+	standing, err := a.Store.StandingFreezes(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range page.People {
+		for _, f := range standing[p.ID] {
+			if c := freezeView(f, sources, a.Store.clock()).Contested; c != nil {
+				c.Sources = append(c.Sources, c.Source)
+				out = append(out, ContestedView{PersonRef{p.ID, p.DisplayName}, *c})
+			}
+		}
+	}
+	return out, nil
 }
 
 // WorkItemGroups answers GET /api/v1/work-items/groups.
@@ -123,6 +159,9 @@ func (a *API) WorkItemGroups(ctx context.Context, _ *struct{}) (*WorkItemGroupsO
 	}
 	out := &WorkItemGroupsOutput{}
 	out.Body.Groups = []WorkItemGroupView{}
+	if out.Body.Contested, err = a.contested(ctx, sources); err != nil {
+		return nil, err
+	}
 	for _, g := range groups {
 		view := WorkItemGroupView{Kind: g.Kind, Hint: g.Hint, Count: g.Count}
 		if s, known := sources[g.Source]; known {

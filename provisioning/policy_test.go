@@ -264,3 +264,38 @@ policy.yaml:12:24: nobody has the employee number or user name "nobody", so nobo
 		}
 	})
 }
+
+// Whatever attribute a rule reads: where it changes between the plan and its application the plan drifts, as soon as the fact is written.
+func TestDriftOfEveryFact(t *testing.T) {
+	facts := map[string]func(r *directory.Record, v string){
+		"department": func(r *directory.Record, v string) { r.Department = v }, "division": func(r *directory.Record, v string) { r.Division = v },
+		"organization": func(r *directory.Record, v string) { r.Organization = v }, "company": func(r *directory.Record, v string) { r.Company = v },
+		"cost_center": func(r *directory.Record, v string) { r.CostCenter = v }, "employee_type": func(r *directory.Record, v string) { r.EmployeeType = v },
+		"title": func(r *directory.Record, v string) { r.Title = v }, "employee_number": func(r *directory.Record, v string) { r.EmployeeNumber = v },
+		"locale": func(r *directory.Record, v string) { r.Locale = v },
+	}
+	both(t, func(w *world) {
+		w.policy(policyText)
+		w.putMany(20, "p", "dept=Legal")
+		for name, set := range facts {
+			for _, coming := range []bool{false, true} {
+				record := w.record("one-"+name, "dept=Legal")
+				if set(&record, "aa"); coming {
+					set(&record, "bb")
+				}
+				person := w.apply(directory.PutRecord{Record: record}).Records[0].Person
+				p := w.plan(strings.Replace(policyText, `when: person.department == "Sales"`, `when: person.department == "Sales" || person.`+name+` == "aa"`, 1))
+				set(&record, "bb")
+				if coming {
+					set(&record, "aa")
+				}
+				w.apply(directory.PutRecord{Record: record})
+				w.untouched(name, func() {
+					if _, err := w.r.ApplyPlan(ctx, directory.Cause{}, p.ID, p.Hash, true); !errors.Is(err, provisioning.ErrDrift) {
+						t.Errorf("%s of %s, coming %v: %v", name, person, coming, err)
+					}
+				})
+			}
+		}
+	})
+}

@@ -26,6 +26,24 @@ type workItem struct {
 	} `json:"older"`
 }
 
+// contested is somebody whose veto a source contradicts.
+type contested struct {
+	Person struct {
+		ID   string `json:"id"`
+		Name string `json:"display_name"`
+	} `json:"person"`
+	Source struct {
+		Name string `json:"name"`
+	} `json:"source"`
+	Since string `json:"since"`
+}
+
+// questions is what waits for somebody to look: pairs of people, and people of whom sources say two things.
+type questions struct {
+	listOf[workItem]
+	Contested []contested `json:"contested"`
+}
+
 type joining struct {
 	DryRun bool `json:"dry_run"`
 	Kept   struct {
@@ -65,16 +83,22 @@ func matchCommand() *cobra.Command {
 
 func matchList() *cobra.Command {
 	return remote(&cobra.Command{Use: "list", Short: "Every open question", Args: cobra.NoArgs},
-		func(w io.Writer, l listOf[workItem]) {
+		func(w io.Writer, l questions) {
 			for _, i := range l.Items {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s %s\t%s %s\n", i.ID, i.Kind, strings.Join(i.Hints, ","), i.Newer.Name, i.Newer.ID, i.Older.Name, i.Older.ID)
 			}
 			if l.Next != "" {
 				fmt.Fprintln(w, "and more")
 			}
-		}, func(c *cobra.Command, api *client, _ []string) (listOf[workItem], error) {
-			var l listOf[workItem]
-			return l, api.do(c.Context(), "GET", "/api/v1/work-items?state=open&limit=200", nil, &l)
+			for _, c := range l.Contested {
+				fmt.Fprintf(w, "-\tcontested\t-\t%s %s\tterminated at once; %s says since %s that they work here\n", c.Person.Name, c.Person.ID, c.Source.Name, c.Since)
+			}
+		}, func(c *cobra.Command, api *client, _ []string) (questions, error) {
+			var l questions
+			if err := api.do(c.Context(), "GET", "/api/v1/work-items?state=open&limit=200", nil, &l.listOf); err != nil {
+				return l, err
+			}
+			return l, api.do(c.Context(), "GET", "/api/v1/work-items/groups", nil, &l)
 		})
 }
 
