@@ -2,8 +2,11 @@ package policies
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -92,20 +95,37 @@ func changed(before, after []FieldWords) []FieldWords {
 	return out
 }
 
-func equal(a, b any) bool { return Words(a) == Words(b) }
+func equal(a, b any) bool { return reflect.DeepEqual(a, b) } // both are what JSON makes of them
 
-// Words writes a value of a Difference on one line.
-func Words(v any) string {
-	if text, ok := v.(string); ok {
-		return strings.Join(strings.Fields(text), " ")
+// Words writes a value of a Difference on one line, as somebody would say it: a text as it is, a list as "a, b", an object as "en: General; zh: 综合", what stands within another in brackets.
+func Words(v any) string { return words(v, false) }
+
+func words(v any, within bool) string {
+	bracket := func(open, text, end string) string {
+		if within {
+			return open + text + end
+		}
+		return text
 	}
-	var b strings.Builder
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(v); err != nil {
-		panic(err) // plain data
+	switch v := v.(type) {
+	case string:
+		return strings.Join(strings.Fields(v), " ")
+	case float64: // as JSON has every number
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	case []any:
+		var parts []string
+		for _, one := range v {
+			parts = append(parts, words(one, true))
+		}
+		return bracket("[", strings.Join(parts, ", "), "]")
+	case map[string]any:
+		var parts []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, name+": "+words(v[name], true))
+		}
+		return bracket("{", strings.Join(parts, "; "), "}")
 	}
-	return strings.TrimSpace(b.String())
+	return fmt.Sprint(v)
 }
 
 // items lists everything a policy says.

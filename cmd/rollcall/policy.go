@@ -178,7 +178,9 @@ func diffTable(w io.Writer, list listOf[policies.Difference]) {
 	}
 	if len(list.Items) == 0 {
 		fmt.Fprintln(w, "no difference")
+		return
 	}
+	fmt.Fprintln(w, "what that does to whom: rollcall plan")
 }
 
 // policyVersion is one version of the policy.
