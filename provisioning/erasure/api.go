@@ -104,9 +104,14 @@ func (a *API) Ask(ctx context.Context, in *PersonInPath) (*ErasureOutput, error)
 	}
 	out := a.answer(in.ID, &r)
 	if r.DoneAt.IsZero() {
-		out.Body.Erases, err = a.Engine.Preview(ctx, directory.CauseFrom(ctx, ""), in.ID)
+		erases, err := a.Engine.Preview(ctx, directory.CauseFrom(ctx, ""), in.ID)
+		if err != nil && !errors.Is(err, ErrOthers) { // it is asked, and waits for the end of that hold
+			return nil, a.explained(ctx, in.ID, err)
+		} else if err == nil {
+			out.Body.Erases = erases
+		}
 	}
-	return out, a.explained(ctx, in.ID, err)
+	return out, nil
 }
 
 // Withdraw answers DELETE /api/v1/people/{id}/erasure.
