@@ -198,7 +198,7 @@ type leaver struct {
 func TestEveryExitIsShut(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
-			if testing.Short() && engine == db.Postgres {
+			if testing.Short() {
 				t.Skip("minutes")
 			}
 			w := newExitWorld(t, engine)

@@ -11,7 +11,7 @@ import { Card, Page, Section } from "../../ui/page";
 import { StatusTags, Tag, When } from "../../ui/people";
 import { Loaded } from "../../ui/states";
 import { AuditLines } from "../audit/AuditLines";
-import { SetAsideNotice } from "../aside/SetAsidePage";
+import { SetAsideNotice } from "../aside/SetAside";
 import { BurstNotice } from "../holds/Burst";
 import { State } from "../sources/Health";
 import styles from "../admin.module.css";

@@ -7,7 +7,7 @@ import { date, full, known } from "../../i18n/time";
 import { Card, Code, Page, Section } from "../../ui/page";
 import { Avatar, Reasons, StatusTags, Tag, When } from "../../ui/people";
 import { Empty, Loaded } from "../../ui/states";
-import { SetAsideOf } from "../aside/SetAsidePage";
+import { SetAsideOf } from "../aside/SetAside";
 import { Ahead } from "./Ahead";
 import { UnjudgedOf } from "./Unjudged";
 import { Erasure } from "./Erasure";
