@@ -31,7 +31,7 @@ test-fast: ## unit tests and stories on SQLite, under five minutes
 # What lands is held beside the same draws each time; make hunt draws anew.
 test-go: export RAPID_SEED ?= 20261123
 test-go:
-	$(GO) test -timeout 30m ./...
+	$(GO) test -timeout 45m ./...
 
 TIMES ?= 5
 hunt: ## every test that draws at random, TIMES over, each time with other draws
