@@ -11,7 +11,8 @@ import (
 )
 
 // Opens names what keeps somebody who writes policies from opening doors for himself, and is less in after than it was in before: who decides what is asked for ("approvals.join.by",
-// "groups.apollo.approvals.join.people"), what is kept apart ("separation.no-vendors"), who may join by themselves ("groups.apollo.eligibility.join"), and labels of channels that such
+// "groups.apollo.approvals.join.people"), what is kept apart ("separation.no-vendors"), who may join by themselves ("groups.apollo.eligibility.join") or takes over what has no owner
+// ("groups.apollo.successors"), and labels of channels that such
 // things go by ("groups.apollo.channels.vault.labels"). Nothing where before is nil. Of two conditions it knows that one is narrower where that is so by how they are put together with &&
 // and ||; any other change of one counts.
 func Opens(before, after *Policy) []string {
@@ -23,15 +24,19 @@ func Opens(before, after *Policy) []string {
 		out = append(out, otherDeciders(before, after, "", kind)...)
 	}
 	for _, s := range before.Separation {
-		if !slices.ContainsFunc(after.Separation, func(o Separation) bool { return o.covers(&s, after) }) && !s.moot(after) {
+		if !slices.ContainsFunc(after.Separation, func(o Separation) bool { return o.covers(&s, after) }) {
 			out = append(out, "separation."+s.Key)
 		}
 	}
 	guarding := before.guardingLabels()
-	for _, was := range before.Groups {
-		is := after.Group(was.Key)
-		if is == nil {
-			continue
+	for i := range after.Groups {
+		is := &after.Groups[i]
+		was := before.Group(is.Key)
+		if was == nil {
+			if !is.Restricted() {
+				continue
+			}
+			was = &Group{Key: is.Key} // it may come back, with all that was said in it
 		}
 		for _, kind := range groupApprovals() {
 			_, had := was.Approvals[kind]
@@ -41,6 +46,9 @@ func Opens(before, after *Policy) []string {
 		}
 		if e := is.Eligibility; e.Join != "" && (!allOf(after.language, e.Join, was.Eligibility.Join) || e.Role.Strength() > was.Eligibility.Role.Strength()) {
 			out = append(out, "groups."+was.Key+".eligibility.join")
+		}
+		if is.Restricted() && slices.ContainsFunc(is.Successors, func(s Successor) bool { return !slices.Contains(was.Successors, s) }) {
+			out = append(out, "groups."+was.Key+".successors")
 		}
 		for _, c := range is.Channels {
 			old := slices.IndexFunc(was.Channels, func(o Channel) bool { return o.Key == c.Key })
@@ -118,9 +126,6 @@ func (s *Separation) covers(was *Separation, p *Policy) bool {
 	}
 	return was.Never.When == "" || anyOf(p.language, s.Never.When, was.Never.When)
 }
-
-// moot tells whether p has no two places left that the separation keeps apart.
-func (s *Separation) moot(p *Policy) bool { return s.Never == nil && len(s.standing(p)) < 2 }
 
 // standing are the places of a separation that p has.
 func (s *Separation) standing(p *Policy) []Place {

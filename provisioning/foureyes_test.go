@@ -192,6 +192,8 @@ func TestNobodyOpensAlone(t *testing.T) {
 			"the label":           {"labels: [restricted], ", "", "groups.vault.channels.safe.labels"},
 			"more may join":       {`join: 'person.department == "R&D"'`, `join: 'person.department == "R&D" || person.department == "Legal"'`, "groups.vault.eligibility.join"},
 			"and as more":         {"role: collaborator}", "role: participant}", "groups.vault.eligibility.join"},
+			"who takes over":      {"    eligibility:", "    successors: [{person: ann}]\n    eligibility:", "groups.vault.successors"},
+			"a new restricted one": {"  - key: open\n", "  - key: cave\n    name: Cave\n    channels: [{key: deep, name: Deep, labels: [restricted]}]\n    eligibility: {join: 'true'}\n  - key: open\n", "groups.cave.eligibility.join"},
 			"anybody may join":    {"    rules:\n      - {key: law, role: participant", "    eligibility: {join: 'true'}\n    rules:\n      - {key: law, role: participant", "groups.open.eligibility.join"},
 			"fewer may join":      {`join: 'person.department == "R&D"'`, `join: 'person.title == "Head" && person.department == "R&D"'`, ""},
 			"nobody may join":     {"    eligibility: {join: 'person.department == \"R&D\"', role: collaborator}\n", "", ""},
@@ -273,6 +275,7 @@ func TestNobodyLetsThemselvesIn(t *testing.T) {
 				alone(what, p, c.author)
 			}
 		}
+		// Out of the way of a separation that withholds the place: the rule of the place stays as it was.
 		p := plan(ann, sales[0], sales[1])
 		alone("whoever it lets in", p, ben)
 		w.ok(w.r.ApprovePlan(ctx, as(ben), ben, p.ID, p.Hash))

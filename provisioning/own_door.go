@@ -8,15 +8,15 @@ import (
 
 // Four eyes count what is taken. What a plan gives is nobody's loss, but for one thing: whoever writes a plan, or applies it, does not let himself into a restricted channel alone.
 
-// watch notes in which groups with restricted channels a plan gives a person who is watched a place, a stronger or a longer one, or lets them see or do more in such a channel. What their
-// own facts ask for is not the plan's, and the first policy of all opens nothing.
+// watch notes in which groups with restricted channels a plan gives a person who is watched a place, a stronger or a longer one, or lets them see or do more in such a channel. The first
+// policy of all opens nothing.
 func (l *ledger) watch(a assessment, changes []PlannedChange) {
 	if _, watched := l.given[a.person]; !watched || l.before.policy == nil {
 		return
 	}
 	for _, c := range changes {
 		was, is := l.before.policy.Group(c.Group), l.after.policy.Group(c.Group)
-		if c.Ground == GroundFacts || !was.Restricted() && !is.Restricted() {
+		if !was.Restricted() && !is.Restricted() {
 			continue
 		}
 		gives := c.Op == OpAdd || c.Op == OpBegin || c.Op == OpRole && c.Role.Strength() > c.Before.Strength()

@@ -18,7 +18,7 @@ type shapes struct {
 	steps []channelStep        // channels that begin, change or end, with both shapes
 	gone  []Group              // groups that end
 	fresh map[string]groupStep // groups that begin or change
-	bared []string             // restricted channels that come back and are none any more, as policies.Opens names them
+	bared []string             // channels that come back without a label that they had, as policies.Opens names them
 }
 
 type groupStep struct {
@@ -99,7 +99,7 @@ func (s *shapes) channels(g Group, want []policies.Channel, have []Channel, past
 			change.Op = "add"
 			if before, was := past[channelName{g.ID, w.Key}]; was {
 				change.Op, after.ID, after.CreatedAt = "restore", before.ID, before.CreatedAt
-				if policies.IsRestricted(before.Labels) && !policies.IsRestricted(w.Labels) {
+				if slices.ContainsFunc(before.Labels, func(l string) bool { return !slices.Contains(w.Labels, l) }) {
 					s.bared = append(s.bared, "groups."+g.Key+".channels."+w.Key+".labels")
 				}
 			} else {

@@ -442,3 +442,23 @@ func TestAdministratorsAreNotMissed(t *testing.T) {
 		w.want("an administrator did not", w.sees(people[10])+w.sees(people[11]), sight+sight)
 	})
 }
+
+// Whoever lost a place and has it again counts no more.
+func TestWhoIsBackCountsNoMore(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(unitPolicy)
+		people := w.crowd(300, always(""), first(100, "Engineer", "Clerk"))
+		var keys []string
+		for i := range 100 {
+			keys = append(keys, fmt.Sprintf("p%04d", i))
+		}
+		w.absent(keys[:3]...)
+		w.want("gone", w.places(people[0]), "")
+		w.crowd(300, always(""), first(100, "Engineer", "Clerk"))
+		w.want("back", w.places(people[0]), "engineers:participant")
+		w.absent(keys[10:19]...)
+		w.want("nine", w.places(people[10])+w.reason(), "")
+		w.absent(keys[19:21]...)
+		w.want("eleven", w.places(people[19])+" "+w.reason(), "engineers:participant! absence would reach 11 people within 24 hours, the limit is 10")
+	})
+}

@@ -92,6 +92,7 @@ func TestTraces(t *testing.T) {
 				request.Header.Set("Authorization", "Bearer "+b.scim)
 				request.Header.Set("Content-Type", "application/scim+json")
 				request.Header.Set("Traceparent", "00-"+trace+"-00f067aa0ba902b7-01")
+				request.Header.Set("Tracestate", "who=canary")
 				answer, err := http.DefaultClient.Do(request)
 				if err != nil {
 					t.Fatal(err)
@@ -121,6 +122,15 @@ func TestTraces(t *testing.T) {
 			send(end, "DELETE", "/scim/v2/Users/"+link, "")
 			shows(end, "DELETE /scim/v2/ > directory.apply > authz.barrier")
 
+			strange, err := http.NewRequestWithContext(t.Context(), "CANARY", b.url+"/canary", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if answer, err := http.DefaultClient.Do(strange); err == nil {
+				answer.Body.Close()
+			}
+			b.hire(3)
+			time.Sleep(3 * time.Second) // until it would have been handed over
 			seen.mu.Lock()
 			if seen.token != "Bearer canary-token" {
 				t.Errorf("the collector was told %q", seen.token)

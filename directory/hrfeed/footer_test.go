@@ -14,7 +14,7 @@ func TestFooter(t *testing.T) {
 		rep := w.file("a.full.csv", "工号,姓名,部门\n00017,张伟,研发\n00018,李娜,研发\n00019,王芳,市场\n合计,3,\n")
 		same(t, "refused", lines(rep.Refused), "5 no_name")
 		same(t, "people", fmt.Sprint(rep.Counts.People, rep.Counts.New, rep.Complete), "3 3 true")
-		for i, footer := range []string{"Total: 120,,", ",合  计,120", "小计：３,,", "3,总计,", "制表人：李四,,", ",Grand total,3", "共计3人,,"} {
+		for i, footer := range []string{"Total: 120,,", ",合  计,120", "小计：３,,", "3,总计,", "制表人：李四,,", ",Grand total,3", "共计3人,,", "汇总,7,", "部门合计,7,", "本页小计,7,", "员工总数,7,", "总 数,7,", "在职人数,7,", "审核,李四,", "Headcount,7,", "Number of employees,7,", "Report total,,7"} {
 			rep = w.file(fmt.Sprintf("b%d.full.csv", i), "工号,姓名,部门\n00017,张伟,研发\n00018,李娜,研发\n00019,王芳,市场\n"+footer+"\n")
 			if got := lines(rep.Refused); got != "5 no_name" || rep.Counts.New != 0 || !rep.Complete {
 				t.Errorf("%s: %q, %+v, complete %v", footer, got, rep.Counts, rep.Complete)
@@ -90,6 +90,8 @@ func TestManagerByName(t *testing.T) {
 		same(t, "refused", lines(rep.Refused), "")
 		same(t, "notes", lines(rep.Notes), "2 manager_name, 6 manager_name")
 		same(t, "value", rep.Notes[0].Value, "李娜")
+		w.file("b.delta.csv", "工号,操作,直属上级\n00019,变更,李娜\n")
+		same(t, "who is known stays", w.record("00019").ManagerKey, "00018")
 		same(t, "address", w.record("00017").Emails[0].Value, "zhang@corp.example")
 	})
 }

@@ -79,16 +79,27 @@ func (j *job) doubtNumbers() {
 	})
 }
 
-// managersByName notes rows that say a manager by a name: nobody is found by one. It stays, for it may be the key of somebody who comes later.
+// managersByName notes rows that say a manager by a name: nobody is found by one. Where people are known by numbers it is none, and the manager who is known
+// stays; else it may be the key of somebody who comes later.
 func (j *job) managersByName(rows map[string][]intent) {
 	known := map[string]bool{}
 	for _, k := range j.keys {
 		known[k.Key] = true
 	}
-	for _, in := range j.intents {
-		if manager, _ := in.says(fManager); j.isName(manager) && !known[manager] && rows[manager] == nil {
-			j.rep.note(Finding{Line: in.line, Row: in.row, Key: in.key, Column: fManager, Code: "manager_name", Value: cutText(manager),
-				Text: "it looks like a name, and managers are found by their number alone (" + j.m.key() + "): no manager is known until somebody has it as theirs"})
+	for _, of := range rows {
+		for i, in := range of {
+			manager, _ := in.says(fManager)
+			if !j.isName(manager) || known[manager] || rows[manager] != nil {
+				continue
+			}
+			text := "it looks like a name, and managers are found by their number alone (" + j.m.key() + "): "
+			if j.m.key() == fNumber {
+				of[i].texts = slices.DeleteFunc(slices.Clone(in.texts), func(a assign) bool { return a.field == fManager })
+				text += "the manager was left as it was"
+			} else {
+				text += "no manager is known until somebody has it as theirs"
+			}
+			j.rep.note(Finding{Line: in.line, Row: in.row, Key: in.key, Column: fManager, Code: "manager_name", Value: cutText(manager), Text: text})
 		}
 	}
 }

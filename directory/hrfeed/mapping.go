@@ -65,7 +65,7 @@ func headings() map[string][]string {
 		fUnit:         {"unit", "unit id", "unit code", "department id", "department code", "dept code", "部门编号", "部门编码", "部门代码", "组织编号", "组织编码"},
 		fUnitName:     {"unit name", "组织名称"},
 		fUnitPath:     {"unit path", "department path", "org path", "部门路径", "组织路径", "部门全路径", "组织全路径"},
-		fManager:      {"manager", "manager id", "manager number", "manager employee number", "supervisor id", "reports to", "直属上级工号", "上级工号", "直接上级工号", "主管工号", "汇报对象工号", "经理工号"},
+		fManager:      {"manager", "manager id", "manager number", "manager employee number", "supervisor id", "reports to", "line manager", "supervisor", "直属上级", "上级", "直接上级", "直属领导", "直接主管", "汇报对象", "直属上级工号", "上级工号", "直接上级工号", "主管工号", "汇报对象工号", "经理工号"},
 		fZone:         {"time zone", "timezone", "时区"},
 		fLocale:       {"locale", "language", "语言"},
 		fStart:        {"start", "start date", "hire date", "date of joining", "入职日期", "入职时间", "到岗日期", "雇佣开始日期", "开始日期"},

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -16,7 +17,15 @@ func received(r *http.Request) (context.Context, trace.Span) {
 			return r.Context(), trace.Span{}
 		}
 	}
-	return trace.Receive(r, r.Method)
+	return trace.Receive(r, method(r))
+}
+
+// method answers the method of a request where it is one that routes have: any other is what its caller made up.
+func method(r *http.Request) string {
+	if slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions}, r.Method) {
+		return r.Method
+	}
+	return "_OTHER"
 }
 
 // answered ends it. The name is the route's, never the address itself, which may hold what people typed.
@@ -26,9 +35,9 @@ func answered(step trace.Span, r *http.Request, status int, request id.Request) 
 		route = path
 	}
 	if route != "" {
-		step.Name(r.Method + " " + route)
+		step.Name(method(r) + " " + route)
 	}
-	step.Set("http.request.method", r.Method, "http.route", route, "http.response.status_code", status, "rollcall.request", request)
+	step.Set("http.request.method", method(r), "http.route", route, "http.response.status_code", status, "rollcall.request", request)
 	if status >= http.StatusInternalServerError {
 		step.Fail()
 	}

@@ -4,12 +4,14 @@
 package trace
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -38,7 +40,10 @@ var ErrEndpoint = errors.New("wants http://host:port or https://host:port")
 // Check tells whether endpoint can be one.
 func Check(endpoint string) error {
 	u, err := url.Parse(endpoint)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" {
+	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return ErrEndpoint
+	}
+	if port, err := strconv.ParseUint(cmp.Or(u.Port(), "1"), 10, 16); err != nil || port == 0 {
 		return ErrEndpoint
 	}
 	return nil
@@ -135,7 +140,9 @@ func Receive(r *http.Request, name string) (context.Context, Span) {
 	if t == nil {
 		return r.Context(), Span{}
 	}
-	ctx, s := t.tracer.Start(w3c.Extract(r.Context(), propagation.HeaderCarrier(r.Header)), name, trace.WithSpanKind(trace.SpanKindServer))
+	// Not the tracestate, which is whatever the caller likes.
+	from := w3c.Extract(r.Context(), propagation.MapCarrier{"traceparent": r.Header.Get("Traceparent")})
+	ctx, s := t.tracer.Start(from, name, trace.WithSpanKind(trace.SpanKindServer))
 	return ctx, Span{s}
 }
 
