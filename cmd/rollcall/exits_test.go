@@ -194,9 +194,9 @@ type leaver struct {
 	written                        int
 }
 
-// holds: known every-exit
-//
 // Every exit × every cause: open before, and shut when the call that takes it away has returned, or open as before for a reason.
+//
+// holds: known every-exit
 func TestEveryExitIsShut(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
