@@ -195,8 +195,6 @@ type leaver struct {
 }
 
 // Every exit × every cause: open before, and shut when the call that takes it away has returned, or open as before for a reason.
-//
-// holds: known every-exit
 func TestEveryExitIsShut(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
