@@ -25,7 +25,7 @@ const (
 	classCount
 )
 
-// Classes names the classes of decisions, as figures and the audit log do.
+// classNames are the classes of decisions, as figures and the audit log do.
 var classNames = [classCount]string{"allowed", "outside", "window", "frozen", "paused", "unknown", "doubted", "clock", "lease", "sample"}
 
 // String implements fmt.Stringer.

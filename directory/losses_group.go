@@ -37,7 +37,7 @@ func missedPlaces(q handle, way string, args ...any) ([]missedPlace, error) {
 
 // missedOut answers, of these people, the groups that they are out of because every source misses them since.
 func (r Reader) missedOut(ctx context.Context, since time.Time, people []id.Person) ([]Loss, error) {
-	q, nests := r.from(ctx), map[id.Source]nesting{}
+	q, nests := r.from(ctx), nestings{}
 	var out []Loss
 	for part := range slices.Chunk(people, chunk) {
 		places, err := missedPlaces(q, missedOfThese, db.Pad(part))
@@ -49,12 +49,9 @@ func (r Reader) missedOut(ctx context.Context, since time.Time, people []id.Pers
 			if !place.Since.After(since) {
 				continue
 			}
-			n, known := nests[place.SourceID]
-			if !known {
-				if n, err = nestingOf(q, place.SourceID); err != nil {
-					return nil, err
-				}
-				nests[place.SourceID] = n
+			n, err := nests.of(q, place.SourceID)
+			if err != nil {
+				return nil, err
 			}
 			for _, group := range reach(n.within, place.GroupID) {
 				if l := (Loss{place.PersonID, place.SourceID, LossGroup, string(group), true}); !seen[l] {
@@ -159,7 +156,7 @@ func (r Reader) LostGroups(ctx context.Context, since time.Time, groups []id.Dir
 
 // insides answers each group with all that are nested in it.
 func insides(q handle, groups []id.DirectoryGroup) (map[id.DirectoryGroup][]id.DirectoryGroup, error) {
-	out, nests := map[id.DirectoryGroup][]id.DirectoryGroup{}, map[id.Source]nesting{}
+	out, nests := map[id.DirectoryGroup][]id.DirectoryGroup{}, nestings{}
 	for part := range slices.Chunk(groups, chunk) {
 		var rows []struct {
 			ID       id.DirectoryGroup
@@ -169,13 +166,9 @@ func insides(q handle, groups []id.DirectoryGroup) (map[id.DirectoryGroup][]id.D
 			return nil, fmt.Errorf("read groups: %w", err)
 		}
 		for _, row := range rows {
-			n, known := nests[row.SourceID]
-			if !known {
-				var err error
-				if n, err = nestingOf(q, row.SourceID); err != nil {
-					return nil, err
-				}
-				nests[row.SourceID] = n
+			n, err := nests.of(q, row.SourceID)
+			if err != nil {
+				return nil, err
 			}
 			out[row.ID] = reach(n.holds, row.ID)
 		}

@@ -28,6 +28,20 @@ func nestingOf(q handle, source id.Source) (nesting, error) {
 	return n, nil
 }
 
+// nestings holds what was read of each source, once.
+type nestings map[id.Source]nesting
+
+func (n nestings) of(q handle, source id.Source) (nesting, error) {
+	if has, known := n[source]; known {
+		return has, nil
+	}
+	has, err := nestingOf(q, source)
+	if err == nil {
+		n[source] = has
+	}
+	return has, err
+}
+
 // reach answers a group and all that edges lead to from it; a circle ends where it began.
 func reach(edges map[id.DirectoryGroup][]id.DirectoryGroup, from id.DirectoryGroup) []id.DirectoryGroup {
 	out := []id.DirectoryGroup{from}

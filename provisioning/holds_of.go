@@ -60,10 +60,11 @@ func (r *Reactor) HeldOf(ctx context.Context, source id.Source, run id.Request) 
 	var out []directory.Held
 	for _, row := range rows {
 		if run == "" && row.Source != source {
-			if its, err := r.concerns(ctx, row.Hold, row.Source, source); err != nil || !its {
-				if err != nil {
-					return nil, err
-				}
+			its, err := r.concerns(ctx, row.Hold, row.Source, source)
+			if err != nil {
+				return nil, err
+			}
+			if !its {
 				continue
 			}
 		}

@@ -23,12 +23,15 @@ func (a *app) measure() {
 	gauge("rollcall_authz_revision", "Authorization revision in force on this node.", func() float64 { return float64(a.index.Revision()) })
 	gauge("rollcall_authz_doubted", "Pairs of a person and a channel of whom OpenFGA says otherwise than the index: they are denied here until both agree.", func() float64 { return float64(a.index.Doubted()) })
 	gauge("rollcall_clock_skew_seconds", "How far this node's clock is ahead of PostgreSQL's.", func() float64 { return a.index.Skew().Seconds() })
-	gauge("rollcall_clock_trusted", "Whether this node's clock is near enough to PostgreSQL's; 0: whatever has a beginning or an end is denied here.", func() float64 {
-		if a.index.ClockTrusted() {
-			return 1
-		}
-		return 0
-	})
+	whether := func(name, help string, is func() bool) {
+		gauge(name, help, func() float64 {
+			if is() {
+				return 1
+			}
+			return 0
+		})
+	}
+	whether("rollcall_clock_trusted", "Whether this node's clock is near enough to PostgreSQL's; 0: whatever has a beginning or an end is denied here.", a.index.ClockTrusted)
 	counted := func(name, help string, count func(context.Context) (int, error)) {
 		gauge(name, help+"; NaN: not known.", func() float64 {
 			ctx, cancel := context.WithTimeout(context.Background(), asked)
@@ -44,12 +47,7 @@ func (a *app) measure() {
 	counted("rollcall_openfga_behind", "Authorization revisions that OpenFGA has not been told yet", a.engine.Behind)
 	counted("rollcall_unjudged_people", "People for whom a rule of the policy could not be judged, and gives nothing", a.access.Unjudged)
 	if a.barrier != nil {
-		gauge("rollcall_bus_connected", "Whether a server of the bus between the nodes is reached; without one they look for themselves.", func() float64 {
-			if a.onBus() {
-				return 1
-			}
-			return 0
-		})
+		whether("rollcall_bus_connected", "Whether a server of the bus between the nodes is reached; without one they look for themselves.", a.onBus)
 		gauge("rollcall_lease_seconds", "How long this node may go on to answer without hearing from the database; 0: it answers nothing.", func() float64 { return a.barrier.Left().Seconds() })
 		counted("rollcall_nodes", "Nodes whose lease holds", func(ctx context.Context) (n int, err error) {
 			nodes, err := a.barrier.Nodes(ctx)

@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -21,8 +19,10 @@ type Tracing struct {
 }
 
 func (t Tracing) check(bad func(key, format string, args ...any)) {
-	if t.Endpoint != "" && trace.Check(t.Endpoint) != nil {
-		bad("tracing.endpoint", "wants the http://host:port or https://host:port of a collector that takes OTLP over HTTP, without a user or a query")
+	if t.Endpoint != "" {
+		if _, err := trace.Address(t.Endpoint); err != nil {
+			bad("tracing.endpoint", "wants the http://host:port or https://host:port of a collector that takes OTLP over HTTP, without a user or a query")
+		}
 	}
 	if t.Sample < 0 || t.Sample > 1 {
 		bad("tracing.sample", "wants a share from 0 to 1, not %v", t.Sample)
@@ -62,14 +62,11 @@ func (d *doctor) tracing(ctx context.Context) {
 	if t.Endpoint == "" {
 		return
 	}
-	u, err := url.Parse(t.Endpoint)
+	address, err := trace.Address(t.Endpoint)
 	if err != nil {
 		return // the configuration was checked
 	}
-	if strings.Trim(u.Path, "/") == "" {
-		u.Path = "/v1/traces"
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, u.String(), bytes.NewReader(nil))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(nil))
 	if err != nil {
 		d.say("tracing", stateBad, err.Error(), err.Error())
 		return

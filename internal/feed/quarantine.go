@@ -56,7 +56,7 @@ func (asideRow) TableName() string { return "feed_quarantine" }
 // errProbe rolls a transaction back that only showed that it can be done.
 var errProbe = errors.New("tried only")
 
-// handle gives events to the follower; keep, where given, is written together with their effect.
+// handle gives events to the follower; keep is written together with their effect.
 func (f *Feed) handle(ctx context.Context, follower Follower, events []Event, keep func(tx *db.Tx) error) (err error) {
 	from := make([]string, len(events))
 	for i, e := range events {

@@ -37,16 +37,19 @@ type Options struct {
 // ErrEndpoint says that an endpoint is no address of a collector.
 var ErrEndpoint = errors.New("wants http://host:port or https://host:port")
 
-// Check tells whether endpoint can be one.
-func Check(endpoint string) error {
+// Address answers where spans are sent to for an endpoint; ErrEndpoint where it cannot be one.
+func Address(endpoint string) (string, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Hostname() == "" || u.Scheme != "http" && u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return ErrEndpoint
+		return "", ErrEndpoint
 	}
 	if port, err := strconv.ParseUint(cmp.Or(u.Port(), "1"), 10, 16); err != nil || port == 0 {
-		return ErrEndpoint
+		return "", ErrEndpoint
 	}
-	return nil
+	if u.Path == "" || u.Path == "/" {
+		u.Path = "/v1/traces"
+	}
+	return u.String(), nil
 }
 
 const (
@@ -67,14 +70,11 @@ func New(ctx context.Context, o Options) (*Tracer, error) {
 	if o.Endpoint == "" {
 		return nil, nil
 	}
-	if err := Check(o.Endpoint); err != nil {
+	address, err := Address(o.Endpoint)
+	if err != nil {
 		return nil, err
 	}
-	u, _ := url.Parse(o.Endpoint)
-	if u.Path == "" || u.Path == "/" {
-		u.Path = "/v1/traces"
-	}
-	with := []otlptracehttp.Option{otlptracehttp.WithEndpointURL(u.String()), otlptracehttp.WithHTTPClient(o.Client), otlptracehttp.WithTimeout(patience)}
+	with := []otlptracehttp.Option{otlptracehttp.WithEndpointURL(address), otlptracehttp.WithHTTPClient(o.Client), otlptracehttp.WithTimeout(patience)}
 	if o.Token != "" {
 		with = append(with, otlptracehttp.WithHeaders(map[string]string{"Authorization": "Bearer " + o.Token}))
 	}
@@ -136,14 +136,9 @@ var w3c propagation.TraceContext // W3C Trace Context, section 3.2
 
 // Receive begins a trace with a request, or goes on with the one that its header traceparent names.
 func Receive(r *http.Request, name string) (context.Context, Span) {
-	t := of(r.Context())
-	if t == nil {
-		return r.Context(), Span{}
-	}
 	// Not the tracestate, which is whatever the caller likes.
 	from := w3c.Extract(r.Context(), propagation.MapCarrier{"traceparent": r.Header.Get("Traceparent")})
-	ctx, s := t.tracer.Start(from, name, trace.WithSpanKind(trace.SpanKindServer))
-	return ctx, Span{s}
+	return start(from, name, nil, trace.WithSpanKind(trace.SpanKindServer))
 }
 
 // Begin begins a trace, or a step of the one that ctx is in.
@@ -151,35 +146,29 @@ func Begin(ctx context.Context, name string, pairs ...any) (context.Context, Spa
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		return Start(ctx, name, pairs...)
 	}
-	t := of(ctx)
-	if t == nil {
-		return ctx, Span{}
-	}
-	ctx, s := t.tracer.Start(ctx, name, trace.WithAttributes(attributes(pairs)...))
-	return ctx, Span{s}
+	return start(ctx, name, pairs)
 }
 
 // Start begins a step of the trace that ctx is in; nothing where it is in none. Pairs are names and values, as of package slog.
 func Start(ctx context.Context, name string, pairs ...any) (context.Context, Span) {
-	parent := trace.SpanFromContext(ctx)
-	if !parent.IsRecording() {
+	if !trace.SpanFromContext(ctx).IsRecording() {
 		return ctx, Span{}
 	}
+	return start(ctx, name, pairs)
+}
+
+func start(ctx context.Context, name string, pairs []any, more ...trace.SpanStartOption) (context.Context, Span) {
 	t := of(ctx)
 	if t == nil {
 		return ctx, Span{}
 	}
-	ctx, s := t.tracer.Start(ctx, name, trace.WithAttributes(attributes(pairs)...))
+	ctx, s := t.tracer.Start(ctx, name, append(more, trace.WithAttributes(attributes(pairs)...))...)
 	return ctx, Span{s}
 }
 
 // Follow begins a step that follows from others, which Parent named, maybe on another node: it belongs to the trace of the first, and names the
 // others. Nothing where none of them is traced.
 func Follow(ctx context.Context, name string, from []string, pairs ...any) (context.Context, Span) {
-	t := of(ctx)
-	if t == nil {
-		return ctx, Span{}
-	}
 	var first trace.SpanContext
 	var links []trace.Link
 	seen := map[string]bool{"": true}
@@ -201,8 +190,7 @@ func Follow(ctx context.Context, name string, from []string, pairs ...any) (cont
 		return ctx, Span{}
 	}
 	// Not as a remote parent: whether it is kept was decided where it began.
-	ctx, s := t.tracer.Start(trace.ContextWithSpanContext(ctx, first.WithRemote(false)), name, trace.WithLinks(links...), trace.WithAttributes(attributes(pairs)...))
-	return ctx, Span{s}
+	return start(trace.ContextWithSpanContext(ctx, first.WithRemote(false)), name, pairs, trace.WithLinks(links...))
 }
 
 // Parent names the step that ctx is in, for Follow: a traceparent of W3C Trace Context, or "" where it is not traced.
