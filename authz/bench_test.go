@@ -49,6 +49,92 @@ func bigOrganisation(people int) []Change {
 	return changes
 }
 
+// company makes 100,000 people in 2,000 projects of five channels each, everybody in 29 of them: 10,000 channels and some 3 million relations.
+func company(yield func(Change)) {
+	yield(put("org:main", "frozen", "freeze:disabled#subject"))
+	for p := range 2000 {
+		for c := range 5 {
+			channel := fmt.Sprintf("channel:chn_%024d_%d", p, c)
+			yield(put(channel, "org", "org:main"))
+			for _, role := range []string{"owner", "participant", "vendor"} {
+				level := map[string]string{"owner": "manager", "participant": "writer", "vendor": "reader"}[role]
+				yield(put(channel, level, fmt.Sprintf("project:grp_%026d#%s", p, role)))
+			}
+		}
+	}
+	roles := []string{"participant", "participant", "participant", "vendor", "owner"}
+	for n := range 100000 {
+		for i := range 29 {
+			yield(put(fmt.Sprintf("project:grp_%026d", (n*7+i*67)%2000), roles[(n+i)%len(roles)], fmt.Sprintf("user:per_%026d", n)))
+		}
+	}
+}
+
+// BenchmarkCompany loads what company makes, asks and changes it.
+func BenchmarkCompany(b *testing.B) {
+	s := newStore(b, dbtest.SQLite(b))
+	var batch []Change
+	relations := 0
+	company(func(c Change) {
+		if batch = append(batch, c); len(batch) == 20000 {
+			add(b, s, batch...)
+			batch = batch[:0]
+		}
+		relations++
+	})
+	add(b, s, batch...)
+	batch = nil
+	heap := func() float64 {
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return float64(m.HeapAlloc) / 1e6
+	}
+	var x *Index
+	b.Run("load", func(b *testing.B) {
+		before := heap()
+		defer cpu(b)()
+		for b.Loop() {
+			x = nil
+			x = loaded(b, s)
+		}
+		b.ReportMetric(heap()-before, "MB_heap")
+		b.ReportMetric(float64(relations), "relations")
+	})
+	people, channels := make([]id.Person, 4096), make([]id.Channel, 4096)
+	for i := range people {
+		n := i * 24
+		people[i], channels[i] = id.Person(fmt.Sprintf("per_%026d", n)), id.Channel(fmt.Sprintf("chn_%024d_%d", (n*7+i%29*67)%2000, i%5))
+	}
+	b.Run("allow", func(b *testing.B) {
+		defer cpu(b)()
+		for i := 0; b.Loop(); i++ {
+			if ok, _ := x.Allow(people[i%4096], channels[i%4096], View); !ok {
+				b.Fatalf("%s does not see %s", people[i%4096], channels[i%4096])
+			}
+		}
+	})
+	x.Attach(func(int64, []id.Person, []id.Channel) {})
+	b.Run("change", func(b *testing.B) {
+		defer cpu(b)()
+		for i := 0; b.Loop(); i++ {
+			c := put(fmt.Sprintf("project:grp_%026d", 5), "participant", fmt.Sprintf("user:per_%026d", 7))
+			c.Delete = i%2 == 1
+			x.g.apply(c)
+			x.publish(x.plan(x.at(), false), x.Revision())
+		}
+	})
+	b.Run("freeze", func(b *testing.B) {
+		defer cpu(b)()
+		for i := 0; b.Loop(); i++ {
+			c := put("freeze:disabled", "subject", fmt.Sprintf("user:per_%026d", i%100000))
+			c.Delete = i%2 == 1
+			x.g.apply(c)
+			x.publish(x.plan(x.at(), false), x.Revision())
+		}
+	})
+}
+
 // cpu reports the processor time of the whole process per operation: on a busy machine it says more than the clock.
 func cpu(b *testing.B) func() {
 	used := func() int64 {

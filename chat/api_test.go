@@ -8,7 +8,9 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -460,17 +462,40 @@ func TestTicketOpensOneStream(t *testing.T) {
 	}
 }
 
-// BenchmarkPost is one message from the call to its commit and hand-over.
+// BenchmarkPost is messages from the call to their commit and hand-over, 16 at a time, on both engines: into one channel, into 1,000, and into one of 1,000 and of 10,000 members
+// with nobody connected.
 func BenchmarkPost(b *testing.B) {
-	h := newHouse(b, dbtest.SQLite(b), nil)
-	h.gate.Let(general, chattest.Grant{Post: true}, "per_a")
-	for b.Loop() {
-		h.post("per_a", general, strings.Repeat("word ", 40))
+	const writer = id.Person("per_writer")
+	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
+		for _, size := range []struct{ channels, members int }{{1, 1}, {1000, 1}, {1, 1000}, {1, 10000}} {
+			b.Run(fmt.Sprintf("%s/channels=%d,members=%d", engine, size.channels, size.members), func(b *testing.B) {
+				h := newHouse(b, dbtest.Open(b, dbtest.DSN(b, engine)), nil)
+				members := []id.Person{writer}
+				for n := range size.members - 1 {
+					members = append(members, id.Person(fmt.Sprint("per_", n)))
+				}
+				channels := make([]id.Channel, size.channels)
+				for n := range channels {
+					channels[n] = id.Channel(fmt.Sprint(benched, n))
+					h.gate.Let(channels[n], chattest.Grant{Post: true}, members...)
+				}
+				text := strings.Repeat("word ", 40)
+				var next atomic.Int64
+				b.ResetTimer()
+				b.SetParallelism((16 + runtime.GOMAXPROCS(0) - 1) / runtime.GOMAXPROCS(0))
+				b.RunParallel(func(pb *testing.PB) {
+					for pb.Next() {
+						h.post(writer, channels[int(next.Add(1))%len(channels)], text)
+					}
+				})
+				b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "posts/s")
+				m := h.post(writer, channels[0], text)
+				events, err := h.chat.encode(context.Background(), channels[0], []entry{{seq: m.Seq, kind: messageCreated, at: m.At, message: &m}})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(len(events[0].Data)), "bytes/event")
+			})
+		}
 	}
-	m := h.post("per_a", general, strings.Repeat("word ", 40))
-	events, err := h.chat.encode(context.Background(), general, []entry{{seq: m.Seq, kind: messageCreated, at: m.At, message: &m}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.ReportMetric(float64(len(events[0].Data)), "bytes/event")
 }

@@ -142,15 +142,20 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkFanout1000 writes messages of 200 bytes to a thousand WebSockets on loopback, with the check on, one
+// BenchmarkFanout writes messages of 200 bytes to WebSockets on loopback, with the check on, one
 // message at a time and 16 in flight, and in the same run, in turns, the floor: one write(2) of the same
 // frame per message and receiver, with nothing around it. It reports server CPU per delivery.
-func BenchmarkFanout1000(b *testing.B) {
-	const receivers = 1000
+func BenchmarkFanout(b *testing.B) {
+	for _, receivers := range []int{100, 1000, 5000} {
+		b.Run(fmt.Sprint(receivers), func(b *testing.B) { fanout(b, receivers) })
+	}
+}
+
+func fanout(b *testing.B, receivers int) {
 	w := newWorld(b, nil)
 	w.gate.Let(main, chattest.Grant{}, people(receivers)...)
 	peers := startReceivers(b, w, receivers)
-	eventually(b, func() bool { return w.hub.Stats().Connections == receivers }, func() string { return "all are there" })
+	eventually(b, func() bool { return w.hub.Stats().Connections == int64(receivers) }, func() string { return "all are there" })
 	var fds []int
 	for _, c := range w.hub.all() {
 		fds = append(fds, c.fd)
@@ -160,7 +165,7 @@ func BenchmarkFanout1000(b *testing.B) {
 	w.hub.Nudge(main, 1)
 	<-w.hub.room(main).delivered(1)
 	want := peers.bytes(b)
-	for ; want < receivers*int64(len(frame)); want = peers.bytes(b) {
+	for ; want < int64(receivers*len(frame)); want = peers.bytes(b) {
 		time.Sleep(time.Millisecond)
 	}
 	settle := func() { // everybody has read everything before the next turn begins
@@ -235,17 +240,26 @@ func BenchmarkFanout1000(b *testing.B) {
 
 // BenchmarkIdleConnection reports what one live connection holds in memory: heap and stacks.
 func BenchmarkIdleConnection(b *testing.B) {
-	const n = 1000
-	for b.Loop() {
-		w := newWorld(b, nil)
-		w.gate.Let(main, chattest.Grant{}, people(n)...)
-		before := memoryInUse()
-		startReceivers(b, w, n)
-		eventually(b, func() bool { return w.hub.Stats().Connections == n }, func() string { return "all are there" })
-		time.Sleep(100 * time.Millisecond)
-		after := memoryInUse()
-		b.ReportMetric(float64(after.heap-before.heap)/n, "heap-bytes/connection")
-		b.ReportMetric(float64(after.stack-before.stack)/n, "stack-bytes/connection")
+	for _, n := range []int{1000, 20000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			var files syscall.Rlimit
+			if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
+				b.Fatal(err)
+			}
+			n := min(n, int(files.Max)-100) // the rest of the process wants some
+			for b.Loop() {
+				w := newWorld(b, nil)
+				w.gate.Let(main, chattest.Grant{}, people(n)...)
+				before := memoryInUse()
+				startReceivers(b, w, n)
+				eventually(b, func() bool { return w.hub.Stats().Connections == int64(n) }, func() string { return "all are there" })
+				time.Sleep(100 * time.Millisecond)
+				after := memoryInUse()
+				b.ReportMetric(float64(after.heap-before.heap)/float64(n), "heap-bytes/connection")
+				b.ReportMetric(float64(after.stack-before.stack)/float64(n), "stack-bytes/connection")
+				b.ReportMetric(float64(n), "connections")
+			}
+		})
 	}
 }
 

@@ -22,7 +22,7 @@ import (
 
 // trio is three nodes on one PostgreSQL and one NATS server; the network between each of them and PostgreSQL can be cut.
 type trio struct {
-	*testing.T
+	testing.TB
 	nodes [3]*crash
 	noBus func()
 	wires [3]*faulty
@@ -30,10 +30,10 @@ type trio struct {
 	posts atomic.Int64
 }
 
-func newTrio(t *testing.T) *trio { return newTrioOn(t, dbtest.DSN(t, db.Postgres), 2*time.Second) }
+func newTrio(t testing.TB) *trio { return newTrioOn(t, dbtest.DSN(t, db.Postgres), 2*time.Second) }
 
-func newTrioOn(t *testing.T, dsn string, lease time.Duration) *trio {
-	c := &trio{T: t, port: freePort()}
+func newTrioOn(t testing.TB, dsn string, lease time.Duration) *trio {
+	c := &trio{TB: t, port: freePort()}
 	c.startNATS()
 	server, err := url.Parse(dsn)
 	if err != nil {

@@ -29,7 +29,7 @@ var kills = flag.Int("kills", 20, "how often TestKilledAnywhere kills the server
 
 // crash is a real server that is killed again and again under clients that push.
 type crash struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	config  string
 	url     string
@@ -105,7 +105,7 @@ func (c *crash) furnish() {
 }
 
 // configuredCrash is a server that has not been started, with more lines in its configuration.
-func configuredCrash(t *testing.T, dsn, more string) *crash {
+func configuredCrash(t testing.TB, dsn, more string) *crash {
 	dir := t.TempDir()
 	c := &crash{t: t, dir: dir, config: filepath.Join(dir, "rollcall.yaml")}
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort())

@@ -124,7 +124,7 @@ func (w *erasureWorld) commented() {
 }
 
 // stands answers where in a database one of these words stands.
-func stands(t *testing.T, d *db.DB, words ...string) (out []string) {
+func stands(t testing.TB, d *db.DB, words ...string) (out []string) {
 	t.Helper()
 	tables := "select m.name as tab, c.name as col from sqlite_master m join pragma_table_info(m.name) c where m.type = 'table' and m.name not like 'sqlite_%'"
 	if d.Engine == db.Postgres {
@@ -152,7 +152,7 @@ func stands(t *testing.T, d *db.DB, words ...string) (out []string) {
 }
 
 // inFiles answers in which files of a SQLite database one of these words stands.
-func inFiles(t *testing.T, dsn string, words ...string) (out []string) {
+func inFiles(t testing.TB, dsn string, words ...string) (out []string) {
 	t.Helper()
 	path, lite := strings.CutPrefix(dsn, "sqlite:")
 	if !lite {

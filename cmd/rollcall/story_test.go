@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"rollcall": watchedMain, "observer": observe})
+	testscript.Main(m, map[string]func(){"rollcall": watchedMain, "observer": observe, "receivers": receive})
 }
 
 // The stories: the real binary, real HTTP, real sockets, once per database. See testdata/script/README.md
