@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // One node at a time, the leader, applies the log to OpenFGA. It holds a lease in the row of authz_engine; a
@@ -192,22 +193,23 @@ func (e *Engine) applyNext(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var changes []Change
-	var last int64
+	var next revisions
 	if row.AppliedSeq == unseeded {
-		last, err = e.store.load(ctx, func(t Tuple) { changes = append(changes, Change{Tuple: t}) })
+		next.last, err = e.store.load(ctx, func(t Tuple) { next.changes = append(next.changes, Change{Tuple: t}) })
 	} else {
-		changes, _, last, err = e.store.since(ctx, row.AppliedSeq, revisionsAtOnce)
+		next, err = e.store.since(ctx, row.AppliedSeq, revisionsAtOnce)
 	}
-	if err != nil || last == row.AppliedSeq {
+	if err != nil || next.last == row.AppliedSeq {
 		return false, err
 	}
-	if err := e.apply(ctx, changes); err != nil {
+	ctx, step := trace.Follow(ctx, "authz.openfga", next.from, "rollcall.revision", next.last, "rollcall.tuples", len(next.changes))
+	defer func() { step.End(err) }()
+	if err := e.apply(ctx, next.changes); err != nil {
 		return false, err
 	}
 	err = e.store.db.Tx(ctx, func(tx *db.Tx) error {
 		return tx.Exec("update authz_engine set applied_seq = ? where id = 1 and holder = ? and store_id = ? and applied_seq = ?",
-			last, e.node, row.StoreID, row.AppliedSeq).Error
+			next.last, e.node, row.StoreID, row.AppliedSeq).Error
 	})
 	return err == nil, err
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // Index answers from memory what the model says, at the instant of the question. Questions never wait for
@@ -160,21 +161,23 @@ func (x *Index) CatchUp(ctx context.Context, rev int64) error {
 	}
 	x.pass()
 	for {
-		changes, proofs, last, err := x.store.since(ctx, x.rev.Load(), revisionsAtOnce)
+		next, err := x.store.since(ctx, x.rev.Load(), revisionsAtOnce)
 		if err != nil {
 			return err
 		}
-		if last == x.rev.Load() {
+		if next.last == x.rev.Load() {
 			return nil
 		}
+		_, step := trace.Follow(ctx, "authz.index", next.from, "rollcall.revision", next.last)
 		x.mu.Lock()
-		for _, c := range changes {
+		for _, c := range next.changes {
 			x.g.apply(c)
 		}
 		x.mu.Unlock()
-		x.ended(proofs)
-		x.publish(x.plan(x.at(), false), last)
-		if rev != 0 && last >= rev {
+		x.ended(next.proofs)
+		x.publish(x.plan(x.at(), false), next.last)
+		step.End(nil)
+		if rev != 0 && next.last >= rev {
 			return nil
 		}
 	}

@@ -39,6 +39,7 @@ type logRow struct {
 	ValidFrom  db.Instant
 	ValidUntil db.Instant
 	At         db.Instant
+	Trace      string
 }
 
 func (logRow) TableName() string { return "authz_log" }

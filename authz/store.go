@@ -14,6 +14,7 @@ import (
 	"gorm.io/gorm"
 
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/trace"
 )
 
 // Store is the write door of the tuples.
@@ -90,6 +91,7 @@ func (s *Store) Append(tx *db.Tx, changes ...Change) (rev int64, err error) {
 	for i := range log {
 		log[i].Seq, log[i].N, log[i].At = rev, i, at
 	}
+	log[0].Trace = trace.Parent(tx.Statement.Context)
 	if err := tx.CreateInBatches(log, chunk).Error; err != nil {
 		return 0, fmt.Errorf("append tuples: %w", err)
 	}
@@ -304,21 +306,32 @@ func (s *Store) read(ctx context.Context, fn func(Tuple), where string, args ...
 	return rev, nil
 }
 
-// since reads what up to limit revisions after rev changed and which proofs they ended, in order, and answers the last of them.
-func (s *Store) since(ctx context.Context, rev int64, limit int) (changes []Change, proofs []string, last int64, err error) {
+// revisions is what some revisions did, in order.
+type revisions struct {
+	changes []Change
+	proofs  []string // that they ended
+	last    int64    // of them
+	from    []string // the steps that made them, as trace.Parent names them
+}
+
+// since reads up to limit revisions after rev; none is rev itself.
+func (s *Store) since(ctx context.Context, rev int64, limit int) (revisions, error) {
+	r := revisions{last: rev}
 	var rows []logRow
-	if err := s.lane().Read(ctx).Raw(`select seq, n, op, user_ref, relation, object, valid_from, valid_until from authz_log where seq > ? and seq <= ?
-		union all select seq, n, ?, proof, '', '', cast(null as bigint), cast(null as bigint) from authz_endings where seq > ? and seq <= ?
+	if err := s.lane().Read(ctx).Raw(`select seq, n, op, user_ref, relation, object, valid_from, valid_until, trace from authz_log where seq > ? and seq <= ?
+		union all select seq, n, ?, proof, '', '', cast(null as bigint), cast(null as bigint), '' from authz_endings where seq > ? and seq <= ?
 		order by seq, n`, rev, rev+int64(limit), opEnd, rev, rev+int64(limit)).Scan(&rows).Error; err != nil { // in one statement, so that both show one state
-		return nil, nil, rev, fmt.Errorf("read authz log: %w", err)
+		return r, fmt.Errorf("read authz log: %w", err)
 	}
-	last = rev
-	for _, r := range rows {
-		if last = r.Seq; r.Op == opEnd {
-			proofs = append(proofs, r.UserRef)
+	for _, row := range rows {
+		if r.last = row.Seq; row.Op == opEnd {
+			r.proofs = append(r.proofs, row.UserRef)
 		} else {
-			changes = append(changes, r.change())
+			r.changes = append(r.changes, row.change())
+		}
+		if row.Trace != "" {
+			r.from = append(r.from, row.Trace)
 		}
 	}
-	return changes, proofs, last, nil
+	return r, nil
 }

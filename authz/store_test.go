@@ -164,11 +164,12 @@ func TestParallelWriters(t *testing.T) {
 		}
 		replayed, seen := map[Tuple]bool{}, int64(0)
 		for seen < head {
-			changes, _, last, err := s.since(t.Context(), seen, 1)
-			if err != nil || last != seen+1 || len(changes) == 0 {
-				t.Fatalf("after %d: revision %d with %d changes, %v", seen, last, len(changes), err)
+			next, err := s.since(t.Context(), seen, 1)
+			last := next.last
+			if err != nil || last != seen+1 || len(next.changes) == 0 {
+				t.Fatalf("after %d: revision %d with %d changes, %v", seen, last, len(next.changes), err)
 			}
-			for _, c := range changes {
+			for _, c := range next.changes {
 				if replayed[c.Tuple] != c.Delete {
 					t.Fatalf("revision %d repeats %+v", last, c)
 				}

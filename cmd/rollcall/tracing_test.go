@@ -117,7 +117,8 @@ func TestTraces(t *testing.T) {
 				"userName":"canary-name","externalId":"E1","active":true,"displayName":"Canary-Name","urn:ietf:params:scim:schemas:extension:enterprise:2.0:User":{"department":"R&D"}}`)
 			shows(hire, "POST /scim/v2/", "POST /scim/v2/ > directory.apply", "POST /scim/v2/ > directory.apply > provisioning.reconcile",
 				"POST /scim/v2/ > directory.apply > db.transaction", "POST /scim/v2/ > directory.apply > provisioning.reconcile > db.transaction",
-				"POST /scim/v2/ > directory.apply > authz.barrier", "POST /scim/v2/ > directory.apply > feed.membership")
+				"POST /scim/v2/ > directory.apply > authz.barrier", "POST /scim/v2/ > directory.apply > feed.membership",
+				"POST /scim/v2/ > directory.apply > provisioning.reconcile > authz.index", "POST /scim/v2/ > directory.apply > provisioning.reconcile > authz.openfga")
 			link := b.call("GET", `/scim/v2/Users?filter=userName+eq+"canary-name"`, b.scim, "")["Resources"].([]any)[0].(map[string]any)["id"].(string)
 			send(end, "DELETE", "/scim/v2/Users/"+link, "")
 			shows(end, "DELETE /scim/v2/ > directory.apply > authz.barrier")
