@@ -78,7 +78,7 @@ func receive() {
 				now := time.Now().UnixNano()
 				var mine []time.Duration
 				for rest := frame.Payload; ; {
-					_, after, found := bytes.Cut(rest, []byte("n="))
+					_, after, found := bytes.Cut(rest, []byte(`"text":"n=`))
 					digits, more, ended := bytes.Cut(after, []byte(";"))
 					if !found || !ended {
 						break
@@ -179,19 +179,16 @@ func (a *audience) alone(messages int) {
 	}
 }
 
-// together posts so many, 16 at a time.
+// together posts so many, 16 at a time, each 16 once everybody has those before.
 func (a *audience) together(messages int) {
-	var wait sync.WaitGroup
-	var next atomic.Int64
-	for range 16 {
-		wait.Go(func() {
-			for next.Add(1) <= int64(messages) {
-				a.say()
-			}
-		})
+	for range messages / 16 {
+		var wait sync.WaitGroup
+		for range 16 {
+			wait.Go(a.say)
+		}
+		wait.Wait()
+		a.got(16)
 	}
-	wait.Wait()
-	a.got(messages)
 }
 
 // paced posts so many, five a second.
