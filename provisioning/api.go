@@ -183,7 +183,7 @@ type AudienceItem struct {
 	Role       policies.Role `json:"role"`
 	Since      time.Time     `json:"since"`
 	Begins     time.Time     `json:"begins,omitzero" doc:"of a planned place: when it is in force"`
-	Suspended  bool          `json:"suspended"`
+	Suspended  bool          `json:"suspended" doc:"a freeze is open: the place is kept and gives nothing; never so in an audience"`
 	Held       bool          `json:"held"`
 	Reasons    []ReasonView  `json:"reasons"`
 
@@ -201,7 +201,7 @@ func (a *API) ListMemberships(ctx context.Context, in *MembersInput) (*httpapi.P
 	if !httpapi.ScopeFrom(ctx).Group(in.Group) {
 		return nil, fmt.Errorf("group %s: %w", in.Group, ErrNotFound)
 	}
-	return a.audiencePage(ctx, in.Paging, func(after id.Person) ([]AudienceEntry, bool, error) {
+	return a.audiencePage(ctx, in.Paging, false, func(after id.Person) ([]AudienceEntry, bool, error) {
 		return a.Reactor.Members(ctx, in.Group, after, in.Limit)
 	})
 }
@@ -209,11 +209,12 @@ func (a *API) ListMemberships(ctx context.Context, in *MembersInput) (*httpapi.P
 // AudienceInput names a channel.
 type AudienceInput struct {
 	ID id.Channel `path:"id"`
-	At time.Time  `query:"at" doc:"who could see it at this instant, past or to come, as the relations then decided; absent: who has a place now"`
+	At time.Time  `query:"at" doc:"who could see it at this instant, past or to come, as the relations then decided; absent: who sees it now"`
 	httpapi.Paging
 }
 
-// ChannelAudience answers who has a place in a channel and why, or who could see it at an instant.
+// ChannelAudience answers who sees a channel and why, or who could see it at an instant: nobody whose place a freeze stops, or has yet to begin. These
+// are among the members of the group.
 func (a *API) ChannelAudience(ctx context.Context, in *AudienceInput) (*httpapi.Page[AudienceItem], error) {
 	if err := a.reachChannel(ctx, in.ID); err != nil {
 		return nil, err
@@ -224,12 +225,13 @@ func (a *API) ChannelAudience(ctx context.Context, in *AudienceInput) (*httpapi.
 		}
 		return a.pastPage(ctx, in)
 	}
-	return a.audiencePage(ctx, in.Paging, func(after id.Person) ([]AudienceEntry, bool, error) {
+	return a.audiencePage(ctx, in.Paging, true, func(after id.Person) ([]AudienceEntry, bool, error) {
 		return a.Reactor.Audience(ctx, in.ID, after, in.Limit)
 	})
 }
 
-func (a *API) audiencePage(ctx context.Context, paging httpapi.Paging, read func(id.Person) ([]AudienceEntry, bool, error)) (*httpapi.Page[AudienceItem], error) {
+// audiencePage answers one page of whom read answers; sees: of those who see something by their place now.
+func (a *API) audiencePage(ctx context.Context, paging httpapi.Paging, sees bool, read func(id.Person) ([]AudienceEntry, bool, error)) (*httpapi.Page[AudienceItem], error) {
 	var after id.Person
 	if _, err := httpapi.DecodeCursor(paging.Cursor, &after); err != nil {
 		return nil, err
@@ -240,6 +242,9 @@ func (a *API) audiencePage(ctx context.Context, paging httpapi.Paging, read func
 	}
 	if len(list) > 0 { // the cursor goes by what was read
 		after = list[len(list)-1].Membership.Person
+	}
+	if sees {
+		list = slices.DeleteFunc(list, func(e AudienceEntry) bool { return e.Suspended || e.Membership.Begins.After(a.Reactor.clock()) })
 	}
 	if list, err = a.Reactor.disclosedEntries(ctx, directory.SightOf(ctx), list); err != nil {
 		return nil, err

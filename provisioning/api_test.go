@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -251,5 +253,44 @@ func TestExplain(t *testing.T) {
 		if out := ask(w.put("cleo", ""), dm.ID); out["allowed"] != true || out["openfga"] != true {
 			w.Errorf("direct: %v", out)
 		}
+	})
+}
+
+// Who sees a channel now is one answer, asked with an instant or without: nobody whose place a freeze stops, or has yet to begin. These are members of the group.
+func TestAudienceIsWhoSees(t *testing.T) {
+	both(t, func(w *world) {
+		w.policy(policyText)
+		do := w.site(nil)
+		w.putMany(7, "p", "dept=R&D")
+		w.put("p001", "dept=R&D active=false")
+		w.put("p004", "dept=R&D start=48h")
+		general := w.channel("apollo", "general")
+		list := func(path string) (out []string) {
+			w.Helper()
+			for path != "" {
+				_, page := do("GET", path+"&limit=2", nil)
+				for _, item := range page["items"].([]any) {
+					e := item.(map[string]any)
+					text := e["person"].(map[string]any)["display_name"].(string)
+					if e["suspended"] == true {
+						text += "!"
+					}
+					out = append(out, text)
+				}
+				next, more := page["next"].(string)
+				if before, _, _ := strings.Cut(path, "&cursor="); more {
+					path = before + "&cursor=" + next
+				} else {
+					path = ""
+				}
+			}
+			slices.Sort(out)
+			return out
+		}
+		audience := "/api/v1/access/channels/" + string(general.ID) + "/audience?at="
+		now := strings.Join(list(audience), " ")
+		w.want("now", now, "P000 P002 P003 P005 P006")
+		w.want("at this instant", strings.Join(list(audience+url.QueryEscape(w.clock().Format(time.RFC3339Nano))), " "), now)
+		w.want("members", strings.Join(list("/api/v1/memberships?group="+string(general.Group)), " "), "P000 P001! P002 P003 P004! P005 P006")
 	})
 }

@@ -42,7 +42,6 @@ function List({ entries, channel, at }: { entries: AudienceEntry[]; channel: str
       .filter((e) => !needle || (e.person?.display_name ?? "").toLowerCase().includes(needle))
       .sort((a, b) => (rank[a.role ?? ""] ?? 9) - (rank[b.role ?? ""] ?? 9) || (a.person?.display_name ?? "").localeCompare(b.person?.display_name ?? ""));
   }, [entries, typed]);
-  const suspended = entries.filter((e) => e.suspended).length;
   if (entries.length === 0) return <Empty title={t.access.nobody} />;
   const columns: TableColumnsType<AudienceEntry> = [
     { title: t.access.name, key: "name", render: (_, e) => (e.person ? <Who id={e.person.id} name={e.person.display_name} link /> : "–") },
@@ -51,7 +50,7 @@ function List({ entries, channel, at }: { entries: AudienceEntry[]; channel: str
       key: "role",
       render: (_, e) => (
         <>
-          {word(t.words.role, e.role)} {e.suspended && <Tag tone="warn">{t.words.suspended}</Tag>} {e.held && <Tag tone="warn">{t.words.held}</Tag>}
+          {word(t.words.role, e.role)} {e.held && <Tag tone="warn">{t.words.held}</Tag>}
         </>
       ),
     },
@@ -75,7 +74,7 @@ function List({ entries, channel, at }: { entries: AudienceEntry[]; channel: str
       <div className={styles.summary}>
         <span className={styles.summaryText}>
           <span className={styles.strong}>{t.words.people(entries.length)}</span>
-          {suspended > 0 && <span className={styles.muted}> · {t.access.suspendedNote(suspended)}</span>}
+          {!at && <span className={styles.muted}> · {t.access.onlyWhoSees}</span>}
         </span>
         {entries.length > 8 && <Input allowClear style={{ maxWidth: 240 }} value={typed} onChange={(e) => setTyped(e.target.value)} placeholder={t.access.filter} aria-label={t.access.filter} />}
       </div>

@@ -19,7 +19,7 @@ export const access = {
   show: "Show the path",
   filter: "Find in this list",
   nobody: "Nobody sees this channel.",
-  suspendedNote: (n: number) => `${n} of them suspended: they see nothing until every stop is lifted`,
+  onlyWhoSees: "whoever is suspended or has yet to begin sees nothing, and is listed among the members of the group",
   allowed: (person: string, channel: string) => `${person} can see ${channel}`,
   denied: (person: string, channel: string) => `${person} cannot see ${channel}`,
   sinceWhen: (when: string) => `Since ${when}.`,

@@ -21,7 +21,7 @@ export const access = {
   show: "查看路径",
   filter: "在列表中查找",
   nobody: "没有人能看到此频道。",
-  suspendedNote: (n: number) => `其中 ${n} 人已暂停：全部解除前看不到任何内容`,
+  onlyWhoSees: "已暂停或尚未开始的人看不到任何内容，列在项目组的成员中",
   allowed: (person: string, channel: string) => `${person} 可以看到「${channel}」`,
   denied: (person: string, channel: string) => `${person} 看不到「${channel}」`,
   sinceWhen: (when: string) => `始于 ${when}。`,
