@@ -254,6 +254,7 @@ func (w *work) erasePeople(e *Erased, rows []personRow) error {
 	for _, step := range []struct{ kind, sql string }{
 		{"former_names", "delete from former_names where person_id in ?"},
 		{"directory_losses", "delete from fact_losses where person_id in ?"},
+		{"directory_losses", "delete from confirmed_losses where person_id in ?"},
 		{"reasons", "update freezes set reason = '' where reason <> '' and person_id in ?"},
 		{"work_items", "update work_items set state = 'vanished', closed_at = " + fmt.Sprint(w.now.UnixMicro()) + ", closed_by = 'system' where state = 'open' and newer in ?"},
 		{"work_items", "update work_items set state = 'vanished', closed_at = " + fmt.Sprint(w.now.UnixMicro()) + ", closed_by = 'system' where state = 'open' and older in ?"},

@@ -131,15 +131,39 @@ func (s *Store) ForgetLosses(ctx context.Context) error {
 		return fmt.Errorf("forget kept values: %w", err)
 	}
 	before := db.At(s.clock().Add(-lossesKept))
-	var old int
-	if err := s.db.Read(ctx).Raw("select count(*) from (select 1 from fact_losses where at < ? limit 1) x", before).Scan(&old).Error; err != nil {
-		return fmt.Errorf("read losses: %w", err)
+	for _, table := range []string{"fact_losses", "confirmed_losses"} {
+		var old int
+		if err := s.db.Read(ctx).Raw("select count(*) from (select 1 from "+table+" where at < ? limit 1) x", before).Scan(&old).Error; err != nil {
+			return fmt.Errorf("read losses: %w", err)
+		}
+		if old == 0 {
+			continue
+		}
+		if err := s.db.Tx(ctx, func(tx *db.Tx) error { return tx.Exec("delete from "+table+" where at < ?", before).Error }); err != nil {
+			return fmt.Errorf("forget losses: %w", err)
+		}
 	}
-	if old == 0 {
-		return nil
-	}
-	return s.db.Tx(ctx, func(tx *db.Tx) error { return tx.Exec("delete from fact_losses where at < ?", before).Error })
+	return nil
 }
+
+// Confirm notes in tx that somebody found right what these people lost until now: neither a source's silence nor anything else of it counts any
+// more, in Losses, LostAttribute, LostUnit, LostGroups, WhoLost and Missed.
+func (s *Store) Confirm(tx *db.Tx, people []id.Person) error {
+	for part := range slices.Chunk(people, chunk) {
+		var args []any
+		for _, p := range part {
+			args = append(args, p, db.At(s.clock()))
+		}
+		if err := tx.Exec("insert into confirmed_losses (person_id, at) values "+strings.TrimSuffix(strings.Repeat("(?, ?), ", len(part)), ", ")+
+			" on conflict (person_id) do update set at = excluded.at", args...).Error; err != nil {
+			return fmt.Errorf("confirm losses: %w", err)
+		}
+	}
+	return nil
+}
+
+// unconfirmed chooses those of fact_losses l that count.
+const unconfirmed = " and not exists (select 1 from confirmed_losses c where c.person_id = l.person_id and c.at >= l.at)"
 
 // Losses answers what these people lost since, by the word of sources; whom every source misses has lost their places in directory groups.
 func (r Reader) Losses(ctx context.Context, since time.Time, people []id.Person) ([]Loss, error) {
@@ -152,7 +176,7 @@ func (r Reader) Losses(ctx context.Context, since time.Time, people []id.Person)
 			Was      string
 			Cleared  bool
 		}
-		if err := r.from(ctx).Raw("select person_id, source_id, field, was, cleared from fact_losses where person_id in ? and at > ? order by person_id, source_id, field, was",
+		if err := r.from(ctx).Raw("select person_id, source_id, field, was, cleared from fact_losses l where person_id in ? and at > ?"+unconfirmed+" order by person_id, source_id, field, was",
 			db.Pad(part), db.At(since)).Scan(&rows).Error; err != nil {
 			return nil, fmt.Errorf("read losses: %w", err)
 		}
@@ -169,7 +193,7 @@ func (r Reader) LostAttribute(ctx context.Context, since time.Time, source id.So
 	var c LossCount
 	if err := r.from(ctx).Raw(`select count(distinct l.person_id) as lost, count(distinct case when l.cleared then l.person_id end) as cleared,
 		(select live_records from sources where id = ?) as had from fact_losses l join persons p on p.id = l.person_id
-		where l.source_id = ? and l.field = ? and l.at > ? and not p.absent`, source, source, field, db.At(since)).Scan(&c).Error; err != nil {
+		where l.source_id = ? and l.field = ? and l.at > ? and not p.absent`+unconfirmed, source, source, field, db.At(since)).Scan(&c).Error; err != nil {
 		return c, fmt.Errorf("count losses: %w", err)
 	}
 	return c, nil
@@ -178,7 +202,7 @@ func (r Reader) LostAttribute(ctx context.Context, since time.Time, source id.So
 // LostUnit counts who left a unit, or is missed in it, since, and how many had it.
 func (r Reader) LostUnit(ctx context.Context, since time.Time, unit string) (LossCount, error) {
 	var c LossCount
-	if err := r.from(ctx).Raw(`select count(distinct person_id) as lost from fact_losses where field = ? and was = ? and at > ?`, LossUnit, unit, db.At(since)).Scan(&c).Error; err != nil {
+	if err := r.from(ctx).Raw(`select count(distinct person_id) as lost from fact_losses l where field = ? and was = ? and at > ?`+unconfirmed, LossUnit, unit, db.At(since)).Scan(&c).Error; err != nil {
 		return c, fmt.Errorf("count losses: %w", err)
 	}
 	var still int
@@ -187,4 +211,23 @@ func (r Reader) LostUnit(ctx context.Context, since time.Time, unit string) (Los
 	}
 	c.Had = c.Lost + still
 	return c, nil
+}
+
+// WhoLost answers whom LostAttribute (was is empty), LostUnit or LostGroups counts.
+func (r Reader) WhoLost(ctx context.Context, since time.Time, source id.Source, field, was string) (people []id.Person, err error) {
+	switch {
+	case field == LossGroup:
+		var left map[id.DirectoryGroup]leftBehind
+		left, err = r.lostGroups(ctx, since, []id.DirectoryGroup{id.DirectoryGroup(was)})
+		return sorted(left[id.DirectoryGroup(was)].lost), err
+	case was != "":
+		err = r.from(ctx).Raw("select distinct person_id from fact_losses l where field = ? and was = ? and at > ?"+unconfirmed, field, was, db.At(since)).Scan(&people).Error
+	default:
+		err = r.from(ctx).Raw("select distinct l.person_id from fact_losses l join persons p on p.id = l.person_id where l.source_id = ? and l.field = ? and l.at > ? and not p.absent"+
+			unconfirmed, source, field, db.At(since)).Scan(&people).Error
+	}
+	if err != nil {
+		err = fmt.Errorf("read losses: %w", err)
+	}
+	return people, err
 }

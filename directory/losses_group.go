@@ -16,6 +16,13 @@ type missedPlace struct {
 	SourceID id.Source
 	GroupID  id.DirectoryGroup
 	Since    db.Instant // when the last source missed them
+	// until when that was confirmed
+	Confirmed db.Instant
+}
+
+// counts tells whether they are out of the group since, and nobody confirmed it.
+func (p missedPlace) counts(since time.Time) bool {
+	return p.Since.After(since) && p.Since.After(p.Confirmed.Time)
 }
 
 // The ways from people to the groups that name them, and back, in the order of the tables: one side may be all people of a company, the other a few.
@@ -28,8 +35,8 @@ const (
 // missedPlaces reads where people are named whom every source misses.
 func missedPlaces(q handle, way string, args ...any) ([]missedPlace, error) {
 	var out []missedPlace
-	if err := q.Raw(`select r.person_id, r.source_id, m.group_id, (select max(a.absent_since) from records a where a.person_id = p.id and a.deleted_at is null) as since
-		from `+way+` and p.absent and r.person_id = p.id and r.deleted_at is null and m.source_id = r.source_id and m.value = r.record_key`, args...).Scan(&out).Error; err != nil {
+	if err := q.Raw(`select r.person_id, r.source_id, m.group_id, (select max(a.absent_since) from records a where a.person_id = p.id and a.deleted_at is null) as since,
+		(select c.at from confirmed_losses c where c.person_id = p.id) as confirmed from `+way+` and p.absent and r.person_id = p.id and r.deleted_at is null and m.source_id = r.source_id and m.value = r.record_key`, args...).Scan(&out).Error; err != nil {
 		return nil, fmt.Errorf("read groups of the missed: %w", err)
 	}
 	return out, nil
@@ -46,7 +53,7 @@ func (r Reader) missedOut(ctx context.Context, since time.Time, people []id.Pers
 		}
 		seen := map[Loss]bool{}
 		for _, place := range places {
-			if !place.Since.After(since) {
+			if !place.counts(since) {
 				continue
 			}
 			n, err := nests.of(q, place.SourceID)
@@ -67,7 +74,22 @@ func (r Reader) missedOut(ctx context.Context, since time.Time, people []id.Pers
 // LostGroups counts who left each of these directory groups since and is not back, or is missed by every source since, and how many were in it, by
 // whatever groups between.
 func (r Reader) LostGroups(ctx context.Context, since time.Time, groups []id.DirectoryGroup) (map[id.DirectoryGroup]LossCount, error) {
-	q, out := r.from(ctx), map[id.DirectoryGroup]LossCount{}
+	left, err := r.lostGroups(ctx, since, groups)
+	out := make(map[id.DirectoryGroup]LossCount, len(left))
+	for group, of := range left {
+		out[group] = LossCount{Lost: len(of.lost), Had: len(of.lost) + of.still}
+	}
+	return out, err
+}
+
+// leftBehind is who lost a directory group, and how many are in it still.
+type leftBehind struct {
+	lost  map[id.Person]bool
+	still int
+}
+
+func (r Reader) lostGroups(ctx context.Context, since time.Time, groups []id.DirectoryGroup) (map[id.DirectoryGroup]leftBehind, error) {
+	q, out := r.from(ctx), map[id.DirectoryGroup]leftBehind{}
 	inside, err := insides(q, groups)
 	if err != nil {
 		return nil, err
@@ -126,7 +148,7 @@ func (r Reader) LostGroups(ctx context.Context, since time.Time, groups []id.Dir
 		for _, g := range inside[group] {
 			for _, place := range named[g] {
 				missed[place.PersonID] = true
-				if place.Since.After(since) {
+				if place.counts(since) {
 					lost[place.PersonID] = true
 				}
 			}
@@ -149,7 +171,7 @@ func (r Reader) LostGroups(ctx context.Context, since time.Time, groups []id.Dir
 			}
 			still -= len(missed)
 		}
-		out[group] = LossCount{Lost: len(lost), Had: len(lost) + still}
+		out[group] = leftBehind{lost, still}
 	}
 	return out, nil
 }
@@ -183,7 +205,7 @@ func insides(q handle, groups []id.DirectoryGroup) (map[id.DirectoryGroup][]id.D
 
 // leftGroup answers who was taken out of a group since, and is not in it by what is inside it.
 func leftGroup(q handle, since time.Time, group id.DirectoryGroup, inside []id.DirectoryGroup) (people []id.Person, err error) {
-	if err = q.Raw(`select distinct l.person_id from fact_losses l where l.field = ? and l.was = ? and l.at > ?
+	if err = q.Raw(`select distinct l.person_id from fact_losses l where l.field = ? and l.was = ? and l.at > ?`+unconfirmed+`
 		and not exists (select 1 from records r join group_members m on m.source_id = r.source_id and m.value = r.record_key
 			where r.person_id = l.person_id and r.deleted_at is null and m.group_id in ?)`, LossGroup, group, db.At(since), db.Pad(inside)).Scan(&people).Error; err != nil {
 		err = fmt.Errorf("count losses: %w", err)
@@ -191,8 +213,11 @@ func leftGroup(q handle, since time.Time, group id.DirectoryGroup, inside []id.D
 	return people, err
 }
 
-// Missed answers whom a source misses since, of those whom every other source misses too, and from when on.
-func (r Reader) Missed(ctx context.Context, since time.Time, source id.Source) ([]Boundary, error) {
-	return r.boundariesOf(ctx, `select r.person_id, max(r.absent_since) as at from records r join persons p on p.id = r.person_id
-		where r.source_id = ? and r.absent_since > ? and r.deleted_at is null and p.absent group by r.person_id`, source, db.At(since))
+// Missed answers whom a source misses since, of those whom every other source misses too.
+func (r Reader) Missed(ctx context.Context, since time.Time, source id.Source) (people []id.Person, err error) {
+	if err = r.from(ctx).Raw(`select distinct r.person_id from records r join persons p on p.id = r.person_id where r.source_id = ? and r.absent_since > ? and r.deleted_at is null and p.absent
+		and not exists (select 1 from confirmed_losses c where c.person_id = r.person_id and c.at >= r.absent_since)`, source, db.At(since)).Scan(&people).Error; err != nil {
+		err = fmt.Errorf("read the missed: %w", err)
+	}
+	return people, err
 }

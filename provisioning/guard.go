@@ -52,7 +52,7 @@ type Batch struct {
 	// Population answers how many people a class of removals is measured against; the zero source means
 	// everybody who has a place. It is asked only where the plain number of people is exceeded.
 	Population func(Cause, id.Source) (int, error)
-	// Missed answers whom a source misses since the window began and nobody confirmed, whether they have a place to lose or not; nil: nobody else.
+	// Missed answers whom a source misses since the window began and nobody confirmed (directory.Store.Confirm), whether they have a place to lose or not; nil: nobody else.
 	Missed  func(id.Source) ([]id.Person, error)
 	Members map[id.Group]int // current members of each group that loses some
 	Added   map[id.Group]int // members each group gains in the same batch
@@ -208,7 +208,8 @@ func (g Guard) Check(b Batch) (Verdict, error) {
 	}
 	v.Breaches = append(append(v.Breaches, emptied(b)...), g.spread(b)...)
 	slices.SortFunc(v.Breaches, func(a, b Breach) int {
-		return cmp.Or(cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Group, b.Group), cmp.Compare(a.scope(), b.scope()))
+		return cmp.Or(cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Source, b.Source), cmp.Compare(a.Group, b.Group),
+			cmp.Compare(b.People, a.People), cmp.Compare(a.scope(), b.scope())) // of what lies in each other the whole first: one hold, not several
 	})
 	return v, nil
 }

@@ -3,46 +3,55 @@ package provisioning
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
-// unconfirmed answers what Batch.Missed is. Who releases what is held of all that a source misses confirms everybody whom it missed until then, for
-// that many were named; of another hold, those of whom it held something.
-func (r *Reactor) unconfirmed(ctx context.Context, tx *db.Tx) func(id.Source) ([]id.Person, error) {
+// missing answers what Batch.Missed is.
+func (r *Reactor) missing(ctx context.Context, tx *db.Tx) func(id.Source) ([]id.Person, error) {
 	return func(source id.Source) ([]id.Person, error) {
-		since := r.clock().Add(-Window)
-		missed, err := r.directory.In(tx).Missed(ctx, since, source)
-		if err != nil || len(missed) == 0 {
-			return nil, err
-		}
-		var all []db.Instant
-		if err := tx.Raw("select closed_at from holds where state = 'released' and cause = ? and source = ? and scope = '' and closed_at > ? order by closed_at desc limit 1",
-			CauseAbsence, source, db.At(since)).Scan(&all).Error; err != nil {
-			return nil, fmt.Errorf("read what was released: %w", err)
-		}
-		var some []struct {
-			Person id.Person
-			At     db.Instant
-		}
-		if err := tx.Raw("select person, max(ended_at) as at from held_removals where released_by <> '' and ended_at > ? group by person", db.At(since)).Scan(&some).Error; err != nil {
-			return nil, fmt.Errorf("read what was released: %w", err)
-		}
-		released := make(map[id.Person]db.Instant, len(some))
-		for _, row := range some {
-			released[row.Person] = row.At
-		}
-		var out []id.Person
-		for _, m := range missed {
-			if len(all) > 0 && !m.At.After(all[0].Time) || !m.At.After(released[m.Person].Time) {
-				continue
-			}
-			out = append(out, m.Person)
-		}
-		return out, nil
+		return r.directory.In(tx).Missed(ctx, r.clock().Add(-Window), source)
 	}
+}
+
+// confirm notes in tx that somebody found a hold right: whom it holds something of, and everybody else whom its limit counted, for that many were
+// named. For no limit do they count any more; what comes from now on does.
+func (r *Reactor) confirm(ctx context.Context, tx *db.Tx, h Hold) error {
+	since, in := r.clock().Add(-Window), r.directory.In(tx)
+	people, b := h.people(), h.Breach
+	var more []id.Person
+	var err error
+	switch s, alike := b.sign(); {
+	case b.Admin:
+	case alike:
+		more, err = in.WhoLost(ctx, since, s.Source, s.Field, s.Was)
+	case b.Group != "":
+		more, err = goneFrom(tx.DB, since, "group_id = ?", b.Group)
+	case b.Cause == CauseAbsence:
+		more, err = in.Missed(ctx, since, b.Source)
+	default:
+		more, err = goneFrom(tx.DB, since, "cause = ?", b.Cause)
+	}
+	if err != nil {
+		return fmt.Errorf("confirm hold %s: %w", h.ID, err)
+	}
+	people = distinct(append(people, more...))
+	for part := range slices.Chunk(people, chunkMost) {
+		if err := tx.Exec("delete from removals where at > ? and person in ?", db.At(since), db.Pad(part)).Error; err != nil {
+			return fmt.Errorf("confirm hold %s: %w", h.ID, err)
+		}
+	}
+	return r.directory.Confirm(tx, people)
+}
+
+// goneFrom answers who lost a place since that the guard counts.
+func goneFrom(q reader, since time.Time, where string, args ...any) (people []id.Person, err error) {
+	err = q.Raw("select distinct person from removals where at > ? and "+where, append([]any{db.At(since)}, args...)...).Scan(&people).Error
+	return people, err
 }
 
 // missed says since when no source shows the person any more, and which one missed them last.

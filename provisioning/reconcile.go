@@ -198,7 +198,7 @@ func (r *Reactor) complete(ctx context.Context, tx *db.Tx, c *catalog, b *Batch)
 	if b.Members, err = countMembers(tx.DB, slices.Compact(groups)); err != nil {
 		return err
 	}
-	b.Population, b.Missed = r.population(ctx, tx), r.unconfirmed(ctx, tx)
+	b.Population, b.Missed = r.population(ctx, tx), r.missing(ctx, tx)
 	return nil
 }
 

@@ -51,7 +51,7 @@ func (f *rehearsal) Look(ctx context.Context, tx *db.Tx, people []id.Person, los
 	for g, n := range part.Later {
 		f.batch.Later[g] += n
 	}
-	missed, err := f.r.unconfirmed(ctx, tx)(f.cause.Source)
+	missed, err := f.r.missing(ctx, tx)(f.cause.Source)
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (f *rehearsal) verdict(ctx context.Context) (v Verdict, c *catalog, err err
 			if source == f.cause.Source {
 				return slices.Collect(maps.Keys(f.missed)), nil
 			}
-			return f.r.unconfirmed(ctx, tx)(source)
+			return f.r.missing(ctx, tx)(source)
 		}
 		v, err = Guard{guardOf(c)}.Check(f.batch)
 		return err

@@ -41,7 +41,7 @@ func (r *Reactor) ReleaseWith(ctx context.Context, cause directory.Cause, hold i
 	if err := r.db.Tx(ctx, func(tx *db.Tx) (err error) {
 		records, err := also(tx)
 		if err == nil {
-			h, err = r.release(tx, cause, hold)
+			h, err = r.release(ctx, tx, cause, hold)
 		}
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ func (r *Reactor) ReleaseWith(ctx context.Context, cause directory.Cause, hold i
 }
 
 // release notes in tx that what a hold holds now goes through, and answers that; a burst is confirmed and closed by it.
-func (r *Reactor) release(tx *db.Tx, cause directory.Cause, hold id.Hold) (Hold, error) {
+func (r *Reactor) release(ctx context.Context, tx *db.Tx, cause directory.Cause, hold id.Hold) (Hold, error) {
 	row, err := lockHold(tx, hold)
 	if err != nil {
 		return Hold{}, err
@@ -80,8 +80,8 @@ func (r *Reactor) release(tx *db.Tx, cause directory.Cause, hold id.Hold) (Hold,
 			return h, fmt.Errorf("release: %w", err)
 		}
 	}
-	if h.Breach.Cause != CauseBurst {
-		return h, nil
+	if err := r.confirm(ctx, tx, h); err != nil || h.Breach.Cause != CauseBurst {
+		return h, err
 	}
 	s := &sheet{run: &run{cause: cause}, now: r.clock()}
 	if err := tx.Exec("update hold_freezes set outcome = 'confirmed', ended_at = ? where hold = ? and outcome = ''", db.At(s.now), hold).Error; err != nil {

@@ -462,3 +462,97 @@ func TestWhoIsBackCountsNoMore(t *testing.T) {
 		w.want("eleven", w.places(people[19])+" "+w.reason(), "engineers:participant! absence would reach 11 people within 24 hours, the limit is 10")
 	})
 }
+
+// What a release let go, and everybody else whom the limit had counted, counts no more for any limit: the next who goes is not held again for those. Those
+// who go from then on do count.
+func TestConfirmedCountsNoMore(t *testing.T) {
+	type scene struct {
+		group string
+		fill  func(w *world)
+		lose  func(w *world, from, to int) // whom by number the source takes out
+		held  string
+	}
+	keys := func(from, to int) (out []string) {
+		for i := from; i < to; i++ {
+			out = append(out, fmt.Sprintf("p%04d", i))
+		}
+		return out
+	}
+	guild := func(w *world, from int) {
+		w.apply(directory.PutGroup{Group: directory.GroupRecord{Source: w.source.ID, Key: "guild", DisplayName: "guild"}, Members: keys(from, 20)})
+	}
+	const none, half = 0, 10
+	for name, s := range map[string]scene{
+		"taken out of a group": {"guild", func(w *world) { guild(w, 0) }, func(w *world, _, to int) { guild(w, to) }, "lost 10 of 20 members"},
+		"missed in a group":    {"guild", func(w *world) { guild(w, 0) }, func(w *world, from, to int) { w.absent(keys(from, to)...) }, "lost 10 of 20 members"},
+		"moved out of a unit": {"lab", func(w *world) { w.crowd(20, always("lab"), always("Clerk")) }, func(w *world, _, to int) {
+			w.crowd(to, always("ops"), always("Clerk"))
+		}, "lost 10 of 20 people"},
+		"missed in a unit": {"lab", func(w *world) { w.crowd(20, always("lab"), always("Clerk")) }, func(w *world, from, to int) { w.absent(keys(from, to)...) }, "lost 10 of 20 people"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			both(t, func(w *world) {
+				w.policy(unitPolicy)
+				w.units("lab", "ops")
+				w.crowd(600, always(""), always("Clerk"))
+				s.fill(w)
+				s.lose(w, none, 4) // these pass
+				s.lose(w, 4, 9)
+				if n := w.members(s.group); n != 11 || w.reason() != "" {
+					w.Fatalf("less than half: %d members, %q", n, w.reason())
+				}
+				s.lose(w, 9, half)
+				if n := w.members(s.group); n != 11 || !strings.Contains(w.reason(), s.held) {
+					w.Fatalf("half: %d members, %q", n, w.reason())
+				}
+				_, err := w.r.Release(ctx, directory.Cause{Actor: "admin"}, w.holds(provisioning.HoldOpen)[0].ID)
+				w.ok(err)
+				w.pass(time.Minute)
+				s.lose(w, half, half+1)
+				s.lose(w, half+1, half+4)
+				if n := w.members(s.group); n != 6 || w.reason() != "" {
+					w.Fatalf("after the release: %d members, %q", n, w.reason())
+				}
+				s.lose(w, half+4, half+5)
+				if n := w.members(s.group); n != 6 || !strings.Contains(w.reason(), "lost 5 of 10") {
+					w.Errorf("what came since: %d members, %q", n, w.reason())
+				}
+			})
+		})
+	}
+	t.Run("movers", func(t *testing.T) {
+		both(t, func(w *world) {
+			w.policy(policyText + "guard: {move: {people: 10, percent: 5}}\n")
+			people := w.putMany(40, "p", "dept=R&D")
+			for n := 1; n <= 11; n++ { // one by one: the eleventh is held
+				w.putMany(n, "p", "dept=Sales")
+			}
+			w.want("the eleventh", w.reason(), "move would reach 11 people within 24 hours, the limit is 10")
+			_, err := w.r.Release(ctx, directory.Cause{Actor: "admin"}, w.holds(provisioning.HoldOpen)[0].ID)
+			w.ok(err)
+			w.putMany(21, "p", "dept=Sales")
+			w.want("ten more", w.places(people[20])+w.reason(), "everybody:participant sales:participant")
+			w.putMany(22, "p", "dept=Sales")
+			w.want("the eleventh since", w.reason(), "move would reach 11 people within 24 hours, the limit is 10")
+		})
+	})
+	t.Run("an attribute", func(t *testing.T) {
+		both(t, func(w *world) {
+			w.policy(unitPolicy)
+			w.crowd(200, always(""), always("Engineer"))
+			w.crowd(10, always(""), always(""))
+			w.crowd(11, always(""), always(""))
+			w.want("the eleventh", w.reason(), "attribute title is empty now of 11 of the source's 200 people within 24 hours, the limit is 10")
+			_, err := w.r.Release(ctx, directory.Cause{Actor: "admin"}, w.holds(provisioning.HoldOpen)[0].ID)
+			w.ok(err)
+			w.pass(time.Minute)
+			w.crowd(21, always(""), always(""))
+			w.want("ten more", w.reason(), "")
+			if n := w.members("engineers"); n != 179 {
+				w.Errorf("%d", n)
+			}
+			w.crowd(22, always(""), always(""))
+			w.want("the eleventh since", w.reason(), "attribute title is empty now of 11 of the source's 200 people within 24 hours, the limit is 10")
+		})
+	})
+}

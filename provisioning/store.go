@@ -103,15 +103,15 @@ func loadFailures(q reader, people []id.Person) (map[id.Person]failureRow, error
 	return out, nil
 }
 
-// recent answers what the guard counts from before: removals and held removals within the window, but of who is back in the place. On a day on
-// which thousands left it is read for every single mover, hence without gorm's reflection.
+// recent answers what the guard counts from before: removals and held removals within the window, but of who is back in the place, and what was
+// confirmed. On a day on which thousands left it is read for every single mover, hence without gorm's reflection.
 func recent(q reader, now time.Time) ([]Removal, error) {
 	since := db.At(now.Add(-Window))
 	rows, err := q.Raw(`select membership, person, group_id, cause, source, 0 from removals where at > ?
 			and not exists (select 1 from memberships m where m.person = removals.person and m.group_id = removals.group_id and m.ended_at is null and m.id <> removals.membership)
 		union all select r.membership, r.person, r.group_id, r.cause, h.source, 1 from held_removals r join holds h on h.id = r.hold
-		where r.ended_at is null and r.created_at > ?
-		union all select membership, person, group_id, now_cause, now_source, 1 from held_removals where ended_at is null and now_cause <> '' and now_at > ?`, since, since, since).Rows()
+		where r.ended_at is null and r.released_by = '' and r.created_at > ?
+		union all select membership, person, group_id, now_cause, now_source, 1 from held_removals where ended_at is null and released_by = '' and now_cause <> '' and now_at > ?`, since, since, since).Rows()
 	if err != nil {
 		return nil, fmt.Errorf("read removals: %w", err)
 	}
