@@ -225,6 +225,7 @@ type page struct {
 	entries    []entry
 	cookie     string
 	paged      bool
+	limited    bool // a limit of the server ended it
 	skipped    int
 	references int
 	controls   []byte // of the end

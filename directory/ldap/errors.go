@@ -99,7 +99,7 @@ func classifyCode(code uint16) (hint string, kind error) {
 	case goldap.LDAPResultInsufficientAccessRights:
 		return "the account may not read this", ErrServer
 	case goldap.LDAPResultSizeLimitExceeded, goldap.LDAPResultTimeLimitExceeded, goldap.LDAPResultAdminLimitExceeded:
-		return "the server cut the answer short: lift the account's size and time limits", ErrServer
+		return "the server cut the answer short: lift the account's size and time limits, or lower page_size", ErrServer
 	case goldap.LDAPResultReferral:
 		return "the server points to another server, which is not followed: use that server in url", ErrServer
 	case goldap.LDAPResultBusy, goldap.LDAPResultUnavailable:

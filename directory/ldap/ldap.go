@@ -79,6 +79,7 @@ type Capabilities struct {
 	Position    string         `json:"position"`
 	Paging      bool           `json:"paging"`
 	ContentSync bool           `json:"content_sync"` // RFC 4533
+	PageSize    int            `json:"page_size"`    // that of the configuration, or the largest that the server gives where it refuses that
 	Sample      map[Class]int  `json:"sample"`       // entries on the first page
 	Counts      map[Class]int  `json:"counts"`       // entries there are; of a large directory, as many as were counted in time
 	Part        map[Class]bool `json:"part"`         // of these classes there may be more: the server, or the time, ended the counting

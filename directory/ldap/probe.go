@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
@@ -44,13 +45,18 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 	if caps.Latency = time.Since(began); caps.Position == "" {
 		find(Warning, "no_position", "the account reads no freshness mark (contextCSN, highestCommittedUSN, lastChangeNumber): changes are seen at the interval of full syncs only")
 	}
+	pages, err := c.fit(ctx)
+	if err != nil {
+		return caps, findings, err
+	}
+	caps.PageSize = pages.size
 	for _, class := range allClasses {
-		req := request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(class), attrs: c.p.attributes(class, caps.IDAttribute), pageSize: c.p.PageSize}
+		req := request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(class), attrs: c.p.attributes(class, caps.IDAttribute), pageSize: pages.size}
 		page, err := c.ask(ctx, req)
 		if limitOf(err) == nil && err != nil { // else what the limit lets through is looked at; the count says where it ends
 			return caps, findings, explain("search "+c.p.Base, err, c.p.Password)
 		}
-		page.paged = page.paged || limitOf(err) != nil
+		page.limited = limitOf(err) != nil
 		caps.Sample[class] = len(page.entries)
 		c.judge(class, page, find)
 	}
@@ -68,6 +74,9 @@ func (cl *Client) Probe(ctx context.Context) (caps Capabilities, findings []Find
 	}
 	if err := c.count(ctx, &caps, find); err != nil {
 		return caps, findings, err
+	}
+	if size := pages.size; size < c.p.PageSize && (pages.cut == 0 || !caps.Part[ClassPerson]) { // else smaller pages end at the same limit
+		find(Error, "page_size", "the server does not give pages of %d entries (%s): set page_size to %d, the most that it gives", c.p.PageSize, strings.ToLower(goldap.LDAPResultCodeMap[pages.code]), size)
 	}
 	return caps, findings, cl.judgeFollowing(ctx, c, find)
 }
@@ -120,6 +129,7 @@ func (c *conn) judge(class Class, p page, find func(Severity, string, string, ..
 	switch n := len(p.entries); {
 	case noID > 0:
 		find(Error, "no_id", "%d of %d entries (%s) show no %s: the account may not read it, or id_attribute is wrong", noID, n, class, c.idAttribute())
+	case n == 0 && p.limited: // the count says so
 	case n == 0 && class == ClassPerson:
 		find(Error, "no_people", "no person was found with %s below %s", c.filter(class), c.p.Base)
 	case n == 0:
@@ -132,7 +142,7 @@ func (c *conn) judge(class Class, p page, find func(Severity, string, string, ..
 	if p.references > 0 {
 		find(Warning, "reference", "the server points to another server for a part of the tree; that part is not read")
 	}
-	if !p.paged {
+	if !p.paged && !p.limited {
 		find(Error, "no_paging", "the server ignored the paging control (%s)", class)
 	}
 }

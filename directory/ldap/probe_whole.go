@@ -21,7 +21,7 @@ func (c *conn) count(ctx context.Context, caps *Capabilities, find func(Severity
 	caps.Counts, caps.Part = map[Class]int{}, map[Class]bool{}
 	seen, twice, until := map[string]bool{}, 0, time.Now().Add(countFor)
 	for _, class := range allClasses {
-		r := request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(class), attrs: []string{caps.IDAttribute}, pageSize: c.p.PageSize}
+		r := request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(class), attrs: []string{caps.IDAttribute}, pageSize: caps.PageSize}
 		for n := 0; ; {
 			p, err := c.ask(ctx, r)
 			n += len(p.entries)
@@ -39,6 +39,10 @@ func (c *conn) count(ctx context.Context, caps *Capabilities, find func(Severity
 				what := fmt.Sprintf("limit of %d entries", n)
 				if limit.ResultCode != goldap.LDAPResultSizeLimitExceeded {
 					what = strings.ToLower(goldap.LDAPResultCodeMap[limit.ResultCode])
+				}
+				if n == 0 {
+					find(Error, "limited", "the server gives no page of %d entries (%s), nor a smaller one: %s. Lower page_size, or lift the size and time limits of the account", c.p.PageSize, class, what)
+					break
 				}
 				find(Error, "limited", "at least %d entries (%s), no more are shown: the server's %s ends the list. Lift the size and time limits of the account, or nobody would ever be found absent", n, class, what)
 				break
@@ -60,6 +64,50 @@ func (c *conn) count(ctx context.Context, caps *Capabilities, find func(Severity
 		find(Error, "id_twice", "%d entries have the %s of another entry: it does not identify people, so no reading would be believed", twice, caps.IDAttribute)
 	}
 	return nil
+}
+
+// fit is how large the pages are that a server gives.
+type fit struct {
+	size int    // that of the configuration, or the largest that the server gives
+	code uint16 // its answer to a larger one
+	cut  int    // entries that came with it
+}
+
+// fit finds out how large a page of people may be.
+func (c *conn) fit(ctx context.Context) (fit, error) {
+	out := fit{size: c.p.PageSize}
+	ask := func(size int) (n int, refused *goldap.Error, err error) {
+		p, err := c.ask(ctx, request{base: c.p.Base, scope: goldap.ScopeWholeSubtree, filter: c.filter(ClassPerson), attrs: []string{c.idAttribute()}, pageSize: size})
+		if refused = limitOf(err); refused == nil && errors.As(err, &refused) && refused.ResultCode != goldap.LDAPResultUnwillingToPerform {
+			refused = nil
+		}
+		if refused != nil {
+			err = nil
+		}
+		return len(p.entries), refused, explain("search "+c.p.Base, err, c.p.Password)
+	}
+	n, refused, err := ask(out.size)
+	if refused == nil {
+		return out, err
+	}
+	out.code, out.cut = refused.ResultCode, n
+	given, least := 0, out.size // given is, and least is not
+	for least-given > 1 {
+		size := (given + least) / 2
+		_, refused, err := ask(size)
+		switch {
+		case err != nil:
+			return out, err
+		case refused == nil:
+			given = size
+		default:
+			least = size
+		}
+	}
+	if given > 0 {
+		out.size = given
+	}
+	return out, nil
 }
 
 // limitOf answers the limit of the server that ended a list, where an error is one.

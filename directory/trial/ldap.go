@@ -30,7 +30,7 @@ func tryLDAP(ctx context.Context, look func(context.Context) (ldap.Capabilities,
 		}
 	}
 	for _, f := range findings {
-		zh := chinese(f.Code)
+		zh := chinese(f.Code, caps.PageSize)
 		if zh == "" {
 			zh = f.Text
 		}
@@ -48,8 +48,8 @@ func counted(caps ldap.Capabilities, class ldap.Class, word string) string {
 	return fmt.Sprintf("%s%d %s", least, caps.Counts[class], word)
 }
 
-// chinese says a finding in Chinese, where it is one that is known.
-func chinese(code string) string {
+// chinese says a finding in Chinese, where it is one that is known. pageSize is the largest page that the server gives.
+func chinese(code string, pageSize int) string {
 	return map[string]string{
 		"plain":                "连接未加密；仅适用于单机试用。",
 		"no_paging":            "服务器不支持分页：无法证明读取完整，因此永远不会判定任何人已离开。",
@@ -64,6 +64,7 @@ func chinese(code string) string {
 		"reference":            "服务器将部分目录指向另一台服务器；该部分不会被读取。",
 		"limited":              "服务器在列出全部条目之前就截断了结果：请放宽该账号的数量与时间限制，否则永远不会判定任何人已离开。",
 		"id_twice":             "部分条目的标识与其他条目相同：它不能标识人员，任何读取都不会被相信。",
+		"page_size":            fmt.Sprintf("服务器不提供 page_size 这么大的分页：请将 page_size 设为 %d。", pageSize),
 		"counted_part":         "目录很大，只在限定时间内清点了一部分条目。",
 		"clock_skew":           "服务器与本机的时钟相差较大：账号到期以本机时钟为准。",
 		"no_syncprov":          "服务器声明支持内容同步却拒绝提供，因此只能按时间查询变更：OpenLDAP 请加载 syncprov 覆盖层，并允许该账号使用。",

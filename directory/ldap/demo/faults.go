@@ -26,6 +26,7 @@ type Faults struct {
 	MaxValues   int    // answer longer attributes in ranges, as Active Directory does from 1,500 values on
 	Partial     int    // find only so many entries by a paged search or a refresh, with success
 	MaxPage     int    // give pages of so many at most, and end an answer without pages after so many with sizeLimitExceeded
+	RefusePage  int    // refuse pages of more than so many with unwillingToPerform (53)
 	DirSyncPage int    // tell so many objects at a time by DirSync
 	NoDirSync   bool   // refuse DirSync with insufficientAccessRights (50)
 	NoNotify    bool   // refuse change notification

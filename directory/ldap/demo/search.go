@@ -80,6 +80,9 @@ func (c *conn) search(ctx context.Context, id int64, op *ber.Packet, ctl map[str
 		return c.answer(ctx, id, q, f, page{rest: found, no: 1}, len(found), nil)
 	}
 	cookie, size := text(child(paging.value, 1)), int(number(child(paging.value, 0)))
+	if f.RefusePage > 0 && size > f.RefusePage {
+		return c.result(id, opDone, unwilling, "the page is too large")
+	}
 	at, ok := c.pages[cookie]
 	delete(c.pages, cookie)
 	if cookie == "" {

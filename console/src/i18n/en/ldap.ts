@@ -65,6 +65,7 @@ export const ldap = {
     no_sentinel: { what: "The sentinel entry is not there, or the account may not read it.", todo: "Correct sentinel in the configuration, or let the account read the entry. Until then no reading is believed." },
     members_hidden: { what: "No group shows a member.", todo: "Let the account read member (or uniqueMember, memberUid). Until then members stay as they are." },
     limited: { what: "The server ends a list before its end.", todo: "Lift the size and time limits of the account: else no reading is complete, and nobody is ever found absent." },
+    page_size: { what: "The server does not give pages as large as page_size.", todo: "Set page_size of the source to the number that is named here, or let the account ask for larger pages." },
     counted_part: { what: "There is more than was counted.", todo: "Counting stops after some seconds. The first reading counts everything." },
     id_twice: { what: "Several entries have one id.", todo: "It identifies nobody, and no reading would be believed. Look at where the entries were copied from, or choose another id attribute." },
     clock_skew: { what: "The clock of the server and the one here differ.", todo: "Synchronize both. Until then ends of accounts come to hold by the clock here." },

@@ -66,6 +66,7 @@ export const ldap = {
     no_sentinel: { what: "哨兵条目不存在，或账号读不到它。", todo: "请更正配置中的 sentinel，或授权读取该条目。在此之前任何读取都不会被相信。" },
     members_hidden: { what: "所有组都没有显示成员。", todo: "请授权读取 member（或 uniqueMember、memberUid）。在此之前成员保持不变。" },
     limited: { what: "服务器在列表结束之前就中断了它。", todo: "请放宽该账号的数量与时间限制：否则任何读取都不完整，也就永远不会判定任何人已离开。" },
+    page_size: { what: "服务器不提供 page_size 这么大的分页。", todo: "请将该来源的 page_size 设为此处给出的数值，或允许该账号请求更大的分页。" },
     counted_part: { what: "实际数量多于已清点的数量。", todo: "清点数秒后停止，首次读取会清点全部。" },
     id_twice: { what: "多个条目使用同一个标识。", todo: "该标识无法识别任何人，读取也不会被相信。请检查这些条目从何处复制而来，或改用其他标识属性。" },
     clock_skew: { what: "服务器与此处的时钟不一致。", todo: "请同步两边的时钟。在此之前，账号的到期以此处的时钟为准。" },
