@@ -302,6 +302,7 @@ func Cases() []httpapi.Case {
 		{Err: ErrApproval, Status: 409, Code: "needs_approval"},
 		{Err: ErrRelease, Status: 409, Code: "needs_approval"},
 		{Err: ErrNotDecider, Status: 403, Code: "not_approver"},
+		{Err: ErrOwnDoor, Status: 403, Code: "own_door"},
 		{Err: ErrOwnPlan, Status: 403, Code: "own_plan"},
 		{Err: ErrPast, Status: 422, Code: "past"},
 		{Err: ErrClosed, Status: 409, Code: "closed"},

@@ -31,6 +31,7 @@ type run struct {
 	given    map[id.Person][]Grant         // reasons that are given and taken
 	above    heads                         // of the people at hand
 	back     map[id.Person][]Membership    // of the people at hand: what a plan gives back
+	watched  bool                          // everybody is looked at as those are who are watched
 }
 
 // step is one change with why it comes.
@@ -78,6 +79,7 @@ type assessment struct {
 	have     []Membership       // of a plan: those that show other channels under it
 	failed   unjudged           // what of the policy cannot be judged for the person: it gives nothing
 	note     bool               // that has to be noted
+	beyond   bool               // there are more instants to come than were looked at
 }
 
 func (a assessment) idle() bool {
@@ -147,6 +149,7 @@ type due struct {
 	standing Standing
 	mover    *mover
 	failed   unjudged
+	beyond   bool
 }
 
 // due evaluates the policy for a person whose fact is present; have counts only where the policy separates.
@@ -158,7 +161,11 @@ func (run *run) due(c *catalog, f directory.Fact, have []Membership, held map[id
 	}
 	have = run.untaken(f.Person.ID, have)
 	joined := run.joined(c, d.standing, f.Person.ID, have, now)
-	d.matches, d.standing.Begins, d.failed = c.foreseen(f, run.above, withHeld(have, held), joined, now)
+	most := momentsMost
+	if run.watched {
+		most = momentsWatched
+	}
+	d.matches, d.standing.Begins, d.failed, d.beyond = c.foreseen(f, run.above, withHeld(have, held), joined, now, most)
 	d.standing.Barred = c.barred(func() policies.Subject { return c.subject(f, run.above, now) }, have, joined, now)
 	d.mover = run.moverOf(c, f, d.standing, now)
 	return d
@@ -175,7 +182,7 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 
 // compare answers what is to be done about a person whose due is known; with is what they have and what is given back to them.
 func (run *run) compare(c *catalog, f directory.Fact, have, with []Membership, held map[id.Membership]heldRow, d due, now time.Time) assessment {
-	a := assessment{person: f.Person.ID, failed: d.failed, note: len(d.failed) > 0}
+	a := assessment{person: f.Person.ID, failed: d.failed, note: len(d.failed) > 0, beyond: d.beyond}
 	standing := d.standing
 	if keeps(with) {
 		standing.Placed = placed(f.Person)

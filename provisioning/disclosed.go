@@ -54,7 +54,7 @@ func (r *Reactor) disclosed(ctx context.Context, sight directory.Sight, list []M
 		}
 		for _, f := range facts {
 			p := f.Person.ID
-			given[p], begins[p], _ = c.foreseen(f, above, have[p], c.joined(have[p], now), now) // a rule that fails shows nothing to come
+			given[p], begins[p], _, _ = c.foreseen(f, above, have[p], c.joined(have[p], now), now, momentsMost) // a rule that fails shows nothing to come
 		}
 		return nil
 	})

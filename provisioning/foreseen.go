@@ -8,8 +8,12 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
-// momentsMost bounds at how many instants one person is looked at; later ones follow when the first have passed.
-const momentsMost = 48
+const (
+	// momentsMost bounds at how many instants one person is looked at; later ones follow when the first have passed.
+	momentsMost = 48
+	// momentsWatched bounds it for those who are watched; see watch. A rule can ask for as many instants as it has values, and each is looked at with every rule.
+	momentsWatched = 1000
+)
 
 // moment is an instant from which on something may be otherwise.
 type moment struct {
@@ -21,9 +25,9 @@ type moment struct {
 // foreseen evaluates the policy for a person now and at each instant that is known, and answers what its rules give with the
 // windows of that, and what of own joining stands. An instant is known because a source plans something of the person, or of a manager above, or because a rule asks whether it
 // has come. begins is when a person who has not started yet does. At an end nothing changes here: what
-// the freeze of an end takes is cleaned up after it, by the guard.
-func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joined []Match, now time.Time) (matches []Match, begins time.Time, failed unjudged) {
-	moments := c.moments(f, above, have, now)
+// the freeze of an end takes is cleaned up after it, by the guard. beyond tells that there are more instants than the most that are looked at.
+func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joined []Match, now time.Time, most int) (matches []Match, begins time.Time, failed unjudged, beyond bool) {
+	moments, beyond := c.moments(f, above, have, now, most)
 	var given [][]Match
 	var horizon time.Time // where there are more instants than are looked at: the first that is not
 	for i := 0; i < len(moments); i++ {
@@ -39,7 +43,7 @@ func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joi
 		}
 		given = append(given, append(list, own...))
 		if !next.IsZero() && (i+1 == len(moments) || next.Before(moments[i+1].at)) {
-			if len(moments) < momentsMost {
+			if len(moments) < most {
 				moments = slices.Insert(moments, i+1, moment{fact: m.fact, at: next})
 			} else {
 				given, moments, horizon = given[:i+1], moments[:i+1], next
@@ -50,14 +54,14 @@ func (c *catalog) foreseen(f directory.Fact, above heads, have []Membership, joi
 		}
 	}
 	if len(moments) == 1 && horizon.IsZero() {
-		return given[0], begins, failed
+		return given[0], begins, failed, beyond
 	}
-	return windows(moments, given, horizon), begins, failed
+	return windows(moments, given, horizon), begins, failed, beyond || !horizon.IsZero()
 }
 
-// moments answers when the facts themselves are known to change, from now on.
-func (c *catalog) moments(f directory.Fact, above heads, have []Membership, now time.Time) []moment {
-	out := []moment{{f, now, true}}
+// moments answers when the facts themselves are known to change, from now on; beyond tells that some are left out.
+func (c *catalog) moments(f directory.Fact, above heads, have []Membership, now time.Time, most int) (out []moment, beyond bool) {
+	out = []moment{{f, now, true}}
 	managers := []id.Person{f.Person.Manager}
 	for _, then := range f.Ahead {
 		out = append(out, moment{then, then.At, true})
@@ -66,9 +70,14 @@ func (c *catalog) moments(f directory.Fact, above heads, have []Membership, now 
 	insert := func(instants []time.Time, moves bool) {
 		for _, at := range instants {
 			i, known := slices.BinarySearchFunc(out, at, func(m moment, at time.Time) int { return m.at.Compare(at) })
-			if i > 0 && !known && len(out) < momentsMost {
-				out = slices.Insert(out, i, moment{out[i-1].fact, at, moves})
+			if i == 0 || known {
+				continue
 			}
+			if len(out) >= most {
+				beyond = true
+				continue
+			}
+			out = slices.Insert(out, i, moment{out[i-1].fact, at, moves})
 		}
 	}
 	if above != nil {
@@ -85,7 +94,7 @@ func (c *catalog) moments(f directory.Fact, above heads, have []Membership, now 
 		}
 	}
 	insert(more, false)
-	return out
+	return out, beyond
 }
 
 // windows answers each match with the first window in which it is given.

@@ -25,8 +25,8 @@ type Grant struct {
 }
 
 // Give gives and takes reasons, of at most 64 people, in one transaction with also, which writes rows of its own before, and answers what
-// the audit log says of them. What stands already, or is gone, is left. A person whom the policy cannot judge, who has left, or whose group is archived gets nothing.
-// It returns when all of it is in force.
+// the audit log says of them. What stands already, or is gone, is left. A person whom the policy cannot judge, who has left, or whose group is archived gets nothing. A grant in a group with
+// restricted channels to whoever asks for it is ErrOwnDoor. It returns when all of it is in force.
 func (r *Reactor) Give(ctx context.Context, cause directory.Cause, grants []Grant, also func(tx *db.Tx) ([]audit.Record, error)) error {
 	given := map[id.Person][]Grant{}
 	var people []id.Person
@@ -53,7 +53,16 @@ func (r *Reactor) Give(ctx context.Context, cause directory.Cause, grants []Gran
 				return err
 			}
 		}
-		if result, err = r.write(ctx, tx, run, c, list); err != nil {
+		put := func() error {
+			result, err = r.write(ctx, tx, run, c, list)
+			return err
+		}
+		if slices.ContainsFunc(given[cause.Behind], func(g Grant) bool { return g.Kind == KindGrant && !g.Take }) {
+			err = r.shut(tx, cause, people, put)
+		} else { // own joining is as the policy admits it, an approval as somebody else gave it
+			err = put()
+		}
+		if err != nil {
 			return err
 		}
 		return audit.Append(tx, records...)

@@ -253,7 +253,8 @@ func (r *Reactor) open(ctx context.Context, hold id.Hold) (Hold, error) {
 }
 
 // Reject keeps the memberships of a hold: each gets a reason of its own that ends after KeepFor. When that
-// has passed, and the facts still ask for the removal, the guard judges it anew. Rejecting a burst restores everybody.
+// has passed, and the facts still ask for the removal, the guard judges it anew. Rejecting a burst restores everybody. One that keeps a place in a group with restricted channels for whoever
+// asks for it is ErrOwnDoor.
 func (r *Reactor) Reject(ctx context.Context, cause directory.Cause, hold id.Hold) (Result, error) {
 	h, err := r.open(ctx, hold)
 	if err != nil {
@@ -265,13 +266,18 @@ func (r *Reactor) Reject(ctx context.Context, cause directory.Cause, hold id.Hol
 		result.Rev, result.Written = done.Rev, done.Memberships
 		return result, err
 	}
+	if err := r.try(ctx, cause, h.people(), func(tx *db.Tx, me []id.Person) error { return r.keepHeld(tx, cause, hold, me) }); err != nil {
+		return result, fmt.Errorf("reject hold %s: %w", hold, err)
+	}
 	for part := range slices.Chunk(h.Removals, chunkMost) {
 		var people []id.Person
 		for _, removal := range part {
 			people = append(people, removal.Person)
 		}
 		people = distinct(people)
-		if err := r.db.Tx(ctx, func(tx *db.Tx) error { return r.keepHeld(tx, cause, hold, people) }); err != nil {
+		if err := r.db.Tx(ctx, func(tx *db.Tx) error {
+			return r.shut(tx, cause, people, func() error { return r.keepHeld(tx, cause, hold, people) })
+		}); err != nil {
 			return result, fmt.Errorf("reject hold %s: %w", hold, err)
 		}
 		done, err := r.reconcile(ctx, &run{cause: cause}, people) // ends the reasons that no longer match

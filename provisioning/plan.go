@@ -269,6 +269,9 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, undoes i
 		if err == nil {
 			err = l.end()
 		}
+		if next.report = nil; err == nil {
+			err = r.watch(tx, l)
+		}
 		if err != nil {
 			return err
 		}
@@ -314,7 +317,6 @@ func (l *ledger) planned(a assessment, batch *Batch) []PlannedChange {
 		out = append(out, p)
 	}
 	out = l.resight(a, out, batch)
-	l.watch(a, out)
 	slices.SortFunc(out, func(a, b PlannedChange) int { return cmp.Compare(a.Group, b.Group) })
 	return out
 }

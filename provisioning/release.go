@@ -18,8 +18,16 @@ var ErrRelease = errors.New("the policy wants somebody else to agree before a ho
 
 // Release lets the removals of a hold through, as far as facts still ask for them, and returns when they are
 // in force. They do not count against the guard. Releasing a burst confirms it: what the guard holds of those who were
-// deleted goes through. Where the policy says who decides that, it is ErrRelease. Where the process ends half-way, Tend finishes.
+// deleted goes through. Where the policy says who decides that, it is ErrRelease; where it would open to whoever asks for it a group with restricted channels, ErrOwnDoor. Where the process ends half-way, Tend finishes.
 func (r *Reactor) Release(ctx context.Context, cause directory.Cause, hold id.Hold) (Result, error) {
+	h, err := r.open(ctx, hold)
+	if err != nil {
+		return Result{}, err
+	}
+	// What is taken may be what kept another place away.
+	if err := r.try(ctx, cause, h.people(), func(tx *db.Tx, me []id.Person) error { return r.letIn(ctx, tx, cause, h.Removals, me) }); err != nil {
+		return Result{}, fmt.Errorf("release hold %s: %w", hold, err)
+	}
 	return r.ReleaseWith(ctx, cause, hold, func(tx *db.Tx) ([]audit.Record, error) {
 		_, said, err := r.Decides(tx, "", policies.ApproveRelease)
 		if err == nil && said {
@@ -93,14 +101,35 @@ func (r *Reactor) release(ctx context.Context, tx *db.Tx, cause directory.Cause,
 	return h, r.tellHolds(tx, s)
 }
 
-// let carries held removals out, and returns when that is in force.
-func (r *Reactor) let(ctx context.Context, cause directory.Cause, removals []HeldRemoval) (Result, error) {
+// letIn carries the held removals of people out, in tx.
+func (r *Reactor) letIn(ctx context.Context, tx *db.Tx, cause directory.Cause, removals []HeldRemoval, people []id.Person) error {
+	run, _ := releasing(cause, removals)
+	c, err := r.locked(tx, false)
+	if err != nil {
+		return err
+	}
+	list, err := r.gather(tx, run, c, people, true)
+	if err != nil {
+		return err
+	}
+	_, err = r.write(ctx, tx, run, c, list)
+	return err
+}
+
+// releasing answers the run that lets removals through, and whom they concern.
+func releasing(cause directory.Cause, removals []HeldRemoval) (*run, []id.Person) {
 	run := &run{cause: cause, released: map[id.Membership]bool{}}
 	var people []id.Person
 	for _, removal := range removals {
 		run.released[removal.Membership] = true
 		people = append(people, removal.Person)
 	}
+	return run, people
+}
+
+// let carries held removals out, and returns when that is in force.
+func (r *Reactor) let(ctx context.Context, cause directory.Cause, removals []HeldRemoval) (Result, error) {
+	run, people := releasing(cause, removals)
 	result, err := r.reconcile(ctx, run, people)
 	if err != nil {
 		return result, err

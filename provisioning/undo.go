@@ -95,6 +95,9 @@ func (r *Reactor) RestorePerson(ctx context.Context, cause directory.Cause, pers
 // reconciliation of that call lifts it last (Settle).
 func (r *Reactor) undo(ctx context.Context, cause directory.Cause, ref string, list []taken) (Restored, error) {
 	out := Restored{Until: r.clock().Add(KeepFor)}
+	if cause.Behind != "" && slices.ContainsFunc(list, func(t taken) bool { return t.person == cause.Behind }) {
+		return out, fmt.Errorf("it lifts a freeze of %s, who asks for it: %w", cause.Behind, ErrOwnDoor)
+	}
 	for part := range slices.Chunk(list, directMost) {
 		people := make([]id.Person, len(part))
 		changes := make([]directory.Change, len(part))
@@ -222,14 +225,17 @@ func (r *Reactor) restoreRemovals(ctx context.Context, cause directory.Cause, h 
 		where h.hold = ? and m.end_cause = ? order by m.person, m.id`, h.ID, CauseRelease).Scan(&rows).Error; err != nil {
 		return out, fmt.Errorf("read released memberships: %w", err)
 	}
-	for part := range slices.Chunk(rows, directMost) {
-		people := make([]id.Person, len(part))
-		for i, row := range part {
+	whose := func(rows []membershipRow) []id.Person {
+		people := make([]id.Person, len(rows))
+		for i, row := range rows {
 			people[i] = row.Person
 		}
+		return distinct(people)
+	}
+	give := func(tx *db.Tx, part []membershipRow) (n int, err error) {
 		s := &sheet{run: &run{cause: cause}, now: r.clock()}
-		err := r.db.Tx(ctx, func(tx *db.Tx) error {
-			c, facts, err := r.lockPeople(tx, distinct(people))
+		return n, r.shut(tx, cause, whose(part), func() error {
+			c, facts, err := r.lockPeople(tx, whose(part))
 			if err != nil {
 				return err
 			}
@@ -237,12 +243,26 @@ func (r *Reactor) restoreRemovals(ctx context.Context, cause directory.Cause, h 
 			if _, err := s.reopenAll(tx, string(h.ID), out.Until, part); err != nil {
 				return err
 			}
+			n = len(s.grounds)
 			return r.commit(tx, s)
+		})
+	}
+	if err := r.try(ctx, cause, whose(rows), func(tx *db.Tx, me []id.Person) error {
+		_, err := give(tx, slices.DeleteFunc(slices.Clone(rows), func(row membershipRow) bool { return row.Person != me[0] }))
+		return err
+	}); err != nil {
+		return out, fmt.Errorf("restore hold %s: %w", h.ID, err)
+	}
+	for part := range slices.Chunk(rows, directMost) {
+		n := 0
+		err := r.db.Tx(ctx, func(tx *db.Tx) (err error) {
+			n, err = give(tx, part)
+			return err
 		})
 		if err != nil {
 			return out, fmt.Errorf("restore hold %s: %w", h.ID, err)
 		}
-		out.Memberships, out.People = out.Memberships+len(s.grounds), append(out.People, people...)
+		out.Memberships, out.People = out.Memberships+n, append(out.People, whose(part)...)
 	}
 	out.People = distinct(out.People)
 	result, err := r.reconcile(ctx, &run{cause: cause}, out.People)

@@ -17,7 +17,8 @@ import (
 // it froze by disabling or deleting them. What it gave stays: it follows from what sources and the policy say. Read positions are kept by
 // person and were never taken. Where a plan took something by what its policy says of channels and groups, and that policy is in force, the version before is planned, and
 // with it what the plan took comes back; it is applied first where it takes nothing and nobody has to agree, and waits otherwise. A veto and a freeze of the console stand, and no
-// session or token lives again. Restored.NotUndone says what did not come back, and why. A run that took nothing is ErrNotFound; undone before it is no change.
+// session or token lives again. Restored.NotUndone says what did not come back, and why. A run that took nothing is ErrNotFound; undone before it is no change; one that would give
+// whoever asks for it a place in a group with restricted channels is ErrOwnDoor, and nothing of it is undone.
 func (r *Reactor) UndoRun(ctx context.Context, cause directory.Cause, by id.Request) (Restored, error) {
 	if _, _, err := r.finish(ctx); err != nil { // a plan that was interrupted takes first what it takes
 		return Restored{}, err
@@ -32,6 +33,12 @@ func (r *Reactor) UndoRun(ctx context.Context, cause directory.Cause, by id.Requ
 	}
 	if len(freezes)+len(people)+len(took.people) == 0 {
 		return Restored{}, fmt.Errorf("%s took nothing that is known: %w", by, ErrNotFound)
+	}
+	if err := r.try(ctx, cause, people, func(tx *db.Tx, me []id.Person) error {
+		_, _, err := r.giveBackRun(tx, cause, by, me, r.clock().Add(KeepFor))
+		return err
+	}); err != nil {
+		return Restored{}, fmt.Errorf("undo %s: %w", by, err)
 	}
 	out, err := r.undo(ctx, cause, string(by), freezes)
 	if err != nil {
@@ -65,9 +72,11 @@ func (r *Reactor) giveBackAll(ctx context.Context, cause directory.Cause, by id.
 	}
 	for part := range slices.Chunk(people, directMost) {
 		if err := r.db.Tx(ctx, func(tx *db.Tx) error {
-			n, whose, err := r.giveBackRun(tx, cause, by, part, out.Until)
-			out.Memberships, out.People = out.Memberships+n, append(out.People, whose...)
-			return err
+			return r.shut(tx, cause, part, func() error {
+				n, whose, err := r.giveBackRun(tx, cause, by, part, out.Until)
+				out.Memberships, out.People = out.Memberships+n, append(out.People, whose...)
+				return err
+			})
 		}); err != nil {
 			return err
 		}

@@ -119,6 +119,9 @@ func (r *Reactor) judgeUnits(ctx context.Context, tx *db.Tx, c *catalog, l *ledg
 	if err := l.end(); err != nil {
 		return err
 	}
+	if err := r.watch(tx, l); err != nil {
+		return err
+	}
 	if err := r.complete(ctx, tx, c, &batch); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -75,8 +76,8 @@ func (e *Engine) thing(ctx context.Context, s Step) (Owned, Thing, people, error
 }
 
 // Assign has an administrator say who answers for a thing that waits, or is offered to somebody else; whom they name is asked as others are.
-// ErrUnable where that person has no access or is from outside.
-func (e *Engine) Assign(ctx context.Context, by string, step id.Handover, to id.Person) error {
+// ErrUnable where that person has no access or is from outside, provisioning.ErrOwnDoor where whoever says so names himself for a group with restricted channels.
+func (e *Engine) Assign(ctx context.Context, by directory.Cause, step id.Handover, to id.Person) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s, err := e.Step(ctx, step)

@@ -163,11 +163,11 @@ func (e *Engine) advance(ctx context.Context, kind string, owned Owned, t Thing,
 		next.State = Waiting
 	}
 	next.Case = cmp.Or(cur.Case, next.ID)
-	return e.turn(ctx, owned, cur, closed, by, next)
+	return e.turn(ctx, owned, cur, closed, directory.Cause{Actor: by}, next)
 }
 
 // turn closes one step and opens the next in one transaction with what follows.
-func (e *Engine) turn(ctx context.Context, owned Owned, cur Step, closed State, by string, next Step) error {
+func (e *Engine) turn(ctx context.Context, owned Owned, cur Step, closed State, by directory.Cause, next Step) error {
 	admins, err := e.Admins(ctx)
 	if err != nil {
 		return fmt.Errorf("read administrators: %w", err)
@@ -176,11 +176,11 @@ func (e *Engine) turn(ctx context.Context, owned Owned, cur Step, closed State, 
 		var records []audit.Record
 		if cur.open() {
 			done := cur
-			done.State, done.ClosedAt, done.ClosedBy = closed, e.clock(), by
+			done.State, done.ClosedAt, done.ClosedBy = closed, e.clock(), by.Actor
 			if err := closeStep(tx, done); err != nil {
 				return nil, err
 			}
-			records = append(records, e.record(done, by))
+			records = append(records, e.record(done, by.Actor))
 			if cur.State == Waiting {
 				if err := notices.Withdraw(tx, keyOf(KindWaiting, cur)); err != nil {
 					return nil, err
@@ -199,7 +199,7 @@ func (e *Engine) turn(ctx context.Context, owned Owned, cur Step, closed State, 
 				told = append(told, e.notice(next, admin, KindWaiting))
 			}
 		}
-		return append(records, e.record(next, by)), notices.Tell(tx, told...)
+		return append(records, e.record(next, by.Actor)), notices.Tell(tx, told...)
 	}
 	change := Change{Thing: next.Thing, To: next.To, ToRef: next.ref()}
 	if cur.State == Offered {
@@ -208,7 +208,9 @@ func (e *Engine) turn(ctx context.Context, owned Owned, cur Step, closed State, 
 	if change.To == "" && change.From == "" {
 		return owned.Suspend(ctx, cause(next), next.Thing, also)
 	}
-	return owned.Move(ctx, cause(next), change, also)
+	why := cause(next)
+	why.Behind = by.Behind // nobody names himself for what has restricted channels
+	return owned.Move(ctx, why, change, also)
 }
 
 // leaver answers who answered for a thing last: who still does and has no access, whom an open step names, or whose ownership ended last.
