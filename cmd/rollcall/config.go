@@ -158,11 +158,21 @@ const envPrefix = "ROLLCALL_"
 
 // loadConfig reads path ("" for none), the environment and every file a key names.
 func loadConfig(path string, environ []string) (Config, error) {
+	cfg, _, err := loadRaw(path, environ)
+	return cfg, err
+}
+
+// loadRaw is loadConfig, and the keys that it read.
+func loadRaw(path string, environ []string) (Config, map[string]any, error) {
 	raw, err := readConfig(path, environ)
 	if err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
-	return parseConfig(raw)
+	cfg, err := parseConfig(raw)
+	if err != nil {
+		return Config{}, nil, placed(path, environ, err)
+	}
+	return cfg, raw, nil
 }
 
 // readConfig answers the keys in force, by defaults, file and environment, with every reference put in.
@@ -228,11 +238,11 @@ func parseConfig(raw map[string]any) (Config, error) {
 		return Config{}, err
 	}
 	if err := oneText(raw); err != nil {
-		return Config{}, fmt.Errorf("configuration: %w", err)
+		return Config{}, err
 	}
 	cfg := Config{key: key}
 	if err := decode(clean, &cfg); err != nil {
-		return Config{}, fmt.Errorf("configuration: %w", err)
+		return Config{}, err
 	}
 	if cfg.PublicURL == "" {
 		cfg.PublicURL = "http://" + cfg.Listen
@@ -295,7 +305,7 @@ func resolve(v any, env map[string]string, path string) (any, error) {
 func (c Config) validate() error {
 	var errs []error
 	bad := func(key, format string, args ...any) {
-		errs = append(errs, fmt.Errorf("configuration: %s: "+format, append([]any{key}, args...)...))
+		errs = append(errs, fault{key, fmt.Sprintf(format, args...)})
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		bad("listen", "wants host:port, not %q", c.Listen)
@@ -438,11 +448,7 @@ func configCommand() *cobra.Command {
 		sub := &cobra.Command{Use: verb, Short: map[string]string{"check": "Say whether the configuration can be used", "print": "Print the configuration in force, without secrets"}[verb], Args: cobra.NoArgs}
 		path := sub.Flags().String("config", "", "path of rollcall.yaml")
 		sub.RunE = func(c *cobra.Command, _ []string) error {
-			raw, err := readConfig(*path, os.Environ())
-			if err != nil {
-				return err
-			}
-			cfg, err := parseConfig(raw)
+			cfg, raw, err := loadRaw(*path, os.Environ())
 			if err != nil {
 				return err
 			}
@@ -453,6 +459,9 @@ func configCommand() *cobra.Command {
 				fmt.Fprintln(c.ErrOrStderr(), "configuration is fine")
 				if open := openIdentity(*path, os.Environ()); open != "" {
 					fmt.Fprintln(c.ErrOrStderr(), "warning: secrets.identity_file:", open)
+				}
+				if cfg.OpenFGA.Token != "" && readable(cfg.OpenFGA.URL) {
+					fmt.Fprintln(c.ErrOrStderr(), "warning: openfga.token: crosses the network readable: openfga.url wants https://, unless nobody else is on that network")
 				}
 				return nil
 			}

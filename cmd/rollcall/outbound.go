@@ -33,6 +33,16 @@ func (o Outbound) check(bad func(key, format string, args ...any)) {
 	}
 }
 
+// readable tells whether what is sent to address crosses a network without TLS.
+func readable(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+}
+
 // outward makes the way to others, and gives it to what is not wired by hand.
 func (c *Config) outward() (*outbound.Way, error) {
 	way, err := outbound.New(c.Outbound.options())

@@ -34,11 +34,7 @@ type reloader struct {
 
 // loadKeys is loadConfig, and what it read by key; a list is one value.
 func loadKeys(path string, environ []string) (Config, map[string]any, error) {
-	raw, err := readConfig(path, environ)
-	if err != nil {
-		return Config{}, nil, err
-	}
-	cfg, err := parseConfig(raw)
+	cfg, raw, err := loadRaw(path, environ)
 	if err != nil {
 		return Config{}, nil, err
 	}

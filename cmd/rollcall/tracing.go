@@ -24,7 +24,13 @@ func (t Tracing) check(bad func(key, format string, args ...any)) {
 			bad("tracing.endpoint", "wants the http://host:port or https://host:port of a collector that takes OTLP over HTTP, without a user or a query")
 		}
 	}
-	if t.Sample < 0 || t.Sample > 1 {
+	switch {
+	case t.Token != "" && t.Endpoint == "":
+		bad("tracing.token", "stands there without tracing.endpoint: nothing would be traced")
+	case t.Token != "" && readable(t.Endpoint):
+		bad("tracing.token", "would cross the network readable: tracing.endpoint wants https:// for a collector that is not on this machine")
+	}
+	if !(t.Sample >= 0 && t.Sample <= 1) { // which no NaN is
 		bad("tracing.sample", "wants a share from 0 to 1, not %v", t.Sample)
 	}
 }

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -310,7 +311,7 @@ func (f *Feed) Aside(ctx context.Context) ([]SetAside, error) {
 	if err := f.db.Read(ctx).Raw("select q.*, e.kind from feed_quarantine q join feed_events e on e.seq = q.seq order by q.seq").Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read what is set aside: %w", err)
 	}
-	out := []SetAside{}
+	out, now := []SetAside{}, time.Now().UnixMicro()
 	for _, r := range rows {
 		at := slices.IndexFunc(out, func(a SetAside) bool { return a.Follower == r.Follower && a.Subject == r.Subject })
 		if at >= 0 {
@@ -318,12 +319,12 @@ func (f *Feed) Aside(ctx context.Context) ([]SetAside, error) {
 			continue
 		}
 		out = append(out, SetAside{Follower: r.Follower, Subject: r.Subject, Person: r.Person, Kind: r.Kind, Events: 1, Attempts: int(r.Attempts), Problem: r.Problem, Closed: r.Closed == 1,
-			Since: time.UnixMicro(r.Since).UTC(), RetryAt: time.UnixMicro(r.RetryAt).UTC()})
+			Since: time.UnixMicro(r.Since).UTC(), RetryAt: time.UnixMicro(cmp.Or(r.RetryAt, now)).UTC()})
 	}
 	return out, nil
 }
 
-// RetryNow has what a follower set aside of a subject tried again within a moment; false where there is nothing.
+// RetryNow has what a follower set aside of a subject tried again within a moment, before all that is due; false where there is nothing.
 func (f *Feed) RetryNow(ctx context.Context, follower, subject string) (found bool, err error) {
 	err = f.db.Tx(ctx, func(tx *db.Tx) error {
 		done := tx.Exec("update feed_quarantine set retry_at = 0 where follower = ? and subject = ?", follower, subject)

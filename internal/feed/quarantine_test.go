@@ -145,10 +145,15 @@ func TestOneRecordDoesNotStopTheOthers(t *testing.T) {
 				if got := q.handled("bad"); len(got) != 0 {
 					t.Errorf("handled %v", got)
 				}
+				stop()
 				q.set("bad", false)
 				if found, err := q.feed.RetryNow(t.Context(), "test", "bad"); !found || err != nil {
 					t.Error(found, err)
 				}
+				if list := q.aside(); len(list) != 1 || time.Since(list[0].RetryAt).Abs() > time.Minute {
+					t.Errorf("what is due at once is shown as due at another time: %+v", list)
+				}
+				stop = q.run()
 				q.await("it is tried again", func() bool { return len(q.aside()) == 0 })
 				stop()
 				if got := q.handled("bad"); !slices.Equal(got, []int64{2, 4, 5}) {
