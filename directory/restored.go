@@ -1,6 +1,12 @@
 package directory
 
-import "github.com/rollcall-im/rollcall/internal/db"
+import (
+	"context"
+	"time"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
 
 // afterBackup is more than a row changes between a backup and its restore: an ETag of that time names nothing afterwards.
 const afterBackup = 1 << 20
@@ -17,4 +23,10 @@ func Restored(tx *db.Tx) error {
 		}
 	}
 	return nil
+}
+
+// MadeSince answers who was made at or after an instant, by id.
+func (s *Store) MadeSince(ctx context.Context, at time.Time) (people []id.Person, err error) {
+	err = s.db.Read(ctx).Raw("select id from persons where created_at >= ? order by id", db.At(at)).Scan(&people).Error
+	return people, err
 }

@@ -98,20 +98,35 @@ func (p *replaying) leave(r audit.Record, subject, object, note string) {
 	p.left = append(p.left, backup.Demand{Seq: r.Seq, Kind: r.Action, Subject: subject, Object: object, Note: note})
 }
 
+// unknown marks a demand about somebody who was made after the backup, and whom sources make anew under another id.
+const unknown = "unknown to the backup"
+
 // freeze sets a freeze of the console again. One of a source is looked after: the source says it again, or says otherwise.
 func (p *replaying) freeze(ctx context.Context, r audit.Record) error {
 	person := id.Person(r.Subject)
-	if _, err := p.app.people.Person(ctx, person); errors.Is(err, directory.ErrNotFound) {
-		return nil // made after the backup: sources make them anew
-	}
 	text := func(name string) string { s, _ := r.Public[name].(string); return s }
 	from, until := instant(text("from")), instant(text("until"))
 	if !until.IsZero() && !until.After(time.Now()) {
 		return nil
 	}
+	slot := text("slot")
+	said := slot != directory.SlotEnded && slot != directory.SlotVeto && slot != directory.SlotSecurity && slot != directory.SlotQuarantine
+	if _, err := p.app.people.Person(ctx, person); errors.Is(err, directory.ErrNotFound) {
+		if !said || strings.HasPrefix(slot, directory.SlotOf("")) { // nobody says it again, and of nobody whom a source makes anew is it known that it is not them
+			p.leave(r, r.Subject, unknown, slot)
+		}
+		return nil
+	} else if err != nil {
+		return err
+	}
 	veto, _ := r.Public["veto"].(bool)
 	var change directory.Change = directory.FreezePerson{Person: person, Veto: veto, Until: until}
-	switch slot := text("slot"); {
+	switch {
+	case said:
+		if from.IsZero() || !from.After(time.Now()) {
+			p.leave(r, r.Subject, "", slot)
+		}
+		return nil
 	case slot == directory.SlotEnded:
 		change = directory.EndPerson{Person: person, At: from}
 		if from.IsZero() {
@@ -119,11 +134,6 @@ func (p *replaying) freeze(ctx context.Context, r audit.Record) error {
 		}
 	case slot == directory.SlotVeto:
 		change = directory.Terminate{Person: person, Until: until, Reason: p.cause.Reason}
-	case slot != directory.SlotSecurity && slot != directory.SlotQuarantine:
-		if from.IsZero() || !from.After(time.Now()) {
-			p.leave(r, r.Subject, "", slot)
-		}
-		return nil
 	}
 	p.done++
 	_, err := p.app.people.Apply(ctx, p.cause, change)

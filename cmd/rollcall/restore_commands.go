@@ -26,6 +26,9 @@ func printStanding(w io.Writer, s standing) {
 	for _, one := range s.Unproven {
 		fmt.Fprintf(w, "not proven\t%s\n", one)
 	}
+	if s.Missing != "" {
+		fmt.Fprintf(w, "missing\t%s\n", s.Missing)
+	}
 }
 
 func restoreStatusCommand() *cobra.Command {
@@ -64,9 +67,18 @@ func restoreVouchCommand() *cobra.Command {
 }
 
 func restoreOpenCommand() *cobra.Command {
-	c := &cobra.Command{Use: "open", Short: "Open a restored database although something is not proven", Args: cobra.NoArgs}
+	c := &cobra.Command{Use: "open", Short: "Open a restored database although something is not proven", Args: cobra.NoArgs,
+		Long: "Without --missing it lists what is not proven, under a name, and opens nothing. With that name it opens, if nothing else has come to be missing since."}
 	reason := c.Flags().String("reason", "", "why, for the audit log")
+	seen := c.Flags().String("missing", "", "the name under which what is missing was listed")
 	return remote(c, printStanding, func(c *cobra.Command, api *client, _ []string) (s standing, err error) {
-		return s, api.do(c.Context(), "POST", "/api/v1/restore/open", map[string]string{"reason": *reason}, &s)
+		if *seen == "" {
+			if err = api.do(c.Context(), "GET", "/api/v1/restore", nil, &s); err == nil && s.Missing != "" {
+				printStanding(c.ErrOrStderr(), s)
+				err = fmt.Errorf("nothing was opened: say --missing %s to open although all of this is not proven", s.Missing)
+			}
+			return s, err
+		}
+		return s, api.do(c.Context(), "POST", "/api/v1/restore/open", map[string]string{"reason": *reason, "missing": *seen}, &s)
 	})
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -113,6 +116,7 @@ type standing struct {
 	Sources  []restoredSource `json:"sources" nullable:"false"`
 	Left     []backup.Demand  `json:"left" nullable:"false" doc:"what was taken away after the backup and is there again, or is not known not to be"`
 	Unproven []string         `json:"unproven" nullable:"false" doc:"what keeps it closed"`
+	Missing  string           `json:"missing,omitempty" doc:"names all that is left and unproven: whoever opens the database all the same says that this is what they have seen"`
 }
 
 type restoredSource struct {
@@ -165,9 +169,22 @@ func (a *app) standing(ctx context.Context) (standing, error) {
 		}
 	}
 	if len(out.Left) > 0 {
-		out.Unproven = append(out.Unproven, fmt.Sprintf("%d things that were taken away after the backup are there again: rollcall restore status", len(out.Left)))
+		out.Unproven = append(out.Unproven, fmt.Sprintf("%d things that were taken away after the backup are there again, or nobody knows: rollcall restore status", len(out.Left)))
 	}
-	return out, nil
+	if len(out.Unproven) > 0 {
+		out.Missing, err = missing(out.Unproven, out.Left)
+	}
+	return out, err
+}
+
+// missing is a short name of what stands against opening: another one where anything of it is another.
+func missing(unproven []string, left []backup.Demand) (string, error) {
+	text, err := json.Marshal([]any{unproven, left})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:6]), nil
 }
 
 // sourcesSince fills in which sources were read since the restore, and tells whether one was not.
@@ -207,6 +224,9 @@ func (a *app) sourcesSince(ctx context.Context, out *standing) (waiting bool, er
 func (a *app) stillThere(ctx context.Context, d backup.Demand, sources []restoredSource) (bool, error) {
 	switch d.Kind {
 	case "person.frozen":
+		if d.Object == unknown {
+			return true, nil
+		}
 		person, err := a.people.Person(ctx, id.Person(d.Subject))
 		if errors.Is(err, directory.ErrNotFound) {
 			return false, nil

@@ -119,21 +119,48 @@ func (s *restoring) Vouch(ctx context.Context, in *VouchInput) (*StandingOutput,
 	return s.told(ctx)
 }
 
-// Open opens it although something is not proven. Whoever was frozen by a source after the backup and is not now is frozen first, until somebody
-// lifts it.
-func (s *restoring) Open(ctx context.Context, in *ReasonInput) (*StandingOutput, error) {
-	if _, err := s.closed(ctx); err != nil {
+// OpenInput says why, and what is known to be missing.
+type OpenInput struct {
+	Body struct {
+		Reason  string `json:"reason" minLength:"1" maxLength:"2000"`
+		Missing string `json:"missing" maxLength:"100" doc:"missing of the answer that lists what is not proven; another one, and nothing is opened"`
+	}
+}
+
+// Open opens it although something is not proven, for whoever has seen what: what it is now. Frozen first, until somebody lifts it, is whoever a source
+// froze after the backup and who is not now; and, where somebody was frozen by hand whom the backup does not know, everybody whom sources made since:
+// each of them may be the one.
+func (s *restoring) Open(ctx context.Context, in *OpenInput) (*StandingOutput, error) {
+	state, err := s.closed(ctx)
+	if err != nil {
 		return nil, err
 	}
 	standing, err := s.app.standing(ctx)
 	if err != nil {
 		return nil, err
 	}
+	if in.Body.Missing != standing.Missing {
+		return nil, httpapi.NewProblem(http.StatusConflict, "restore_unseen", "what is not proven has to be seen first, as it is now: rollcall restore status")
+	}
+	var doubtful []id.Person
+	strangers := false
 	for _, d := range standing.Left {
-		if d.Kind != "person.frozen" {
-			continue
+		switch {
+		case d.Kind == "person.frozen" && d.Object == unknown:
+			strangers = true
+		case d.Kind == "person.frozen":
+			doubtful = append(doubtful, id.Person(d.Subject))
 		}
-		if _, err := s.app.people.Apply(ctx, directory.CauseFrom(ctx, "frozen after the backup that was restored"), directory.FreezePerson{Person: id.Person(d.Subject)}); err != nil {
+	}
+	if strangers {
+		made, err := s.app.people.MadeSince(ctx, state.RestoredAt)
+		if err != nil {
+			return nil, err
+		}
+		doubtful = append(doubtful, made...)
+	}
+	for _, person := range doubtful {
+		if _, err := s.app.people.Apply(ctx, directory.CauseFrom(ctx, "frozen after the backup that was restored"), directory.FreezePerson{Person: person}); err != nil {
 			return nil, err
 		}
 	}
