@@ -35,11 +35,12 @@ type Difference struct {
 type Figures struct {
 	Compared, Unasked, Different map[string]int64
 	Foreign, Missing             int64 // tuples that were in OpenFGA and not ours, and the other way round
+	Models                       int64 // authorization models that others wrote to our store
 }
 
 // Figures answers what was compared.
 func (e *Engine) Figures() Figures {
-	f := Figures{map[string]int64{}, map[string]int64{}, map[string]int64{}, e.foreign.Load(), e.missing.Load()}
+	f := Figures{map[string]int64{}, map[string]int64{}, map[string]int64{}, e.foreign.Load(), e.missing.Load(), e.models.Load()}
 	for k, name := range classNames {
 		f.Compared[name], f.Unasked[name], f.Different[name] = e.compared[k].Load(), e.unasked[k].Load(), e.different[k].Load()
 	}
@@ -77,6 +78,9 @@ func (e *Engine) Watch(ctx context.Context, x *Index) error {
 		defer close(read)
 		e.often(ctx, "openfga's changes cannot be read", func(ctx context.Context) error {
 			_, err := e.Foreign(ctx)
+			if err == nil {
+				_, err = e.ForeignModels(ctx)
+			}
 			return err
 		})
 	}()

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/openfga/go-sdk/client"
 
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -211,6 +214,60 @@ func TestForeignPositionLost(t *testing.T) {
 	if err := e.sweepDue(t.Context()); err != nil || e.Figures().Foreign != 1 {
 		t.Errorf("nobody looked: %v, %+v", err, e.Figures())
 	}
+}
+
+// An authorization model that others wrote to our store is told of once, whoever leads afterwards, and nothing of ours is asked by it. One that a later
+// version of ours wrote is not one of them.
+func TestForeignModels(t *testing.T) {
+	everyOpenFGA(t, func(t *testing.T, s *Store, e, outside *Engine) {
+		add(t, s, put("channel:chn_c", "org", "org:main"), put("channel:chn_c", "reader", "user:per_ann"))
+		drain(t, e)
+		look := func(want ...string) {
+			t.Helper()
+			if found, err := e.ForeignModels(t.Context()); err != nil || !slices.Equal(found, want) {
+				t.Fatalf("found %v, not %v; %v", found, want, err)
+			}
+		}
+		look()
+		ours := *e.ids.Load()
+		const open = `{"schema_version":"1.1","type_definitions":[{"type":"user"},{"type":"channel","relations":{"can_view":{"this":{}},"reader":{"this":{}}},
+			"metadata":{"relations":{"can_view":{"directly_related_user_types":[{"type":"user"}]},"reader":{"directly_related_user_types":[{"type":"user"}]}}}}]}`
+		var body client.ClientWriteAuthorizationModelRequest
+		if err := json.Unmarshal([]byte(open), &body); err != nil {
+			t.Fatal(err)
+		}
+		var strange []string
+		for range 12 { // more than a page
+			made, err := outside.fga.WriteAuthorizationModel(t.Context()).Body(body).Options(client.ClientWriteAuthorizationModelOptions{StoreId: &ours.store}).Execute()
+			if err != nil {
+				t.Fatal(err)
+			}
+			strange = append(strange, made.AuthorizationModelId)
+		}
+		look(strange...)
+		look()
+		if f := e.Figures(); f.Models != 12 {
+			t.Errorf("figures: %+v", f)
+		}
+		if got := said(t, s); len(got) != 12 {
+			t.Errorf("the audit log says %q", got)
+		}
+		if got := *e.ids.Load(); got != ours {
+			t.Errorf("ours was %v, and is %v", ours, got)
+		}
+		if ok, err := e.Check(t.Context(), "per_ann", "chn_c", View); err != nil || !ok {
+			t.Errorf("what our model lets in: %v, %v", ok, err) // in theirs nobody may see anything
+		}
+		if err := s.db.Tx(t.Context(), func(tx *db.Tx) error { // a later version comes
+			return tx.Exec("update authz_engine set model_hash = 'of another version' where id = 1").Error
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Ensure(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		look()
+	})
 }
 
 // crowd is an organisation with somebody of each class.

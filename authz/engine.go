@@ -52,7 +52,7 @@ type Engine struct {
 	mu       sync.Mutex // held by whoever writes to OpenFGA: Run's step, Sweep's repair
 
 	compared, unasked, different [classCount]atomic.Int64
-	foreign, missing             atomic.Int64
+	foreign, missing, models     atomic.Int64
 
 	recording       sync.Mutex
 	unwritten       []audit.Record
@@ -229,6 +229,28 @@ func (e *Engine) changes(ctx context.Context, page string) (found []heldChange, 
 		found = append(found, heldChange{heldFrom(c.TupleKey), c.Operation == sdk.TUPLEOPERATION_DELETE})
 	}
 	return found, answer.GetContinuationToken(), nil
+}
+
+// modelList answers one page of the ids of the authorization models in our store, newest first, and the position behind it; "" at its end.
+func (e *Engine) modelList(ctx context.Context, page string) (ids []string, next string, err error) {
+	ours := e.ids.Load()
+	if ours == nil {
+		return nil, "", errNotReady
+	}
+	options := client.ClientReadAuthorizationModelsOptions{StoreId: &ours.store, PageSize: new(int32(10))}
+	if page != "" {
+		options.ContinuationToken = &page
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	answer, err := e.fga.ReadAuthorizationModels(ctx).Options(options).Execute()
+	if err != nil {
+		return nil, "", err
+	}
+	for _, m := range answer.AuthorizationModels {
+		ids = append(ids, m.Id)
+	}
+	return ids, answer.GetContinuationToken(), nil
 }
 
 // Check asks OpenFGA whether person has relation to channel now; an action ("view") stands for its relation.

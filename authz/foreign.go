@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/rollcall-im/rollcall/internal/audit"
@@ -71,6 +72,68 @@ func (e *Engine) keepPosition(ctx context.Context, row engineRow, token string) 
 	return e.store.db.Tx(ctx, func(tx *db.Tx) error {
 		return tx.Exec("update authz_engine set changes_token = ? where id = 1 and holder = ? and store_id = ?", token, e.node, row.StoreID).Error
 	})
+}
+
+// ForeignModels looks for authorization models in our store that are newer than ours, each of which somebody else wrote, tells of each once and
+// answers their ids, oldest first. Nothing of ours asks by them: each question names our model, and so should those of third parties, for a question
+// that names none is answered by the newest. OpenFGA deletes no model. Only the leader looks; on other nodes it is ErrNotLeader.
+func (e *Engine) ForeignModels(ctx context.Context) ([]string, error) {
+	found, err := e.foreignModels(ctx)
+	if err != nil {
+		err = fmt.Errorf("look for foreign models: %w", err)
+	}
+	return found, err
+}
+
+func (e *Engine) foreignModels(ctx context.Context) (found []string, err error) {
+	e.mu.Lock() // else one that this node is about to note as ours is there already
+	defer e.mu.Unlock()
+	if _, err := e.leading(ctx); err != nil {
+		return nil, err
+	}
+	row, err := e.row(ctx)
+	if err != nil {
+		return nil, err
+	}
+	newest, err := e.modelsAfter(ctx, row.ModelID, row.ModelSeen)
+	if err != nil || len(newest) == 0 {
+		return nil, err
+	}
+	if now, err := e.row(ctx); err != nil || now.ModelID != row.ModelID || now.Holder != e.node {
+		return nil, err // another node leads, and one of these may be its model
+	}
+	for i := len(newest) - 1; i >= 0; i-- {
+		model := newest[i]
+		if err := e.record(ctx, audit.Record{Actor: "system", Action: "authz.foreign_model", Subject: "openfga", Public: map[string]any{"model": model}}); err != nil {
+			return found, err
+		}
+		e.models.Add(1)
+		e.log.Error("openfga holds an authorization model that is not ours and newer: it is asked by ours, and whoever names none is answered by that one", "model", model, "ours", row.ModelID)
+		found = append(found, model)
+	}
+	return found, e.store.db.Tx(ctx, func(tx *db.Tx) error {
+		return tx.Exec("update authz_engine set model_seen = ? where id = 1 and holder = ? and store_id = ?", newest[0], e.node, row.StoreID).Error
+	})
+}
+
+// modelsAfter answers the models in our store that are newer than each of known, newest first.
+func (e *Engine) modelsAfter(ctx context.Context, known ...string) (newer []string, err error) {
+	for page, n := "", 0; n < pagesAtOnce; n++ {
+		models, next, err := e.modelList(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range models {
+			if slices.Contains(known, m) {
+				return newer, nil
+			}
+			newer = append(newer, m)
+		}
+		if page = next; page == "" {
+			break
+		}
+	}
+	return newer, nil
 }
 
 // suspects answers the keys of those changes, in order as OpenFGA made them, after which a tuple is not as it stands here.

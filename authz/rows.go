@@ -65,6 +65,7 @@ type engineRow struct {
 
 	ChangesToken string // up to where OpenFGA's list of changes was looked through
 	SweepAt      int64
+	ModelSeen    string // the newest authorization model that was looked at
 }
 
 func (engineRow) TableName() string { return "authz_engine" }

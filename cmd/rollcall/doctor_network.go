@@ -121,11 +121,11 @@ func (d *doctor) divergence(figures string) {
 			sums[name] += n
 		}
 	}
-	differences, foreign := sums["rollcall_authz_divergence_total"], sums["rollcall_authz_foreign_tuples_total"]+sums["rollcall_authz_missing_tuples_total"]
+	differences, foreign := sums["rollcall_authz_divergence_total"], sums["rollcall_authz_foreign_tuples_total"]+sums["rollcall_authz_missing_tuples_total"]+sums["rollcall_authz_foreign_models_total"]
 	switch {
 	case differences+foreign > 0:
-		d.say("divergence", stateBad, fmt.Sprintf("%g differences between OpenFGA and the index since the start, %g tuples that others wrote there or deleted; closed now: %g. See the audit log", differences, foreign, sums["rollcall_authz_doubted"]),
-			fmt.Sprintf("启动以来 OpenFGA 与索引有 %g 处不一致，他人写入或删除关系 %g 条；目前关闭：%g。请看审计日志", differences, foreign, sums["rollcall_authz_doubted"]))
+		d.say("divergence", stateBad, fmt.Sprintf("%g differences between OpenFGA and the index since the start, %g tuples and models that others wrote there or deleted; closed now: %g. See the audit log", differences, foreign, sums["rollcall_authz_doubted"]),
+			fmt.Sprintf("启动以来 OpenFGA 与索引有 %g 处不一致，他人写入或删除关系和模型 %g 个；目前关闭：%g。请看审计日志", differences, foreign, sums["rollcall_authz_doubted"]))
 	case sums["rollcall_authz_compared_total"] == 0 && sums["rollcall_authz_uncompared_total"] > 0:
 		d.say("divergence", stateWarn, "nobody knows whether OpenFGA and the index agree: OpenFGA does not answer", "无法得知 OpenFGA 与索引是否一致：OpenFGA 没有应答")
 	default:

@@ -110,6 +110,7 @@ func comparisonFigures(a *app) figures {
 			described("rollcall_authz_divergence_total", "Decisions on which the index and OpenFGA differed: they are denied until both agree.", "class"),
 			described("rollcall_authz_foreign_tuples_total", "Tuples that others wrote to OpenFGA. They granted nothing, and are removed."),
 			described("rollcall_authz_missing_tuples_total", "Tuples that others deleted from OpenFGA. They are written again."),
+			described("rollcall_authz_foreign_models_total", "Authorization models that others wrote to OpenFGA. Nothing of ours asks by them."),
 		},
 		read: func(_ context.Context, say say) error {
 			f := a.engine.Figures()
@@ -120,6 +121,7 @@ func comparisonFigures(a *app) figures {
 			}
 			say(3, float64(f.Foreign))
 			say(4, float64(f.Missing))
+			say(5, float64(f.Models))
 			return nil
 		},
 	}

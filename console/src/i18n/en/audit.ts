@@ -143,6 +143,7 @@ export const audit = {
     "handover.refused": "Handover refused",
     "handover.ended": "Handover over",
     "authz.diverged": "OpenFGA and the index differed: closed",
+    "authz.foreign_model": "Model that others wrote to OpenFGA found",
     "authz.foreign_tuple": "Tuple that others wrote to OpenFGA removed",
     "authz.missing_tuple": "Tuple that others deleted from OpenFGA written again",
     "event.set_aside": "Set aside: a follower could not handle it",

@@ -145,6 +145,7 @@ export const audit = {
     "handover.refused": "交接已拒绝",
     "handover.ended": "交接结束",
     "authz.diverged": "OpenFGA 与索引不一致：已关闭",
+    "authz.foreign_model": "发现他人写入 OpenFGA 的授权模型",
     "authz.foreign_tuple": "移除他人写入 OpenFGA 的关系",
     "authz.missing_tuple": "重新写入他人从 OpenFGA 删除的关系",
     "event.set_aside": "跟随任务无法处理，已搁置",
