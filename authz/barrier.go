@@ -57,9 +57,10 @@ const MinTTL = 200 * time.Millisecond
 var ErrNodeTaken = errors.New("another process runs under this node's name")
 
 const (
-	subjectRevision = "authz.revision" // there is a newer one
-	subjectApplied  = "authz.applied"  // "node run revision"
-	askEvery        = 25 * time.Millisecond
+	subjectRevision bus.Subject = "authz.revision/1" // there is a newer one
+	subjectApplied  bus.Subject = "authz.applied/1"  // "node run revision"
+
+	askEvery = 25 * time.Millisecond
 
 	// dbNow is PostgreSQL's clock in microseconds: of rows that only it compares.
 	dbNow = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
@@ -224,13 +225,13 @@ func (b *Barrier) tell() {
 	b.say(subjectApplied, fmt.Appendf(nil, "%s %s %d", b.Node, b.run, b.index.Revision()))
 }
 
-func (b *Barrier) say(subject string, data []byte) {
+func (b *Barrier) say(subject bus.Subject, data []byte) {
 	if err := b.Bus.Publish(subject, data); err != nil {
 		b.Log.Warn("other nodes could not be told", "subject", subject, "error", err)
 	}
 }
 
-// told takes "node run revision".
+// told takes "node run revision". What it cannot read it takes for nothing: whoever waits asks the nodes' rows as well, every moment.
 func (b *Barrier) told(data []byte) {
 	text := string(data)
 	at := strings.LastIndexByte(text, ' ')

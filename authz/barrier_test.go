@@ -73,7 +73,7 @@ func (m *member) may() bool {
 // silent is a bus that nobody hears.
 type silent struct{ bus.Bus }
 
-func (silent) Publish(string, []byte) error { return nil }
+func (silent) Publish(bus.Subject, []byte) error { return nil }
 
 var seat = []Change{put("channel:c", "reader", "user:p")}
 

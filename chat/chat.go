@@ -53,6 +53,7 @@ type Chat struct {
 	hub    *delivery.Hub
 	render *renderer
 	stop   []func()
+	unread chan struct{} // somebody said on the bus what nobody here can read
 }
 
 // New makes a Chat and attaches it to the Gate.
@@ -63,7 +64,7 @@ func New(c Config) *Chat {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	chat := &Chat{c: c, store: &store{db: c.DB, feed: c.Feed, revision: c.Revision, now: c.Now}, render: newRenderer()}
+	chat := &Chat{c: c, store: &store{db: c.DB, feed: c.Feed, revision: c.Revision, now: c.Now}, render: newRenderer(), unread: make(chan struct{}, 1)}
 	o := c.Stream
 	o.Gate, o.Log, o.Inbox, o.Slog = c.Gate, source{chat}, inbox{chat}, c.Log
 	o.Frozen, o.Visible, o.Alive, o.Origins = c.Frozen, c.Visible, c.Alive, c.Origins
@@ -73,7 +74,8 @@ func New(c Config) *Chat {
 	return chat
 }
 
-const nudges = "chat.channels"
+// nudges are "channel seq", and "person".
+const nudges bus.Subject = "chat.channels/1"
 
 // Start must return before the node serves.
 func (c *Chat) Start(ctx context.Context) error {
@@ -111,6 +113,8 @@ func (c *Chat) Follow(ctx context.Context, returned <-chan struct{}) error {
 		case <-tick.C:
 		case <-returned:
 			back = true
+		case <-c.unread:
+			back = true
 		}
 	}
 }
@@ -126,8 +130,15 @@ func (c *Chat) Close() {
 // Hub is the delivery of this node: its Exits, its statistics, EndPerson.
 func (c *Chat) Hub() *delivery.Hub { return c.hub }
 
-// nudged takes "channel seq" or "person" from another node.
+// nudged takes "channel seq" or "person" from another node. What it cannot read may be about any of them.
 func (c *Chat) nudged(data []byte) {
+	if len(data) == 0 {
+		select {
+		case c.unread <- struct{}{}:
+		default:
+		}
+		return
+	}
 	subject, text, channel := strings.Cut(string(data), " ")
 	if !channel {
 		c.hub.NudgePerson(id.Person(subject))

@@ -349,6 +349,44 @@ func TestTickets(t *testing.T) {
 	})
 }
 
+// unreadable is a bus on which everything is said in another format.
+type unreadable struct{ bus.Bus }
+
+func (b unreadable) Subscribe(subject bus.Subject, fn func([]byte)) (func(), error) {
+	return b.Bus.Subscribe(subject, func([]byte) { fn(nil) })
+}
+
+// What a node of another version says on the bus is not read, and not lost: this node looks for itself, at once, at every channel and every person.
+func TestNotesInAnotherFormat(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		shared := bus.NewInProcess()
+		defer shared.Close()
+		one := newHouse(t, d, func(c *Config) { c.Bus = shared })
+		two := newHouse(t, d, func(c *Config) { c.Bus = unreadable{shared} })
+		one.gate.Let(general, chattest.Grant{Post: true}, "per_a", "per_b")
+		two.gate.Let(general, chattest.Grant{Post: true}, "per_a", "per_b")
+		b := openStream(t, two, "per_a", `{"op":"resume"}`)
+		b.event(t, "resumed")
+		following := make(chan struct{})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			defer close(following)
+			two.chat.Follow(ctx, nil)
+		}()
+		defer func() { cancel(); <-following }()
+		for i := range 5 {
+			one.post("per_b", general, fmt.Sprint("m", i))
+			if e := b.event(t, "message.created"); e.Message.Text != fmt.Sprint("m", i) {
+				t.Fatalf("event %d is %+v", i, e)
+			}
+			if _, err := one.chat.MarkRead(t.Context(), "per_a", general, int64(i+1)); err != nil {
+				t.Fatal(err)
+			}
+			b.event(t, "read.moved") // of a person's own log, which is looked at once a minute
+		}
+	})
+}
+
 // Two nodes on one database: what is written on one is read on the other, told by a nudge only.
 func TestTwoNodes(t *testing.T) {
 	dbtest.Run(t, func(t *testing.T, d *db.DB) {

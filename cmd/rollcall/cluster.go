@@ -141,7 +141,7 @@ func (a *app) join(ctx context.Context) error {
 		default:
 		}
 	})
-	const grown = "feed"
+	const grown bus.Subject = "feed/1"
 	if _, err := nats.Subscribe(grown, func([]byte) { a.feed.Wake() }); err != nil {
 		return err
 	}

@@ -33,6 +33,10 @@ type trio struct {
 func newTrio(t testing.TB) *trio { return newTrioOn(t, dbtest.DSN(t, db.Postgres), 2*time.Second) }
 
 func newTrioOn(t testing.TB, dsn string, lease time.Duration) *trio {
+	return newTrioOf(t, "rollcall", dsn, lease)
+}
+
+func newTrioOf(t testing.TB, binary, dsn string, lease time.Duration) *trio {
 	c := &trio{TB: t, port: freePort()}
 	c.startNATS()
 	server, err := url.Parse(dsn)
@@ -45,6 +49,7 @@ func newTrioOn(t testing.TB, dsn string, lease time.Duration) *trio {
 		c.wires[i] = newFaulty(t, postgres)
 		server.Host = c.wires[i].address
 		c.nodes[i] = configuredCrash(t, server.String(), fmt.Sprintf("cluster: {bus: \"nats://127.0.0.1:%d\", node: n%d, lease: %s}\n", c.port, i, lease))
+		c.nodes[i].binary = binary
 		up.Go(c.nodes[i].start) // at once, on an empty database
 	}
 	up.Wait()

@@ -31,6 +31,7 @@ var kills = flag.Int("kills", 20, "how often TestKilledAnywhere kills the server
 type crash struct {
 	t       testing.TB
 	dir     string
+	binary  string // what is started
 	config  string
 	url     string
 	server  *exec.Cmd
@@ -107,7 +108,7 @@ func (c *crash) furnish() {
 // configuredCrash is a server that has not been started, with more lines in its configuration.
 func configuredCrash(t testing.TB, dsn, more string) *crash {
 	dir := t.TempDir()
-	c := &crash{t: t, dir: dir, config: filepath.Join(dir, "rollcall.yaml")}
+	c := &crash{t: t, dir: dir, binary: "rollcall", config: filepath.Join(dir, "rollcall.yaml")}
 	listen := fmt.Sprintf("127.0.0.1:%d", freePort())
 	c.url = "http://" + listen
 	text := fmt.Sprintf("listen: %s\ndatabase: %q\nbootstrap_token: %s\ndev: {impersonation: true}\nscim: {rate: 100000}\nlog: {level: warn}\n%s", listen, dsn, crashToken, more)
@@ -153,7 +154,7 @@ func (c *crash) serve() {
 func (c *crash) start() {
 	c.t.Helper()
 	c.log.Reset()
-	c.server = exec.Command("rollcall", "serve", "--config", c.config)
+	c.server = exec.Command(c.binary, "serve", "--config", c.config)
 	c.server.Stderr = &c.log
 	if err := c.server.Start(); err != nil {
 		c.t.Fatal(err)

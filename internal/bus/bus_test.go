@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/rollcall-im/rollcall/internal/bus"
 )
 
@@ -56,7 +58,7 @@ func TestBus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			one, other := pair(t)
 			mine, theirs, elsewhere := make(chan string, 2000), make(chan string, 2000), make(chan string, 10)
-			listen := func(b bus.Bus, subject string, ch chan string) func() {
+			listen := func(b bus.Bus, subject bus.Subject, ch chan string) func() {
 				stop, err := b.Subscribe(subject, func(data []byte) { ch <- string(data) })
 				if err != nil {
 					t.Fatal(err)
@@ -134,4 +136,54 @@ func TestServerComesBack(t *testing.T) {
 	if len(strange) > 0 {
 		t.Errorf("another deployment heard %q", <-strange)
 	}
+}
+
+// While nodes of two versions are on one bus, a notice that is written in another format is not misread: it comes as something that was said, in the
+// order of the others. What nodes say that know of no formats is of the first; and they read the first as ever.
+func TestFormats(t *testing.T) {
+	url, _ := natsServer(t, "127.0.0.1:0")
+	older, newer := connect(t, url, "test", "a"), connect(t, url, "test", "b")
+	heard := func(b *bus.NATS, subject bus.Subject) chan string {
+		ch := make(chan string, 10)
+		if _, err := b.Subscribe(subject, func(data []byte) { ch <- fmt.Sprintf("%q", data) }); err != nil {
+			t.Fatal(err)
+		}
+		return ch
+	}
+	one, two := heard(older, "x/1"), heard(newer, "x/2")
+	raw, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	ancient := make(chan string, 10)
+	if _, err := raw.Subscribe("rollcall.test.x", func(m *nats.Msg) { ancient <- fmt.Sprintf("%q", m.Data) }); err != nil {
+		t.Fatal(err)
+	}
+	for i, b := range []*bus.NATS{older, newer} { // its subscription is there once it hears itself on a later one
+		self, ready := bus.Subject(fmt.Sprint("self", i)), make(chan string, 1)
+		if _, err := b.Subscribe(self, func([]byte) { ready <- "" }); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Publish(self, nil); err != nil {
+			t.Fatal(err)
+		}
+		got(t, ready, "")
+	}
+	if err := raw.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	say := func(publish func() error, first, second, third string) {
+		t.Helper()
+		if err := publish(); err != nil {
+			t.Fatal(err)
+		}
+		got(t, one, first)
+		got(t, two, second)
+		got(t, ancient, third)
+	}
+	say(func() error { return older.Publish("x/1", []byte("of the first")) }, `"of the first"`, `""`, `"of the first"`)
+	say(func() error { return newer.Publish("x/2", []byte("of the second")) }, `""`, `"of the second"`, `"of the second"`)
+	say(func() error { return raw.Publish("rollcall.test.x", []byte("of no format")) }, `"of no format"`, `""`, `"of no format"`)
+	say(func() error { return older.Publish("x", []byte("again")) }, `"again"`, `""`, `"again"`)
 }

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -183,20 +184,35 @@ func (b *NATS) returned() {
 // Connected tells whether a server is reached.
 func (b *NATS) Connected() bool { return b.conn.IsConnected() }
 
+// headerFormat names the version of a notice's format, beside the notice and not in it: nodes that are older than this header read format 1 as ever.
+const headerFormat = "Rollcall-Format"
+
 // Publish says it to all nodes, this one included; while no server is reached it says it to nobody, and that is no error.
-func (b *NATS) Publish(subject string, data []byte) error {
-	err := b.conn.Publish(b.prefix+subject, data)
+func (b *NATS) Publish(subject Subject, data []byte) error {
+	m := nats.NewMsg(b.prefix + subject.name())
+	m.Header.Set(headerFormat, subject.format())
+	m.Data = data
+	err := b.conn.PublishMsg(m)
+	if errors.Is(err, nats.ErrHeadersNotSupported) && !b.conn.IsConnected() { // it has not been reached yet
+		return nil
+	}
 	if errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting) {
 		return nil
 	}
 	return err
 }
 
-// Subscribe calls fn for each notice, one at a time and in order, until stop is called.
-func (b *NATS) Subscribe(subject string, fn func([]byte)) (func(), error) {
-	s, err := b.conn.Subscribe(b.prefix+subject, func(m *nats.Msg) { fn(m.Data) })
+// Subscribe calls fn for each notice, one at a time and in order, until stop is called; with nil for one in another format.
+func (b *NATS) Subscribe(subject Subject, fn func([]byte)) (func(), error) {
+	s, err := b.conn.Subscribe(b.prefix+subject.name(), func(m *nats.Msg) {
+		data := m.Data
+		if cmp.Or(m.Header.Get(headerFormat), "1") != subject.format() {
+			data = nil
+		}
+		fn(data)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+		return nil, fmt.Errorf("subscribe to %s: %w", subject.name(), err)
 	}
 	return func() { _ = s.Unsubscribe() }, nil // it fails where the bus is closed, which ends it too
 }
