@@ -138,7 +138,7 @@ func defaults() Config {
 		Cluster:        Cluster{Lease: 2 * time.Second, Deployment: "main"},
 		OpenFGA:        OpenFGA{Connections: authz.EmbeddedConns},
 		OIDC:           OIDC{Claim: "sub", Match: "external_id"},
-		SignIn:         SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100},
+		SignIn:         SignIn{Failures: 3, Quiet: 30 * time.Minute, AddressFailures: 100, ProxyHeader: headerXForwardedFor},
 		Leave:          Leave{Access: "none", Overdue: "returns"},
 		Disclosure:     Disclosure{End: 14, Move: 14, Leave: 14, Manager: "disclosed"},
 		Erasure:        Erasure{Messages: "keep"},

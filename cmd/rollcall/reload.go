@@ -122,6 +122,6 @@ func (c Config) conduct() (session.Conduct, error) {
 		return session.Conduct{}, err
 	}
 	networks, err := networksOf(admin.Addresses)
-	return session.Conduct{Tries: session.Tries{Failures: in.Failures, Quiet: in.Quiet, Address: in.AddressFailures}, Proxies: proxies,
+	return session.Conduct{Tries: session.Tries{Failures: in.Failures, Quiet: in.Quiet, Address: in.AddressFailures}, Proxies: proxies, Forwarded: in.ProxyHeader == headerForwarded,
 		AdminNetworks: networks, AdminIdle: admin.Idle, StepUpRequired: admin.StepUp == stepUpRequired}, err
 }

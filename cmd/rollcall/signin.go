@@ -22,8 +22,14 @@ type SignIn struct {
 	Failures        int           `koanf:"failures"`         // in a row, of one account, until nothing more of it is sent to the directory
 	Quiet           time.Duration `koanf:"quiet"`            // without a failure, until they are forgotten
 	AddressFailures int           `koanf:"address_failures"` // of one address within quiet
-	TrustedProxies  []string      `koanf:"trusted_proxies"`  // networks whose X-Forwarded-For is believed
+	TrustedProxies  []string      `koanf:"trusted_proxies"`  // networks whose word is believed of where a request comes from
+	ProxyHeader     string        `koanf:"proxy_header"`     // by which header they say it: headerXForwardedFor or headerForwarded
 }
+
+const (
+	headerXForwardedFor = "x-forwarded-for"
+	headerForwarded     = "forwarded" // RFC 7239
+)
 
 // proxies reads the networks; validate refused what is none.
 func (s SignIn) proxies() ([]netip.Prefix, error) { return networksOf(s.TrustedProxies) }
@@ -55,6 +61,9 @@ func (s SignIn) check(bad func(key, format string, args ...any)) {
 	}
 	if _, err := s.proxies(); err != nil {
 		bad("sign_in.trusted_proxies", "%v", err)
+	}
+	if s.ProxyHeader != headerXForwardedFor && s.ProxyHeader != headerForwarded {
+		bad("sign_in.proxy_header", "%q is not one of %s, %s", s.ProxyHeader, headerXForwardedFor, headerForwarded)
 	}
 }
 

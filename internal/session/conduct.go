@@ -8,8 +8,10 @@ import (
 // Conduct is what may be changed while people are signed in.
 type Conduct struct {
 	Tries Tries
-	// Proxies are the networks whose word in X-Forwarded-For is taken for where a request comes from.
+	// Proxies are the networks whose word is taken for where a request comes from.
 	Proxies []netip.Prefix
+	// Forwarded says that they speak by the header Forwarded (RFC 7239), else by X-Forwarded-For. The other is not looked at.
+	Forwarded bool
 	// AdminNetworks are the networks from which administrators may work; empty: from everywhere.
 	AdminNetworks []netip.Prefix
 	// AdminIdle is how long a session of an administrator lives without a request; 0: as any other.

@@ -240,6 +240,32 @@ func TestAdministratorsIdleAndPlaces(t *testing.T) {
 				t.Errorf("from %q: %d %s, want %d", from, a.status, a.body, want)
 			}
 		}
+		if a := ann.do("GET", "/api/v1/admins", "", "X-Forwarded-For", "10.1.2.3", "Forwarded", "for=192.0.2.1"); a.status != 200 {
+			t.Errorf("the header that is not looked at: %d", a.status)
+		}
+		conduct := session.Conduct{Tries: session.Tries{Failures: 3, Quiet: time.Minute, Address: 100}, Proxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+			AdminNetworks: []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("127.0.0.0/8")}}
+		for from, want := range map[string]int{"": 200, "10.1.2.3": 200, "192.0.2.1": 403, "unknown": 403, "10.1.2.3, unknown": 403} { // the proxy stands within
+			if err := door.Change(conduct); err != nil {
+				t.Fatal(err)
+			}
+			if a := ann.do("GET", "/api/v1/admins", "", "X-Forwarded-For", from); a.status != want {
+				t.Errorf("through a proxy within, from %q: %d, want %d", from, a.status, want)
+			}
+		}
+		conduct.Forwarded = true
+		if err := door.Change(conduct); err != nil {
+			t.Fatal(err)
+		}
+		for from, want := range map[string]int{"": 200, "for=10.1.2.3": 200, "for=10.1.2.3, for=192.0.2.1": 403, "for=192.0.2.1, for=10.1.2.3": 200, `for="x, for=192.0.2.1`: 403, "nonsense": 403, "for=unknown": 403, "proto=https": 403} {
+			if a := ann.do("GET", "/api/v1/admins", "", "Forwarded", from, "X-Forwarded-For", "192.0.2.9"); a.status != want {
+				t.Errorf("forwarded from %q: %d, want %d", from, a.status, want)
+			}
+		}
+		conduct.AdminNetworks, conduct.Forwarded, conduct.AdminIdle = []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("2001:db8::/32")}, false, 10*time.Minute
+		if err := door.Change(conduct); err != nil {
+			t.Fatal(err)
+		}
 		if a := ann.do("GET", "/api/v1/admins", "", "X-Forwarded-For", "10.1.2.3", "Authorization", admin); a.status != 200 {
 			t.Errorf("a token from within: %d", a.status)
 		}
