@@ -138,3 +138,9 @@ func (r Reader) OpenedBy(ctx context.Context, request id.Request) ([]Freeze, err
 	}
 	return freezesFrom(rows), nil
 }
+
+// Bars tells whether these freezes keep somebody out at an instant.
+func (r Reader) Bars(freezes []Freeze, at time.Time) bool {
+	_, frozen, _ := statusOf(freezes, at, *r.leave)
+	return frozen
+}

@@ -23,6 +23,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/scim"
 	"github.com/rollcall-im/rollcall/directory/signals"
+	"github.com/rollcall-im/rollcall/directory/signals/transmit"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/audit/outlet"
 	"github.com/rollcall-im/rollcall/internal/backup"
@@ -75,6 +76,7 @@ type app struct {
 	erasure  *erasure.Engine
 	drills   *drill.Engine
 	signals  *signals.Receiver
+	telling  *transmit.Transmitter
 	registry *prometheus.Registry
 	tracer   *trace.Tracer // nil: nothing is traced
 	looks    looks
@@ -89,7 +91,7 @@ type app struct {
 // migrations bring the tables of each package up to date, in their order.
 func migrations() []func(context.Context, *db.DB) error {
 	return []func(context.Context, *db.DB) error{
-		backup.Migrate, feed.Migrate, audit.Migrate, outlet.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, signals.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		backup.Migrate, feed.Migrate, audit.Migrate, outlet.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, signals.Migrate, transmit.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	}
 }
 
@@ -179,6 +181,7 @@ func (a *app) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.signals = &signals.Receiver{DB: a.db, Log: a.log, People: a.people, Sessions: a.door, Transmitters: a.cfg.Signals, HTTPClient: a.way.Client(10 * time.Second), PublicURL: a.cfg.PublicURL}
+	a.wireTransmitter()
 	a.wireHandovers()
 	a.wireApprovals()
 	if err := a.wireChat(ctx); err != nil {
@@ -306,6 +309,8 @@ func (a *app) background() map[string]func(context.Context) error {
 		"erasure":    a.once("erasure", a.erasure.Run),
 		"drills":     a.once("drills", a.drills.Run),
 		"signals":    a.once("signals", a.signals.Run),
+		"telling":    a.once("telling", a.telling.Run),
+		"told":       func(ctx context.Context) error { return a.feed.Run(ctx, a.telling.Follower()) },
 		"approval":   func(ctx context.Context) error { return a.feed.Run(ctx, a.asks.Follower()) },
 		"sources":    a.once("sources", a.configureSources),
 		"reconcile":  func(ctx context.Context) error { return a.feed.Run(ctx, a.access.Follower()) },

@@ -40,6 +40,7 @@ func (a *app) wireErasure() {
 	a.erasure = &erasure.Engine{DB: a.db, Directory: a.people, After: a.cfg.Erasure.After, Messages: a.cfg.Erasure.Messages == "erase", Log: a.log,
 		Before: func(ctx context.Context) error { return a.journal.Write(ctx) },
 		Parts: []erasure.Part{
+			{Kind: "signals", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return 0, a.telling.Erase(tx, e.People) }},
 			{Kind: "requests_of_sources", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return journal.Erase(tx, words(e)) }},
 			{Kind: "ldap_entries", Erase: func(tx *db.Tx, e directory.Erased) (n int64, err error) {
 				for _, source := range slices.Sorted(maps.Keys(e.Keys)) {

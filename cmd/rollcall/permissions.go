@@ -55,6 +55,8 @@ const (
 	legalHoldsWrite   = httpapi.Who(roles.LegalHoldsWrite)
 	drillsRead        = httpapi.Who(roles.DrillsRead)
 	drillsHold        = httpapi.Who(roles.DrillsHold)
+	signalsRead       = httpapi.Who(roles.SignalsRead)
+	signalsWrite      = httpapi.Who(roles.SignalsWrite)
 	requestsRead      = httpapi.Who(roles.RequestsRead)
 	breakGlassRead    = httpapi.Who(roles.BreakGlassRead)
 	breakGlassEnd     = httpapi.Who(roles.BreakGlassEnd)

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory/journal"
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/signals"
+	"github.com/rollcall-im/rollcall/directory/signals/transmit"
 	"github.com/rollcall-im/rollcall/directory/trial"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/session"
@@ -53,6 +54,7 @@ func (a *app) routes() []httpapi.Route {
 	glass := a.breakGlassAPI()
 	gone := &erasure.API{Engine: a.erasure, Names: a.called}
 	rehearse := &drill.API{Engine: a.drills}
+	tell := &transmit.API{Transmitter: a.telling}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Limits: a.scim.Limits}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -73,6 +75,19 @@ func (a *app) routes() []httpapi.Route {
 
 		httpapi.Plain("POST", "/auth/signals", anybody, "The identity provider says what became of a session or an account: a signed event (RFC 8935)", http.HandlerFunc(a.signals.Push)).Limit(128 << 10),
 		httpapi.Plain("POST", signals.RevocationPath, anybody, "The identity provider ends everything that somebody has", http.HandlerFunc(a.signals.Revoke)).Limit(128 << 10),
+
+		httpapi.Plain("GET", transmit.ConfigurationPath, anybody, "What there is to know of the transmitter of signals (Shared Signals 1.0)", http.HandlerFunc(a.telling.Configuration)),
+		httpapi.Plain("GET", transmit.ConfigurationPath+"/{path...}", anybody, "The same, of an issuer with a path", http.HandlerFunc(a.telling.Configuration)),
+		httpapi.Plain("GET", transmit.KeysPath, anybody, "The keys that signals are signed with", http.HandlerFunc(a.telling.KeySet)),
+		httpapi.Plain("POST", transmit.StreamPath, anybody, "A receiver of signals makes its stream", a.telling.For(a.telling.MakeStream)),
+		httpapi.Plain("GET", transmit.StreamPath, anybody, "It reads how its stream is configured", a.telling.For(a.telling.ShowStream)),
+		httpapi.Plain("PATCH", transmit.StreamPath, anybody, "It updates that", a.telling.For(a.telling.ChangeStream)),
+		httpapi.Plain("PUT", transmit.StreamPath, anybody, "It replaces that", a.telling.For(a.telling.ChangeStream)),
+		httpapi.Plain("DELETE", transmit.StreamPath, anybody, "It deletes its stream", a.telling.For(a.telling.DropStream)),
+		httpapi.Plain("GET", transmit.StatusPath, anybody, "It reads how its stream stands", a.telling.For(a.telling.ShowStatus)),
+		httpapi.Plain("POST", transmit.StatusPath, anybody, "It enables, pauses or disables its stream", a.telling.For(a.telling.ChangeStatus)),
+		httpapi.Plain("POST", transmit.VerifyPath, anybody, "It asks for an event that says nothing", a.telling.For(a.telling.VerifyStream)),
+		httpapi.Plain("POST", transmit.PollPath+"{stream}", anybody, "It polls for events, and acknowledges them (RFC 8936)", a.telling.For(a.telling.Poll)),
 
 		httpapi.Op("GET", "/api/v1/me", known, "Who am I", sess.Me),
 		httpapi.Op("GET", "/api/v1/me/sessions", people, "My sessions", sess.ListSessions),
@@ -242,6 +257,13 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/drills", drillsRead, "Rehearsals of an offboarding, the newest first", rehearse.List),
 		httpapi.Op("POST", "/api/v1/drills", drillsHold, "Hold one: some seconds", rehearse.Hold).Unrepeatable(),
 		httpapi.Op("GET", "/api/v1/drills/{id}", drillsRead, "What one showed", rehearse.Show),
+		httpapi.Op("GET", "/api/v1/transmitter", signalsRead, "Who is told what became of accounts here, and how far", tell.List),
+		httpapi.Op("POST", "/api/v1/transmitter/receivers", signalsWrite, "Tell somebody else", tell.Add).Unrepeatable(),
+		httpapi.Op("PATCH", "/api/v1/transmitter/receivers/{name}", signalsWrite, "Change how one is told, pause or disable it", tell.Set),
+		httpapi.Op("DELETE", "/api/v1/transmitter/receivers/{name}", signalsWrite, "Tell one no more", tell.Remove),
+		httpapi.Op("POST", "/api/v1/transmitter/receivers/{name}/token", signalsWrite, "Make a new token for one", tell.Renew).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/transmitter/receivers/{name}/verify", signalsWrite, "Send one an event that says nothing", tell.Verify),
+		httpapi.Op("POST", "/api/v1/transmitter/keys", signalsWrite, "Make a new key that signals are signed with", tell.Rotate),
 		httpapi.Op("GET", "/api/v1/restore", restoreOpen, "How a restored database stands", shut.Show),
 		httpapi.Op("POST", "/api/v1/restore/replay", restoreOpen, "Revoke again what the audit log's export says was revoked after the backup", shut.Replay).Limit(1 << 30).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/restore/unknown", restoreOpen, "Nobody knows what was revoked after the backup", shut.Unknown),
@@ -273,6 +295,7 @@ func cases() []httpapi.Case {
 	out = append(out, approvals.Cases()...)
 	out = append(out, breakglass.Cases()...)
 	out = append(out, drill.Cases()...)
+	out = append(out, transmit.Cases()...)
 	return append(out, directoryCases()...)
 }
 

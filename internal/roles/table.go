@@ -49,6 +49,8 @@ const (
 	LegalHoldsWrite   Permission = "legal_holds.write"
 	DrillsRead        Permission = "drills.read"
 	DrillsHold        Permission = "drills.hold"
+	SignalsRead       Permission = "signals.read" // who is told what became of accounts here
+	SignalsWrite      Permission = "signals.write"
 	RestoreOpen       Permission = "restore.open" // a restored database
 )
 
@@ -105,4 +107,6 @@ var table = []Line{
 	{BreakGlassEnd, false, []Role{Security}},
 	{DrillsRead, false, []Role{System, Security, Auditor}},
 	{DrillsHold, false, []Role{Security}},
+	{SignalsRead, false, []Role{System, Security, Auditor}},
+	{SignalsWrite, dangerous, []Role{Security}},
 }

@@ -88,6 +88,11 @@ func (d *Door) EndPersonTx(tx *db.Tx, actor, cause string, people ...id.Person) 
 		}
 	}
 	if cause != causeFrozen {
+		if d.Ended != nil {
+			if err := d.Ended(tx, actor, people); err != nil {
+				return err
+			}
+		}
 		if err := d.spread(tx, ids); err != nil {
 			return err
 		}

@@ -145,6 +145,9 @@ type Options struct {
 	// Spread, where there are several nodes, notes in tx that these proofs ended, so that every node ends their sockets; settled, called
 	// after the commit, returns when each has. Nobody is told of what a freeze ended: it reaches every node by itself.
 	Spread func(tx *db.Tx, proofs []string) (settled func(), err error)
+	// Ended, where set, notes in tx, after every other row of it and before the audit log, that everything people had ended by actor's doing: not by a freeze,
+	// which tells of itself.
+	Ended func(tx *db.Tx, actor string, people []id.Person) error
 
 	Absolute time.Duration // how long a session lives at most; 0: 12 h
 	Idle     time.Duration // how long it lives without a request; 0: 2 h

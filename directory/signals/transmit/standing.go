@@ -1,0 +1,300 @@
+package transmit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/feed"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// Standing is how an account stands, as receivers are told.
+type Standing string
+
+// The standings.
+const (
+	unseen   Standing = ""         // somebody whom a stream has not looked at: how they stand now is no change
+	enabled  Standing = "enabled"  // may have access
+	disabled Standing = "disabled" // has none
+	purged   Standing = "purged"   // was erased
+)
+
+// told is what a stream was told of somebody last.
+type told struct {
+	Person   id.Person
+	Standing Standing
+	Revoked  bool
+	Behind   int64
+}
+
+// standingOf is the one place that decides how somebody stands: without access for whatever reason is in force at an instant, but one that peer gave
+// itself. What is planned for later is no part of it.
+func standingOf(r directory.Reader, p directory.Person, freezes []directory.Freeze, peer string, at time.Time) Standing {
+	if peer != "" {
+		freezes = slices.DeleteFunc(slices.Clone(freezes), func(f directory.Freeze) bool { return f.Slot == directory.SlotOf(peer) })
+	}
+	switch {
+	case p.Status == directory.StatusAnonymised:
+		return purged
+	case p.MergedInto != "" || r.Bars(freezes, at):
+		return disabled
+	}
+	return enabled
+}
+
+// next answers the event that tells a stream, which is sent these events, what changed; "": none.
+func next(before told, now Standing, sent []string) string {
+	pick := func(kinds ...string) string {
+		for _, kind := range kinds {
+			if slices.Contains(sent, kind) {
+				return kind
+			}
+		}
+		return ""
+	}
+	switch {
+	case before.Standing == unseen:
+		return ""
+	case now == before.Standing:
+		if now == enabled && before.Revoked {
+			return pick(SessionRevoked)
+		}
+		return ""
+	case now == disabled:
+		return pick(AccountDisabled, SessionRevoked)
+	case now == purged && before.Standing == enabled:
+		return pick(AccountPurged, AccountDisabled, SessionRevoked)
+	case now == purged:
+		return pick(AccountPurged)
+	case before.Standing == disabled:
+		return pick(AccountEnabled)
+	}
+	return ""
+}
+
+// mark notes for every stream but those of a peer that somebody is to be looked at as of an instant; one insert, whether the stream knows them or not.
+const mark = `insert into transmit_told (stream, person, standing, revoked, unnamed, behind) select stream, ?, ?, ?, 0, ? from transmit_receivers
+	where stream <> '' and (peer = '' or peer <> ?) on conflict (stream, person) do update set behind = excluded.behind, revoked = case when excluded.revoked = 1 then 1 else transmit_told.revoked end`
+
+// Follower notes whom the directory's events are about. It writes rows of its own only: they are committed with its place in the feed.
+func (t *Transmitter) Follower() feed.Follower {
+	return feed.Follower{Name: "transmitter", HandleTx: func(_ context.Context, tx *db.Tx, events []feed.Event) error {
+		if any, err := streams(tx); err != nil || !any {
+			return err
+		}
+		for _, e := range events {
+			if !strings.HasPrefix(e.Kind, "person.") {
+				continue
+			}
+			first := enabled
+			if strings.Contains(string(e.Data), `"created":true`) {
+				first = unseen
+			}
+			// The clock that wrote the event may be ahead of the one that looks: what began then has begun.
+			if err := tx.Exec(mark, e.Subject, first, 0, max(e.At.UnixMicro(), 1), "").Error; err != nil {
+				return fmt.Errorf("mark for receivers of signals: %w", err)
+			}
+		}
+		tx.AfterCommit(t.Wake)
+		return nil
+	}}
+}
+
+// Ended notes in tx, as a last write before the audit log, that everything people were signed in with has ended, whoever they are. A peer that said so is not told.
+func (t *Transmitter) Ended(tx *db.Tx, actor string, people []id.Person) error {
+	if any, err := streams(tx); err != nil || !any {
+		return err
+	}
+	peer, _ := strings.CutPrefix(actor, "idp:")
+	for _, person := range people {
+		if err := tx.Exec(mark, person, enabled, 1, t.clock().UnixMicro(), peer).Error; err != nil {
+			return fmt.Errorf("mark for receivers of signals: %w", err)
+		}
+	}
+	tx.AfterCommit(t.Wake)
+	return nil
+}
+
+func streams(tx *db.Tx) (any bool, err error) {
+	err = tx.Raw("select exists (select 1 from transmit_receivers where stream <> '')").Scan(&any).Error
+	return any, err
+}
+
+// begin has a new stream look at everybody who has no access now: that they have none is no news to it.
+func (t *Transmitter) begin(ctx context.Context, r receiverRow) error {
+	frozen := true
+	for q := (directory.Query{Frozen: &frozen, Limit: 200}); ; {
+		page, err := t.People.People(ctx, q)
+		if err != nil {
+			return err
+		}
+		if err := t.DB.Tx(ctx, func(tx *db.Tx) error {
+			for _, p := range page.People {
+				if err := tx.Exec("insert into transmit_told (stream, person, standing, revoked, unnamed, behind) values (?, ?, '', 0, 0, ?) on conflict (stream, person) do nothing", r.Stream, p.ID, t.clock().UnixMicro()).Error; err != nil {
+					return err
+				}
+			}
+			if page.Next != "" {
+				return nil
+			}
+			return tx.Exec("update transmit_receivers set begun = 1 where stream = ?", r.Stream).Error
+		}); err != nil || page.Next == "" {
+			return err
+		}
+		q.Cursor = page.Next
+	}
+}
+
+// chunk is how many people one transaction looks at.
+const chunk = 100
+
+// settle looks at those a stream is behind about, and puts what it has to be told into its queue. It tells whether there may be more.
+func (t *Transmitter) settle(ctx context.Context, stream string) (more bool, err error) {
+	err = t.DB.Tx(ctx, func(tx *db.Tx) error {
+		r, err := lock(tx, stream)
+		if err != nil {
+			return err
+		}
+		room, err := t.room(tx, r)
+		if err != nil || room <= 0 {
+			more = false // when something has been acknowledged
+			return err
+		}
+		var people []id.Person
+		if err := tx.Raw("select person from transmit_told where stream = ? and behind > 0 order by behind, person limit ?", stream, min(room, chunk)).Scan(&people).Error; err != nil || len(people) == 0 {
+			return err
+		}
+		more = len(people) == chunk
+		// First the rows, then the truth: who is marked after this is looked at again.
+		var before []told
+		if err := tx.Raw("update transmit_told set unnamed = 0 where stream = ? and person in ? returning person, standing, revoked, behind", stream, db.Pad(people)).Scan(&before).Error; err != nil {
+			return err
+		}
+		slices.SortFunc(before, func(a, b told) int { return slices.Index(people, a.Person) - slices.Index(people, b.Person) })
+		return t.look(ctx, tx, r, before)
+	})
+	return more, err
+}
+
+// room is how many events more the queue of a receiver takes.
+func (t *Transmitter) room(tx *db.Tx, r receiverRow) (int, error) {
+	var waiting int
+	err := tx.Raw("select count(*) from transmit_queue where stream = ?", r.Stream).Scan(&waiting).Error
+	most := t.Most
+	if most == 0 {
+		most = mostWaiting
+	}
+	return most - waiting, err
+}
+
+func (t *Transmitter) look(ctx context.Context, tx *db.Tx, r receiverRow, before []told) error {
+	ids := make([]id.Person, len(before))
+	for i, b := range before {
+		ids[i] = b.Person
+	}
+	reader := t.People.In(tx)
+	found, err := reader.PeopleByID(ctx, ids)
+	if err != nil {
+		return err
+	}
+	freezes, err := reader.StandingFreezes(ctx, ids)
+	if err != nil {
+		return err
+	}
+	people := map[id.Person]directory.Person{}
+	for _, p := range found {
+		people[p.ID] = p
+	}
+	now := t.clock()
+	for _, b := range before {
+		p, ok := people[b.Person]
+		if !ok { // taken back with its dry run
+			if err := tx.Exec("delete from transmit_told where stream = ? and person = ?", r.Stream, b.Person).Error; err != nil {
+				return err
+			}
+			continue
+		}
+		at := now
+		if since := time.UnixMicro(b.Behind).UTC(); since.After(at) {
+			at = since
+		}
+		standing := standingOf(reader, p, freezes[p.ID], r.Peer, at)
+		kind := ""
+		if r.Status != statusDisabled {
+			kind = next(b, standing, r.sent())
+		}
+		if kind != "" {
+			subject, err := t.subject(ctx, reader, r, p)
+			if err != nil {
+				return err
+			}
+			if subject == nil { // not told, and not forgotten: whatever gives them a name marks them
+				if err := tx.Exec("update transmit_told set unnamed = 1, behind = 0 where stream = ? and person = ?", r.Stream, p.ID).Error; err != nil {
+					return err
+				}
+				continue
+			}
+			if err := t.enqueue(tx, &r, p.ID, kind, subject, body(kind, now)); err != nil {
+				return err
+			}
+		}
+		if err := settled(tx, r.Stream, p.ID, standing); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settled notes how somebody stands as a stream knows; who is as everybody is has no row.
+func settled(tx *db.Tx, stream string, person id.Person, standing Standing) error {
+	if standing == enabled {
+		return tx.Exec("delete from transmit_told where stream = ? and person = ?", stream, person).Error
+	}
+	return tx.Exec(`insert into transmit_told (stream, person, standing, revoked, unnamed, behind) values (?, ?, ?, 0, 0, 0)
+		on conflict (stream, person) do update set standing = excluded.standing, revoked = 0, unnamed = 0, behind = 0`, stream, person, standing).Error
+}
+
+// Erase puts into every queue, in the transaction that erases somebody, that the account was purged: afterwards nobody knows what it was called.
+func (t *Transmitter) Erase(tx *db.Tx, people []id.Person) error {
+	ctx := tx.Statement.Context
+	all, err := rows(tx.DB, "stream <> '' and status <> ? order by name", statusDisabled)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	found, err := t.People.PeopleByID(ctx, people) // as they are before tx
+	if err != nil {
+		return err
+	}
+	for _, one := range all {
+		r, err := lock(tx, one.Stream)
+		if err != nil {
+			return err
+		}
+		for _, p := range found {
+			before := told{Standing: disabled}
+			if err := tx.Raw("select standing, revoked from transmit_told where stream = ? and person = ?", r.Stream, p.ID).Scan(&before).Error; err != nil {
+				return err
+			}
+			if kind := next(before, purged, r.sent()); kind != "" && p.MergedInto == "" {
+				subject, err := t.subject(ctx, t.People.Reader, r, p)
+				if err != nil {
+					return err
+				}
+				if subject != nil {
+					if err := t.enqueue(tx, &r, p.ID, kind, subject, body(kind, t.clock())); err != nil {
+						return err
+					}
+				}
+			}
+			if err := settled(tx, r.Stream, p.ID, purged); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
