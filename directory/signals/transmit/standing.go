@@ -18,7 +18,7 @@ type Standing string
 
 // The standings.
 const (
-	unseen   Standing = ""         // somebody whom a stream has not looked at: how they stand now is no change
+	unseen   Standing = ""         // somebody who has just come: as they were made
 	enabled  Standing = "enabled"  // may have access
 	disabled Standing = "disabled" // has none
 	purged   Standing = "purged"   // was erased
@@ -47,6 +47,11 @@ func standingOf(r directory.Reader, p directory.Person, freezes []directory.Free
 	return enabled
 }
 
+// atFirst is how somebody stood when they were made: who came without access lost none.
+func atFirst(r directory.Reader, p directory.Person, freezes []directory.Freeze, peer string) Standing {
+	return standingOf(r, p, slices.DeleteFunc(slices.Clone(freezes), func(f directory.Freeze) bool { return f.CreatedAt.After(p.CreatedAt) }), peer, p.CreatedAt)
+}
+
 // next answers the event that tells a stream, which is sent these events, what changed; "": none.
 func next(before told, now Standing, sent []string) string {
 	pick := func(kinds ...string) string {
@@ -58,8 +63,6 @@ func next(before told, now Standing, sent []string) string {
 		return ""
 	}
 	switch {
-	case before.Standing == unseen:
-		return ""
 	case now == before.Standing:
 		if now == enabled && before.Revoked {
 			return pick(SessionRevoked)
@@ -133,9 +136,21 @@ func (t *Transmitter) begin(ctx context.Context, r receiverRow) error {
 		if err != nil {
 			return err
 		}
+		ids := make([]id.Person, len(page.People))
+		for i, p := range page.People {
+			ids[i] = p.ID
+		}
+		freezes, err := t.People.StandingFreezes(ctx, ids)
+		if err != nil {
+			return err
+		}
 		if err := t.DB.Tx(ctx, func(tx *db.Tx) error {
 			for _, p := range page.People {
-				if err := tx.Exec("insert into transmit_told (stream, person, standing, revoked, unnamed, behind) values (?, ?, '', 0, 0, ?) on conflict (stream, person) do nothing", r.Stream, p.ID, t.clock().UnixMicro()).Error; err != nil {
+				standing, now := standingOf(t.People.Reader, p, freezes[p.ID], r.Peer, t.clock()), t.clock().UnixMicro() // to be looked at again: it may have changed since it was read
+				if standing == enabled {
+					continue
+				}
+				if err := tx.Exec("insert into transmit_told (stream, person, standing, revoked, unnamed, behind) values (?, ?, ?, 0, 0, ?) on conflict (stream, person) do nothing", r.Stream, p.ID, standing, now).Error; err != nil {
 					return err
 				}
 			}
@@ -224,6 +239,9 @@ func (t *Transmitter) look(ctx context.Context, tx *db.Tx, r receiverRow, before
 			at = since
 		}
 		standing := standingOf(reader, p, freezes[p.ID], r.Peer, at)
+		if b.Standing == unseen {
+			b.Standing = atFirst(reader, p, freezes[p.ID], r.Peer)
+		}
 		kind := ""
 		if r.Status != statusDisabled {
 			kind = next(b, standing, r.sent())
