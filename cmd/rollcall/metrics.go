@@ -43,7 +43,7 @@ func (a *app) measure() {
 			return float64(n)
 		})
 	}
-	a.registry.MustRegister(comparisonFigures(a), holdFigures(a), followerFigures(a), sourceFigures(a), outletFigures(a))
+	a.registry.MustRegister(comparisonFigures(a), holdFigures(a), followerFigures(a), sourceFigures(a), outletFigures(a), toldFigures(a))
 	counted("rollcall_openfga_behind", "Authorization revisions that OpenFGA has not been told yet", a.engine.Behind)
 	counted("rollcall_unjudged_people", "People for whom a rule of the policy could not be judged, and gives nothing", a.access.Unjudged)
 	if a.barrier != nil {

@@ -34,7 +34,9 @@ func families(t *testing.T, b *bench) map[string]bool {
 
 // What the dashboard, the alerts and the manual name is there, and nothing of ours is missing from the dashboard and the manual.
 func TestFigures(t *testing.T) {
-	b := newBench(t, db.SQLite)
+	p := newTelling(t, db.SQLite)
+	p.admin("POST", "/receivers", `{"name":"desk","audience":"desk","method":"poll"}`)
+	b := p.bench
 	b.setActive(b.hire(1), false)
 	b.call("GET", "/api/v1/people", b.app.cfg.BootstrapToken, "")
 	b.app.cfg.Audit.Outlets = []outlet.Config{{Name: "disk", URL: "file:///nowhere"}}

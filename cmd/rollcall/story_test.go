@@ -196,7 +196,8 @@ func reloadWord(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(s.server.Process.Signal(syscall.SIGHUP))
 }
 
-// database NAME [other]: puts the address of another, empty database, of the other engine where it says so, into $DATABASE_NAME.
+// database NAME [other]: puts the address of another, empty database, of the other engine where it says so, into $DATABASE_NAME, and into $LISTEN_NAME an
+// address that a server on it can listen on.
 func databaseWord(ts *testscript.TestScript, _ bool, args []string) {
 	s := of(ts)
 	engine := s.engine
@@ -204,6 +205,7 @@ func databaseWord(ts *testscript.TestScript, _ bool, args []string) {
 		engine = map[db.Engine]db.Engine{db.SQLite: db.Postgres, db.Postgres: db.SQLite}[engine]
 	}
 	ts.Setenv("DATABASE_"+args[0], dbtest.DSN(s.t, engine))
+	ts.Setenv("LISTEN_"+args[0], fmt.Sprintf("127.0.0.1:%d", freePort()))
 }
 
 // halt [hard]: ends the server, politely or by SIGKILL.

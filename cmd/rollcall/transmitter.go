@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/url"
@@ -22,6 +23,63 @@ func (a *app) wireTransmitter() {
 	a.telling = &transmit.Transmitter{DB: a.db, Log: a.log, People: a.people, Seal: a.cfg.key, PublicURL: a.cfg.PublicURL, Issuer: a.cfg.OIDC.Issuer, Peers: peers,
 		SubjectAt: a.door.SubjectAt, HTTPClient: a.way.Client(10 * time.Second)}
 	a.door.Ended = a.telling.Ended
+}
+
+// toldFigures tell how far each receiver of signals is told.
+func toldFigures(a *app) figures {
+	return gauges(func(ctx context.Context, say say) error {
+		all, err := a.telling.Receivers(ctx)
+		for _, r := range all {
+			age := 0.0
+			if !r.Oldest.IsZero() {
+				age = max(time.Since(r.Oldest).Seconds(), 0)
+			}
+			say(0, age, r.Name)
+			say(1, float64(r.Waiting), r.Name)
+			say(2, float64(r.Failures), r.Name)
+			say(3, float64(r.Refused), r.Name)
+			say(4, float64(r.Unnamed), r.Name)
+		}
+		return err
+	},
+		described("rollcall_signals_lag_seconds", "Age of the oldest event that a receiver of signals has not acknowledged.", "receiver"),
+		described("rollcall_signals_waiting", "Events that a receiver of signals has not acknowledged.", "receiver"),
+		described("rollcall_signals_failures", "Attempts in a row in which a receiver of signals could not be told.", "receiver"),
+		described("rollcall_signals_refused", "Events that a receiver of signals refused for good.", "receiver"),
+		described("rollcall_signals_unnamed", "People of whom a receiver of signals could not be told what became of them: they have no name of the form it wants.", "receiver"))
+}
+
+// late is for how long an event may wait before the doctor says so.
+const late = 10 * time.Minute
+
+// told looks at who is told what becomes of accounts here.
+func (d *doctor) told(ctx context.Context) {
+	all, err := (&transmit.Transmitter{DB: d.db}).Receivers(ctx)
+	if err != nil {
+		d.say("signals", stateBad, err.Error(), err.Error())
+		return
+	}
+	for _, r := range all {
+		name := "signals to " + r.Name
+		switch {
+		case d.cfg.key == nil:
+			d.say(name, stateBad, "secrets.identity is missing: nothing can be signed", "缺少 secrets.identity：无法签名")
+		case r.Stream == "":
+			d.say(name, stateWarn, "the receiver has made no stream yet", "接收方尚未建立事件流")
+		case r.Status != "enabled":
+			d.say(name, stateWarn, fmt.Sprintf("the stream is %s, %d events wait", r.Status, r.Waiting), fmt.Sprintf("事件流处于 %s，%d 个事件在等待", r.Status, r.Waiting))
+		case r.Problem != "":
+			d.say(name, stateBad, fmt.Sprintf("%d events wait, since %s: %s", r.Waiting, r.ProblemSince.Format(time.RFC3339), r.Problem), fmt.Sprintf("自 %s 起 %d 个事件在等待：%s", r.ProblemSince.Format(time.RFC3339), r.Waiting, r.Problem))
+		case r.Waiting > 0 && time.Since(r.Oldest) > late:
+			d.say(name, stateBad, fmt.Sprintf("%d events wait, the first since %s: it does not poll", r.Waiting, r.Oldest.Format(time.RFC3339)), fmt.Sprintf("%d 个事件在等待，最早自 %s 起：接收方没有轮询", r.Waiting, r.Oldest.Format(time.RFC3339)))
+		case r.Unnamed > 0:
+			d.say(name, stateWarn, fmt.Sprintf("of %d people it was not told what became of them: they have no name as %s", r.Unnamed, r.Subject), fmt.Sprintf("%d 人的变化未能告知：没有 %s 形式的标识", r.Unnamed, r.Subject))
+		case r.Refused > 0:
+			d.say(name, stateWarn, fmt.Sprintf("it refused %d events; the audit log says which (signal.refused)", r.Refused), fmt.Sprintf("它拒绝了 %d 个事件；审计日志有记录（signal.refused）", r.Refused))
+		default:
+			d.say(name, stateFine, fmt.Sprintf("%d events wait", r.Waiting), fmt.Sprintf("%d 个事件在等待", r.Waiting))
+		}
+	}
 }
 
 type toldReceiver struct {

@@ -1,4 +1,4 @@
-import { ApartmentOutlined, AuditOutlined, BranchesOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SolutionOutlined, SwapOutlined, TeamOutlined, ThunderboltOutlined, UserSwitchOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, AuditOutlined, BranchesOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, NotificationOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SolutionOutlined, SwapOutlined, TeamOutlined, ThunderboltOutlined, UserSwitchOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
@@ -36,6 +36,7 @@ const WorkItemsPage = lazy(() => import("./workitems/WorkItemsPage"));
 const WorkItemPage = lazy(() => import("./workitems/WorkItemPage"));
 const AdminsPage = lazy(() => import("./admins/AdminsPage"));
 const DrillsPage = lazy(() => import("./drills/DrillsPage"));
+const TransmitterPage = lazy(() => import("./transmitter/TransmitterPage"));
 const AuditPage = lazy(() => import("./audit/AuditPage"));
 
 /** AdminPages is the console: everything below /admin. */
@@ -68,6 +69,7 @@ export default function AdminPages() {
           <Route path="/admin/sources/:id/mapping">{({ id }) => <MappingPage key={id} id={id} />}</Route>
           <Route path="/admin/sources/:id">{({ id }) => <SourcePage key={id} id={id} />}</Route>
           <Route path="/admin/drills" component={DrillsPage} />
+          <Route path="/admin/transmitter" component={TransmitterPage} />
           <Route path="/admin/audit" component={AuditPage} />
           <Route path="/admin/admins" component={AdminsPage} />
           <Route>
@@ -95,6 +97,7 @@ function places(me: Me): string[] {
     ["/admin/sources", mayEverywhere(me, "sources.read")],
     ["/admin/evidence", may(me, "evidence.read")],
     ["/admin/drills", mayEverywhere(me, "drills.read")],
+    ["/admin/transmitter", mayEverywhere(me, "signals.read")],
     ["/admin/audit", mayEverywhere(me, "audit.read")],
     ["/admin/admins", me.admin === true],
   ];
@@ -136,6 +139,7 @@ function Navigation() {
       {item("/admin/sources", <CloudServerOutlined />, t.shell.sources, ill || undefined)}
       {item("/admin/evidence", <SolutionOutlined />, t.evidence.title)}
       {item("/admin/drills", <ThunderboltOutlined />, t.drills.title)}
+      {item("/admin/transmitter", <NotificationOutlined />, t.transmitter.title)}
       {item("/admin/audit", <AuditOutlined />, t.shell.audit)}
       {item("/admin/admins", <SafetyCertificateOutlined />, t.shell.admins)}
     </ul>

@@ -62,6 +62,8 @@ export const admins = {
     "legal_holds.write": "set and lift legal holds",
     "drills.read": "see revocation drills",
     "drills.hold": "hold revocation drills",
+    "signals.read": "see who is told what becomes of accounts",
+    "signals.write": "change who is told what becomes of accounts",
     "restore.open": "open a restored database",
     "requests.read": "read what people ask for, and who decides it",
   },

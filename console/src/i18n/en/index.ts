@@ -24,8 +24,9 @@ import { shell } from "./shell";
 import { signin } from "./signin";
 import { source } from "./source";
 import { sources } from "./sources";
+import { transmitter } from "./transmitter";
 import { units } from "./units";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, units };
+export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, transmitter, units };

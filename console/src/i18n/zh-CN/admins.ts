@@ -62,6 +62,8 @@ export const admins = {
     "legal_holds.write": "设置和解除法律保全",
     "drills.read": "查看撤权演练",
     "drills.hold": "进行撤权演练",
+    "signals.read": "查看账号变化告知了谁",
+    "signals.write": "更改账号变化告知谁",
     "restore.open": "开放恢复后的数据库",
     "requests.read": "查看申请及其审批人",
   },

@@ -25,8 +25,9 @@ import { shell } from "./shell";
 import { signin } from "./signin";
 import { source } from "./source";
 import { sources } from "./sources";
+import { transmitter } from "./transmitter";
 import { units } from "./units";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, units } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, transmitter, units } satisfies Texts;
