@@ -181,7 +181,6 @@ type telling struct {
 	token      string // of desk
 	poll       string // where it polls
 	acks       []string
-	n          int
 }
 
 func newTelling(t *testing.T, engine db.Engine) *telling {
@@ -348,8 +347,6 @@ func (p *telling) begun(t *testing.T, old string) {
 	p.poll = strings.TrimPrefix(stream["delivery"].(map[string]any)["endpoint_url"].(string), p.url)
 	p.as(p.token, "POST", "/ssf/stream", `{}`, http.StatusConflict)
 	p.admin("POST", "/receivers/siem/verify", "")
-	p.siem.mu.Lock()
-	p.siem.mu.Unlock()
 	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
 		p.siem.mu.Lock()
 		n := len(p.siem.heard)

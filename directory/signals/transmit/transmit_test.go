@@ -306,7 +306,7 @@ func TestKeysRotate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			signed, err := jose.ParseSigned(raw, []jose.SignatureAlgorithm{jose.RS256})
+			signed, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.RS256})
 			if err != nil {
 				t.Fatal(err)
 			}
