@@ -61,8 +61,8 @@ func receive() {
 		}
 		if err == nil && what.Resume != "" {
 			conn.Write(masked(what.Resume))
-			for frame := (ws.Frame{}); err == nil && !bytes.Contains(frame.Payload, []byte(`"resumed"`)); {
-				frame, err = ws.ReadFrame(r)
+			for payload := []byte(nil); err == nil && !bytes.Contains(payload, []byte(`"resumed"`)); {
+				payload, err = payloadOf(r)
 			}
 		}
 		if err != nil {
@@ -71,13 +71,13 @@ func receive() {
 		}
 		go func() {
 			for {
-				frame, err := ws.ReadFrame(r)
+				payload, err := payloadOf(r)
 				if err != nil {
 					return
 				}
 				now := time.Now().UnixNano()
 				var mine []time.Duration
-				for rest := frame.Payload; ; {
+				for rest := payload; ; {
 					_, after, found := bytes.Cut(rest, []byte(`"text":"n=`))
 					digits, more, ended := bytes.Cut(after, []byte(";"))
 					if !found || !ended {
@@ -114,6 +114,17 @@ func receive() {
 		mu.Unlock()
 		out.Encode(is)
 	}
+}
+
+// payloadOf reads one frame.
+func payloadOf(r io.Reader) ([]byte, error) {
+	header, err := ws.ReadHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	payload := make([]byte, header.Length)
+	_, err = io.ReadFull(r, payload)
+	return payload, err
 }
 
 // audience is a process of receivers as a benchmark sees it.
