@@ -36,14 +36,15 @@ type Held struct {
 
 // Holder is an Access that knows what is held.
 type Holder interface {
-	// HeldOf answers what of a source's word is held: of a run, what it asked for first; without one, everything, whatever asked for it.
-	HeldOf(ctx context.Context, source id.Source, run id.Request) ([]Held, error)
+	// HeldOf answers what of a source's word is held: of a run, what it asked for first, and whatever else is held of these people; without one,
+	// everything, whatever asked for it.
+	HeldOf(ctx context.Context, source id.Source, run id.Request, people []id.Person) ([]Held, error)
 }
 
 // HeldOf answers what Holder.HeldOf does; nothing where Access does not hold.
-func (s *Store) HeldOf(ctx context.Context, source id.Source, run id.Request) ([]Held, error) {
+func (s *Store) HeldOf(ctx context.Context, source id.Source, run id.Request, people []id.Person) ([]Held, error) {
 	if holder, can := s.Access.(Holder); can {
-		return holder.HeldOf(ctx, source, run)
+		return holder.HeldOf(ctx, source, run, people)
 	}
 	return nil, nil
 }

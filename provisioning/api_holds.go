@@ -28,7 +28,7 @@ type HoldItem struct {
 	SourceName string       `json:"source_name,omitempty"`
 	About      *HoldAbout   `json:"about,omitempty" doc:"what the reason names"`
 	State      string       `json:"state"`
-	Reason     string       `json:"reason" doc:"the limit that was exceeded when it opened, and how many are held where more came"`
+	Reason     string       `json:"reason" doc:"the limit that is exceeded, and how many are held, and for what, where that is something else by now"`
 	Breach     Breach       `json:"breach"`
 	Count      int          `json:"count" doc:"people"`
 	People     []PersonRef  `json:"people" nullable:"false" doc:"the first 500"`
@@ -135,7 +135,7 @@ func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 	return out, nil
 }
 
-// byNow says what a hold became since it opened; empty where that is what it was.
+// byNow says of whom a hold is by now; empty where the breach says it.
 func byNow(b Breach, people int, causes []HeldCause) string {
 	text := ""
 	if b.Group == "" && people > b.People {

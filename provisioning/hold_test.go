@@ -122,11 +122,11 @@ func TestHoldNamesEveryCause(t *testing.T) {
 			w.Errorf("at first %v: %v", h["reason"], h["causes"])
 		}
 		w.putMany(13, "p", "dept=Sales")
-		if h := look(); h["reason"] != "move would reach 11 people within 24 hours, the limit is 10; 13 people are held by now" {
+		if h := look(); h["reason"] != "move would reach 13 people within 24 hours, the limit is 10" {
 			w.Errorf("two more: %v", h["reason"])
 		}
 		w.absent("p000", "p001", "p002", "p003", "p004", "p005")
-		if h := look(); h["reason"] != "move would reach 11 people within 24 hours, the limit is 10; 13 people are held by now for move of 13, absence of 6" ||
+		if h := look(); h["reason"] != "move would reach 13 people within 24 hours, the limit is 10; held for move of 13, absence of 6" ||
 			fmt.Sprint(h["causes"]) != "[map[cause:move people:13] map[cause:absence people:6]]" {
 			w.Errorf("six are missing: %v: %v", h["reason"], h["causes"])
 		}

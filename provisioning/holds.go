@@ -27,7 +27,7 @@ const (
 // Hold is a batch of removals that the guard stopped, or a burst of freezes. Whatever is held stays in force.
 type Hold struct {
 	ID        id.Hold
-	Breach    Breach // the limit that was exceeded when it opened
+	Breach    Breach // the limit that was exceeded when something was held last
 	State     string
 	CreatedAt time.Time
 	ClosedAt  time.Time
@@ -85,9 +85,10 @@ func (s *sheet) flushHolds(tx *db.Tx) error {
 		group  id.Group
 		scope  string
 	}
-	known := map[key]id.Hold{}
+	known, renewed := map[key]id.Hold{}, map[id.Hold]Breach{}
 	for _, h := range open {
 		known[key{h.Cause, h.Source, h.GroupID, h.Scope}] = h.ID
+		renewed[h.ID] = h.Breach.V
 	}
 	rows := make([]heldRow, 0, len(s.held))
 	for _, stopped := range s.held {
@@ -100,6 +101,12 @@ func (s *sheet) flushHolds(tx *db.Tx) error {
 			}
 			known[k] = h.ID
 			s.opened(h.ID, b)
+			renewed[h.ID] = b
+		} else if renewed[known[k]] != b { // more fall under it: it says how many
+			if err := tx.Exec("update holds set breach = ? where id = ?", db.JSON[Breach]{V: b}, known[k]).Error; err != nil {
+				return fmt.Errorf("renew hold: %w", err)
+			}
+			renewed[known[k]] = b
 		}
 		row := stopped.heldRow
 		row.Hold = known[k]

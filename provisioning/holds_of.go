@@ -41,26 +41,55 @@ func (r *Reactor) OpenHoldsOf(ctx context.Context) (map[id.Source]int, error) {
 }
 
 // HeldOf implements directory.Holder.
-func (r *Reactor) HeldOf(ctx context.Context, source id.Source, run id.Request) ([]directory.Held, error) {
+func (r *Reactor) HeldOf(ctx context.Context, source id.Source, run id.Request, people []id.Person) ([]directory.Held, error) {
 	var rows []struct {
 		Hold   id.Hold
 		Source id.Source
 		Cause  Cause
-		Breach db.JSON[Breach]
-		People int
+		Person id.Person
+		Asked  id.Request
 	}
+	breaches := map[id.Hold]Breach{}
 	var c *catalog
 	if err := r.look(ctx, func(tx *db.Tx, now *catalog) error {
+		var open []holdRow
+		if err := tx.Raw("select * from holds where state = 'open'").Scan(&open).Error; err != nil {
+			return err
+		}
+		for _, h := range open {
+			breaches[h.ID] = h.Breach.V
+		}
 		c = now
-		return tx.Raw(`select r.hold, h.source, r.cause, h.breach, count(distinct r.person) as people from held_removals r join holds h on h.id = r.hold
-			where r.ended_at is null and h.state = 'open' and (? = '' or r.asked_by = ?) group by r.hold, h.source, r.cause, h.breach order by r.hold, r.cause`, run, run).Scan(&rows).Error
+		return tx.Raw(`select r.hold, h.source, case when r.now_cause <> '' then r.now_cause else r.cause end as cause, r.person, r.asked_by as asked from held_removals r join holds h on h.id = r.hold
+			where r.ended_at is null and h.state = 'open' order by r.hold, 3`).Scan(&rows).Error
 	}); err != nil {
 		return nil, fmt.Errorf("read what is held: %w", err)
 	}
-	var out []directory.Held
+	of := make(map[id.Person]bool, len(people))
+	for _, p := range people {
+		of[p] = true
+	}
+	type key struct {
+		hold  id.Hold
+		named id.Source
+		cause Cause
+	}
+	var order []key
+	who := map[key]map[id.Person]bool{}
 	for _, row := range rows {
-		if run == "" && row.Source != source {
-			its, err := r.concerns(ctx, row.Hold, row.Source, source)
+		if run != "" && row.Asked != run && (!of[row.Person] || row.Source != "" && row.Source != source) {
+			continue
+		}
+		k := key{row.Hold, row.Source, row.Cause}
+		if who[k] == nil {
+			who[k], order = map[id.Person]bool{}, append(order, k)
+		}
+		who[k][row.Person] = true
+	}
+	var out []directory.Held
+	for _, k := range order {
+		if run == "" && k.named != source {
+			its, err := r.concerns(ctx, k.hold, k.named, source)
 			if err != nil {
 				return nil, err
 			}
@@ -68,11 +97,11 @@ func (r *Reactor) HeldOf(ctx context.Context, source id.Source, run id.Request) 
 				continue
 			}
 		}
-		name, err := r.nameOf(ctx, c, row.Breach.V)
+		name, err := r.nameOf(ctx, c, breaches[k.hold])
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, directory.Held{Hold: row.Hold, Cause: string(row.Cause), People: row.People, Reason: row.Breach.V.naming(name)})
+		out = append(out, directory.Held{Hold: k.hold, Cause: string(k.cause), People: len(who[k]), Reason: breaches[k.hold].naming(name)})
 	}
 	return out, nil
 }

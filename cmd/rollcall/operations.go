@@ -54,7 +54,7 @@ func (o *operations) Sync(ctx context.Context, in *SyncInput) (*SyncOutput, erro
 		if b.Findings == nil {
 			b.Findings = []ldap.Finding{}
 		}
-		held, err := o.app.people.HeldOf(ctx, s.Source.ID, "")
+		held, err := o.app.people.HeldOf(ctx, s.Source.ID, "", nil)
 		if err != nil {
 			return nil, err
 		}

@@ -111,13 +111,13 @@ func (f *Feeds) Take(ctx context.Context, o Order) (Report, error) {
 	}
 	job := &job{Feeds: f, ctx: ctx, order: o, source: source, rep: &rep}
 	err = job.run()
-	if err == nil && !o.Preview && rep.Again.IsZero() {
-		run := o.Cause.Request
+	if err == nil && !o.Preview { // of a file that was taken before, too: rep.Run is the run that took it
+		run := id.Request(rep.Run)
 		if rep.Kind == Full { // it says again whatever an earlier one said
 			run = ""
 		}
 		var unknown error
-		if rep.Held, unknown = f.Store.HeldOf(ctx, o.Source, run); unknown != nil { // the file is taken all the same
+		if rep.Held, unknown = f.Store.HeldOf(ctx, o.Source, run, job.about()); unknown != nil { // the file is taken all the same
 			f.Log.Error("what is held of a personnel file", "source", rep.Source, "run", rep.Run, "error", unknown)
 		}
 	}

@@ -132,6 +132,17 @@ func (j *job) persons() map[string]id.Person {
 	return who
 }
 
+// about answers whom the file speaks of, of those who are known.
+func (j *job) about() []id.Person {
+	var out []id.Person
+	for _, p := range j.people {
+		if p.accepted && p.known {
+			out = append(out, p.before.Person)
+		}
+	}
+	return out
+}
+
 // sorted answers the people of the file in order of their last row.
 func (j *job) sorted() []*person {
 	out := make([]*person, 0, len(j.people))
