@@ -85,6 +85,9 @@ func digit(r rune) rune {
 	return r
 }
 
+// hintClaims is the hint of a look that is another's: a login that a record claims.
+const hintClaims Hint = "claims"
+
 // lookRow is how a value of a record looks, where that is not what it is.
 type lookRow struct {
 	Link  id.Link
@@ -104,6 +107,9 @@ func lookRowsOf(rec Record) (rows []lookRow) {
 		if v.is != v.looks && v.looks != "" {
 			rows = append(rows, lookRow{rec.Link, v.hint, v.looks})
 		}
+	}
+	if looks := alikeName(rec.Claims); looks != "" {
+		rows = append(rows, lookRow{rec.Link, hintClaims, looks})
 	}
 	return rows
 }

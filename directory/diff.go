@@ -67,7 +67,7 @@ func text(v any) string {
 }
 
 func recordFields(r Record) []attribute {
-	return []attribute{{"external_id", r.ExternalID}, {"user_name", r.UserName}, {"active", r.Active}, {"display_name", r.DisplayName},
+	return []attribute{{"external_id", r.ExternalID}, {"user_name", r.UserName}, {"claims", r.Claims}, {"active", r.Active}, {"display_name", r.DisplayName},
 		{"given_name", r.GivenName}, {"family_name", r.FamilyName}, {"title", r.Title}, {"department", r.Department}, {"division", r.Division},
 		{"organization", r.Organization}, {"company", r.Company}, {"employee_number", r.EmployeeNumber}, {"employee_type", r.EmployeeType},
 		{"cost_center", r.CostCenter}, {"locale", r.Locale}, {"time_zone", r.TimeZone}, {"emails", orNil(r.Emails)}, {"phones", orNil(r.Phones)},

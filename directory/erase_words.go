@@ -41,7 +41,7 @@ func (w *work) tellingOf(e Erased, rows []personRow, records []Record) ([]string
 		if len(e.Links) == 0 {
 			break
 		}
-		if err := w.tx.Raw("select hint, value from "+table+" where link in ?", e.Links).Scan(&said).Error; err != nil {
+		if err := w.tx.Raw("select hint, value from "+table+" where link in ? and hint <> ?", e.Links, hintClaims).Scan(&said).Error; err != nil {
 			return nil, fmt.Errorf("read former values: %w", err)
 		}
 		for _, v := range said {

@@ -65,12 +65,13 @@ type content struct {
 	Raw                          json.RawMessage
 	Planned                      []Planned `json:",omitempty"`
 	Disclose                     int64     `json:",omitempty"`
+	Claims                       string    `json:",omitempty"`
 }
 
 // contentHash tells two contents apart; it does not see who wrote or when.
 func contentHash(rec Record) (string, error) {
 	c := content{ExternalID: rec.ExternalID, UserName: rec.UserName, Active: rec.Active, Attributes: rec.Attributes, UnitKey: rec.UnitKey,
-		ManagerKey: rec.ManagerKey, Start: micros(rec.StartAt), End: micros(rec.EndAt), LeaveOn: micros(rec.LeaveFrom), LeaveTo: micros(rec.LeaveUntil), Raw: rec.Raw, Planned: rec.Planned, Disclose: micros(rec.DiscloseAt)}
+		ManagerKey: rec.ManagerKey, Start: micros(rec.StartAt), End: micros(rec.EndAt), LeaveOn: micros(rec.LeaveFrom), LeaveTo: micros(rec.LeaveUntil), Raw: rec.Raw, Planned: rec.Planned, Disclose: micros(rec.DiscloseAt), Claims: rec.Claims}
 	text, err := json.Marshal(c) // compacts Raw, sorts maps
 	if err != nil {
 		return "", fmt.Errorf("%w: raw form is not JSON", ErrInvalid)
@@ -81,7 +82,7 @@ func contentHash(rec Record) (string, error) {
 
 // clean makes a record of the outside fit to be stored: whole microseconds, no empty collections, or ErrInvalid.
 func clean(rec *Record) error {
-	for _, f := range [...]struct{ name, text string }{{"key", rec.Key}, {"externalId", rec.ExternalID}, {"userName", rec.UserName}, {"displayName", rec.DisplayName},
+	for _, f := range [...]struct{ name, text string }{{"key", rec.Key}, {"externalId", rec.ExternalID}, {"userName", rec.UserName}, {"claims", rec.Claims}, {"displayName", rec.DisplayName},
 		{"givenName", rec.GivenName}, {"familyName", rec.FamilyName}, {"title", rec.Title}, {"department", rec.Department}, {"division", rec.Division},
 		{"organization", rec.Organization}, {"company", rec.Company}, {"employeeNumber", rec.EmployeeNumber}, {"employeeType", rec.EmployeeType},
 		{"costCenter", rec.CostCenter}, {"locale", rec.Locale}, {"timezone", rec.TimeZone}, {"unit", rec.UnitKey}, {"manager", rec.ManagerKey}, {"raw", string(rec.Raw)}} {

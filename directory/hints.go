@@ -50,6 +50,7 @@ func tokens(r Record) map[token]bool {
 		out[token{HintEmail, fold(e.Value)}] = true
 	}
 	out[token{HintUserName, fold(r.UserName)}] = true
+	out[token{HintUserName, fold(r.Claims)}], out[token{HintUserName, alikeName(r.Claims)}] = true, true
 	out[token{HintEmployeeNumber, r.EmployeeNumber}] = true
 	out[token{HintUserName, alikeName(r.UserName)}], out[token{HintEmployeeNumber, NumberLooks(r.EmployeeNumber)}] = true, true
 	maps.DeleteFunc(out, func(t token, _ bool) bool { return t.value == "" })
@@ -211,7 +212,7 @@ func (w *work) search(asked map[token][]*entry, found map[couple]*finding) error
 				if n.Here && e.after.here(w.now) {
 					kind = PossibleDuplicate
 				}
-				if t.hint == HintUserName && n.Live && n.SourceID != e.after.Source {
+				if t.hint == HintUserName && n.Live && (n.SourceID != e.after.Source || e.after.Claims != "") {
 					kind = SameUserName
 				}
 				note(found, coupleOf(me, n.PersonID), t.hint, kind, e)
@@ -251,7 +252,7 @@ func (w *work) namesakes(asked map[Hint][]string, into map[token][]namesake) err
 	for _, of := range []struct{ hint, as, from string }{ // always in one order: one text of a statement
 		{string(HintEmail), "email", "c.value_fold as value, r.person_id, '' as source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_contacts c join records r on r.link = c.link where r.person_id is not null and c.kind = 'email' and c.value_fold"},
 		{string(HintUserName), "login", "user_name_fold as value, person_id, source_id, deleted_at is null as live, deleted_at is null and active and absent_since is null and (end_at is null or end_at > ?) as here from records where person_id is not null and user_name_fold"},
-		{string(HintUserName), "alike_login", "l.value, r.person_id, r.source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint = 'user_name' and l.value"},
+		{string(HintUserName), "alike_login", "l.value, r.person_id, r.source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint in ('user_name', 'claims') and l.value"},
 		{string(HintEmployeeNumber), "number", "employee_number as value, person_id, '' as source_id, deleted_at is null as live, deleted_at is null and active and absent_since is null and (end_at is null or end_at > ?) as here from records where person_id is not null and employee_number <> '' and employee_number"},
 		{string(HintEmployeeNumber), "alike_number", "l.value, r.person_id, '' as source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint = 'employee_number' and l.value"},
 		{string(HintUserName), "kept_login", kept(HintUserName)},

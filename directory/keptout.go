@@ -29,7 +29,7 @@ func (r Reader) keptOut(ctx context.Context, asked map[token]bool, sources map[i
 		hint         Hint
 		value, where string
 	}{{HintEmployeeNumber, "r.employee_number", "records r"}, {HintEmployeeNumber, "l.value", "record_looks l join records r on r.link = l.link and l.hint = 'employee_number'"},
-		{HintUserName, "r.user_name_fold", "records r"}, {HintUserName, "l.value", "record_looks l join records r on r.link = l.link and l.hint = 'user_name'"},
+		{HintUserName, "r.user_name_fold", "records r"}, {HintUserName, "l.value", "record_looks l join records r on r.link = l.link and l.hint in ('user_name', 'claims')"},
 		{HintEmployeeNumber, keptValue, "kept_values k join records r on r.link = k.link and k.hint = 'employee_number'"},
 		{HintUserName, keptValue, "kept_values k join records r on r.link = k.link and k.hint = 'user_name'"}} { // these last: a value is there, or here
 		slices.Sort(values[of.hint])

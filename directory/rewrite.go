@@ -50,5 +50,5 @@ func recordValues(r recordRow) map[string]any {
 		"time_zone": r.TimeZone, "emails": r.Emails, "phones": r.Phones, "labels": r.Labels, "unit_key": r.UnitKey, "manager_key": r.ManagerKey,
 		"start_at": r.StartAt, "end_at": r.EndAt, "leave_from": r.LeaveFrom, "leave_until": r.LeaveUntil, "raw": r.Raw, "hash": r.Hash,
 		"version": r.Version, "updated_at": r.UpdatedAt, "absent_since": r.AbsentSince, "deleted_at": r.DeletedAt,
-		"set_aside_until": r.SetAsideUntil, "said_at": r.SaidAt, "disclose_at": r.DiscloseAt, "main_email": r.MainEmail, "planned": r.Planned}
+		"set_aside_until": r.SetAsideUntil, "said_at": r.SaidAt, "disclose_at": r.DiscloseAt, "main_email": r.MainEmail, "planned": r.Planned, "claims": r.Claims}
 }

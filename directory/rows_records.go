@@ -53,6 +53,7 @@ type recordRow struct {
 	DiscloseAt      db.Instant
 	MainEmail       string
 	Planned         db.JSON[[]Planned]
+	Claims          string
 }
 
 func (recordRow) TableName() string { return "records" }
@@ -61,18 +62,18 @@ func (recordRow) TableName() string { return "records" }
 const recordColumns = "link, source_id, record_key, person_id, external_id, external_key, user_name, user_name_fold, user_name_key, active, " +
 	"display_name, display_name_fold, given_name, family_name, title, department, division, organization, company, employee_number, " +
 	"employee_type, cost_center, locale, time_zone, emails, phones, labels, unit_key, manager_key, start_at, end_at, leave_from, leave_until, " +
-	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, said_at, disclose_at, main_email, planned"
+	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, said_at, disclose_at, main_email, planned, claims"
 
 // values are those of recordColumns, and the raw form.
 func (r recordRow) values() []any {
 	return []any{string(r.Link), string(r.SourceID), r.RecordKey, r.PersonID, r.ExternalID, r.ExternalKey, r.UserName, r.UserNameFold, r.UserNameKey, r.Active,
 		r.DisplayName, r.DisplayNameFold, r.GivenName, r.FamilyName, r.Title, r.Department, r.Division, r.Organization, r.Company, r.EmployeeNumber,
 		r.EmployeeType, r.CostCenter, r.Locale, r.TimeZone, r.Emails, r.Phones, r.Labels, r.UnitKey, r.ManagerKey, r.StartAt, r.EndAt, r.LeaveFrom, r.LeaveUntil,
-		r.Hash, r.Version, r.CreatedAt, r.UpdatedAt, r.AbsentSince, r.DeletedAt, r.SetAsideUntil, r.SaidAt, r.DiscloseAt, r.MainEmail, r.Planned, r.Raw}
+		r.Hash, r.Version, r.CreatedAt, r.UpdatedAt, r.AbsentSince, r.DeletedAt, r.SetAsideUntil, r.SaidAt, r.DiscloseAt, r.MainEmail, r.Planned, r.Claims, r.Raw}
 }
 
 func (r recordRow) record() Record {
-	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: valueOf(r.PersonID), ExternalID: r.ExternalID, UserName: r.UserName,
+	rec := Record{Link: r.Link, Source: r.SourceID, Key: r.RecordKey, Person: valueOf(r.PersonID), ExternalID: r.ExternalID, UserName: r.UserName, Claims: r.Claims,
 		Active: r.Active, Attributes: Attributes{DisplayName: r.DisplayName, GivenName: r.GivenName, FamilyName: r.FamilyName, Title: r.Title,
 			Department: r.Department, Division: r.Division, Organization: r.Organization, Company: r.Company, EmployeeNumber: r.EmployeeNumber,
 			EmployeeType: r.EmployeeType, CostCenter: r.CostCenter, Locale: r.Locale, TimeZone: r.TimeZone, Emails: r.Emails.V,
@@ -98,7 +99,7 @@ func recordRowOf(rec Record, hash string, pushed bool) recordRow {
 		EndAt: db.At(rec.EndAt), LeaveFrom: db.At(rec.LeaveFrom), LeaveUntil: db.At(rec.LeaveUntil), Raw: string(rec.Raw), Hash: hash,
 		Version: rec.Version, CreatedAt: db.At(rec.CreatedAt), UpdatedAt: db.At(rec.UpdatedAt), AbsentSince: db.At(rec.AbsentSince),
 		DeletedAt: db.At(rec.DeletedAt), SetAsideUntil: db.At(rec.SetAsideUntil), SaidAt: db.At(rec.SaidAt), DiscloseAt: db.At(rec.DiscloseAt),
-		MainEmail: sortEmail(rec.Emails), Planned: db.JSON[[]Planned]{V: rec.Planned}}
+		MainEmail: sortEmail(rec.Emails), Planned: db.JSON[[]Planned]{V: rec.Planned}, Claims: rec.Claims}
 	if rec.DeletedAt.IsZero() {
 		row.UserNameKey = keyOf(row.UserNameFold)
 		if pushed {

@@ -246,6 +246,7 @@ type Record struct {
 	Key        string // immutable id in the source: entryUUID; for SCIM it is the link
 	ExternalID string // the source's opaque word
 	UserName   string
+	Claims     string // the userName that its entry shows and another record of the source has: who had it first keeps it, and a human being is asked
 	Active     bool
 	Attributes
 	UnitKey               string // key of the unit in the same source; may be unknown yet

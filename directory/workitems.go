@@ -16,7 +16,7 @@ type WorkItemKind string
 const (
 	PossibleRehire    WorkItemKind = "possible_rehire"    // what tells people apart is said of somebody who is not here any more, or not yet again (J27)
 	PossibleDuplicate WorkItemKind = "possible_duplicate" // the same, of two who are both here
-	SameUserName      WorkItemKind = "same_user_name"     // two sources use one userName (decision 16)
+	SameUserName      WorkItemKind = "same_user_name"     // two sources use one userName (decision 16), or two records of one show it: who had it first keeps it
 	ErasedReturn      WorkItemKind = "erased_return"      // a source lists somebody again who was erased, or somebody with their number (J40)
 	AmbiguousMatch    WorkItemKind = "ambiguous_match"    // a source correlates, and found two people or one whom it knows already
 )
@@ -162,7 +162,7 @@ func common(a, b []Record, sources map[id.Source]Source) []Hint {
 			if alike(x.EmployeeNumber, y.EmployeeNumber, NumberLooks) {
 				found[HintEmployeeNumber] = true
 			}
-			if alike(x.UserName, y.UserName, alikeName) {
+			if alike(x.UserName, y.UserName, alikeName) || alike(x.Claims, y.UserName, alikeName) || alike(x.UserName, y.Claims, alikeName) {
 				found[HintUserName] = true
 			}
 			if x.ExternalID != "" && x.ExternalID == y.ExternalID && (byExternalID(sources[x.Source]) || byExternalID(sources[y.Source])) {

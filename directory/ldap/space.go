@@ -12,7 +12,7 @@ import (
 type space struct {
 	objects map[string]*object
 	names   map[string]*name   // by folded name, and by loginName
-	users   map[string]*object // by login in lower case: who claims it and has it, with the rivals behind
+	users   map[string]*object // by login in lower case: who has it, with the rivals behind
 	waiting map[*name]map[*object]bool
 	shelf   shelf // of the texts of all of them
 	entries slab[object]
@@ -43,7 +43,7 @@ type object struct {
 	members digest // of a group, as the store was given them; zero: not known
 	waits   []*name
 	formers []*name // what it was called before, the last at the end
-	rival   *object // who claims the same login and comes next in order of key
+	rival   *object // who claims the same login and comes next: behind who has it in order of key
 }
 
 // name is something an entry may be called, who is called so now, and who was until they were renamed, where nobody is.
@@ -134,8 +134,15 @@ func (sp *space) forget(n *name) {
 
 // claim notes which logins o has and wants.
 func (sp *space) claim(o *object, user, login string) {
-	if o.user != user {
+	if strings.EqualFold(o.user, user) {
+		if o.user != user {
+			o.user = sp.shelf.keep(user)
+		}
+	} else {
 		sp.unclaim(o)
+		if o.user != "" { // the login it had is another one
+			o.named = false
+		}
 		o.user = sp.shelf.keep(user)
 		sp.queue(o)
 	}
@@ -152,7 +159,7 @@ func (sp *space) claim(o *object, user, login string) {
 	}
 }
 
-// rivals are those who claim a login, in order of key.
+// rivals are those who claim a login: first who has it, then in order of key.
 func (sp *space) rivals(user string) iter.Seq[*object] {
 	return func(yield func(*object) bool) {
 		for o := sp.users[strings.ToLower(user)]; o != nil && yield(o); o = o.rival {
@@ -160,14 +167,14 @@ func (sp *space) rivals(user string) iter.Seq[*object] {
 	}
 }
 
-// queue puts o among those who claim its login.
+// queue puts o among those who claim its login. Whoever has it stays the first: an entry that comes later takes it from nobody.
 func (sp *space) queue(o *object) {
 	key := strings.ToLower(o.user)
 	if key == "" {
 		return
 	}
 	before, at := (*object)(nil), sp.users[key]
-	for at != nil && at.key < o.key {
+	for at != nil && !o.before(at) {
 		before, at = at, at.rival
 	}
 	if o.rival = at; before != nil {
@@ -175,6 +182,14 @@ func (sp *space) queue(o *object) {
 	} else {
 		sp.users[key] = o
 	}
+}
+
+// before tells whether o comes before another who claims the same login.
+func (o *object) before(other *object) bool {
+	if o.named != other.named {
+		return o.named
+	}
+	return o.key < other.key
 }
 
 func (sp *space) unclaim(o *object) {

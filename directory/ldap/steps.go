@@ -132,7 +132,7 @@ func (p *pass) personStep(o *object) (step, bool) {
 		o.unit, o.boss, o.named = unit, boss, named
 		edit := placed{unit: unit, boss: boss, user: o.user, raw: rawOf(Object{DN: o.dn})}
 		if !named {
-			edit.user = ""
+			edit.user, edit.claims = "", o.user
 		}
 		return step{class: ClassPerson, o: o, change: directory.EditRecord{Source: p.src.ID, Key: o.key, Edit: edit.apply}}, true
 	}
@@ -150,7 +150,7 @@ func (p *pass) personStep(o *object) (step, bool) {
 	}
 	rec := p.p.record(p.src.ID, entry)
 	if rec.UnitKey, rec.ManagerKey = unit, boss; !named {
-		rec.UserName = ""
+		rec.UserName, rec.Claims = "", o.user
 	}
 	o.hash, o.unit, o.boss, o.named = hash, unit, boss, named
 	return step{class: ClassPerson, o: o, change: directory.PutRecord{Record: rec}}, true
@@ -158,12 +158,12 @@ func (p *pass) personStep(o *object) (step, bool) {
 
 // placed is what of a record hangs on other entries.
 type placed struct {
-	unit, boss, user string
-	raw              json.RawMessage
+	unit, boss, user, claims string
+	raw                      json.RawMessage
 }
 
 func (e placed) apply(r *directory.Record) error {
-	r.UnitKey, r.ManagerKey, r.UserName, r.Raw = e.unit, e.boss, e.user, e.raw
+	r.UnitKey, r.ManagerKey, r.UserName, r.Claims, r.Raw = e.unit, e.boss, e.user, e.claims, e.raw
 	return nil
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
+	"github.com/rollcall-im/rollcall/internal/id"
 )
 
 // holds: J39
@@ -260,6 +261,7 @@ func TestLogins(t *testing.T) {
 	if rep := w.sync(sy); rep.Written() != 0 || w.head() != head {
 		t.Errorf("again: %+v", rep)
 	}
+	firstKeepsLogin(t, w, d, sy, c)
 	// Who is there has a login before an absent record; going back to the old one is not taken for nothing.
 	const u004, u005 = "uid=u004,ou=研发,ou=people," + base, "uid=u005,ou=sales,ou=people," + base
 	if err := errors.Join(d.Delete(u005), d.Move(u004, "uid=u005", true, "")); err != nil {
@@ -275,6 +277,46 @@ func TestLogins(t *testing.T) {
 	if w.sync(sy); w.people()["u004"].Person != before["u004"].Person {
 		t.Errorf("the old login again: %+v", w.people()["u004"])
 	}
+}
+
+// firstKeepsLogin has eight entries come with the logins of others, whatever order their ids are in: nobody loses a login by it, neither at once nor after a start,
+// and each two are a work item. An entry takes the login when the first gives it up.
+func firstKeepsLogin(t *testing.T, w *world, d *demo.Directory, sy *ldap.Syncer, c ldap.Config) {
+	t.Helper()
+	before := w.people()
+	for i := range 8 {
+		dn := fmt.Sprintf("uid=U00%d,ou=double%d,ou=people,%s", i%2, i, base)
+		if err := errors.Join(d.Add(demo.Entry{DN: fmt.Sprintf("ou=double%d,ou=people,%s", i, base), Attributes: map[string][]string{"objectClass": {"organizationalUnit"}}}),
+			d.Add(demo.Entry{DN: dn, Attributes: map[string][]string{"objectClass": {"inetOrgPerson"}, "cn": {"Another"}}})); err != nil {
+			t.Fatal(err)
+		}
+		w.sync(sy)
+	}
+	for _, again := range []*ldap.Syncer{sy, w.syncer(c)} {
+		w.sync(again)
+		for _, login := range []string{"u000", "u001", "u002"} {
+			if got := w.people()[login].Person; got != before[login].Person {
+				t.Errorf("%s is %s now, and was %s", login, got, before[login].Person)
+			}
+		}
+	}
+	items, err := w.store.WorkItems(t.Context(), directory.WorkItemQuery{State: directory.ItemOpen, Kind: directory.SameUserName})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := map[id.Person]int{}
+	for _, item := range items {
+		asked[item.Older]++
+	}
+	if asked[before["u000"].Person] != 4 || asked[before["u001"].Person] != 4 || asked[before["u002"].Person] != 1 {
+		t.Errorf("asked about: %v", asked)
+	}
+	for i := range 8 {
+		if err := errors.Join(d.Delete(fmt.Sprintf("uid=U00%d,ou=double%d,ou=people,%s", i%2, i, base)), d.Delete(fmt.Sprintf("ou=double%d,ou=people,%s", i, base))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.sync(sy)
 }
 
 // ownRuns tells whether two people who went one after the other went in two runs, each of which can be undone.

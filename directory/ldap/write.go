@@ -215,7 +215,7 @@ func (w *writer) done(steps []step, at []int, applied directory.Applied, rows []
 // later in the same pass: so first all go without it, then each tries again. Who still cannot have it goes without.
 func (w *writer) refuse(steps []step, i int, why error) []step {
 	st := steps[i]
-	if without, ok := nameless(st.change); ok && st.o.named && errors.Is(why, directory.ErrExists) {
+	if without, ok := nameless(st.change, false); ok && st.o.named && errors.Is(why, directory.ErrExists) {
 		w.aside = append(w.aside, st)
 		st.change, st.o.named = without, false
 		steps[i] = st
@@ -229,17 +229,23 @@ func (w *writer) refuse(steps []step, i int, why error) []step {
 	return slices.Delete(steps, i, i+1)
 }
 
-// nameless answers the same change of a person without the login.
-func nameless(c directory.Change) (directory.Change, bool) {
+// nameless answers the same change of a person without the login; where it is claimed, with the word that it is another's.
+func nameless(c directory.Change, claimed bool) (directory.Change, bool) {
+	without := func(r *directory.Record) {
+		if claimed {
+			r.Claims = r.UserName
+		}
+		r.UserName = ""
+	}
 	switch c := c.(type) {
 	case directory.PutRecord:
-		c.Record.UserName = ""
+		without(&c.Record)
 		return c, true
 	case directory.EditRecord:
 		edit := c.Edit
 		c.Edit = func(r *directory.Record) error {
 			err := edit(r)
-			r.UserName = ""
+			without(r)
 			return err
 		}
 		return c, true
@@ -260,7 +266,8 @@ func (w *writer) again(ctx context.Context) error {
 		if errors.Is(err, directory.ErrExists) {
 			st.o.named = false
 			taken++
-			continue
+			st.change, _ = nameless(st.change, true)
+			err = w.alone(ctx, st)
 		}
 		if err != nil {
 			return err

@@ -5,6 +5,9 @@ create table confirmed_losses (
     at        bigint not null,
     constraint confirmed_losses_pk primary key (person_id)
 );
+-- The userName that an entry shows and another record of its source has, which keeps it.
+alter table records add column claims text not null default '';
 
 -- +goose Down
+alter table records drop column claims;
 drop table confirmed_losses;

@@ -79,7 +79,7 @@ export const ldap = {
     reference: { what: "The server points elsewhere for a part of the tree.", todo: "That part is not read. Use the server that has all of it, or set ignore_references if nobody in it matters." },
     units_hidden: { what: "No unit was found any more; the known ones stay.", todo: "May the account still read them?" },
     groups_hidden: { what: "No group was found any more; the known ones stay.", todo: "May the account still read them?" },
-    login_twice: { what: "Some people have the login of another entry.", todo: "They are kept without it. Give each person a login of their own, or map another attribute." },
+    login_twice: { what: "Some people have the login of another entry.", todo: "Whoever had it first keeps it, and the others are kept without it; each pair is a work item that names both. Give each person a login of their own, or map another attribute." },
     login_taken: { what: "Some people have a login that another record still holds.", todo: "They are kept without it until it is free." },
     manager_unknown: { what: "Some managers are not in the directory.", todo: "Nothing to do if they are outside the base." },
     member_renamed: { what: "Some groups name members as they were called before they were renamed. They stay members.", todo: "Mend the groups, or have the server keep references (refint, referential integrity). Who is taken out of a group, or whose old name another entry gets, is out." },

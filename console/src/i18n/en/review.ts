@@ -15,7 +15,7 @@ export const review = {
   kind: {
     possible_rehire: "They share an e-mail address, an employee number or a user name, and one of them is not here: perhaps hired again, perhaps somebody else.",
     possible_duplicate: "They share an e-mail address, an employee number or a user name, and both have a record in force: one person twice, or two people.",
-    same_user_name: "Two sources use the same user name.",
+    same_user_name: "Two sources use the same user name, or two entries of one source show it. In one source whoever had it first keeps it, and the other is kept without one: if the other is to have it, take it from the first entry in the source.",
     erased_return: "A source lists somebody whom it called as it called a person who was erased, or who has their number. Perhaps that person is back. They are never linked: keeping them apart gives access as a new person.",
     ambiguous_match: "The source matches people by a value that does not tell these apart.",
   },
