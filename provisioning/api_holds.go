@@ -139,7 +139,11 @@ func (a *API) holdItem(ctx context.Context, h Hold) (HoldItem, error) {
 func byNow(b Breach, people int, causes []HeldCause) string {
 	text := ""
 	if b.Group == "" && people > b.People {
-		text = fmt.Sprintf("; %d people are held by now", people)
+		verb := "are"
+		if people == 1 {
+			verb = "is"
+		}
+		text = fmt.Sprintf("; %s %s held by now", countPeople(people), verb)
 	}
 	if b.Cause == CauseBurst || len(causes) == 0 || len(causes) == 1 && causes[0].Cause == b.Cause {
 		return text

@@ -87,7 +87,7 @@ func (b Breach) naming(name string) string {
 		return fmt.Sprintf("would empty group %s, which had %d members", name, b.People)
 	}
 	if b.Cause == CauseBurst {
-		return fmt.Sprintf("disabled or deleted %d people within 24 hours, the limit is %d", b.People, b.Limit)
+		return fmt.Sprintf("disabled or deleted %s within 24 hours, the limit is %d", countPeople(b.People), b.Limit)
 	}
 	if b.Admin {
 		return fmt.Sprintf("%d of %d administrators are missed by a source", b.People, b.Of)
@@ -97,15 +97,22 @@ func (b Breach) naming(name string) string {
 		if b.Cleared {
 			what = "is empty now"
 		}
-		return fmt.Sprintf("attribute %s %s of %d of the source's %d people within 24 hours, the limit is %d", b.Attribute, what, b.People, b.Of, b.Limit)
+		return fmt.Sprintf("attribute %s %s of %d of the source's %s within 24 hours, the limit is %d", b.Attribute, what, b.People, countPeople(b.Of), b.Limit)
 	}
 	if b.Unit != "" {
-		return fmt.Sprintf("unit %s lost %d of %d people within 24 hours by %s", name, b.People, b.Of, b.Cause)
+		return fmt.Sprintf("unit %s lost %d of %s within 24 hours by %s", name, b.People, countPeople(b.Of), b.Cause)
 	}
 	if b.DirectoryGroup != "" {
 		return fmt.Sprintf("directory group %s lost %d of %d members within 24 hours", name, b.People, b.Of)
 	}
-	return fmt.Sprintf("%s would reach %d people within 24 hours, the limit is %d", b.Cause, b.People, b.Limit)
+	return fmt.Sprintf("%s would reach %s within 24 hours, the limit is %d", b.Cause, countPeople(b.People), b.Limit)
+}
+
+func countPeople(n int) string {
+	if n == 1 {
+		return "1 person"
+	}
+	return fmt.Sprintf("%d people", n)
 }
 
 // Verdict is what the guard says of a batch. The zero Verdict holds nothing.

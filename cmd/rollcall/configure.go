@@ -101,7 +101,7 @@ func configureCommand() *cobra.Command {
 			fmt.Fprintf(w, "and %d more\n", r.More)
 		}
 		for _, field := range slices.Sorted(maps.Keys(r.Fields)) {
-			fmt.Fprintf(w, "%s\tof %d people\n", field, r.Fields[field])
+			fmt.Fprintf(w, "%s\tof %s\n", field, severalPeople(r.Fields[field]))
 		}
 		if r.Note != "" {
 			fmt.Fprintln(w, r.Note)
@@ -110,7 +110,7 @@ func configureCommand() *cobra.Command {
 		if !r.DryRun {
 			verb = "differ"
 		}
-		fmt.Fprintf(w, "%d people %s\n", r.People, verb)
+		fmt.Fprintf(w, "%s %s\n", severalPeople(r.People), verb)
 	}, func(c *cobra.Command, api *client, args []string) (configuration, error) {
 		var r configuration
 		path, _, err := sourceNamed(c.Context(), api, args[0])

@@ -60,9 +60,13 @@ func checkHRFeeds(list []HRFeed, names map[string]bool, bad func(key, format str
 				bad(key("folder"), "%s is no folder", h.Folder)
 			}
 			in, done, failed := hrfeed.Places(h.Folder)
-			for _, at := range []string{in, done, failed} {
+			for n, at := range []string{in, done, failed} {
 				if other, taken := folders[at]; taken {
-					bad(key("folder"), "%s is a folder of the source %s too: each needs its own, beside its done and failed", at, other)
+					written := filepath.Join(h.Folder, []string{"", "done", "failed"}[n])
+					if written != at {
+						written += " (that is " + at + ")"
+					}
+					bad(key("folder"), "%s is a folder of the source %s too: each needs its own, beside its done and failed", written, other)
 					break
 				}
 			}

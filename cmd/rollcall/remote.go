@@ -160,7 +160,7 @@ func planTable(w io.Writer, p plan) {
 		fmt.Fprintf(w, "warning: %s\n", u.Text)
 	}
 	for _, t := range append(p.Groups, p.Grounds...) {
-		fmt.Fprintf(w, "%s\t%d people\t+%d\t-%d\t~%d\n", t.Name, t.People, t.Added, t.Removed, t.Changed)
+		fmt.Fprintf(w, "%s\t%s\t+%d\t-%d\t~%d\n", t.Name, severalPeople(t.People), t.Added, t.Removed, t.Changed)
 	}
 	fmt.Fprintf(w, "plan %s: %d groups and channels, %d of %d memberships shown, hash %s\n", p.ID, len(p.Shapes), len(p.Changes), p.Total, p.Hash)
 	if losing, _ := p.Summary["losing"].(float64); losing > 0 {
@@ -204,9 +204,9 @@ func (p plan) eyes(w io.Writer) {
 	if losing, _ := p.Summary["losing"].(float64); losing == 0 || eyes.Losing <= eyes.Limit {
 		return
 	} else if eyes.Losing > int(losing) {
-		fmt.Fprintf(w, "with what plans of the last 24 hours took that nobody else approved it takes something from %d people\n", eyes.Losing)
+		fmt.Fprintf(w, "with what plans of the last 24 hours took that nobody else approved it takes something from %s\n", severalPeople(eyes.Losing))
 	}
-	fmt.Fprintf(w, "it takes memberships, channels or rights from more than %d people: %s\n", eyes.Limit, who)
+	fmt.Fprintf(w, "it takes memberships, channels or rights from more than %s: %s\n", severalPeople(eyes.Limit), who)
 }
 
 // signed lists channels that somebody sees, or sees no more.

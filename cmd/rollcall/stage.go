@@ -135,7 +135,7 @@ type previewItem struct {
 // previewTable says it in words, the counts first.
 func previewTable(w io.Writer, p preview) {
 	s := p.Summary
-	fmt.Fprintf(w, "source %s is in its dry run: %d people, %d groups, %d units staged; nothing of this has happened\n", p.Source.Name, p.Stage.Records, p.Stage.Groups, p.Stage.Units)
+	fmt.Fprintf(w, "source %s is in its dry run: %s, %d groups, %d units staged; nothing of this has happened\n", p.Source.Name, severalPeople(p.Stage.Records), p.Stage.Groups, p.Stage.Units)
 	for _, line := range []struct {
 		n    int
 		text string

@@ -79,7 +79,7 @@ func (p successionPlan) table(w io.Writer) {
 		if !i.NewKnown {
 			coming = "\tnot there yet"
 		}
-		fmt.Fprintf(w, "%s\t%s %s\t-> %s\t%d people, %d there already%s\n", i.Kind, i.Old, i.OldName, i.New, i.People, i.Already, coming)
+		fmt.Fprintf(w, "%s\t%s %s\t-> %s\t%s, %d there already%s\n", i.Kind, i.Old, i.OldName, i.New, severalPeople(i.People), i.Already, coming)
 	}
 	for _, r := range p.Rules {
 		what := "follows"

@@ -86,9 +86,9 @@ func TestManagerByName(t *testing.T) {
 		c := w.f.Configs[w.source]
 		c.Mapping.NumberLength = 5
 		w.f.Configs[w.source] = c
-		rep := w.file("a.full.csv", "工号,姓名,邮箱地址,直属上级工号\n00017,张伟,zhang@corp.example,李娜\n00018,李娜,li@corp.example,\n00019,王芳,,00018\n00020,x,,00099\n00021,y,,John Smith\n")
+		rep := w.file("a.full.csv", "工号,姓名,邮箱地址,直属上级工号\n00017,张伟,zhang@corp.example,李娜\n00018,李娜,li@corp.example,\n00019,王芳,,00018\n00020,x,,00099\n00021,y,,John Smith\n00022,z,,李娜（00018）\n00023,z,,Person 001\n00024,z,,li@corp.example\n")
 		same(t, "refused", lines(rep.Refused), "")
-		same(t, "notes", lines(rep.Notes), "2 manager_name, 6 manager_name")
+		same(t, "notes", lines(rep.Notes), "2 manager_name, 6 manager_name, 7 manager_name, 8 manager_name, 9 manager_name")
 		same(t, "value", rep.Notes[0].Value, "李娜")
 		w.file("b.delta.csv", "工号,操作,直属上级\n00019,变更,李娜\n")
 		same(t, "who is known stays", w.record("00019").ManagerKey, "00018")

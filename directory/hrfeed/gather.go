@@ -104,14 +104,15 @@ func (j *job) managersByName(rows map[string][]intent) {
 	}
 }
 
-// isName tells whether a text looks like a name and not like a key of the source: it has letters and no digit; of keys that may be words it is in Chinese
-// or of several words.
+// isName tells whether a text looks like a name and not like a key of the source: it is in Chinese or of several words, with a number beside it or without;
+// where people are known by numbers, also letters without a digit, or an e-mail address.
 func (j *job) isName(text string) bool {
-	is := func(r rune) bool { return unicode.Is(unicode.Han, r) || r == ' ' }
-	if j.m.key() == fNumber {
-		is = unicode.IsLetter
+	words := strings.ContainsFunc(text, func(r rune) bool { return unicode.Is(unicode.Han, r) }) ||
+		strings.ContainsFunc(text, unicode.IsSpace) && strings.ContainsFunc(text, unicode.IsLetter)
+	if words || j.m.key() != fNumber {
+		return words
 	}
-	return strings.ContainsFunc(text, is) && !strings.ContainsFunc(text, unicode.IsDigit)
+	return strings.ContainsFunc(text, unicode.IsLetter) && !strings.ContainsFunc(text, unicode.IsDigit) || strings.Contains(text, "@")
 }
 
 // ordered answers the rows of one person by when they hold. Of a full file two rows that hold now and differ are both refused, and so is a row beside one

@@ -210,7 +210,7 @@ func (c *fullPass) missing(ctx context.Context, reader Reader) error {
 			return fmt.Errorf("%w: %d absences could not be confirmed: %w", ErrIncomplete, len(people), err)
 		}
 		if len(found) > 0 {
-			c.p.rep.find(Info, "slipped", "%d people were missed by the pages and found by their id", len(found))
+			c.p.rep.find(Info, "slipped", "%s missed by the pages and found by their id", persons(len(found), "was", "were"))
 		}
 		there := map[string]bool{}
 		for _, o := range found {
@@ -222,7 +222,7 @@ func (c *fullPass) missing(ctx context.Context, reader Reader) error {
 		people = slices.DeleteFunc(people, func(k string) bool { return there[k] })
 	}
 	if len(people) > 0 {
-		c.p.rep.find(Warning, "absent", "%d people are no longer in the directory", len(people))
+		c.p.rep.find(Warning, "absent", "%s no longer in the directory", persons(len(people), "is", "are"))
 	}
 	gone := map[string]bool{}
 	for _, key := range people {
@@ -275,6 +275,14 @@ func (c *fullPass) stale(ctx context.Context) (units, groups []*object, err erro
 	return units, groups, nil
 }
 
+// persons counts people, with the verb that goes with as many.
+func persons(n int, one, several string) string {
+	if n == 1 {
+		return "1 person " + one
+	}
+	return fmt.Sprintf("%d people %s", n, several)
+}
+
 // hidden keeps a class of which nothing was shown.
 func (c *fullPass) hidden(class Class, code, word string) {
 	if c.count[class] > 0 {
@@ -307,10 +315,10 @@ func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
 		}
 	}
 	if doubles > 0 {
-		rep.find(Warning, "login_twice", "%d people have the login of another entry; they are kept without it", doubles)
+		rep.find(Warning, "login_twice", "%s the login of another entry, which had it first; they are kept without it", persons(doubles, "has", "have"))
 	}
 	if unknown > 0 {
-		rep.find(Info, "manager_unknown", "%d people name a manager who is not in the directory", unknown)
+		rep.find(Info, "manager_unknown", "%s a manager who is not in the directory", persons(unknown, "names", "name"))
 	}
 	p.orphans()
 	if p.blind {
@@ -332,8 +340,8 @@ func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
 			directory.Alongside{Write: func(tx *db.Tx) error { return endDoubts(tx, s.Source.ID, nil) }}}
 	})
 	p.tellFormers()
-	if p.dangling > 0 {
-		rep.find(Info, "member_unknown", "%d members of groups are not in the directory", p.dangling)
+	if n := p.dangling - p.stays; n > 0 { // those who stay are told of already
+		rep.find(Info, "member_unknown", "%d members of groups are not in the directory", n)
 	}
 	return err
 }

@@ -139,6 +139,9 @@ ou: groups
 	if !told(rep.Findings) {
 		t.Errorf("not told: %+v", rep.Findings)
 	}
+	if slices.ContainsFunc(rep.Findings, func(f ldap.Finding) bool { return f.Code == "member_unknown" }) {
+		t.Errorf("whoever is known by the name of before is told of once: %+v", rep.Findings)
+	}
 	s.Modify(t, "dn: cn=guild,ou=groups,"+base+"\nchangetype: modify\nadd: description\ndescription: something else\n-\ndelete: member\nmember: "+lab(2)+","+base+"\n")
 	w.sync(sy)
 	want("taken out by the old name", "guild", "a0 b1")

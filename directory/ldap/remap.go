@@ -171,7 +171,7 @@ func (c *comparison) result() MappingDiff {
 		twice += n - 1
 	}
 	if twice > 0 {
-		find(Warning, "login_twice", "%d people would have the login of another entry; they are kept without it", twice)
+		find(Warning, "login_twice", "%s have the login of another entry; they are kept without it", persons(twice, "would", "would"))
 	}
 	if c.noLogin > c.hadNone {
 		find(Warning, "no_login", "%d of %d people would have no login", c.noLogin, d.People)

@@ -275,7 +275,7 @@ func (w *writer) again(ctx context.Context) error {
 	}
 	w.aside = nil
 	if taken > 0 {
-		w.rep.find(Warning, "login_taken", "%d people have a login that another record of this source still holds; they are kept without it", taken)
+		w.rep.find(Warning, "login_taken", "%s a login that another record of this source still holds; they are kept without it", persons(taken, "has", "have"))
 	}
 	return nil
 }

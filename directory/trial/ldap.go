@@ -23,10 +23,10 @@ func tryLDAP(ctx context.Context, look func(context.Context) (ldap.Capabilities,
 	if err == nil {
 		people := caps.Sample[ldap.ClassPerson]
 		steps = append(steps, Step{Name: "sample", Expected: "people on the first page", OK: people > 0,
-			Got: fmt.Sprintf("%d people, %d units, %d groups", people, caps.Sample[ldap.ClassUnit], caps.Sample[ldap.ClassGroup])})
+			Got: fmt.Sprintf("%s, %s, %s", many(people, "person", "people"), many(caps.Sample[ldap.ClassUnit], "unit", "units"), many(caps.Sample[ldap.ClassGroup], "group", "groups"))})
 		if caps.Counts != nil {
 			steps = append(steps, Step{Name: "counts", Expected: "all entries, to the last page", OK: !slices.ContainsFunc(findings, func(f ldap.Finding) bool { return f.Code == "limited" }),
-				Got: counted(caps, ldap.ClassPerson, "people") + ", " + counted(caps, ldap.ClassUnit, "units") + ", " + counted(caps, ldap.ClassGroup, "groups")})
+				Got: counted(caps, ldap.ClassPerson, "person", "people") + ", " + counted(caps, ldap.ClassUnit, "unit", "units") + ", " + counted(caps, ldap.ClassGroup, "group", "groups")})
 		}
 	}
 	for _, f := range findings {
@@ -40,12 +40,19 @@ func tryLDAP(ctx context.Context, look func(context.Context) (ldap.Capabilities,
 }
 
 // counted says how many there are of a class, or how many at least.
-func counted(caps ldap.Capabilities, class ldap.Class, word string) string {
+func counted(caps ldap.Capabilities, class ldap.Class, one, several string) string {
 	least := ""
 	if caps.Part[class] {
 		least = "at least "
 	}
-	return fmt.Sprintf("%s%d %s", least, caps.Counts[class], word)
+	return least + many(caps.Counts[class], one, several)
+}
+
+func many(n int, one, several string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, several)
 }
 
 // chinese says a finding in Chinese, where it is one that is known. pageSize is the largest page that the server gives.
