@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/directory/hrfeed"
 	"github.com/rollcall-im/rollcall/directory/ldap"
+	"github.com/rollcall-im/rollcall/directory/signals/transmit"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/backup"
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -171,6 +172,9 @@ func restoreInto(ctx context.Context, d *db.DB, from *backup.Reader) (backup.Sum
 			if err := one(tx); err != nil {
 				return err
 			}
+		}
+		if err := transmit.Restored(tx, now); err != nil {
+			return err
 		}
 		return session.Restored(tx, now)
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/directory/signals/transmit"
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/backup"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -45,6 +46,10 @@ func lost(records []audit.Record) []audit.Record {
 			last[key{"admin", r.Subject, text("role") + " " + text("unit")}] = r
 		case "admin.granted":
 			delete(last, key{"admin", r.Subject, text("role") + " " + text("unit")})
+		case "transmitter.token", "transmitter.removed":
+			last[key{"receiver", r.Subject, r.Action}] = r
+		case "transmitter.added":
+			delete(last, key{"receiver", r.Subject, "transmitter.removed"})
 		case "token.revoked", "identity.unlinked", "person.erased", "legal_hold.set", "policy.applied", "plan.applied", "session.ended", "emergency.sealed":
 			last[key{r.Action, r.Subject, fmt.Sprint(r.Seq)}] = r
 		}
@@ -79,6 +84,8 @@ func (p *replaying) replay(ctx context.Context, records []audit.Record) error {
 			}
 		case "admin.revoked":
 			err = p.admin(ctx, r)
+		case "transmitter.token", "transmitter.removed":
+			err = p.receiver(ctx, r)
 		case "membership.removed", "membership.changed":
 			person, _ := r.Public["person"].(string)
 			group, _ := r.Public["group"].(string)
@@ -150,6 +157,20 @@ func (p *replaying) token(ctx context.Context, r audit.Record) error {
 	if errors.Is(err, directory.ErrNotFound) {
 		return nil
 	}
+	return err
+}
+
+// receiver takes a token of a receiver of signals that was exchanged, or the receiver.
+func (p *replaying) receiver(ctx context.Context, r audit.Record) (err error) {
+	if r.Action == "transmitter.removed" {
+		err = p.app.telling.Remove(ctx, p.by.Actor(), r.Subject)
+	} else {
+		_, err = p.app.telling.Renew(ctx, p.by.Actor(), r.Subject) // nobody knows the new one: it wants another
+	}
+	if errors.Is(err, transmit.ErrNotFound) {
+		return nil
+	}
+	p.done++
 	return err
 }
 

@@ -21,7 +21,7 @@ func (a *app) wireTransmitter() {
 		peers = append(peers, one.Name)
 	}
 	a.telling = &transmit.Transmitter{DB: a.db, Log: a.log, People: a.people, Seal: a.cfg.key, PublicURL: a.cfg.PublicURL, Issuer: a.cfg.OIDC.Issuer, Peers: peers,
-		SubjectAt: a.door.SubjectAt, HTTPClient: a.way.Client(10 * time.Second)}
+		SubjectAt: a.door.SubjectAt, HTTPClient: a.way.Client(10 * time.Second), Closed: func() bool { return a.restored.Load() != nil }}
 	a.door.Ended = a.telling.Ended
 }
 

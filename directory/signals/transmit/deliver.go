@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,9 @@ func (t *Transmitter) Run(ctx context.Context) error {
 
 // round does everything once, and answers the streams that are pushed to.
 func (t *Transmitter) round(ctx context.Context) (pushed map[string]bool, more bool, err error) {
+	if t.Closed != nil && t.Closed() {
+		return nil, false, nil
+	}
 	all, err := rows(t.DB.Read(ctx), "stream <> '' order by name")
 	if err != nil || len(all) == 0 || t.Seal == nil {
 		return nil, false, err
@@ -159,6 +163,9 @@ func (t *Transmitter) post(ctx context.Context, r receiverRow, e queued) (code s
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // nobody else is told
 	res, err := client.Do(q)
 	if err != nil {
+		if about := (*url.Error)(nil); errors.As(err, &about) { // it names the whole address, and some hold a secret
+			err = about.Err
+		}
 		return "", err
 	}
 	defer res.Body.Close()

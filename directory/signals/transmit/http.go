@@ -70,9 +70,12 @@ func answer(w http.ResponseWriter, status int, body any) {
 // For makes a handler of one that a receiver calls with its token (RFC 6750 section 2.1).
 func (t *Transmitter) For(h func(w http.ResponseWriter, q *http.Request, r receiverRow) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		token, _ := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
-		r, err := one(t.DB.Read(q.Context()), errToken, "token_hash = ?", hashed(token))
-		if errors.Is(err, errToken) || !strings.HasPrefix(token, tokenPrefix) {
+		token, bearer := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
+		r, err := receiverRow{}, errToken
+		if bearer && strings.HasPrefix(token, tokenPrefix) {
+			r, err = one(t.DB.Read(q.Context()), errToken, "token_hash = ?", hashed(token))
+		}
+		if errors.Is(err, errToken) {
 			w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 			err = httpapi.NewProblem(http.StatusUnauthorized, "token_invalid", errToken.Error())
 		}

@@ -3,6 +3,7 @@ package transmit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -207,65 +208,100 @@ func (t *Transmitter) room(tx *db.Tx, r receiverRow) (int, error) {
 	return most - waiting, err
 }
 
+// account is what a receiver calls an account: somebody, with the freezes that stand.
+type account struct {
+	directory.Person
+	freezes []directory.Freeze
+}
+
+// accounts answers the accounts of people, as a form of naming tells them apart: who turned out to be somebody else has that one's names, and an id of their own.
+func accounts(ctx context.Context, reader directory.Reader, form string, people []id.Person) (map[id.Person]account, error) {
+	found, err := reader.PeopleByID(ctx, people)
+	if err != nil {
+		return nil, err
+	}
+	known, others := map[id.Person]directory.Person{}, []id.Person{}
+	for _, p := range found {
+		if known[p.ID] = p; p.MergedInto != "" && form != ByID {
+			others = append(others, p.MergedInto)
+		}
+	}
+	if len(others) > 0 {
+		more, err := reader.PeopleByID(ctx, others)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range more {
+			known[p.ID] = p
+		}
+	}
+	freezes, err := reader.StandingFreezes(ctx, slices.Collect(maps.Keys(known)))
+	out := make(map[id.Person]account, len(people))
+	for _, person := range people {
+		p, ok := known[person]
+		if ok && p.MergedInto != "" && form != ByID {
+			p, ok = known[p.MergedInto]
+		}
+		if ok {
+			out[person] = account{p, freezes[p.ID]}
+		}
+	}
+	return out, err
+}
+
 func (t *Transmitter) look(ctx context.Context, tx *db.Tx, r receiverRow, before []told) error {
 	ids := make([]id.Person, len(before))
 	for i, b := range before {
 		ids[i] = b.Person
 	}
 	reader := t.People.In(tx)
-	found, err := reader.PeopleByID(ctx, ids)
+	found, err := accounts(ctx, reader, r.Subject, ids)
 	if err != nil {
 		return err
 	}
-	freezes, err := reader.StandingFreezes(ctx, ids)
-	if err != nil {
-		return err
-	}
-	people := map[id.Person]directory.Person{}
-	for _, p := range found {
-		people[p.ID] = p
-	}
-	now := t.clock()
 	for _, b := range before {
-		p, ok := people[b.Person]
-		if !ok { // taken back with its dry run
-			if err := tx.Exec("delete from transmit_told where stream = ? and person = ?", r.Stream, b.Person).Error; err != nil {
-				return err
-			}
-			continue
+		a, ok := found[b.Person]
+		if ok {
+			err = t.tell(ctx, tx, reader, &r, b, a)
+		} else { // taken back with its dry run
+			err = tx.Exec("delete from transmit_told where stream = ? and person = ?", r.Stream, b.Person).Error
 		}
-		at := now
-		if since := time.UnixMicro(b.Behind).UTC(); since.After(at) {
-			at = since
-		}
-		standing := standingOf(reader, p, freezes[p.ID], r.Peer, at)
-		if b.Standing == unseen {
-			b.Standing = atFirst(reader, p, freezes[p.ID], r.Peer)
-		}
-		kind := ""
-		if r.Status != statusDisabled {
-			kind = next(b, standing, r.sent())
-		}
-		if kind != "" {
-			subject, err := t.subject(ctx, reader, r, p)
-			if err != nil {
-				return err
-			}
-			if subject == nil { // not told, and not forgotten: whatever gives them a name marks them
-				if err := tx.Exec("update transmit_told set unnamed = 1, behind = 0 where stream = ? and person = ?", r.Stream, p.ID).Error; err != nil {
-					return err
-				}
-				continue
-			}
-			if err := t.enqueue(tx, &r, p.ID, kind, subject, body(kind, now)); err != nil {
-				return err
-			}
-		}
-		if err := settled(tx, r.Stream, p.ID, standing); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tell puts into the queue what changed about somebody, and notes that it did.
+func (t *Transmitter) tell(ctx context.Context, tx *db.Tx, reader directory.Reader, r *receiverRow, b told, a account) error {
+	now := t.clock()
+	at := now
+	if since := time.UnixMicro(b.Behind).UTC(); since.After(at) {
+		at = since
+	}
+	standing := standingOf(reader, a.Person, a.freezes, r.Peer, at)
+	if b.Standing == unseen {
+		b.Standing = atFirst(reader, a.Person, a.freezes, r.Peer)
+	}
+	kind := ""
+	if r.Status != statusDisabled {
+		kind = next(b, standing, r.sent())
+	}
+	if kind == "" {
+		return settled(tx, r.Stream, b.Person, standing)
+	}
+	subject, err := t.subject(ctx, reader, *r, a.Person)
+	if err != nil {
+		return err
+	}
+	if subject == nil { // not told, and not forgotten: whatever gives them a name marks them
+		return tx.Exec("update transmit_told set unnamed = 1, behind = 0 where stream = ? and person = ?", r.Stream, b.Person).Error
+	}
+	if err := t.enqueue(tx, r, b.Person, kind, subject, body(kind, now)); err != nil {
+		return err
+	}
+	return settled(tx, r.Stream, b.Person, standing)
 }
 
 // settled notes how somebody stands as a stream knows; who is as everybody is has no row.
@@ -298,7 +334,7 @@ func (t *Transmitter) Erase(tx *db.Tx, people []id.Person) error {
 			if err := tx.Raw("select standing, revoked from transmit_told where stream = ? and person = ?", r.Stream, p.ID).Scan(&before).Error; err != nil {
 				return err
 			}
-			if kind := next(before, purged, r.sent()); kind != "" && p.MergedInto == "" {
+			if kind := next(before, purged, r.sent()); kind != "" && (p.MergedInto == "" || r.Subject == ByID) {
 				subject, err := t.subject(ctx, t.People.Reader, r, p)
 				if err != nil {
 					return err

@@ -108,7 +108,7 @@ type Settings struct {
 	Reason                                string
 }
 
-// NewToken answers a secret and how it is kept: 260 random bits need no slow hash.
+// newToken answers a secret and how it is kept: 260 random bits need no slow hash.
 func newToken() (secret, hash string) {
 	secret = tokenPrefix + rand.Text() + rand.Text()
 	return secret, hashed(secret)
@@ -263,13 +263,14 @@ func within(address, base string) bool {
 
 // note writes the audit record of something that was done to a receiver.
 func (t *Transmitter) note(ctx context.Context, tx *db.Tx, by, action string, r receiverRow) error {
+	r.Endpoint, _, _ = strings.Cut(r.Endpoint, "?") // behind it some have a secret
 	return audit.Append(tx, audit.Record{At: t.clock(), Actor: by, Action: action, Subject: r.Name, RequestID: string(httpapi.RequestFrom(ctx)),
 		Public: map[string]any{"audience": r.Audience, "subject": r.Subject, "peer": r.Peer, "stream": r.Stream, "method": r.Method, "endpoint": r.Endpoint, "events": r.sent(), "status": r.Status}})
 }
 
 // change changes a receiver in one transaction: fn its row, whose stream is begun or forgotten where that changed. It answers the row as it is then.
 func (t *Transmitter) change(ctx context.Context, by, action, where string, arg any, none error, fn func(tx *db.Tx, r *receiverRow) error) (receiverRow, error) {
-	if t.Seal == nil {
+	if t.Seal == nil && action != removed {
 		return receiverRow{}, ErrNoSeal
 	}
 	var r receiverRow

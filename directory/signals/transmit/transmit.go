@@ -42,6 +42,7 @@ type Transmitter struct {
 	// SubjectAt answers as whom of an issuer a person signed in here; empty: as nobody.
 	SubjectAt  func(ctx context.Context, issuer string, person id.Person) (string, error)
 	HTTPClient *http.Client     // towards receivers
+	Closed     func() bool      // whether what stands in the database is not known to hold: nothing is told then; nil: never
 	Now        func() time.Time // nil: time.Now
 	Most       int              // events that wait for one receiver; 0: 100,000
 	FirstRetry time.Duration    // after a failure, and twice that after each further one, up to 5 minutes; 0: 1 s

@@ -325,3 +325,65 @@ func TestKeysRotate(t *testing.T) {
 		}
 	})
 }
+
+// A restored database tells nothing while it is closed, and afterwards who has access again only where it is so.
+func TestRestored(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		c := newCrowd(t, d)
+		c.add(Settings{Subject: ByEmail})
+		for _, name := range []string{"ann", "bob", "cid"} {
+			c.is(name, true)
+		}
+		c.wants()
+		c.is("ann", false)
+		c.is("bob", false)
+		c.looks()
+		c.acknowledge()
+		c.is("ann", true)
+		c.is("bob", true)
+		c.is("cid", false)
+		c.wants("account-enabled ann@example.com", "account-enabled bob@example.com", "account-disabled cid@example.com")
+		if err := d.Tx(t.Context(), func(tx *db.Tx) error { return Restored(tx, c.now) }); err != nil {
+			t.Fatal(err)
+		}
+		c.Closed = func() bool { return true }
+		c.is("bob", false) // was so after the backup, and is said again
+		c.wants("account-disabled cid@example.com")
+		c.Closed = nil
+		c.wants("account-disabled cid@example.com", "account-enabled ann@example.com")
+	})
+}
+
+// Who turned out to be somebody else has that one's names: a receiver hears how that one stands, or, by an id of their own, that they are nobody now.
+func TestMerged(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		c := newCrowd(t, d)
+		for form, want := range map[string][]string{ByEmail: {"account-enabled ann@example.com"}, ByID: {"account-disabled "}} {
+			c.add(Settings{Subject: form})
+			for _, name := range []string{"ann", "bob", "cid"} {
+				c.is(name, true)
+			}
+			c.wants()
+			c.is("bob", false)
+			c.looks()
+			c.acknowledge()
+			if err := d.Tx(t.Context(), func(tx *db.Tx) error { // both turn out to be ann
+				if err := tx.Exec("update persons set merged_into = (select p.id from persons p where p.user_name = 'ann') where user_name in ('bob', 'cid')").Error; err != nil {
+					return err
+				}
+				return tx.Exec("insert into transmit_told (stream, person, standing, revoked, unnamed, behind) select r.stream, p.id, 'enabled', 0, 0, 1 from transmit_receivers r, persons p where p.user_name in ('bob', 'cid') on conflict (stream, person) do update set behind = 1").Error
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if got := c.looks(); len(got) != len(want) || !strings.HasPrefix(got[0], want[0]) {
+				t.Errorf("%s: %q", form, got)
+			}
+			if err := c.Remove(t.Context(), "t", "desk"); err != nil {
+				t.Fatal(err)
+			}
+			if err := d.Tx(t.Context(), func(tx *db.Tx) error { return tx.Exec("update persons set merged_into = ''").Error }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}

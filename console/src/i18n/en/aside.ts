@@ -9,6 +9,7 @@ export const aside = {
     bursts: "Bursts of freezes",
     membership: "Words in a channel about who came and went",
     places: "What people are told about their places",
+    transmitter: "Who is told what becomes of accounts",
     handover: "Handovers",
     approvals: "Requests",
   },

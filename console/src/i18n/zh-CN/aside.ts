@@ -11,6 +11,7 @@ export const aside = {
     bursts: "集中冻结",
     membership: "频道中的人员进出提示",
     places: "告知人员其成员资格的变化",
+    transmitter: "账号变化的对外告知",
     handover: "交接",
     approvals: "申请",
   },
