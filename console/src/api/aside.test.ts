@@ -6,7 +6,7 @@ import { about, denied, permission, retry, setAside, type SetAside } from "./asi
 
 const root = new URL("../../../", import.meta.url).pathname;
 const files = (dir: string): string[] => readdirSync(dir).flatMap((f) => (statSync(join(dir, f)).isDirectory() ? files(join(dir, f)) : [join(dir, f)]));
-const go = ["cmd/rollcall", "provisioning"]
+const go = ["cmd/rollcall", "directory", "provisioning"]
   .flatMap((dir) => files(root + dir))
   .filter((f) => f.endsWith(".go") && !f.endsWith("_test.go"))
   .map((f) => readFileSync(f, "utf8"))
