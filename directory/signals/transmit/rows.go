@@ -95,18 +95,31 @@ type queued struct {
 	Refusals  int64
 }
 
-// enqueue puts an event into the queue of a receiver, whose row is locked. The instant of an event is never before that of an earlier one.
+// enqueue puts an event into the queue of a receiver, whose row is locked.
 func (t *Transmitter) enqueue(tx *db.Tx, r *receiverRow, person id.Person, kind string, subject, event map[string]any) error {
+	row, err := t.event(r, person, kind, subject, event)
+	if err != nil {
+		return err
+	}
+	return t.write(tx, *r, [][]any{row})
+}
+
+// event makes the row of an event. Its instant is never before that of an earlier one.
+func (t *Transmitter) event(r *receiverRow, person id.Person, kind string, subject, event map[string]any) ([]any, error) {
 	now := t.clock()
 	r.Seq, r.IssuedAt = r.Seq+1, max(r.IssuedAt, now.Unix())
 	jti := rand.Text()
 	claims, err := json.Marshal(map[string]any{"iss": t.PublicURL, "jti": jti, "iat": r.IssuedAt, "aud": r.Audience, "sub_id": subject, "events": map[string]any{kind: event}})
-	if err != nil {
-		return err
+	return []any{r.Stream, r.Seq, jti, string(person), kind, string(claims), db.At(now), 0}, err
+}
+
+// write puts rows of events into the queue of a receiver, whose row is locked.
+func (t *Transmitter) write(tx *db.Tx, r receiverRow, rows [][]any) error {
+	if len(rows) == 0 {
+		return nil
 	}
-	if err := tx.Exec("insert into transmit_queue (stream, seq, jti, person, event, claims, created_at, refusals) values (?, ?, ?, ?, ?, ?, ?, 0)",
-		r.Stream, r.Seq, jti, person, kind, string(claims), db.At(now)).Error; err != nil {
-		return fmt.Errorf("write event for %s: %w", r.Name, err)
+	if err := tx.Insert("transmit_queue", []string{"stream", "seq", "jti", "person", "event", "claims", "created_at", "refusals"}, rows); err != nil {
+		return fmt.Errorf("write events for %s: %w", r.Name, err)
 	}
 	if err := tx.Exec("update transmit_receivers set seq = ?, issued_at = ? where name = ?", r.Seq, r.IssuedAt, r.Name).Error; err != nil {
 		return err

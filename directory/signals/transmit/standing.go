@@ -81,9 +81,24 @@ func next(before told, now Standing, sent []string) string {
 	return ""
 }
 
-// mark notes for every stream but those of a peer that somebody is to be looked at as of an instant; one insert, whether the stream knows them or not.
-const mark = `insert into transmit_told (stream, person, standing, revoked, unnamed, behind) select stream, ?, ?, ?, 0, ? from transmit_receivers
-	where stream <> '' and (peer = '' or peer <> ?) on conflict (stream, person) do update set behind = excluded.behind, revoked = case when excluded.revoked = 1 then 1 else transmit_told.revoked end`
+// mark notes for every stream but those of a peer that people are to be looked at as of an instant, whether the stream knows them or not.
+func mark(tx *db.Tx, people []string, first Standing, revoked int, at time.Time, peer string) error {
+	people = slices.Compact(slices.Sorted(slices.Values(people))) // in one order, so that two transactions do not lock each other out
+	for part := range slices.Chunk(people, markedMost) {
+		who, args := strings.Repeat(" union all select cast(? as text)", len(part))[len(" union all "):], []any{first, revoked, at.UnixMicro()}
+		for _, person := range part {
+			args = append(args, person)
+		}
+		if err := tx.Exec(`insert into transmit_told (stream, person, standing, revoked, unnamed, behind) select r.stream, p.person, cast(? as text), cast(? as integer), 0, cast(? as bigint) from transmit_receivers r
+			cross join (select '' as person where 1 = 0 union all `+who+`) p where r.stream <> '' and (r.peer = '' or r.peer <> ?)
+			on conflict (stream, person) do update set behind = excluded.behind, revoked = case when excluded.revoked = 1 then 1 else transmit_told.revoked end`, append(args, peer)...).Error; err != nil {
+			return fmt.Errorf("mark for receivers of signals: %w", err)
+		}
+	}
+	return nil
+}
+
+const markedMost = 100
 
 // Follower notes whom the directory's events are about. It writes rows of its own only: they are committed with its place in the feed.
 func (t *Transmitter) Follower() feed.Follower {
@@ -91,18 +106,26 @@ func (t *Transmitter) Follower() feed.Follower {
 		if any, err := streams(tx); err != nil || !any {
 			return err
 		}
+		var came, others []string
+		var at time.Time // the clock that wrote an event may be ahead of the one that looks: what began then has begun
 		for _, e := range events {
-			if !strings.HasPrefix(e.Kind, "person.") {
+			switch {
+			case !strings.HasPrefix(e.Kind, "person."):
 				continue
+			case strings.Contains(string(e.Data), `"created":true`):
+				came = append(came, e.Subject)
+			default:
+				others = append(others, e.Subject)
 			}
-			first := enabled
-			if strings.Contains(string(e.Data), `"created":true`) {
-				first = unseen
+			if e.At.After(at) {
+				at = e.At
 			}
-			// The clock that wrote the event may be ahead of the one that looks: what began then has begun.
-			if err := tx.Exec(mark, e.Subject, first, 0, max(e.At.UnixMicro(), 1), "").Error; err != nil {
-				return fmt.Errorf("mark for receivers of signals: %w", err)
-			}
+		}
+		if err := mark(tx, came, unseen, 0, at, ""); err != nil { // first: who came and changed has just come
+			return err
+		}
+		if err := mark(tx, others, enabled, 0, at, ""); err != nil {
+			return err
 		}
 		tx.AfterCommit(t.Wake)
 		return nil
@@ -115,10 +138,12 @@ func (t *Transmitter) Ended(tx *db.Tx, actor string, people []id.Person) error {
 		return err
 	}
 	peer, _ := strings.CutPrefix(actor, "idp:")
-	for _, person := range people {
-		if err := tx.Exec(mark, person, enabled, 1, t.clock().UnixMicro(), peer).Error; err != nil {
-			return fmt.Errorf("mark for receivers of signals: %w", err)
-		}
+	names := make([]string, len(people))
+	for i, person := range people {
+		names[i] = string(person)
+	}
+	if err := mark(tx, names, enabled, 1, t.clock(), peer); err != nil {
+		return err
 	}
 	tx.AfterCommit(t.Wake)
 	return nil
@@ -249,6 +274,13 @@ func accounts(ctx context.Context, reader directory.Reader, form string, people 
 	return out, err
 }
 
+// verdict is what a look at somebody came to.
+type verdict struct {
+	standing Standing
+	unnamed  bool
+	event    []any // nil: there is nothing to tell
+}
+
 func (t *Transmitter) look(ctx context.Context, tx *db.Tx, r receiverRow, before []told) error {
 	ids := make([]id.Person, len(before))
 	for i, b := range before {
@@ -259,49 +291,74 @@ func (t *Transmitter) look(ctx context.Context, tx *db.Tx, r receiverRow, before
 	if err != nil {
 		return err
 	}
+	var events [][]any
+	var gone, unnamed []id.Person // gone: as everybody is, or taken back with their dry run
+	stand := map[Standing][]id.Person{}
 	for _, b := range before {
 		a, ok := found[b.Person]
-		if ok {
-			err = t.tell(ctx, tx, reader, &r, b, a)
-		} else { // taken back with its dry run
-			err = tx.Exec("delete from transmit_told where stream = ? and person = ?", r.Stream, b.Person).Error
+		if !ok {
+			gone = append(gone, b.Person)
+			continue
 		}
-		if err != nil {
+		v, err := t.judge(ctx, reader, &r, b, a)
+		switch {
+		case err != nil:
+			return err
+		case v.unnamed:
+			unnamed = append(unnamed, b.Person)
+			continue
+		case v.standing == enabled:
+			gone = append(gone, b.Person)
+		default:
+			stand[v.standing] = append(stand[v.standing], b.Person)
+		}
+		if v.event != nil {
+			events = append(events, v.event)
+		}
+	}
+	if err := t.write(tx, r, events); err != nil {
+		return err
+	}
+	if len(unnamed) > 0 { // not told, and not forgotten: whatever gives them a name marks them
+		if err := tx.Exec("update transmit_told set unnamed = 1, behind = 0 where stream = ? and person in ?", r.Stream, db.Pad(unnamed)).Error; err != nil {
 			return err
 		}
 	}
-	return nil
+	for standing, people := range stand {
+		if err := tx.Exec("update transmit_told set standing = ?, revoked = 0, behind = 0 where stream = ? and person in ?", standing, r.Stream, db.Pad(people)).Error; err != nil {
+			return err
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	return tx.Exec("delete from transmit_told where stream = ? and person in ?", r.Stream, db.Pad(gone)).Error
 }
 
-// tell puts into the queue what changed about somebody, and notes that it did.
-func (t *Transmitter) tell(ctx context.Context, tx *db.Tx, reader directory.Reader, r *receiverRow, b told, a account) error {
+// judge answers how somebody stands, and the event that tells a receiver what changed.
+func (t *Transmitter) judge(ctx context.Context, reader directory.Reader, r *receiverRow, b told, a account) (verdict, error) {
 	now := t.clock()
 	at := now
 	if since := time.UnixMicro(b.Behind).UTC(); since.After(at) {
 		at = since
 	}
-	standing := standingOf(reader, a.Person, a.freezes, r.Peer, at)
+	v := verdict{standing: standingOf(reader, a.Person, a.freezes, r.Peer, at)}
 	if b.Standing == unseen {
 		b.Standing = atFirst(reader, a.Person, a.freezes, r.Peer)
 	}
 	kind := ""
 	if r.Status != statusDisabled {
-		kind = next(b, standing, r.sent())
+		kind = next(b, v.standing, r.sent())
 	}
 	if kind == "" {
-		return settled(tx, r.Stream, b.Person, standing)
+		return v, nil
 	}
 	subject, err := t.subject(ctx, reader, *r, a.Person)
-	if err != nil {
-		return err
+	if err != nil || subject == nil {
+		return verdict{unnamed: true}, err
 	}
-	if subject == nil { // not told, and not forgotten: whatever gives them a name marks them
-		return tx.Exec("update transmit_told set unnamed = 1, behind = 0 where stream = ? and person = ?", r.Stream, b.Person).Error
-	}
-	if err := t.enqueue(tx, r, b.Person, kind, subject, body(kind, now)); err != nil {
-		return err
-	}
-	return settled(tx, r.Stream, b.Person, standing)
+	v.event, err = t.event(r, b.Person, kind, subject, body(kind, now))
+	return v, err
 }
 
 // settled notes how somebody stands as a stream knows; who is as everybody is has no row.
