@@ -46,6 +46,7 @@ type clientFrame struct {
 	Person    Author
 	Read      readCursor
 	raw       []byte
+	stream    int // which, where several are read together
 }
 
 func openStream(t *testing.T, h *house, person, resume string) *clientStream {
