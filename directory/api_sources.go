@@ -170,6 +170,9 @@ type IssueTokenOutput struct {
 // see what is to come makes none: ErrAhead.
 func (a *API) IssueToken(ctx context.Context, in *IssueTokenInput) (*IssueTokenOutput, error) {
 	source, err := a.Store.SourceByID(ctx, in.ID)
+	if err == nil && source.Kind == KindGuests {
+		err = ErrBuiltIn
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -141,17 +141,26 @@ type FreezePerson struct {
 	Veto   bool
 	Until  time.Time
 	Signal string // the transmitter whose signal it follows: a freeze of its own, beside the console's; empty: the console's
+	// Guests says what keeps guests out (GuestsOfCompany, …): a freeze of its own likewise, which nothing but LiftFreeze with Guests lifts.
+	Guests string
 }
 
 func (c FreezePerson) slot() string {
+	if c.Guests != "" {
+		return SlotOfGuests(c.Guests)
+	}
 	if c.Signal != "" {
 		return SlotOf(c.Signal)
 	}
 	return SlotSecurity
 }
 
-// LiftFreeze lifts one freeze of the console. One of a source is ErrSourceFreeze; one lifted before is no change.
-type LiftFreeze struct{ Freeze id.Freeze }
+// LiftFreeze lifts one freeze of the console. One of a source is ErrSourceFreeze, one that keeps guests out ErrGuestFreeze unless Guests
+// says that what kept them out is over; one lifted before is no change.
+type LiftFreeze struct {
+	Freeze id.Freeze
+	Guests bool
+}
 
 // UndoFreeze gives back, until Until, the access that a freeze took by which a source disabled or deleted somebody, although the source
 // still says so: what its records say is set aside until then, and the freeze applies again at Until by itself. What the source says

@@ -46,6 +46,9 @@ func normal(authority []string) []string {
 
 func (w *work) configureSource(c ConfigureSource) (Outcome, error) {
 	src, err := w.source(c.Source)
+	if err == nil && src.Kind == KindGuests {
+		err = ErrBuiltIn
+	}
 	if err != nil {
 		return "", err
 	}

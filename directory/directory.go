@@ -40,6 +40,8 @@ var (
 	ErrProof        = errors.New("absence without proof of completeness")
 	ErrNotUndone    = errors.New("this freeze is not undone: it ends another way")
 	ErrSourceFreeze = errors.New("freeze belongs to a source and ends when the source says so")
+	ErrGuestFreeze  = errors.New("freeze keeps guests out and ends when their company, all guests or this guest are resumed")
+	ErrBuiltIn      = errors.New("the source of guests is built in: it has no configuration and no token")
 	ErrToken        = errors.New("source token is not valid")
 	ErrTokens       = errors.New("source has two live tokens already")
 	ErrLive         = errors.New("live already: a dry run comes before a source goes live, and never again")

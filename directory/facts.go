@@ -87,6 +87,7 @@ func (f *Fact) arrange(sources map[id.Source]Source, paths unitPaths, now time.T
 	f.Records = leading(f.Records, sources, now)
 	f.Affiliations = affiliationsOf(f.Person.ID, f.Records, sources, paths.ids, now)
 	f.UnitPath = paths.up(f.Person.Unit, now)
+	f.Guest = len(f.Records) > 0 && !slices.ContainsFunc(f.Records, func(r Record) bool { return sources[r.Source].Kind != KindGuests })
 	runs := slices.ContainsFunc(f.Affiliations, func(a Affiliation) bool { return a.runs(now) })
 	for _, a := range f.Affiliations {
 		if path := paths.up(a.Unit, now); a.Active && (!runs || a.runs(now)) && len(path) > 0 {

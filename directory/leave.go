@@ -38,10 +38,11 @@ type Boundary struct {
 	At     time.Time
 }
 
-// Ends answers whose planned end lies in (after, until], in order of time.
+// Ends answers whose planned end lies in (after, until], in order of time, but for guests: whoever answers for them is told by who let them in.
 func (r Reader) Ends(ctx context.Context, after, until time.Time) ([]Boundary, error) {
-	return r.boundariesOf(ctx, `select person_id, from_at as at from freezes where cause = ? and lifted_at is null and from_at > ? and from_at <= ? order by from_at, person_id`,
-		CauseEnded, db.At(after), db.At(until))
+	return r.boundariesOf(ctx, `select person_id, from_at as at from freezes where cause = ? and lifted_at is null and from_at > ? and from_at <= ?
+		and coalesce(source_id, '') not in (select id from sources where kind = ?) order by from_at, person_id`,
+		CauseEnded, db.At(after), db.At(until), KindGuests)
 }
 
 // LeavesOver answers of whom a source still tells a leave whose date of return lies in (after, until]: nobody has said that they are back.

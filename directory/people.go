@@ -45,6 +45,9 @@ func (w *work) consoleChange(c Change) (Outcome, error) {
 		if !consoleSlot(row.Slot) {
 			return "", ErrSourceFreeze
 		}
+		if strings.HasPrefix(row.Slot, guestsSlot) && !c.Guests && row.LiftedAt.IsZero() {
+			return "", ErrGuestFreeze
+		}
 		op.person = row.PersonID
 		w.applied.Freezes[w.index] = row.freeze()
 	}
@@ -70,7 +73,7 @@ func (w *work) consoleChange(c Change) (Outcome, error) {
 }
 
 func consoleSlot(slot string) bool {
-	return slot == SlotSecurity || slot == SlotEnded || slot == SlotVeto || slot == SlotQuarantine || strings.HasPrefix(slot, signalSlot)
+	return slot == SlotSecurity || slot == SlotEnded || slot == SlotVeto || slot == SlotQuarantine || strings.HasPrefix(slot, signalSlot) || strings.HasPrefix(slot, guestsSlot)
 }
 
 // follow finds whom the changed records and units concern besides their own people: those who named them before they were there.

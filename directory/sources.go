@@ -15,7 +15,7 @@ import (
 const sourceName = `^[a-z0-9][a-z0-9-]{0,39}$`
 
 // SpeaksSCIM tells whether a token of the source opens SCIM: records of a feed and of LDAP have keys of their own.
-func (s Source) SpeaksSCIM() bool { return s.Kind != KindHRFeed && s.Kind != KindLDAP }
+func (s Source) SpeaksSCIM() bool { return s.Kind == KindSCIM || s.Kind == KindConsole }
 
 // Sources answers all sources by priority, then name.
 func (r Reader) Sources(ctx context.Context) ([]Source, error) {
@@ -86,7 +86,7 @@ func (s *Store) CreateSource(ctx context.Context, cause Cause, source Source) (S
 		return Source{}, err
 	}
 	switch source.Kind {
-	case KindSCIM, KindLDAP, KindHRFeed, KindConsole:
+	case KindSCIM, KindLDAP, KindHRFeed, KindConsole, KindGuests:
 	default:
 		return Source{}, fmt.Errorf("%w: kind %q of source", ErrInvalid, source.Kind)
 	}

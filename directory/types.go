@@ -79,10 +79,21 @@ const (
 	SlotQuarantine = "quarantine"
 
 	signalSlot = "signal." // of FreezePerson with a Signal, which it is followed by
+	guestsSlot = "guests." // of FreezePerson with Guests, likewise
 )
 
 // SlotOf answers the slot of the freezes that follow the signals of a transmitter.
 func SlotOf(transmitter string) string { return signalSlot + transmitter }
+
+// What keeps guests out: see FreezePerson.Guests.
+const (
+	GuestsOfCompany = "company" // their company is suspended
+	GuestsAll       = "all"     // everybody from outside is
+	GuestItself     = "self"    // this one is
+)
+
+// SlotOfGuests answers the slot of the freezes that keep guests out together: see FreezePerson.Guests.
+func SlotOfGuests(which string) string { return guestsSlot + which }
 
 // Freeze is one reason why a person has no access, within [From, Until); zero is an open end.
 type Freeze struct {
@@ -140,6 +151,9 @@ const (
 	KindLDAP    SourceKind = "ldap"
 	KindHRFeed  SourceKind = "hrfeed"
 	KindConsole SourceKind = "console"
+	// KindGuests is the built-in source of people from outside whom somebody here let in (provisioning/guests): there is one at most, nothing else
+	// writes to it, and rules give nothing to who has no other record.
+	KindGuests SourceKind = "guests"
 )
 
 // Fields that a source may correlate by (Source.Correlate).
@@ -307,6 +321,7 @@ type Fact struct {
 	// Ahead is what will hold from each instant on that is known, in order of time; empty for most people.
 	Ahead []Fact
 	At    time.Time // of one of Ahead: from when on
+	Guest bool      // nobody but the source of guests knows the person
 }
 
 // Left tells whether somebody has left, erased or not.

@@ -180,7 +180,7 @@ func (p *Policy) items() []item {
 	for _, whole := range []struct {
 		kind  string
 		value any
-	}{{"notifications", p.Notifications}, {"limits", p.Limits}, {"guard", p.Guard}} {
+	}{{"notifications", p.Notifications}, {"limits", p.Limits}, {"guests", p.Guests}, {"guard", p.Guard}} {
 		i := item{kind: whole.kind, name: whole.kind}
 		i.say(whole.kind, whole.value)
 		if len(i.fields) > 0 {

@@ -11,9 +11,10 @@ import (
 
 // Wanted is one reason by which a person belongs into a group: the rule that says so.
 type Wanted struct {
-	Group string // key
-	Role  Role
-	Rule  string // key, unique within the group
+	Group   string // key
+	Role    Role
+	Rule    string // key, unique within the group
+	Channel string // key, where it is a place in that channel alone
 }
 
 // Judgement is what a policy says about one person at one instant.
@@ -42,7 +43,7 @@ func failures(list []Failure) error {
 
 // Evaluate answers every reason the policy gives s. A rule that asks for a label the person does not have gives
 // nothing. A rule that costs too much or meets a value of the wrong kind is an error that names it, and gives nothing; the
-// judgement holds for all others. Only rules of which s has an anchor are looked at.
+// judgement holds for all others. A guest is given nothing. Only rules of which s has an anchor are looked at.
 func (p *Policy) Evaluate(s Subject) (Judgement, error) {
 	return p.judge(&s, p.index.candidates(&s), true)
 }
@@ -58,6 +59,9 @@ func (p *Policy) EvaluateAll(s Subject) (Judgement, error) {
 
 func (p *Policy) judge(s *Subject, candidates []int, plainly bool) (Judgement, error) {
 	var out Judgement
+	if s.Guest {
+		return out, nil
+	}
 	v := view{language: p.language, subject: s, plainly: plainly}
 	for _, i := range candidates {
 		at := p.index.rules[i]
@@ -88,6 +92,9 @@ func (p *Policy) Admits(s Subject, groups ...string) ([]Admission, time.Time, []
 	v := view{language: p.language, subject: &s, plainly: true}
 	var out []Admission
 	var failed []Failure
+	if s.Guest {
+		return nil, time.Time{}, nil
+	}
 	for i := range p.Groups {
 		g := &p.Groups[i]
 		if g.Eligibility.Role == "" || len(groups) > 0 && !slices.Contains(groups, g.Key) {
@@ -177,6 +184,7 @@ func (p *Policy) Uses() map[string]bool {
 		}
 		out["time"] = out["time"] || reads.Time
 	}
+	add(p.Guests.sponsor)
 	for _, g := range p.Groups {
 		for _, r := range g.Rules {
 			add(r.condition)

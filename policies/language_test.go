@@ -88,7 +88,7 @@ func TestTemplate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain := cmp.Options{cmpopts.IgnoreUnexported(Policy{}, Rule{}, Eligibility{}, Never{}), cmpopts.IgnoreFields(Group{}, "Template")}
+	plain := cmp.Options{cmpopts.IgnoreUnexported(Policy{}, Guests{}, Rule{}, Eligibility{}, Never{}), cmpopts.IgnoreFields(Group{}, "Template")}
 	if diff := cmp.Diff(long, short, plain); diff != "" || short.Hash() != long.Hash() {
 		t.Error("-written out, +by template", diff)
 	}
@@ -246,7 +246,7 @@ separation:
 	if _, _, failed := p.Admits(s); len(failed) != 1 || failed[0].At != "a.yaml:8:25" {
 		t.Errorf("%+v", failed)
 	}
-	if got := p.Separate(s, nil, []Wanted{{"a", Participant, "numbers"}}); len(got.Failed) != 1 || got.Failed[0].At != "a.yaml:10:37" {
+	if got := p.Separate(s, nil, []Wanted{{"a", Participant, "numbers", ""}}); len(got.Failed) != 1 || got.Failed[0].At != "a.yaml:10:37" {
 		t.Errorf("%+v", got.Failed)
 	}
 }

@@ -105,7 +105,7 @@ func evens(nodes []*yaml.Node) []*yaml.Node {
 
 // sections are the keys of a policy file. Which of them are read, and which passed over, is the difference between first and second.
 func (p *parser) sections() []string {
-	return []string{"apiVersion", "templates", "groups", "separation", "approvals", "notifications", "limits", "guard"}
+	return []string{"apiVersion", "templates", "groups", "separation", "approvals", "notifications", "limits", "guests", "guard"}
 }
 
 func (p *parser) only(known fields) fields {
@@ -138,6 +138,9 @@ func (p *parser) second(r *reader) fields {
 		},
 		"limits": func(n *yaml.Node) error {
 			return p.once(r, n, "limits", func() error { return r.limits(n, &p.policy.Limits) })
+		},
+		"guests": func(n *yaml.Node) error {
+			return p.once(r, n, "guests", func() error { return r.guests(n, &p.policy.Guests) })
 		},
 		"guard": func(n *yaml.Node) error {
 			return p.once(r, n, "guard", func() error { return r.guard(n, &p.policy.Guard) })

@@ -60,6 +60,7 @@ type Policy struct {
 	Approvals     map[ApprovalKind]Approval `json:"approvals,omitempty"`
 	Notifications Notifications             `json:"notifications,omitzero"`
 	Limits        Limits                    `json:"limits,omitzero"`
+	Guests        Guests                    `json:"guests,omitzero"`
 
 	language *language
 	index    index

@@ -52,11 +52,11 @@ func TestEvaluate(t *testing.T) {
 		want    []Wanted
 	}{
 		"nobody":      {Subject{}, nil},
-		"in the unit": {Subject{Department: "R&D", UnitPath: []string{"u7", "rnd", "root"}}, []Wanted{{"apollo", Participant, "rnd"}}},
+		"in the unit": {Subject{Department: "R&D", UnitPath: []string{"u7", "rnd", "root"}}, []Wanted{{"apollo", Participant, "rnd", ""}}},
 		"other unit":  {Subject{Department: "R&D", UnitPath: []string{"sales"}}, nil},
 		"two reasons": {Subject{Department: "R&D", UnitPath: []string{"rnd"}, Title: "Director, R&D", Groups: []string{"hr/leads"}},
-			[]Wanted{{"apollo", Participant, "rnd"}, {"apollo", Owner, "leads"}}},
-		"label": {Subject{Labels: map[string]string{"site": "shanghai"}}, []Wanted{{"apollo", Collaborator, "site"}}},
+			[]Wanted{{"apollo", Participant, "rnd", ""}, {"apollo", Owner, "leads", ""}}},
+		"label": {Subject{Labels: map[string]string{"site": "shanghai"}}, []Wanted{{"apollo", Collaborator, "site", ""}}},
 	} {
 		got, err := p.Evaluate(c.subject)
 		if err != nil {

@@ -239,6 +239,8 @@ func TestSchemaKeys(t *testing.T) {
 		"notifications/tell":         fmt.Sprintf(inFile, "notifications: {tell: {qqqqqqqqqqqq: 1}}"),
 		"@in_group/tell":             fmt.Sprintf(inGroup, "notifications: {tell: {qqqqqqqqqqqq: 1}}"),
 		"limits":                     fmt.Sprintf(inFile, "limits: {qqqqqqqqqqqq: 1}"),
+		"guests":                     fmt.Sprintf(inFile, "guests: {qqqqqqqqqqqq: 1}"),
+		"guests/limits":              fmt.Sprintf(inFile, "guests: {limits: {qqqqqqqqqqqq: 1}}"),
 		"guard":                      fmt.Sprintf(inFile, "guard: {qqqqqqqqqqqq: 1}"),
 		"@limit":                     fmt.Sprintf(inFile, "guard: {move: {qqqqqqqqqqqq: 1}}"),
 	} {
@@ -272,6 +274,7 @@ func TestWrongFiles(t *testing.T) {
 		fmt.Sprintf(inFile, "separation: [{key: a, name: A}]"), fmt.Sprintf(inFile, "separation: [{key: a, name: A, never_together: [b]}]"),
 		fmt.Sprintf(inFile, "separation: [{key: a, name: A, never: {label: x}}]"), fmt.Sprintf(inFile, "separation: [{key: a, name: A, never: {role: vendor}}]"),
 		fmt.Sprintf(inFile, "notifications: {before_end_days: [0]}"), fmt.Sprintf(inFile, "limits: {four_eyes: {percent: 101}}"), fmt.Sprintf(inFile, "guard: {move: {people: -1}}"),
+		fmt.Sprintf(inFile, "guests: {most_days: 0}"), fmt.Sprintf(inFile, "guests: {limits: {company: many}}"), fmt.Sprintf(inFile, "guests: {sponsor: [owners]}"),
 		fmt.Sprintf(inFile, "notifications: {tell: {joined: [everybody]}}"), fmt.Sprintf(inFile, "notifications: {tell: {left: [owners, owners]}}"),
 		fmt.Sprintf(inFile, "notifications: {tell: {held: [owners]}}"), fmt.Sprintf(inGroup, "notifications: {tell: {held: [owner]}}"), fmt.Sprintf(inChannel, "notifications: {tell: {left: [owners]}}"),
 		fmt.Sprintf(inModel, "parameters: [{key: A}]"), fmt.Sprintf(inModel, "parameters: [{key: a, type: map}]"), fmt.Sprintf(inModel, "with: {}"),

@@ -84,7 +84,7 @@ func (p *Policy) forbid(meant []bool, list []Wanted) (left []Wanted, out []Withh
 // seesLabel tells whether a place shows a channel with a label.
 func (p *Policy) seesLabel(w Wanted, label string) bool {
 	g := p.Group(w.Group)
-	return g != nil && slices.ContainsFunc(g.Channels, func(c Channel) bool { return slices.Contains(c.Labels, label) && c.Access[w.Role] != None })
+	return g != nil && slices.ContainsFunc(g.Channels, func(c Channel) bool { return w.sees(c) && slices.Contains(c.Labels, label) })
 }
 
 // divide takes out what must not be together, among list and with what is settled.
@@ -126,5 +126,10 @@ func (p *Policy) isIn(w Wanted, at Place) bool {
 		return w.Group == at.Group
 	}
 	g := p.Group(w.Group)
-	return g != nil && slices.ContainsFunc(g.Channels, func(c Channel) bool { return c.Key == at.Channel && c.Access[w.Role] != None })
+	return g != nil && slices.ContainsFunc(g.Channels, func(c Channel) bool { return c.Key == at.Channel && w.sees(c) })
+}
+
+// sees tells whether a place shows a channel of its group.
+func (w Wanted) sees(c Channel) bool {
+	return c.Access[w.Role] != None && (w.Channel == "" || w.Channel == c.Key)
 }

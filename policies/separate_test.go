@@ -81,7 +81,7 @@ func TestSeparateProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		draw := func(name string) []Wanted {
 			return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Wanted {
-				return Wanted{rapid.SampledFrom([]string{"buyers", "auditors", "lab"}).Draw(t, "group"), rapid.SampledFrom(Roles()).Draw(t, "role"), "r"}
+				return Wanted{rapid.SampledFrom([]string{"buyers", "auditors", "lab"}).Draw(t, "group"), rapid.SampledFrom(Roles()).Draw(t, "role"), "r", ""}
 			}), 0, 5).Draw(t, name)
 		}
 		s := Subject{EmployeeType: rapid.SampledFrom([]string{"employee", "guest"}).Draw(t, "type")}

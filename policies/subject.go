@@ -21,6 +21,7 @@ type Subject struct {
 	Start, End                                                                           time.Time      // of the employment; zero: nobody said
 	Zone                                                                                 *time.Location // where the person is; nil: UTC
 	Now                                                                                  time.Time
+	Guest                                                                                bool // let in from outside: neither rules nor own joining give anything
 }
 
 // Affiliation is one employment or contract of a subject.

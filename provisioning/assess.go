@@ -222,6 +222,7 @@ func (run *run) compare(c *catalog, f directory.Fact, have, with []Membership, h
 			going[change.Before.ID], kept[change.Group] = true, true
 			a.recause(row, f, s.cause, now)
 			continue // held already, and held it stays
+		case guestOnly(change.Before.Reasons): // whoever lets guests in ends that too: no source's word takes them in bulk
 		case s.cause == CauseMove || s.cause == CauseCleanup || s.cause == CauseAbsence:
 			s.guarded = true
 		}
@@ -309,7 +310,7 @@ func subjectOf(f directory.Fact) policies.Subject {
 	p := f.Person
 	s := policies.Subject{ID: string(p.ID), DisplayName: p.DisplayName, UserName: p.UserName, Email: p.Email, Title: p.Title, Department: p.Department,
 		Division: p.Division, Organization: p.Organization, Company: p.Company, EmployeeNumber: p.EmployeeNumber, EmployeeType: p.EmployeeType,
-		CostCenter: p.CostCenter, Locale: p.Locale, TimeZone: p.TimeZone, Manager: string(p.Manager), Groups: p.Groups, Labels: p.Labels}
+		CostCenter: p.CostCenter, Locale: p.Locale, TimeZone: p.TimeZone, Manager: string(p.Manager), Groups: p.Groups, Labels: p.Labels, Guest: f.Guest}
 	if len(f.UnitPath) > 0 {
 		s.UnitKey, s.UnitName = f.UnitPath[0].Key, f.UnitPath[0].Name
 	}

@@ -62,8 +62,8 @@ func (r *Reactor) seated(ctx context.Context, group id.Group, roles []policies.R
 	var people []id.Person
 	where, args := "", []any{group, roles, after}
 	if only != "" {
-		where = ` and (exists (select 1 from reasons r where r.membership = m.id and r.ended_at is null and (r.kind <> ? or r.ref = ?)))`
-		args = append(args, KindHandover, only)
+		where = ` and (exists (select 1 from reasons r where r.membership = m.id and r.ended_at is null and (r.kind <> 'handover' or r.ref in ?)))`
+		args = append(args, toChannel(only))
 	}
 	if err := q.Raw("select m.person from memberships m where m.group_id = ? and m.role in ? and m.person > ? and m.ended_at is null"+where+" order by m.person limit ?",
 		append(args, limit+1)...).Scan(&people).Error; err != nil {

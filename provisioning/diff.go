@@ -201,6 +201,8 @@ func causeOf(c Change, s Standing, now time.Time) Cause {
 		return CauseExpiry
 	case planned:
 		return CausePlanned
+	case guestOnly(c.Before.Reasons): // nothing but the policy takes what has not ended
+		return CausePolicy
 	case len(placewide(c.Before.Reasons)) == 0: // that they moved was judged when the period began
 		return CauseExpiry
 	}

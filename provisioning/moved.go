@@ -55,7 +55,7 @@ func (r *Reactor) tellMoved(tx *db.Tx, list []Moved) error {
 	return r.TellMoved(tx, list)
 }
 
-// handed answers the changes of tuples by which those who keep a channel alone follow what it gives.
+// handed answers the changes of tuples by which those who see a channel for itself follow what it gives.
 func (s channelStep) handed(q reader) ([]authz.Change, error) {
 	if s.before.ID == "" {
 		return nil, nil
@@ -66,8 +66,8 @@ func (s channelStep) handed(q reader) ([]authz.Change, error) {
 		StartsAt, Until db.Instant
 	}
 	if err := q.Raw(`select m.person, r.role, r.starts_at, r.until from reasons r join memberships m on m.id = r.membership
-		where r.kind = ? and r.ref = ? and r.ended_at is null and m.group_id = ? and m.ended_at is null`, KindHandover, s.before.Key, s.before.Group).Scan(&rows).Error; err != nil {
-		return nil, fmt.Errorf("read handover periods: %w", err)
+		where r.kind = ? and r.ref in ? and r.ended_at is null and m.group_id = ? and m.ended_at is null`, KindHandover, toChannel(s.before.Key), s.before.Group).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read who sees a channel for itself: %w", err)
 	}
 	var out []authz.Change
 	for _, row := range rows {

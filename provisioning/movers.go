@@ -192,7 +192,7 @@ func (c *catalog) apart(want []Seat, subject func(time.Time) policies.Subject, n
 			var standing, rules []policies.Wanted
 			for _, s := range want {
 				for _, o := range s.Reasons {
-					w := policies.Wanted{Group: c.key(s.Group), Role: o.Role, Rule: o.Ref}
+					w := c.place(s.Group, o)
 					switch {
 					case o.Kind == KindHandover || !o.openAt(at):
 					case o.Kind == KindRule:
@@ -203,7 +203,7 @@ func (c *catalog) apart(want []Seat, subject func(time.Time) policies.Subject, n
 				}
 			}
 			without := c.policy.Separate(subject(at), standing, rules)
-			with := c.policy.Separate(subject(at), append(standing, policies.Wanted{Group: c.key(seat.Group), Role: r.Role, Rule: r.Ref}), rules)
+			with := c.policy.Separate(subject(at), append(standing, c.place(seat.Group, r)), rules)
 			if len(with.Barred)+len(with.Withheld) > len(without.Barred)+len(without.Withheld) {
 				out[i].Reasons = slices.DeleteFunc(slices.Clone(out[i].Reasons), func(o Reason) bool { return o.ground() == r.ground() })
 			}
@@ -214,10 +214,11 @@ func (c *catalog) apart(want []Seat, subject func(time.Time) policies.Subject, n
 
 // placewide answers the reasons that give a role in the whole group.
 func placewide(reasons []Reason) []Reason {
-	if !slices.ContainsFunc(reasons, func(r Reason) bool { return r.Kind == KindHandover }) {
+	narrow := func(r Reason) bool { return r.Kind.narrow() }
+	if !slices.ContainsFunc(reasons, narrow) {
 		return reasons
 	}
-	return slices.DeleteFunc(slices.Clone(reasons), func(r Reason) bool { return r.Kind == KindHandover })
+	return slices.DeleteFunc(slices.Clone(reasons), narrow)
 }
 
 // periods answers the reasons that are handover periods.
@@ -239,18 +240,18 @@ func roleIn(reasons []Reason, c Channel, t time.Time) policies.Role {
 		return role
 	}
 	for _, r := range reasons {
-		if r.Kind == KindHandover && r.Ref == c.Key && r.openAt(t) && relationOf(c.Access[r.Role]) != "" {
+		if r.Kind.narrow() && r.Ref == c.Key && r.openAt(t) && relationOf(c.Access[r.Role]) != "" {
 			return r.Role
 		}
 	}
 	return ""
 }
 
-// keptUntil answers when a channel that a member keeps for the handover goes; zero where it is not kept so.
+// keptUntil answers when a channel goes that a member sees for itself, for the handover or as a guest; zero where it is seen by the role in the group.
 func keptUntil(reasons []Reason, c Channel, t time.Time) time.Time {
 	if relationOf(c.Access[placeRole(reasons, t)]) == "" {
-		for _, r := range periods(reasons) {
-			if r.Ref == c.Key && r.openAt(t) {
+		for _, r := range reasons {
+			if r.Kind.narrow() && r.Ref == c.Key && r.openAt(t) {
 				return r.Until
 			}
 		}
@@ -258,7 +259,7 @@ func keptUntil(reasons []Reason, c Channel, t time.Time) time.Time {
 	return time.Time{}
 }
 
-// seen answers the channels that a member sees by the role in the group, or by a period that has not been ended.
+// seen answers the channels that a member sees by the role in the group, or for itself by what has not been ended.
 func (c *catalog) seen(m Membership) []id.Channel {
 	role := m.Role
 	if len(placewide(m.Reasons)) == 0 && len(m.Reasons) > 0 {
@@ -267,7 +268,7 @@ func (c *catalog) seen(m Membership) []id.Channel {
 	out := []id.Channel{}
 	for _, channel := range c.channels[m.Group] {
 		if relationOf(channel.Access[role]) != "" || slices.ContainsFunc(m.Reasons, func(r Reason) bool {
-			return r.Kind == KindHandover && r.Ref == channel.Key && relationOf(channel.Access[r.Role]) != ""
+			return r.Kind.narrow() && r.Ref == channel.Key && relationOf(channel.Access[r.Role]) != ""
 		}) {
 			out = append(out, channel.ID)
 		}

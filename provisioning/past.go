@@ -130,10 +130,10 @@ func (e *PastEntry) place(past *authz.Past, c Channel, at time.Time) {
 	}
 }
 
-// handed fills in the role of who kept the channel alone.
+// handed fills in the role of who saw the channel for itself.
 func (e *PastEntry) handed(c Channel) {
 	for _, r := range e.Reasons {
-		if e.Role == "" && e.Access != "" && r.Kind == KindHandover && r.Ref == c.Key {
+		if e.Role == "" && e.Access != "" && r.Kind.narrow() && r.Ref == c.Key {
 			e.Role = r.Role
 		}
 	}

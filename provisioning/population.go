@@ -54,7 +54,8 @@ func (r *Reactor) Population(ctx context.Context, of Populace) ([]Membership, ma
 			}
 		}
 		slices.Sort(sees)
-		where, args = where+" and m.role in ?", append(args, sees)
+		where, args = where+" and m.role in ? and exists (select 1 from reasons y where y.membership = m.id and y.ended_at is null and (y.kind <> 'handover' or y.ref in ?))",
+			append(args, sees, toChannel(c.Key))
 	}
 	if of.Group != "" {
 		if _, err := r.Group(ctx, of.Group); err != nil {

@@ -17,6 +17,7 @@ package provisioning
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -72,13 +73,25 @@ const (
 	KindJoin     Kind = "join"     // the person joined an open channel
 	KindKeep     Kind = "keep"     // a removal was refused or undone; ends by itself
 	KindHandover Kind = "handover" // the person moved away, and keeps one channel, which Ref names, for some days
+	KindGuest    Kind = "guest"    // somebody from outside was let into one channel, which Ref names, until an instant
 )
+
+// narrow tells whether a kind gives one channel of its group, which Ref names by its key, and nothing else of the group.
+func (k Kind) narrow() bool { return k == KindHandover || k == KindGuest }
+
+// toChannel answers the refs by which a row says that its reason gives a channel for itself.
+func toChannel(key string) []string { return []string{key, refGuest + key} }
+
+// guestOnly tells whether somebody has a place as nothing but a guest in some of its channels.
+func guestOnly(reasons []Reason) bool {
+	return len(reasons) > 0 && !slices.ContainsFunc(reasons, func(r Reason) bool { return r.Kind != KindGuest })
+}
 
 // Reason is one ground on which a membership stands.
 type Reason struct {
 	ID        id.Reason
 	Kind      Kind
-	Ref       string // for a rule "<group key>/<rule key>", for a keep the hold
+	Ref       string // for a rule "<group key>/<rule key>", for a keep the hold, where one channel is given its key
 	Role      policies.Role
 	Version   int64     // version of the policy that first gave it; 0 where no policy did
 	From      time.Time // zero: open

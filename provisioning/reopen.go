@@ -11,7 +11,7 @@ import (
 )
 
 // reopenAll brings ended memberships back as they were: the same id, role and beginning, the grants that were open then,
-// and a reason of their own until until. A place that the person has again, or whose group is gone, is left out; it answers those that are back. The
+// and a reason of their own until until. A place that the person has again, that was a guest's, or whose group is gone, is left out; it answers those that are back. The
 // people and the guard are locked.
 func (s *sheet) reopenAll(tx *db.Tx, ref string, until time.Time, ended []membershipRow) (back []membershipRow, err error) {
 	if len(ended) == 0 {
@@ -25,6 +25,18 @@ func (s *sheet) reopenAll(tx *db.Tx, ref string, until time.Time, ended []member
 	if err != nil {
 		return nil, err
 	}
+	var guests []id.Membership
+	for part := range slices.Chunk(ended, chunkMost) {
+		ids := make([]id.Membership, len(part))
+		for i, row := range part {
+			ids[i] = row.ID
+		}
+		var found []id.Membership
+		if err := tx.Raw("select m.id from memberships m where m.id in ? and "+endedAsGuest, ids).Scan(&found).Error; err != nil {
+			return nil, fmt.Errorf("read ended guests: %w", err)
+		}
+		guests = append(guests, found...)
+	}
 	taken := map[position]bool{}
 	for p, list := range have {
 		for _, m := range list {
@@ -33,7 +45,7 @@ func (s *sheet) reopenAll(tx *db.Tx, ref string, until time.Time, ended []member
 	}
 	for _, row := range ended {
 		at := position{row.Person, row.GroupID}
-		if taken[at] || !s.catalog.live(row.GroupID) {
+		if taken[at] || !s.catalog.live(row.GroupID) || slices.Contains(guests, row.ID) {
 			continue
 		}
 		taken[at] = true

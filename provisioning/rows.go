@@ -3,6 +3,7 @@ package provisioning
 import (
 	"context"
 	"embed"
+	"strings"
 
 	"gorm.io/gorm"
 
@@ -136,7 +137,22 @@ type reasonRow struct {
 
 func (reasonRow) TableName() string { return "reasons" }
 
+// refGuest begins the ref of a guest's reason in a row, whose kind says handover there: a node of a version that knows no guests takes it for a handover period of no channel that there is, and
+// gives nothing by it.
+const refGuest = "guest/"
+
+// stored answers the kind and the ref of a reason as a row has them.
+func (r Reason) stored() (Kind, string) {
+	if r.Kind == KindGuest {
+		return KindHandover, refGuest + r.Ref
+	}
+	return r.Kind, r.Ref
+}
+
 func (r reasonRow) reason() Reason {
+	if key, guest := strings.CutPrefix(r.Ref, refGuest); guest && r.Kind == KindHandover {
+		r.Kind, r.Ref = KindGuest, key
+	}
 	return Reason{ID: r.ID, Kind: r.Kind, Ref: r.Ref, Role: r.Role, Version: r.PolicyVersion, From: r.StartsAt.Time, Until: r.Until.Time, CreatedAt: r.CreatedAt.Time, placed: r.Placed}
 }
 

@@ -22,11 +22,20 @@ func (c *catalog) held(have []Membership, own []Match, t time.Time) []policies.W
 	for _, m := range have {
 		for _, r := range m.Reasons {
 			if r.Kind != KindRule && r.Kind != KindJoin && r.Kind != KindHandover && r.openAt(t) && c.live(m.Group) {
-				out = append(out, policies.Wanted{Group: c.key(m.Group), Role: r.Role, Rule: r.Ref})
+				out = append(out, c.place(m.Group, r))
 			}
 		}
 	}
 	return out
+}
+
+// place answers what a reason gives as a place of the policy.
+func (c *catalog) place(g id.Group, r Reason) policies.Wanted {
+	w := policies.Wanted{Group: c.key(g), Role: r.Role, Rule: r.Ref}
+	if r.Kind.narrow() {
+		w.Channel = r.Ref
+	}
+	return w
 }
 
 // withHeld makes what the guard holds stand by itself: while somebody keeps a place, rules give none that excludes it.
@@ -112,7 +121,7 @@ func (c *catalog) barred(subject func() policies.Subject, have []Membership, joi
 	}
 	return func(g id.Group, r Reason) bool {
 		return r.openAt(now) && slices.ContainsFunc(got.Barred, func(w policies.Withheld) bool {
-			return w.Group == c.key(g) && w.Role == r.Role && w.Rule == r.Ref
+			return w.Wanted == c.place(g, r)
 		})
 	}
 }

@@ -148,8 +148,8 @@ func countMembers(q reader, groups []id.Group) (map[id.Group]int, error) {
 		}
 		rows = nil
 		if err := q.Raw(`select m.group_id, count(distinct m.id) as n from reasons r join memberships m on m.id = r.membership
-			where r.kind = 'handover' and r.ended_at is null and m.ended_at is null and m.begins_at is null and m.group_id in ?
-			and not exists (select 1 from reasons o where o.membership = m.id and o.ended_at is null and o.kind <> 'handover') group by m.group_id`, part).Scan(&rows).Error; err != nil {
+			where r.kind = 'handover' and substr(r.ref, 1, 6) <> 'guest/' and r.ended_at is null and m.ended_at is null and m.begins_at is null and m.group_id in ?
+			and not exists (select 1 from reasons o where o.membership = m.id and o.ended_at is null and (o.kind <> 'handover' or substr(o.ref, 1, 6) = 'guest/')) group by m.group_id`, part).Scan(&rows).Error; err != nil {
 			return nil, fmt.Errorf("count members: %w", err)
 		}
 		for _, row := range rows {

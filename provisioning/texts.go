@@ -90,6 +90,9 @@ func reasonText(r Reason, author string) Text {
 		return Text{fmt.Sprintf("Moved away at %s: keeps channel %s as %s until %s, for the handover", from, r.Ref, t.EN, dayText(r.Until)),
 			fmt.Sprintf("%s 调离：为便于交接，以%s身份保留频道 %s 至 %s", from, t.ZH, r.Ref, dayText(r.Until))}
 	}
+	if r.Kind == KindGuest {
+		return Text{fmt.Sprintf("A guest: let into channel %s on %s, until %s", r.Ref, since, dayText(r.Until)), fmt.Sprintf("访客：%s 获准进入频道 %s，至 %s", since, r.Ref, dayText(r.Until))}
+	}
 	_, request, _ := strings.Cut(r.Ref, "/")
 	t := Text{fmt.Sprintf("By %s %s since %s", r.Kind, r.Ref, since), fmt.Sprintf("依据 %s %s，自 %s", r.Kind, r.Ref, since)}
 	switch {
@@ -118,6 +121,14 @@ func freezeText(f directory.Freeze, by string) Text {
 		directory.CauseVeto:       {"the person was terminated at once; no source lifts this", "已被立即解雇；任何来源均不能解除"},
 	}
 	t := causes[f.Cause]
+	switch f.Slot {
+	case directory.SlotOfGuests(directory.GuestsOfCompany):
+		t = Text{"their company is suspended", "所属公司已暂停"}
+	case directory.SlotOfGuests(directory.GuestsAll):
+		t = Text{"everybody from outside is kept out", "所有外部人员均被暂停"}
+	case directory.SlotOfGuests(directory.GuestItself):
+		t = Text{"the guest is suspended", "该访客已暂停"}
+	}
 	if by != "" {
 		t = Text{t.EN + " (" + by + ")", t.ZH + "（" + by + "）"}
 	}

@@ -42,7 +42,7 @@ func seatTuples(m Membership, channels []Channel, now time.Time) []authz.Tuple {
 			out = append(out, authz.Tuple{User: userRef(m.Person), Relation: "newcomer", Object: channelRef(c.ID), From: m.Since})
 		}
 		for _, r := range m.Reasons {
-			if relation := relationOf(c.Access[r.Role]); r.Kind == KindHandover && r.reaches(c) && relation != "" {
+			if relation := relationOf(c.Access[r.Role]); r.Kind.narrow() && r.reaches(c) && relation != "" {
 				out = append(out, authz.Tuple{User: userRef(m.Person), Relation: relation, Object: channelRef(c.ID), From: r.From, Until: r.Until})
 			}
 		}
@@ -67,7 +67,7 @@ func seatNames(m Membership, channels []Channel) []authz.Tuple {
 			out = append(out, authz.Tuple{User: userRef(m.Person), Relation: "newcomer", Object: channelRef(c.ID)})
 		}
 		for _, r := range m.Reasons {
-			if relation := relationOf(c.Access[r.Role]); r.Kind == KindHandover && r.reaches(c) && relation != "" {
+			if relation := relationOf(c.Access[r.Role]); r.Kind.narrow() && r.reaches(c) && relation != "" {
 				out = append(out, authz.Tuple{User: userRef(m.Person), Relation: relation, Object: channelRef(c.ID)})
 			}
 		}
@@ -76,7 +76,7 @@ func seatNames(m Membership, channels []Channel) []authz.Tuple {
 }
 
 // reaches tells whether a reason has anything to do with a channel of its group.
-func (r Reason) reaches(c Channel) bool { return r.Kind != KindHandover || r.Ref == c.Key }
+func (r Reason) reaches(c Channel) bool { return !r.Kind.narrow() || r.Ref == c.Key }
 
 // joining tells whether role sees a channel's history from joining only. Outside people always do.
 func joining(c Channel, role policies.Role) bool {

@@ -89,8 +89,13 @@ func (r *Reactor) giveBackAll(ctx context.Context, cause directory.Cause, by id.
 }
 
 // ofRun chooses memberships m that a run ended, or asked the guard to end, which somebody then let through. What ended by its own date, or
-// because two people are one, is over.
-const ofRun = `m.end_cause in ('move', 'cleanup', 'absence', 'policy', 'release') and (m.ended_by = ? or m.end_cause = 'release' and exists (select 1 from held_removals h where h.membership = m.id and h.asked_by = ? and h.ended_at = m.ended_at))`
+// because two people are one, is over; and a guest is let in again, not given back.
+const ofRun = `not ` + endedAsGuest + ` and m.end_cause in ('move', 'cleanup', 'absence', 'policy', 'release') and (m.ended_by = ? or m.end_cause = 'release' and exists (select 1 from held_removals h where h.membership = m.id and h.asked_by = ? and h.ended_at = m.ended_at))`
+
+// endedAsGuest tells of a membership m that ended whether it let somebody into single channels as a guest, and was nothing else at the end: what an undo keeps is a role in the
+// whole group.
+const endedAsGuest = `exists (select 1 from reasons w where w.membership = m.id and w.ended_at = m.ended_at and w.kind = 'handover' and substr(w.ref, 1, 6) = 'guest/' and not exists (select 1 from reasons v
+	where v.membership = m.id and v.ended_at = m.ended_at and (v.kind <> 'handover' or substr(v.ref, 1, 6) <> 'guest/')))`
 
 // endedBy answers the memberships that a run ended and that are ended, the newest first, of those that where chooses.
 func endedBy(q reader, by id.Request, where string, args ...any) (rows []membershipRow, err error) {
@@ -176,7 +181,7 @@ func (s *sheet) raiseRoles(tx *db.Tx, by id.Request, people []id.Person, until t
 	var rows []raisedRow
 	if err := tx.Raw(`select x.membership, x.role as was, case when exists (select 1 from reasons h where h.membership = m.id and h.ended_at is null and h.kind <> ?)
 			then m.role else '' end as role, m.person, m.group_id from reasons x join memberships m on m.id = x.membership
-		where x.ended_by = ? and m.ended_at is null and m.person in ? and (x.until is null or x.until > ?) and not exists (select 1 from reasons k
+		where x.ended_by = ? and (x.kind <> 'handover' or substr(x.ref, 1, 6) <> 'guest/') and m.ended_at is null and m.person in ? and (x.until is null or x.until > ?) and not exists (select 1 from reasons k
 			where k.membership = m.id and k.kind = ? and k.ref = ? and k.ended_at is null) order by x.membership, x.id`, KindHandover, by, people, db.At(s.now), KindKeep, by).Scan(&rows).Error; err != nil {
 		return nil, fmt.Errorf("read ended reasons: %w", err)
 	}

@@ -213,7 +213,8 @@ func (s *sheet) put(person id.Person, step step) {
 		s.lapsed[s.cause().Request] = append(s.lapsed[s.cause().Request], g.ID)
 	}
 	for _, g := range step.Add {
-		row := reasonRow{ID: s.run.revives(m, g), Membership: m.ID, Kind: g.Kind, Ref: g.Ref, Role: g.Role, PolicyVersion: g.Version,
+		kind, ref := g.stored()
+		row := reasonRow{ID: s.run.revives(m, g), Membership: m.ID, Kind: kind, Ref: ref, Role: g.Role, PolicyVersion: g.Version,
 			StartsAt: db.At(g.From), Until: db.At(g.Until), CreatedAt: db.At(s.now), Placed: g.placed}
 		if row.ID != "" {
 			s.revived = append(s.revived, row)

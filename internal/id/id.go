@@ -70,6 +70,12 @@ type (
 	Succession string
 	// Drill is one rehearsal of an offboarding.
 	Drill string
+	// Company is an organisation whose people are guests.
+	Company string
+	// Guest is somebody from outside who was let in, as one company knows them.
+	Guest string
+	// Invitation is that a guest is to be let into channels.
+	Invitation string
 )
 
 func (Person) prefix() string         { return "per_" }
@@ -101,6 +107,9 @@ func (LegalHold) prefix() string      { return "lgh_" }
 func (Erasure) prefix() string        { return "ers_" }
 func (Succession) prefix() string     { return "suc_" }
 func (Drill) prefix() string          { return "drl_" }
+func (Company) prefix() string        { return "cmp_" }
+func (Guest) prefix() string          { return "gst_" }
+func (Invitation) prefix() string     { return "inv_" }
 
 // Typed is any id of this package.
 type Typed interface {

@@ -52,6 +52,9 @@ const (
 	SignalsRead       Permission = "signals.read" // who is told what became of accounts here
 	SignalsWrite      Permission = "signals.write"
 	RestoreOpen       Permission = "restore.open" // a restored database
+	GuestsRead        Permission = "guests.read"  // companies and their people
+	GuestsWrite       Permission = "guests.write" // let them in, end and suspend them
+	GuestsClose       Permission = "guests.close" // keep all of them out
 )
 
 // Table answers who holds what, besides owners, who hold everything.
@@ -109,4 +112,7 @@ var table = []Line{
 	{DrillsHold, false, []Role{Security}},
 	{SignalsRead, false, []Role{System, Security, Auditor}},
 	{SignalsWrite, dangerous, []Role{Security}},
+	{GuestsRead, false, []Role{Security, HR, Helpdesk, Auditor}},
+	{GuestsWrite, false, []Role{Security, HR}},
+	{GuestsClose, false, []Role{Security}},
 }
