@@ -40,6 +40,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning/drill"
 	"github.com/rollcall-im/rollcall/provisioning/erasure"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
+	"github.com/rollcall-im/rollcall/provisioning/guests"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 	"github.com/rollcall-im/rollcall/provisioning/reviews"
@@ -71,6 +72,7 @@ type app struct {
 	heirs    *handover.Engine
 	fences   *evidence.Fences
 	reviews  *reviews.Engine
+	guests   *guests.Engine
 	glass    *breakglass.Engine
 	asks     *approvals.Engine
 	erasure  *erasure.Engine
@@ -91,7 +93,7 @@ type app struct {
 // migrations bring the tables of each package up to date, in their order.
 func migrations() []func(context.Context, *db.DB) error {
 	return []func(context.Context, *db.DB) error{
-		backup.Migrate, feed.Migrate, audit.Migrate, outlet.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, signals.Migrate, transmit.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
+		backup.Migrate, feed.Migrate, audit.Migrate, outlet.Migrate, directory.Migrate, ldap.Migrate, journal.Migrate, hrfeed.Migrate, signals.Migrate, transmit.Migrate, authz.Migrate, provisioning.Migrate, notices.Migrate, handover.Migrate, evidence.Migrate, reviews.Migrate, approvals.Migrate, guests.Migrate, breakglass.Migrate, erasure.Migrate, drill.Migrate, session.Migrate, replay.Migrate, chat.Migrate,
 	}
 }
 
@@ -184,6 +186,7 @@ func (a *app) open(ctx context.Context) (err error) {
 	a.wireTransmitter()
 	a.wireHandovers()
 	a.wireApprovals()
+	a.wireGuests()
 	if err := a.wireChat(ctx); err != nil {
 		return err
 	}
@@ -304,6 +307,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"handover":   func(ctx context.Context) error { return a.feed.Run(ctx, a.heirs.Follower()) },
 		"fences":     a.fences.Run,
 		"reviews":    a.once("reviews", a.reviews.Run),
+		"guests":     a.once("guests", a.guests.Run),
 		"approvals":  a.once("approvals", a.asks.Run),
 		"glass":      a.once("glass", a.glass.Run),
 		"erasure":    a.once("erasure", a.erasure.Run),

@@ -203,7 +203,7 @@ func (d *doctor) sources(ctx context.Context) {
 			at = r.UsedAt.Time
 		}
 		kind := directory.SourceKind(r.Kind)
-		if kind == directory.KindConsole {
+		if kind == directory.KindConsole || kind == directory.KindGuests {
 			continue
 		}
 		state, english, chinese := stateFine, "in step at "+at.Format(time.RFC3339), "最近一次同步："+at.Format(time.RFC3339)

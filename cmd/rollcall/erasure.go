@@ -23,6 +23,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/erasure"
+	"github.com/rollcall-im/rollcall/provisioning/guests"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 	"github.com/rollcall-im/rollcall/provisioning/reviews"
 )
@@ -54,6 +55,7 @@ func (a *app) wireErasure() {
 			{Kind: "personnel_files", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return hrfeed.Erase(tx, words(e)) }},
 			{Kind: "requests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return approvals.Erase(tx, e.People, e.Words) }, Naming: approvals.Naming},
 			{Kind: "reviews", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return reviews.Erase(tx, e.People, e.Words) }, Naming: reviews.Naming},
+			{Kind: "guests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return guests.Erase(tx, e.People, e.Words) }, Naming: guests.Naming},
 			{Kind: "plans", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return provisioning.Erase(tx, e.Words) }},
 			{Kind: "notices", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return notices.Erase(tx, people(e)) }},
 			{Kind: "sign_in", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return session.Erase(tx, e.People, e.Words) }},

@@ -77,6 +77,7 @@ var exitList = []struct {
 	{"my requests", onToken, "GET /api/v1/me/requests", gets(byToken, "/api/v1/me/requests")},
 	{"approvals", onToken, "GET /api/v1/me/approvals", gets(byToken, "/api/v1/me/approvals")},
 	{"reviews", onToken, "GET /api/v1/me/reviews", gets(byToken, "/api/v1/me/reviews")},
+	{"guests I answer for", onToken, "GET /api/v1/me/guests", gets(byToken, "/api/v1/me/guests")},
 	{"handovers", onToken, "GET /api/v1/me/handovers", gets(byToken, "/api/v1/me/handovers")},
 	{"plans of owners", onToken, "GET /api/v1/me/plans", gets(byToken, "/api/v1/me/plans")},
 	{"a ticket for a stream", onToken, "POST /api/v1/stream/tickets", func(w *exitWorld, p *leaver) bool { return w.ticket(p) != "" }},

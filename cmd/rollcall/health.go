@@ -32,6 +32,8 @@ func (a *app) health(ctx context.Context, sources []directory.Source, of map[id.
 			}
 		case directory.KindHRFeed:
 			fileHealth(s, h)
+		case directory.KindGuests: // it speaks when somebody lets a guest in
+			h.Follows, h.State = "push", directory.HealthOK
 		default:
 			if err := a.pushHealth(ctx, s, h, now); err != nil {
 				return err

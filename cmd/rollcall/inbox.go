@@ -52,6 +52,14 @@ func (a *app) called(ctx context.Context, ids []string) (map[string]map[string]s
 			if err == nil {
 				out[one] = dated("the plan of %s", "%s 的计划", p.CreatedAt)
 			}
+		case "inv":
+			name, err := a.guests.Called(ctx, id.Invitation(one))
+			if err != nil {
+				return nil, err
+			}
+			if name != "" {
+				out[one] = map[string]string{"": name}
+			}
 		case "hld":
 			h, err := a.access.Hold(ctx, id.Hold(one))
 			if err != nil && !errors.Is(err, provisioning.ErrNotFound) {

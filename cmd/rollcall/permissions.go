@@ -60,6 +60,9 @@ const (
 	requestsRead      = httpapi.Who(roles.RequestsRead)
 	breakGlassRead    = httpapi.Who(roles.BreakGlassRead)
 	breakGlassEnd     = httpapi.Who(roles.BreakGlassEnd)
+	guestsRead        = httpapi.Who(roles.GuestsRead)
+	guestsWrite       = httpapi.Who(roles.GuestsWrite)
+	guestsClose       = httpapi.Who(roles.GuestsClose)
 )
 
 // reach is ErrNotFound where a person lies outside of what the caller's role is for, and refuses to let anybody change something about an

@@ -198,7 +198,7 @@ func (a *app) sourcesSince(ctx context.Context, out *standing) (waiting bool, er
 		return false, err
 	}
 	for _, s := range sources {
-		if s.Mode != "" && s.Mode != directory.ModeLive || s.Kind == directory.KindConsole { // nothing follows from what it says, or it is the database itself
+		if s.Mode != "" && s.Mode != directory.ModeLive || s.Kind == directory.KindConsole || s.Kind == directory.KindGuests { // nothing follows from what it says, or it is the database itself
 			continue
 		}
 		state := "waiting"

@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning/drill"
 	"github.com/rollcall-im/rollcall/provisioning/erasure"
 	"github.com/rollcall-im/rollcall/provisioning/evidence"
+	"github.com/rollcall-im/rollcall/provisioning/guests"
 	"github.com/rollcall-im/rollcall/provisioning/handover"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 	"github.com/rollcall-im/rollcall/provisioning/reviews"
@@ -55,6 +56,7 @@ func (a *app) routes() []httpapi.Route {
 	gone := &erasure.API{Engine: a.erasure, Names: a.called}
 	rehearse := &drill.API{Engine: a.drills}
 	tell := &transmit.API{Transmitter: a.telling}
+	outside := &guests.API{Engine: a.guests, Names: a.called}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Limits: a.scim.Limits}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -113,6 +115,11 @@ func (a *app) routes() []httpapi.Route {
 
 		httpapi.Op("GET", "/api/v1/me/reviews", people, "Whose places I am asked about", check.Mine),
 		httpapi.Op("POST", "/api/v1/me/reviews/{id}/decide", people, "Whether they still need them", check.DecideMine),
+
+		httpapi.Op("GET", "/api/v1/me/guests", people, "Guests whom I answer for", outside.Mine),
+		httpapi.Op("POST", "/api/v1/me/guests", people, "Let somebody into channels of a project group that I own", outside.InviteMine),
+		httpapi.Op("POST", "/api/v1/me/guests/{id}/renew", people, "Have a guest of mine stay longer, or shorter", outside.RenewMine),
+		httpapi.Op("POST", "/api/v1/me/guests/{id}/end", people, "End everything a guest of mine has, at once", outside.EndMine),
 
 		httpapi.Op("GET", "/api/v1/me/plans", people, "Plans that would change who is in a project group of mine", prov.OwnedPlans),
 		httpapi.Op("GET", "/api/v1/me/plans/{id}", people, "Whom one would change there", prov.OwnedChanges),
@@ -251,6 +258,21 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/reviews/{id}", reviewsRead, "One, with its places", check.Show),
 		httpapi.Op("GET", "/api/v1/reviews/{id}/evidence", reviewsRead, "Its evidence", check.Document),
 		httpapi.Op("POST", "/api/v1/reviews/{id}/decide", reviewsWrite, "Decide about places in place of a reviewer", check.Decide),
+		httpapi.Op("GET", "/api/v1/companies", guestsRead, "Companies whose people may be let in", outside.Companies),
+		httpapi.Op("POST", "/api/v1/companies", guestsWrite, "Add one", outside.AddCompany),
+		httpapi.Op("GET", "/api/v1/companies/{id}", guestsRead, "One, by id or key", outside.Company),
+		httpapi.Op("PATCH", "/api/v1/companies/{id}", guestsWrite, "Change one: a contract that ends earlier shortens what its guests have", outside.ChangeCompany),
+		httpapi.Op("POST", "/api/v1/companies/{id}/suspend", guestsWrite, "Keep all its guests out, at once", outside.SuspendCompany),
+		httpapi.Op("POST", "/api/v1/companies/{id}/resume", guestsWrite, "Let them in again as they were", outside.ResumeCompany),
+		httpapi.Op("GET", "/api/v1/guests", guestsRead, "Guests", outside.List),
+		httpapi.Op("POST", "/api/v1/guests", guestsWrite, "Let somebody in, in the name of a sponsor", outside.Invite),
+		httpapi.Op("POST", "/api/v1/guests/close", guestsClose, "Keep everybody from outside out, at once", outside.Close),
+		httpapi.Op("POST", "/api/v1/guests/open", guestsClose, "Let them in again as they were", outside.Open),
+		httpapi.Op("GET", "/api/v1/guests/{id}", guestsRead, "One, with what was asked about them", outside.Show),
+		httpapi.Op("POST", "/api/v1/guests/{id}/renew", guestsWrite, "Have one stay longer, or shorter", outside.Renew),
+		httpapi.Op("POST", "/api/v1/guests/{id}/end", guestsWrite, "End everything one has, at once", outside.End),
+		httpapi.Op("POST", "/api/v1/guests/{id}/suspend", guestsWrite, "Keep one out, at once", outside.Suspend),
+		httpapi.Op("POST", "/api/v1/guests/{id}/resume", guestsWrite, "Let one in again as they were", outside.Resume),
 		httpapi.Op("GET", "/api/v1/evidence/period", evidenceRead, "Joiners, movers and leavers between two instants", proof.Period).Units(),
 		httpapi.Op("GET", "/api/v1/evidence/keys", anybody, "The public keys that evidence is signed with", proof.Keys),
 		httpapi.Op("POST", "/api/v1/evidence/keys", evidenceKeysMake, "Make a new one", proof.Rotate),
@@ -291,6 +313,7 @@ func cases() []httpapi.Case {
 	out = append(append(out, provisioning.Cases()...), notices.Cases()...)
 	out = append(append(out, handover.Cases()...), evidence.Cases()...)
 	out = append(out, reviews.Cases()...)
+	out = append(out, guests.Cases()...)
 	out = append(out, erasure.Cases()...)
 	out = append(out, approvals.Cases()...)
 	out = append(out, breakglass.Cases()...)
@@ -309,6 +332,8 @@ func directoryCases() []httpapi.Case {
 		{Err: directory.ErrCycle, Status: http.StatusConflict, Code: "unit_cycle"},
 		{Err: directory.ErrDecided, Status: http.StatusConflict, Code: "decided"},
 		{Err: directory.ErrSourceFreeze, Status: http.StatusConflict, Code: "source_freeze"},
+		{Err: directory.ErrGuestFreeze, Status: http.StatusConflict, Code: "guest_freeze"},
+		{Err: directory.ErrBuiltIn, Status: http.StatusConflict, Code: "built_in_source"},
 		{Err: journal.ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: directory.ErrConfigured, Status: http.StatusConflict, Code: "configured"},
 		{Err: directory.ErrLive, Status: http.StatusConflict, Code: "live"},

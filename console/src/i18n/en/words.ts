@@ -8,7 +8,7 @@ export const words = {
   role: { owner: "Owner", participant: "Participant", collaborator: "Collaborator", vendor: "Vendor" },
   access: { manage: "manages", post: "reads and writes", read: "reads", none: "no access" },
   affiliation: { employee: "Employee", contractor: "Contractor", intern: "Intern", vendor: "Vendor" },
-  source: { scim: "SCIM", ldap: "LDAP", hrfeed: "HR feed", console: "Console" },
+  source: { scim: "SCIM", ldap: "LDAP", hrfeed: "HR feed", console: "Console", guests: "Guests" },
   freeze: {
     disabled: "A source says the account is disabled",
     deleted: "A source deleted the record",

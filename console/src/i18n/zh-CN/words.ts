@@ -9,7 +9,7 @@ export const words = {
   role: { owner: "负责人", participant: "参与者", collaborator: "协作者", vendor: "供应商" },
   access: { manage: "可管理", post: "可读写", read: "只读", none: "无权限" },
   affiliation: { employee: "员工", contractor: "合同工", intern: "实习生", vendor: "供应商" },
-  source: { scim: "SCIM", ldap: "LDAP", hrfeed: "HR 数据", console: "控制台" },
+  source: { scim: "SCIM", ldap: "LDAP", hrfeed: "HR 数据", console: "控制台", guests: "访客" },
   freeze: {
     disabled: "数据源中账号已停用",
     deleted: "数据源删除了该记录",

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rollcall-im/rollcall/policies"
+	"github.com/rollcall-im/rollcall/provisioning/guests"
+)
+
+// wireGuests ties guests to the directory that knows them and to who has to agree.
+func (a *app) wireGuests() {
+	a.guests = &guests.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Asks: a.asks, Log: a.log}
+	a.asks.Kinds[policies.ApproveGuest] = guests.Asking{Engine: a.guests}
+}
+
+type company struct {
+	ID          string            `json:"id"`
+	Key         string            `json:"key"`
+	Names       map[string]string `json:"names"`
+	Domains     []string          `json:"domains"`
+	EndsAt      time.Time         `json:"ends_at,omitzero"`
+	SuspendedAt time.Time         `json:"suspended_at,omitzero"`
+	Shortened   int               `json:"shortened,omitempty"`
+}
+
+func (c company) row(w io.Writer) {
+	state := "open"
+	switch {
+	case !c.SuspendedAt.IsZero():
+		state = "suspended since " + c.SuspendedAt.Format(time.RFC3339)
+	case !c.EndsAt.IsZero():
+		state = "until " + c.EndsAt.Format(time.RFC3339)
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.Key, named(c.Names), strings.Join(c.Domains, ","), state)
+	if c.Shortened > 0 {
+		fmt.Fprintf(w, "%d guests have less time now\n", c.Shortened)
+	}
+}
+
+// named is what something is called on a terminal.
+func named(names map[string]string) string {
+	if names["en"] != "" {
+		return names["en"]
+	}
+	return names["zh"]
+}
+
+type guest struct {
+	ID          string    `json:"id"`
+	Company     string    `json:"company"`
+	Name        string    `json:"name"`
+	Email       string    `json:"email"`
+	Person      string    `json:"person,omitempty"`
+	SponsorName string    `json:"sponsor_name,omitempty"`
+	State       string    `json:"state"`
+	Until       time.Time `json:"until,omitzero"`
+	DaysLeft    int       `json:"days_left"`
+	Note        string    `json:"note,omitempty"`
+}
+
+func (g guest) row(w io.Writer) {
+	until := ""
+	if !g.Until.IsZero() {
+		until = "until " + g.Until.Format(time.RFC3339)
+	}
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\tby %s\n", g.ID, g.Company, g.Name, g.Email, g.State, until, g.SponsorName)
+	if g.Note != "" {
+		fmt.Fprintln(w, g.Note)
+	}
+}
+
+type many struct {
+	Guests int `json:"guests"`
+}
+
+func (m many) row(w io.Writer) { fmt.Fprintf(w, "%d guests\n", m.Guests) }
+
+func companyCommand() *cobra.Command {
+	command := &cobra.Command{Use: "company", Short: "Companies whose people may be let in as guests"}
+	command.AddCommand(remote(&cobra.Command{Use: "list", Short: "Every company", Args: cobra.NoArgs}, func(w io.Writer, l listOf[company]) {
+		for _, c := range l.Items {
+			c.row(w)
+		}
+	}, func(c *cobra.Command, api *client, _ []string) (listOf[company], error) {
+		var l listOf[company]
+		return l, api.do(c.Context(), "GET", "/api/v1/companies", nil, &l)
+	}), companyWrite("add KEY", "Add one", "POST"), companyWrite("set KEY", "Change one; what no flag says stays", "PATCH"))
+	for _, verb := range []struct{ name, short string }{{"suspend", "Keep all guests of a company out, at once"}, {"resume", "Let them in again as they were"}} {
+		one := &cobra.Command{Use: verb.name + " KEY", Short: verb.short, Args: cobra.ExactArgs(1)}
+		reason := one.Flags().String("reason", "", "why, for the audit log")
+		command.AddCommand(remote(one, func(w io.Writer, m many) { m.row(w) }, func(c *cobra.Command, api *client, args []string) (many, error) {
+			var m many
+			return m, api.do(c.Context(), "POST", "/api/v1/companies/"+url.PathEscape(args[0])+"/"+verb.name, map[string]any{"reason": *reason}, &m)
+		}))
+	}
+	return command
+}
+
+func companyWrite(use, short, method string) *cobra.Command {
+	one := &cobra.Command{Use: use, Short: short, Args: cobra.ExactArgs(1)}
+	f := one.Flags()
+	en, zh := f.String("name", "", "the name in English"), f.String("name-zh", "", "the name in Chinese")
+	domains := f.StringSlice("domain", nil, "domains of its e-mail addresses, exactly; a sub-domain is one more")
+	owner := f.String("owner", "", "who answers for it, by user name, e-mail address, employee number or id")
+	ends := f.String("ends", "", "end of the contract: a day, or an instant as 2027-06-30T22:00:00Z; none takes it back")
+	most := f.Int("most", 0, "how many guests at a time; 0: as many as the policy says")
+	documents := f.StringSlice("document", nil, "references: a contract's number, an address")
+	return remote(one, func(w io.Writer, c company) { c.row(w) }, func(c *cobra.Command, api *client, args []string) (out company, err error) {
+		body := map[string]any{}
+		path := "/api/v1/companies"
+		if method == "POST" {
+			body["key"] = args[0]
+		} else {
+			path += "/" + url.PathEscape(args[0])
+		}
+		names := map[string]string{}
+		for language, name := range map[string]string{"en": *en, "zh": *zh} {
+			if name != "" {
+				names[language] = name
+			}
+		}
+		for flag, value := range map[string]any{"name": names, "name-zh": names, "domain": *domains, "most": *most, "document": *documents} {
+			if f.Changed(flag) {
+				body[map[string]string{"name": "names", "name-zh": "names", "domain": "domains", "most": "most", "document": "documents"}[flag]] = value
+			}
+		}
+		if *owner != "" {
+			if body["owner"], err = personNamed(c.Context(), api, *owner); err != nil {
+				return out, err
+			}
+		}
+		switch {
+		case *ends == "none":
+			body["endless"] = true
+		case *ends != "":
+			if body["ends_at"], err = untilOf(*ends); err != nil {
+				return out, err
+			}
+		}
+		return out, api.do(c.Context(), method, path, body, &out)
+	})
+}
+
+// untilOf reads an instant, or a day: then its last moment in UTC is meant.
+func untilOf(text string) (time.Time, error) {
+	if day, err := time.Parse(time.DateOnly, text); err == nil {
+		return day.AddDate(0, 0, 1), nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		err = fmt.Errorf("%q is neither a day, as 2027-06-30, nor an instant, as 2027-06-30T22:00:00Z", text)
+	}
+	return at, err
+}
+
+func guestCommand() *cobra.Command {
+	command := &cobra.Command{Use: "guest", Short: "People from outside: let them in, until when, and end it"}
+	list := &cobra.Command{Use: "list", Short: "Guests", Args: cobra.NoArgs}
+	of := list.Flags().String("company", "", "of one company, by key or id")
+	within := list.Flags().Int("days", 0, "only those whose time ends within so many days")
+	command.AddCommand(remote(list, func(w io.Writer, l listOf[guest]) {
+		for _, g := range l.Items {
+			g.row(w)
+		}
+		if l.Next != "" {
+			fmt.Fprintln(w, "and more")
+		}
+	}, func(c *cobra.Command, api *client, _ []string) (listOf[guest], error) {
+		var l listOf[guest]
+		q := url.Values{"limit": {"200"}}
+		if *of != "" {
+			q.Set("company", *of)
+		}
+		if *within > 0 {
+			q.Set("within_days", fmt.Sprint(*within))
+		}
+		return l, api.do(c.Context(), "GET", "/api/v1/guests?"+q.Encode(), nil, &l)
+	}), guestInvite(), guestRenew())
+	for _, verb := range []struct{ name, short string }{{"end", "End everything a guest has, at once"}, {"suspend", "Keep a guest out, at once"}, {"resume", "Let a guest in again as they were"}} {
+		one := &cobra.Command{Use: verb.name + " GUEST", Short: verb.short, Args: cobra.ExactArgs(1)}
+		reason := one.Flags().String("reason", "", "why, for the audit log")
+		command.AddCommand(remote(one, func(w io.Writer, g guest) { g.row(w) }, func(c *cobra.Command, api *client, args []string) (guest, error) {
+			var g guest
+			return g, api.do(c.Context(), "POST", "/api/v1/guests/"+url.PathEscape(args[0])+"/"+verb.name, map[string]any{"reason": *reason}, &g)
+		}))
+	}
+	for _, verb := range []struct{ name, short string }{{"close", "Keep everybody from outside out, at once"}, {"open", "Let them in again as they were"}} {
+		one := &cobra.Command{Use: verb.name + "-all", Short: verb.short, Args: cobra.NoArgs}
+		reason := one.Flags().String("reason", "", "why, for the audit log")
+		command.AddCommand(remote(one, func(w io.Writer, m many) { m.row(w) }, func(c *cobra.Command, api *client, _ []string) (many, error) {
+			var m many
+			return m, api.do(c.Context(), "POST", "/api/v1/guests/"+verb.name, map[string]any{"reason": *reason}, &m)
+		}))
+	}
+	return command
+}
+
+func guestInvite() *cobra.Command {
+	one := &cobra.Command{Use: "invite EMAIL", Short: "Let somebody into channels of a project group, or ask those to agree whom the policy names", Args: cobra.ExactArgs(1)}
+	f := one.Flags()
+	of, name := f.String("company", "", "whose people they are, by key or id"), f.String("name", "", "what they are called")
+	sponsor := f.String("sponsor", "", "who works here and answers for them, by user name, e-mail address, employee number or id")
+	group := f.String("group", "", "the project group, by key, name or id")
+	channels := f.StringSlice("channel", nil, "the channels, by key")
+	until, reason := f.String("until", "", "until when: a day, or an instant as 2027-06-30T22:00:00Z"), f.String("reason", "", "why")
+	return remote(one, func(w io.Writer, g guest) { g.row(w) }, func(c *cobra.Command, api *client, args []string) (out guest, err error) {
+		body := map[string]any{"email": args[0], "company": *of, "name": *name, "channels": *channels, "reason": *reason}
+		if body["group"], err = groupNamed(c.Context(), api, *group); err != nil {
+			return out, err
+		}
+		if body["sponsor"], err = personNamed(c.Context(), api, *sponsor); err != nil {
+			return out, err
+		}
+		if body["until"], err = untilOf(*until); err != nil {
+			return out, err
+		}
+		return out, api.do(c.Context(), "POST", "/api/v1/guests", body, &out)
+	})
+}
+
+func guestRenew() *cobra.Command {
+	one := &cobra.Command{Use: "renew GUEST", Short: "Have a guest stay until an instant, or ask those to agree whom the policy names", Args: cobra.ExactArgs(1)}
+	until, reason := one.Flags().String("until", "", "until when: a day, or an instant as 2027-06-30T22:00:00Z"), one.Flags().String("reason", "", "why")
+	return remote(one, func(w io.Writer, g guest) { g.row(w) }, func(c *cobra.Command, api *client, args []string) (out guest, err error) {
+		at, err := untilOf(*until)
+		if err != nil {
+			return out, err
+		}
+		return out, api.do(c.Context(), "POST", "/api/v1/guests/"+url.PathEscape(args[0])+"/renew", map[string]any{"until": at, "reason": *reason}, &out)
+	})
+}

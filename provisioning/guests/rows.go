@@ -1,0 +1,107 @@
+package guests
+
+import (
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+type stateRow struct {
+	ID       int
+	ClosedAt db.Instant
+}
+
+func (stateRow) TableName() string { return "guests_state" }
+
+type companyRow struct {
+	ID          id.Company
+	Key         string
+	Names       db.JSON[map[string]string]
+	Domains     db.JSON[[]string]
+	Owner       id.Person
+	Documents   db.JSON[[]string]
+	Most        int
+	EndsAt      db.Instant
+	SuspendedAt db.Instant
+	CreatedAt   db.Instant
+	MadeBy      string
+}
+
+func (companyRow) TableName() string { return "guest_companies" }
+
+func companyRowOf(c Company) companyRow {
+	return companyRow{ID: c.ID, Key: c.Key, Names: db.JSON[map[string]string]{V: c.Names}, Domains: db.JSON[[]string]{V: c.Domains}, Owner: c.Owner,
+		Documents: db.JSON[[]string]{V: c.Documents}, Most: c.Most, EndsAt: db.At(c.EndsAt), SuspendedAt: db.At(c.SuspendedAt), CreatedAt: db.At(c.CreatedAt), MadeBy: c.MadeBy}
+}
+
+func (r companyRow) company() Company {
+	return Company{ID: r.ID, Key: r.Key, Names: r.Names.V, Domains: r.Domains.V, Owner: r.Owner, Documents: r.Documents.V, Most: r.Most, EndsAt: r.EndsAt.Time,
+		SuspendedAt: r.SuspendedAt.Time, CreatedAt: r.CreatedAt.Time, MadeBy: r.MadeBy}
+}
+
+type guestRow struct {
+	ID          id.Guest
+	Company     id.Company
+	Email       string
+	EmailKey    string
+	Name        string
+	Sponsor     id.Person
+	Person      id.Person
+	Version     int64
+	Settled     int64
+	CreatedAt   db.Instant
+	SuspendedAt db.Instant
+	EndedAt     db.Instant
+}
+
+func (guestRow) TableName() string { return "guests" }
+
+func guestRowOf(g Guest) guestRow {
+	return guestRow{ID: g.ID, Company: g.Company, Email: g.Email, EmailKey: g.key, Name: g.Name, Sponsor: g.Sponsor, Person: g.Person, Version: g.version, Settled: g.settled,
+		CreatedAt: db.At(g.CreatedAt), SuspendedAt: db.At(g.SuspendedAt), EndedAt: db.At(g.EndedAt)}
+}
+
+func (r guestRow) guest() Guest {
+	return Guest{ID: r.ID, Company: r.Company, Email: r.Email, key: r.EmailKey, Name: r.Name, Sponsor: r.Sponsor, Person: r.Person, version: r.Version, settled: r.Settled,
+		CreatedAt: r.CreatedAt.Time, SuspendedAt: r.SuspendedAt.Time, EndedAt: r.EndedAt.Time}
+}
+
+type placeRow struct {
+	Guest   id.Guest
+	GroupID id.Group
+	Channel string
+	UntilAt db.Instant
+	Given   bool
+}
+
+func (placeRow) TableName() string { return "guest_places" }
+
+type invitationRow struct {
+	ID         id.Invitation
+	Guest      id.Guest
+	Email      string
+	Name       string
+	GroupID    id.Group
+	Channels   db.JSON[[]string]
+	Sponsor    id.Person
+	AskedBy    string
+	Unowned    bool
+	Reason     string
+	AskedUntil db.Instant
+	UntilAt    db.Instant
+	BoundBy    Bound
+	State      string
+	AskedAt    db.Instant
+	DecidedAt  db.Instant
+}
+
+func (invitationRow) TableName() string { return "guest_invitations" }
+
+func (r invitationRow) invitation() Invitation {
+	return Invitation{ID: r.ID, Guest: r.Guest, Email: r.Email, Name: r.Name, Group: r.GroupID, Channels: r.Channels.V, Sponsor: r.Sponsor, AskedBy: r.AskedBy, Unowned: r.Unowned, Reason: r.Reason, AskedUntil: r.AskedUntil.Time,
+		Until: r.UntilAt.Time, BoundBy: r.BoundBy, State: r.State, AskedAt: r.AskedAt.Time, DecidedAt: r.DecidedAt.Time}
+}
+
+func invitationRowOf(i Invitation) invitationRow {
+	return invitationRow{ID: i.ID, Guest: i.Guest, Email: i.Email, Name: i.Name, GroupID: i.Group, Channels: db.JSON[[]string]{V: i.Channels}, Sponsor: i.Sponsor, AskedBy: i.AskedBy, Unowned: i.Unowned,
+		Reason: i.Reason, AskedUntil: db.At(i.AskedUntil), UntilAt: db.At(i.Until), BoundBy: i.BoundBy, State: i.State, AskedAt: db.At(i.AskedAt), DecidedAt: db.At(i.DecidedAt)}
+}

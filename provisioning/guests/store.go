@@ -1,0 +1,203 @@
+package guests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"gorm.io/gorm"
+
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+)
+
+// part is how many guests are read or written at a time.
+const part = 50
+
+// lock takes the lock of this package, and answers since when everybody from outside is kept out; zero: they are not.
+func lock(tx *db.Tx) (time.Time, error) {
+	var row stateRow
+	if err := tx.ForUpdate().Where("id = 1").Take(&row).Error; err != nil {
+		return time.Time{}, fmt.Errorf("lock guests: %w", err)
+	}
+	return row.ClosedAt.Time, nil
+}
+
+// Closed answers since when everybody from outside is kept out; zero: they are not.
+func (e *Engine) Closed(ctx context.Context) (time.Time, error) {
+	var row stateRow
+	err := e.DB.Read(ctx).Where("id = 1").Take(&row).Error
+	if err != nil {
+		err = fmt.Errorf("read guests: %w", err)
+	}
+	return row.ClosedAt.Time, err
+}
+
+func companies(q *gorm.DB, where string, args ...any) ([]Company, error) {
+	var rows []companyRow
+	if err := q.Raw("select * from guest_companies where "+where, args...).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read companies: %w", err)
+	}
+	out := make([]Company, len(rows))
+	for i, row := range rows {
+		out[i] = row.company()
+	}
+	return out, nil
+}
+
+// Companies answers every company, in the order of their keys.
+func (e *Engine) Companies(ctx context.Context) ([]Company, error) {
+	return companies(e.DB.Read(ctx), "1 = 1 order by key")
+}
+
+// company answers one by its id or key; ErrNotFound.
+func company(q *gorm.DB, name string) (Company, error) {
+	list, err := companies(q, "id = ? or key = ?", name, name)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("company %q: %w", name, ErrNotFound)
+	}
+	if err != nil {
+		return Company{}, err
+	}
+	return list[0], nil
+}
+
+// Company answers one by its id or key; ErrNotFound.
+func (e *Engine) Company(ctx context.Context, name string) (Company, error) {
+	return company(e.DB.Read(ctx), name)
+}
+
+func load(q *gorm.DB, where string, args ...any) ([]Guest, error) {
+	var rows []guestRow
+	if err := q.Raw("select g.* from guests g where "+where, args...).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read guests: %w", err)
+	}
+	out, at, ids := make([]Guest, len(rows)), map[id.Guest]int{}, make([]id.Guest, len(rows))
+	for i, row := range rows {
+		out[i], at[row.ID], ids[i] = row.guest(), i, row.ID
+	}
+	for some := range slices.Chunk(ids, 500) {
+		var places []placeRow
+		if err := q.Raw("select * from guest_places where guest in ? order by group_id, channel", db.Pad(some)).Scan(&places).Error; err != nil {
+			return nil, fmt.Errorf("read places of guests: %w", err)
+		}
+		for _, p := range places {
+			g := &out[at[p.Guest]]
+			g.Places = append(g.Places, Place{Group: p.GroupID, Channel: p.Channel, Until: p.UntilAt.Time, given: p.Given})
+		}
+	}
+	return out, nil
+}
+
+func one(q *gorm.DB, guest id.Guest) (Guest, error) {
+	list, err := load(q, "g.id = ?", guest)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("guest %s: %w", guest, ErrNotFound)
+	}
+	if err != nil {
+		return Guest{}, err
+	}
+	return list[0], nil
+}
+
+// Guest answers one; ErrNotFound.
+func (e *Engine) Guest(ctx context.Context, guest id.Guest) (Guest, error) {
+	return one(e.DB.Read(ctx), guest)
+}
+
+// Query chooses guests.
+type Query struct {
+	Company id.Company // empty: of all
+	Sponsor id.Person  // empty: of all; who owns a company answers for its guests too
+	Within  time.Duration
+	After   id.Guest
+	Limit   int // 0: 50
+}
+
+// Guests answers one page of those who are let in or ever were, in the order of their ids, and whether others follow. Within, where it is set, chooses those whose time ends within it.
+func (e *Engine) Guests(ctx context.Context, q Query) (list []Guest, more bool, err error) {
+	where, args := "g.id > ?", []any{q.After}
+	if q.Company != "" {
+		where, args = where+" and g.company = ?", append(args, q.Company)
+	}
+	if q.Sponsor != "" {
+		where, args = where+" and (g.sponsor = ? or g.company in (select id from guest_companies where owner = ?))", append(args, q.Sponsor, q.Sponsor)
+	}
+	if q.Within > 0 {
+		where = where + " and g.ended_at is null and (select max(p.until_at) from guest_places p where p.guest = g.id) between ? and ?"
+		args = append(args, db.At(e.clock()), db.At(e.clock().Add(q.Within)))
+	}
+	if q.Limit <= 0 {
+		q.Limit = 50
+	}
+	if list, err = load(e.DB.Read(ctx), where+" order by g.id limit ?", append(args, q.Limit+1)...); err != nil {
+		return nil, false, err
+	}
+	if more = len(list) > q.Limit; more {
+		list = list[:q.Limit]
+	}
+	return list, more, nil
+}
+
+// Invitations answers what was asked about a guest, the newest first.
+func (e *Engine) Invitations(ctx context.Context, guest id.Guest) ([]Invitation, error) {
+	return invitations(e.DB.Read(ctx), "guest = ? order by asked_at desc, id desc limit 200", guest)
+}
+
+func invitations(q *gorm.DB, where string, args ...any) ([]Invitation, error) {
+	var rows []invitationRow
+	if err := q.Raw("select * from guest_invitations where "+where, args...).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read invitations: %w", err)
+	}
+	out := make([]Invitation, len(rows))
+	for i, row := range rows {
+		out[i] = row.invitation()
+	}
+	return out, nil
+}
+
+// Called answers what an invitation is called: the guest, and the company in brackets. Empty for none.
+func (e *Engine) Called(ctx context.Context, invitation id.Invitation) (string, error) {
+	var rows []struct{ Name, Key string }
+	if err := e.DB.Read(ctx).Raw(`select i.name, c.key from guest_invitations i join guests g on g.id = i.guest join guest_companies c on c.id = g.company where i.id = ?`, invitation).Scan(&rows).Error; err != nil {
+		return "", fmt.Errorf("read invitations: %w", err)
+	}
+	if len(rows) == 0 || rows[0].Name == "" {
+		return "", nil
+	}
+	return rows[0].Name + " (" + rows[0].Key + ")", nil
+}
+
+// errStale says that a guest was changed since it was read.
+var errStale = errors.New("guest was changed meanwhile")
+
+// still is errStale where one of these guests was changed since it was read.
+func still(tx *db.Tx, list []Guest) error {
+	ids, was := make([]id.Guest, len(list)), map[id.Guest]int64{}
+	for i, g := range list {
+		ids[i], was[g.ID] = g.ID, g.version
+	}
+	var rows []struct {
+		ID      id.Guest
+		Version int64
+	}
+	if err := tx.Raw("select id, version from guests where id in ?", db.Pad(ids)).Scan(&rows).Error; err != nil {
+		return fmt.Errorf("read guests: %w", err)
+	}
+	for _, row := range rows {
+		if was[row.ID] != row.Version {
+			return errStale
+		}
+	}
+	return nil
+}
+
+// changed notes that guests are not as the directory and the memberships have them any more.
+func changed(tx *db.Tx, where string, args ...any) error {
+	if err := tx.Exec("update guests set version = version + 1 where "+where, args...).Error; err != nil {
+		return fmt.Errorf("write guests: %w", err)
+	}
+	return nil
+}
