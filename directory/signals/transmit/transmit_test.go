@@ -387,3 +387,40 @@ func TestMerged(t *testing.T) {
 		}
 	})
 }
+
+// What a peer said is not said back to it, neither of accounts nor of sessions; what anybody else said is.
+func TestPeer(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		c := newCrowd(t, d)
+		c.Peers = []string{"okta"}
+		c.add(Settings{Subject: ByEmail, Peer: "okta"})
+		c.is("ann", true)
+		c.wants()
+		page, err := c.People.People(t.Context(), directory.Query{})
+		if err != nil || len(page.People) != 1 {
+			t.Fatal(page, err)
+		}
+		ann := page.People[0].ID
+		ended := func(actor string) {
+			t.Helper()
+			if err := d.Tx(t.Context(), func(tx *db.Tx) error { return c.Ended(tx, actor, []id.Person{ann}) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		freeze := func(transmitter string) {
+			t.Helper()
+			if _, err := c.People.Apply(t.Context(), directory.Cause{Actor: "idp:" + transmitter}, directory.FreezePerson{Person: ann, Signal: transmitter}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		freeze("okta")
+		c.wants()
+		ended("idp:okta")
+		c.wants()
+		ended("idp:entra")
+		c.wants("session-revoked ann@example.com")
+		c.acknowledge()
+		freeze("entra")
+		c.wants("account-disabled ann@example.com")
+	})
+}
