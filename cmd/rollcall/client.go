@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -70,6 +71,22 @@ func (c *client) send(ctx context.Context, method, path, contentType string, bod
 		return nil
 	}
 	return json.NewDecoder(answer.Body).Decode(out)
+}
+
+// flagged is err in the words of a command: where it is about a field, as "until: lies behind", it names the flag that the field came from.
+func flagged(err error, flags map[string]string) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for field, flag := range flags {
+		text = regexp.MustCompile(`(^|\s|\()(body\.)?`+field+`:`).ReplaceAllString(text, "${1}--"+flag+":")
+	}
+	var denied *exit
+	if errors.As(err, &denied) {
+		return &exit{denied.code, errors.New(text)}
+	}
+	return errors.New(text)
 }
 
 func problem(answer *http.Response) error {

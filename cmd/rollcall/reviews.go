@@ -103,6 +103,14 @@ func beginReviewCommand() *cobra.Command {
 	days := f.Int("days", 14, "within how many days reviewers are to answer")
 	grace := f.Int("grace", 7, "how many days after that silence is an answer, and everything takes effect")
 	return remote(c, func(w io.Writer, r review) { r.row(w) }, func(c *cobra.Command, api *client, _ []string) (review, error) {
+		switch {
+		case *days < 1:
+			return review{}, fmt.Errorf("--days wants a number from 1, not %d: within so many days reviewers answer", *days)
+		case *grace < 0:
+			return review{}, fmt.Errorf("--grace wants a number from 0, not %d: so many days after --days silence is an answer", *grace)
+		case *days+*grace > reviews.MostDays:
+			return review{}, fmt.Errorf("--days and --grace are %d days together: a review ends within %d", *days+*grace, reviews.MostDays)
+		}
 		until := time.Now().AddDate(0, 0, *days).UTC().Truncate(time.Second)
 		body := map[string]any{"about": *about, "ref": *ref, "reviewer": *reviewer, "silence": *silence, "until": until, "ends_at": until.AddDate(0, 0, *grace)}
 		var r review
@@ -119,7 +127,7 @@ func beginReviewCommand() *cobra.Command {
 		if err != nil {
 			return r, err
 		}
-		return r, api.do(c.Context(), "POST", "/api/v1/reviews", body, &r)
+		return r, flagged(api.do(c.Context(), "POST", "/api/v1/reviews", body, &r), map[string]string{"until": "days", "ends_at": "grace", "about": "about", "ref": "ref", "reviewer": "reviewer", "named": "named", "silence": "silence"})
 	})
 }
 
@@ -129,7 +137,7 @@ type Reviews struct {
 }
 
 func (r Reviews) check(bad func(key, format string, args ...any)) {
-	if r.Least <= 0 {
-		bad("reviews.least", "wants a duration above 0s, not %s", r.Least)
+	if r.Least <= 0 || r.Least > reviews.MostLeast {
+		bad("reviews.least", "wants a duration above 0s, at most %.0fh (90 days), not %s: a review ends within 400 days, and reviewers answer before; 24h is usual", reviews.MostLeast.Hours(), r.Least)
 	}
 }

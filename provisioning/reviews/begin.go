@@ -60,30 +60,32 @@ func (e *Engine) Begin(ctx context.Context, by string, r Review) (Review, error)
 }
 
 func (e *Engine) check(ctx context.Context, r Review) error {
-	bad := func(text string) error { return fmt.Errorf("%w: %s", ErrInvalid, text) }
+	bad := func(field, text string) error { return fmt.Errorf("%w: %s: %s", ErrInvalid, field, text) }
 	least := cmp.Or(e.Least, LeastTime)
 	switch {
-	case !r.Until.After(r.CreatedAt) || r.EndsAt.Before(r.Until):
-		return bad("until lies ahead, and ends_at not before it")
+	case !r.Until.After(r.CreatedAt):
+		return bad("until", "lies ahead")
+	case r.EndsAt.Before(r.Until):
+		return bad("ends_at", "is not before reviewers have answered")
 	case r.Until.Before(r.CreatedAt.Add(least - least/100)): // a client's "in a day" was said a moment ago
-		return bad(fmt.Sprintf("reviewers have %s at least, and until leaves them %s", least, r.Until.Sub(r.CreatedAt).Round(time.Second)))
-	case r.EndsAt.After(r.CreatedAt.Add(400 * 24 * time.Hour)):
-		return bad("it ends within 400 days")
+		return bad("until", fmt.Sprintf("reviewers have %s at least, and it leaves them %s", least, r.Until.Sub(r.CreatedAt).Round(time.Second)))
+	case r.EndsAt.After(r.CreatedAt.Add(MostDays * 24 * time.Hour)):
+		return bad("ends_at", fmt.Sprintf("a review ends within %d days", MostDays))
 	case r.Silence != Remove && r.Silence != Keep:
-		return bad("silence is remove or keep")
+		return bad("silence", "is remove or keep")
 	case r.About == OfReason && !slices.Contains([]string{"grant", "join", "approval", "keep"}, r.Ref):
-		return bad("a kind of reason is grant, join, approval or keep")
+		return bad("ref", "a kind of reason is grant, join, approval or keep")
 	case (r.Ref == "") != (r.About == OfOutside):
-		return bad("ref names the group, the channel or the kind of reason")
+		return bad("ref", "names the group, the channel or the kind of reason; about outside nothing")
 	case (r.Named != "") != (r.Reviewer == ByPerson):
-		return bad("a person is named exactly where one is to review")
+		return bad("named", "a person is named exactly where the reviewer is person")
 	}
 	if r.Named == "" {
 		return nil
 	}
 	p, err := e.Directory.Person(ctx, r.Named)
 	if err == nil && !handover.Able(p) {
-		err = bad("who is named has no access")
+		err = bad("named", "has no access")
 	}
 	return err
 }

@@ -127,6 +127,12 @@ type Line struct {
 // LeastTime is how long reviewers have at least: nobody is stripped of a place because a reviewer had not looked for an hour.
 const LeastTime = 24 * time.Hour
 
+// The bounds of a review: within how many days it ends, and how long LeastTime may be made.
+const (
+	MostDays  = 400
+	MostLeast = 90 * 24 * time.Hour
+)
+
 // Engine runs reviews. Its methods may be called at the same time.
 type Engine struct {
 	DB        *db.DB
