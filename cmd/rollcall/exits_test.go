@@ -123,13 +123,11 @@ var exitList = []struct {
 	{"new server-sent events", onPlace, "GET /api/v1/events", func(w *exitWorld, p *leaver) bool { return w.opens("/api/v1/events", p, p.token) }},
 	{"history, in a browser", inBrowser, "GET /api/v1/channels/{id}/messages", gets(byCookie, "/api/v1/channels/CHANNEL/messages")},
 	{"the audit log, as an auditor", onRole, "GET /api/v1/audit", gets(asAuditor, "/api/v1/audit")},
+	{"the audit log, by a machine", onMachine, "GET /api/v1/audit", gets(asMachine, "/api/v1/audit")},
 	{"a channel read by consent", onGlass, "GET /api/v1/break-glass/{id}/messages", gets(asReader, "/api/v1/break-glass/GLASS/messages")},
 }
 
-const (
-	stays    = "it is about the place alone: who they are has not changed"
-	machines = "a machine works by it, and they are as trusted as before"
-)
+const stays = "it is about the place alone: who they are has not changed"
 
 // exitCauses are the ways in which access ends. Every exit that is not named in stay is shut when the call has returned, and those are open as before,
 // for the reason given.
@@ -158,10 +156,10 @@ var exitCauses = []struct {
 	{"the planned end came", nil, hired{ends: true}, func(w *exitWorld, p *leaver) { time.Sleep(time.Until(p.until)) }},
 	{"account disabled, says the identity provider", nil, hired{}, func(w *exitWorld, p *leaver) { w.says(p, risc+"account-disabled") }},
 	{"account purged, says the identity provider", nil, hired{}, func(w *exitWorld, p *leaver) { w.says(p, risc+"account-purged") }},
-	{"sessions ended by an administrator", map[string]string{onMachine: machines}, hired{}, func(w *exitWorld, p *leaver) {
+	{"sessions ended by an administrator", nil, hired{}, func(w *exitWorld, p *leaver) {
 		w.must("DELETE", "/api/v1/people/"+p.person+"/sessions", "")
 	}},
-	{"session revoked, says the identity provider", map[string]string{onMachine: machines}, hired{}, func(w *exitWorld, p *leaver) { w.says(p, caep+"session-revoked") }},
+	{"session revoked, says the identity provider", nil, hired{}, func(w *exitWorld, p *leaver) { w.says(p, caep+"session-revoked") }},
 	{"one session ended", map[string]string{onToken: "a token is no session", onPlace: "a token is no session", onRole: "a token is no session", onGlass: "a token is no session", onMachine: "a token is no session"}, hired{}, func(w *exitWorld, p *leaver) {
 		w.call("DELETE", "/api/v1/me/sessions/"+p.session, p.token, "")
 	}},
