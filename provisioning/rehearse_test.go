@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/provisioning"
 )
@@ -90,4 +92,42 @@ func TestRehearsalRefusal(t *testing.T) {
 		_, err = w.people.Rehearse(ctx, directory.Cause{Source: dry.ID, Request: "run_b"}, slices.Values(parts), func([]directory.Outcome) { t.Error("rehearsed") })
 		w.ok(err)
 	})
+}
+
+// BenchmarkRehearsal changes the department of 5,000 people, which no rule asks for, in parts of 500: what judging the run as a whole takes before it, beside writing it.
+//
+//	go test ./provisioning -run xxx -bench Rehearsal -benchtime 3x
+func BenchmarkRehearsal(b *testing.B) {
+	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
+		b.Run(string(engine), func(b *testing.B) {
+			w := newWorld(b, dbtest.Open(b, dbtest.DSN(b, engine)))
+			w.policy(unitPolicy)
+			const n = 5000
+			w.crowd(n, always(""), always("Engineer"))
+			var judged, written time.Duration
+			for round := range b.N {
+				cause := directory.Cause{Source: w.source.ID, Request: id.Request(fmt.Sprintf("run_%d", round))}
+				var changes []directory.Change
+				for i := range n {
+					r := w.record(fmt.Sprintf("p%04d", i), fmt.Sprintf("title=Engineer dept=D%d", round))
+					changes = append(changes, directory.PutRecord{Record: r})
+				}
+				parts := slices.Collect(slices.Chunk(changes, 500))
+				began := time.Now()
+				over, err := w.people.Rehearse(ctx, cause, slices.Values(parts), func([]directory.Outcome) {})
+				w.ok(err)
+				judged += time.Since(began)
+				began = time.Now()
+				for _, part := range parts {
+					_, err := w.people.Apply(ctx, cause, part...)
+					w.ok(err)
+				}
+				written += time.Since(began)
+				w.ok(over(ctx))
+			}
+			b.ReportMetric(judged.Seconds()/float64(b.N), "s/judged")
+			b.ReportMetric(written.Seconds()/float64(b.N), "s/written")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
