@@ -5,7 +5,7 @@ SHELL := /bin/bash
 GO ?= go
 BIN := bin/rollcall
 
-.PHONY: all build deps console demo test test-fast test-go test-console test-browser bench bench-large lint fmt fuzz hunt soak scenarios screenshots release test-release clean
+.PHONY: all build deps console demo test test-fast test-go test-console test-browser bench bench-large lint fmt fuzz hunt kills races soak scenarios screenshots release test-release clean
 
 all: build
 
@@ -75,12 +75,20 @@ fuzz: ## each fuzz target for FUZZTIME
 	done
 
 KILLS ?= 500
-HUNTS ?= 500
-soak: ## kill the server KILLS times under writing clients, on either database; 20000 offboardings in races; HUNTS rounds of 20 on three nodes in every trouble
+kills: ## kill the server KILLS times under writing clients, on either database
 	$(GO) test -count=1 -timeout 0 -run TestKilledAnywhere -v ./cmd/rollcall -kills $(KILLS)
-	$(GO) test -count=1 -timeout 0 -run '^$$' -bench Races -benchtime 1x ./cmd/rollcall -races 20000
-	$(GO) test -count=1 -timeout 0 -run 'TestHunt$$' -v ./cmd/rollcall -hunts $(HUNTS) -quarry 20
+
+REVOCATIONS ?= 10000
+QUARRY ?= 20
+WITHIN ?= 0
+races: ## REVOCATIONS offboardings in races on one node and on three in every trouble, QUARRY a round, no round begun later than WITHIN; and that what is looked for is seen
+	$(GO) test -count=1 -timeout 0 -run '^$$' -bench Races -benchtime 1x ./cmd/rollcall -races $(REVOCATIONS)
+	$(GO) test -count=1 -timeout 0 -run 'TestHunt$$' -v ./cmd/rollcall -hunts $$(( ($(REVOCATIONS) + $(QUARRY) - 1) / $(QUARRY) )) -quarry $(QUARRY) -hunting $(WITHIN)
 	$(GO) test -count=1 -timeout 0 -run TestHuntSeesForgedWords -v ./cmd/rollcall -forged 400
+
+SOAK ?= 30m
+soak: ## a server under load for SOAK on each database: memory, goroutines and descriptors stay as they are
+	$(GO) test -count=1 -timeout 0 -run 'TestSoak$$' -v ./cmd/rollcall -soak $(SOAK)
 
 # What is released is named by its tag; what has none, by its commit's day and name. The same commit gives the same bytes.
 VERSION ?= $(shell git describe --tags --exact-match --match 'v[0-9]*' 2>/dev/null || git log -1 --format='v0.0.0-%cd.g%h' --date=format:%Y%m%d --abbrev=12)

@@ -401,7 +401,7 @@ func TestHunt(t *testing.T) {
 // was on its way there arrives after.
 func TestHuntSeesForgedWords(t *testing.T) {
 	if testing.Short() || *forged == 0 {
-		t.Skip("make soak runs it: what a node has on its way in those few milliseconds is chance")
+		t.Skip("make races runs it: what a node has on its way in those few milliseconds is chance")
 	}
 	h := newHunt(t, 12)
 	ctx, cancel := context.WithCancel(context.Background())
