@@ -35,7 +35,7 @@ func TestSoak(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
 			c := newCrash(t, dbtest.DSN(t, engine))
-			trio := &trio{T: t}
+			trio := &trio{TB: t}
 			var tokens []string
 			for i := range 8 {
 				_, token := trio.hire(c, fmt.Sprint("stays", i))
