@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,35 +98,62 @@ func changed(before, after []FieldWords) []FieldWords {
 
 func equal(a, b any) bool { return reflect.DeepEqual(a, b) } // both are what JSON makes of them
 
-// Words writes a value of a Difference on one line, as somebody would say it: a text as it is, a list as "a, b", an object as "en: General; zh: 综合", what stands within another in brackets.
-func Words(v any) string { return words(v, false) }
-
-func words(v any, within bool) string {
-	bracket := func(open, text, end string) string {
-		if within {
-			return open + text + end
-		}
-		return text
+// Words writes a value of a Difference on one line, as a policy file would say it: "{by: [owners, {admins: security}], people: 2}", "[apollo/general, vault]". A text that is the whole value stands as it is.
+func Words(v any) string {
+	if text, is := v.(string); is {
+		return strings.Join(strings.Fields(text), " ")
 	}
+	return flow(v)
+}
+
+// unquoted is what a text looks like that needs no quotes within brackets.
+var unquoted = regexp.MustCompile(`^[\pL\pN_./-]+(?: [\pL\pN_./-]+)*$`)
+
+func flow(v any) string {
 	switch v := v.(type) {
 	case string:
-		return strings.Join(strings.Fields(v), " ")
+		text := strings.Join(strings.Fields(v), " ")
+		if unquoted.MatchString(text) {
+			return text
+		}
+		return "'" + strings.ReplaceAll(text, "'", "''") + "'"
 	case float64: // as JSON has every number
 		return strconv.FormatFloat(v, 'f', -1, 64)
 	case []any:
 		var parts []string
 		for _, one := range v {
-			parts = append(parts, words(one, true))
+			parts = append(parts, flow(one))
 		}
-		return bracket("[", strings.Join(parts, ", "), "]")
+		return "[" + strings.Join(parts, ", ") + "]"
 	case map[string]any:
+		if word, is := oneWord(v); is {
+			return flow(word)
+		}
 		var parts []string
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			parts = append(parts, name+": "+words(v[name], true))
+			if name != "kind" { // the others say which
+				parts = append(parts, name+": "+flow(v[name]))
+			}
 		}
-		return bracket("{", strings.Join(parts, "; "), "}")
+		return "{" + strings.Join(parts, ", ") + "}"
 	}
 	return fmt.Sprint(v)
+}
+
+// oneWord answers what a policy file says in another form than JSON does: an approver or a successor by its kind, a place as a path.
+func oneWord(v map[string]any) (any, bool) {
+	kind, _ := v["kind"].(string)
+	group, _ := v["group"].(string)
+	channel, _ := v["channel"].(string)
+	switch {
+	case kind != "" && len(v) == 1:
+		return kind, true
+	case kind == string(SuccessorMember):
+		return map[string]any{kind: v["role"]}, true
+	case group != "" && (len(v) == 1 || len(v) == 2 && channel != ""):
+		return Place{group, channel}.String(), true
+	}
+	return nil, false
 }
 
 // items lists everything a policy says.

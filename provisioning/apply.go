@@ -46,7 +46,7 @@ func (r *Reactor) ApplyPlan(ctx context.Context, cause directory.Cause, plan id.
 		return Result{}, fmt.Errorf("plan %s: %w", plan, ErrDrift)
 	}
 	if now.body.Verdict.Held() && !confirm {
-		return Result{}, &HeldError{Plan: plan, Verdict: now.body.Verdict}
+		return Result{}, &HeldError{Plan: plan, Verdict: now.body.Verdict.keyed(now.after)}
 	}
 	p.asOf(now, cause) // others may have taken something since it was made
 	rev, err := r.enact(ctx, cause, p, policy, files, now)

@@ -207,7 +207,7 @@ func (x *explainer) reason(reason Reason, withRule bool) error {
 			x.Path = append(x.Path, x.facts(rule.When)...)
 		}
 	}
-	x.Path = append(x.Path, Line{Kind: "reason", Ref: reason.String(), Since: reason.CreatedAt, By: by, PolicyVersion: reason.Version, Text: reasonText(reason, by)})
+	x.Path = append(x.Path, Line{Kind: "reason", Ref: reason.String(), Since: reason.CreatedAt, By: by, PolicyVersion: reason.Version, Text: reasonText(reason, x.actorName(by))})
 	return nil
 }
 

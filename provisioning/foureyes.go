@@ -174,15 +174,21 @@ func (r *Reactor) approved(tx *db.Tx, c *catalog, p *Plan) (bool, error) {
 		return true, nil
 	case p.Behind == "":
 		return false, fmt.Errorf("plan %s was made by nobody who is known, and wants the approval of two: %w", p.ID, ErrApproval)
-	case p.applier != "":
-		return false, fmt.Errorf("plan %s gives %s, who applies it, a place in a group with restricted channels, or more to see in one: %w", p.ID, p.applier, ErrApproval)
-	case len(eyes.Gives) > 0:
-		return false, fmt.Errorf("plan %s gives whoever made it a place, or more to see, in %s, with restricted channels: %w", p.ID, strings.Join(eyes.Gives, ", "), ErrApproval)
-	case len(eyes.Loosens) > 0:
-		return false, fmt.Errorf("plan %s loosens %s: %w", p.ID, strings.Join(eyes.Loosens, ", "), ErrApproval)
 	}
-	return false, fmt.Errorf("plan %s takes memberships, channels or rights from %d people, with what other plans took within 24 hours from %d; the limit is %d: %w",
-		p.ID, p.summary.Losing, p.together, eyes.Limit, ErrApproval)
+	var why []string
+	if p.applier != "" {
+		why = append(why, fmt.Sprintf("gives %s, who applies it, a place in a group with restricted channels, or more to see in one", p.applier))
+	}
+	if len(eyes.Gives) > 0 {
+		why = append(why, fmt.Sprintf("gives whoever made it a place, or more to see, in %s, with restricted channels", strings.Join(eyes.Gives, ", ")))
+	}
+	if len(eyes.Loosens) > 0 {
+		why = append(why, "loosens "+strings.Join(eyes.Loosens, ", "))
+	}
+	if eyes.Limit > 0 && p.takesMore(eyes) || len(why) == 0 {
+		why = append(why, fmt.Sprintf("takes memberships, channels or rights from %d people, with what other plans took within 24 hours from %d, and the limit is %d", p.summary.Losing, p.together, eyes.Limit))
+	}
+	return false, fmt.Errorf("plan %s %s: %w", p.ID, strings.Join(why, "; "), ErrApproval)
 }
 
 // ApprovePlan notes that approver found right what hash names. The person who made the plan cannot: ErrOwnPlan. Approving twice is no change.

@@ -65,6 +65,7 @@ type Breach struct {
 	Cause  Cause     `json:"cause"`
 	Source id.Source `json:"source,omitempty"`
 	Group  id.Group  `json:"group,omitempty"` // set where the batch would empty this group
+	Key    string    `json:"key,omitempty"`   // of the group, in a plan
 	People int       `json:"people"`          // in the batch and the window
 	Limit  int       `json:"limit"`
 	Of     int       `json:"of,omitempty"` // of a burst: people who had a place; of what many lost: how many had it
@@ -78,7 +79,7 @@ type Breach struct {
 
 // String says the breach in one line.
 func (b Breach) String() string {
-	return b.naming(cmp.Or(string(b.Group), string(b.Unit), string(b.DirectoryGroup)))
+	return b.naming(cmp.Or(b.Key, string(b.Group), string(b.Unit), string(b.DirectoryGroup)))
 }
 
 // naming says it, with the name of the group or unit that it is about.
@@ -118,6 +119,14 @@ func countPeople(n int) string {
 // Verdict is what the guard says of a batch. The zero Verdict holds nothing.
 type Verdict struct {
 	Breaches []Breach `json:"breaches,omitempty"`
+}
+
+// keyed says the key of each group that the verdict names.
+func (v Verdict) keyed(c *catalog) Verdict {
+	for i, b := range v.Breaches {
+		v.Breaches[i].Key = c.key(b.Group)
+	}
+	return v
 }
 
 // Held tells whether the verdict holds anything.

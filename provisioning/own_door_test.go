@@ -122,3 +122,34 @@ func TestNobodyUndoesForThemselves(t *testing.T) {
 }
 
 func noRecords(*db.Tx) ([]audit.Record, error) { return nil, nil }
+
+// A refusal says everything that somebody else has to look at, and an explanation by whom a version was applied, by name.
+func TestRefusalSaysAll(t *testing.T) {
+	both(t, func(w *world) {
+		base := strings.Replace(vaults, "  - {key: apart, name: Apart, never_together: [vault/safe, open]}\n", "", 1)
+		w.policy(base)
+		ann, ben := w.put("ann", "dept=Legal type=employee"), w.put("ben", "dept=Ops type=employee")
+		text := strings.Replace(base, "{key: law, role: collaborator,", "{key: law, role: participant,", 1)
+		text = strings.Replace(text, `join: 'person.department == "R&D"'`, "join: 'true'", 1)
+		p, err := w.r.PlanFor(ctx, []provisioning.File{{Name: "policy.yaml", Source: text}}, string(ann), ann)
+		w.ok(err)
+		_, err = w.r.ApplyPlan(ctx, as(ann), p.ID, p.Hash, true)
+		if err == nil || !strings.Contains(err.Error(), "in vault, with restricted channels; loosens groups.vault.eligibility.join") {
+			t.Errorf("refused: %v", err)
+		}
+		w.ok(w.r.ApprovePlan(ctx, as(ben), ben, p.ID, p.Hash))
+		_, err = w.r.ApplyPlan(ctx, as(ann), p.ID, p.Hash, true)
+		w.ok(err)
+		why, err := w.r.Explain(ctx, ann, w.channel("vault", "general").ID)
+		w.ok(err)
+		name, said := "", ""
+		for _, line := range why.Path {
+			if line.Kind == "reason" {
+				name, said = line.By, line.Text.EN
+			}
+		}
+		if name != string(ann) || strings.Contains(said, string(ann)) || !strings.Contains(said, "version 2 was applied by ") {
+			t.Errorf("by %s: %s", name, said)
+		}
+	})
+}

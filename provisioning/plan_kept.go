@@ -10,7 +10,7 @@ import (
 
 // keepPlan stores what a ledger says as a plan, and why it was made.
 func (r *Reactor) keepPlan(ctx context.Context, basis Basis, l *ledger, files []File, author string, behind id.Person, why planReasonRow) (*Plan, error) {
-	l.body.Gives = l.given[behind]
+	l.body.Gives, l.body.Verdict = l.given[behind], l.body.Verdict.keyed(l.after)
 	p := l.plan(basis)
 	p.ID, p.Author, p.Behind, p.CreatedAt = id.New[id.Plan](), author, behind, basis.At
 	p.Hash = planHash(p.Basis, p.digest)

@@ -140,7 +140,7 @@ func (r *Reactor) applyUnits(ctx context.Context, cause directory.Cause, p *Plan
 		return Result{}, fmt.Errorf("plan %s: %w", p.ID, ErrDrift)
 	}
 	if l.body.Verdict.Held() && !confirm {
-		return Result{}, &HeldError{Plan: p.ID, Verdict: l.body.Verdict}
+		return Result{}, &HeldError{Plan: p.ID, Verdict: l.body.Verdict.keyed(l.after)}
 	}
 	p.asOf(l, cause)
 	reason, err := reasonOf(r.db.Read(ctx), p.ID)

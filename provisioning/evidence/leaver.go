@@ -55,7 +55,7 @@ func (s *Store) Leaver(ctx context.Context, person id.Person, at time.Time) (*Le
 	}
 	e, ok := episodeAt(all, at, now(s.Now))
 	if !ok {
-		return nil, fmt.Errorf("person %s: %w", person, ErrNoLeaving)
+		return nil, fmt.Errorf("%s (%s): %w", cmp.Or(p.DisplayName, p.UserName, "person"), person, ErrNoLeaving)
 	}
 	l := &Leaver{Person: Subject{p.ID, p.DisplayName, p.UserName, p.EmployeeNumber}, Sessions: []Ended{}, Tokens: []Ended{}, Memberships: []Place{},
 		Handover: []Step{}, Undone: []Act{}, Acts: []Act{}, subjects: map[string]struct{}{string(person): {}}}
