@@ -22,6 +22,7 @@ type Line struct {
 	Ref           string    `json:"ref,omitempty" doc:"what it names: rule, fact, reason, freeze, hold"`
 	Since         time.Time `json:"since,omitzero"`
 	By            string    `json:"by,omitempty" doc:"who did it: author of a policy, source"`
+	ByName        string    `json:"by_name,omitempty" doc:"what that one is called, where it has a name of its own"`
 	Expression    string    `json:"expression,omitempty" doc:"of a rule"`
 	PolicyVersion int64     `json:"policy_version,omitempty" doc:"of a rule or reason: the version that first gave it"`
 	User          string    `json:"user,omitempty" doc:"of a tuple"`
@@ -80,7 +81,7 @@ func (r *Reactor) explain(ctx context.Context, sight directory.Sight, person id.
 		if err := x.doubted(); err != nil {
 			return err
 		}
-		e = x.Explanation
+		e = x.named()
 		e.Allowed = e.Role != "" && len(e.Missing) == 0
 		return nil
 	})
@@ -300,4 +301,16 @@ func (x *explainer) actorName(actor string) string {
 		return names[id.Person(actor)]
 	}
 	return actor
+}
+
+// named answers the explanation with names beside the ids of those who did something.
+func (x *explainer) named() Explanation {
+	for _, lines := range [][]Line{x.Path, x.Missing} {
+		for i := range lines {
+			if name := x.actorName(lines[i].By); name != lines[i].By {
+				lines[i].ByName = name
+			}
+		}
+	}
+	return x.Explanation
 }

@@ -142,14 +142,14 @@ func TestRefusalSaysAll(t *testing.T) {
 		w.ok(err)
 		why, err := w.r.Explain(ctx, ann, w.channel("vault", "general").ID)
 		w.ok(err)
-		name, said := "", ""
+		by, name, said := "", "", ""
 		for _, line := range why.Path {
 			if line.Kind == "reason" {
-				name, said = line.By, line.Text.EN
+				by, name, said = line.By, line.ByName, line.Text.EN
 			}
 		}
-		if name != string(ann) || strings.Contains(said, string(ann)) || !strings.Contains(said, "version 2 was applied by ") {
-			t.Errorf("by %s: %s", name, said)
+		if by != string(ann) || name == "" || !strings.Contains(said, "version 2 was applied by "+name) {
+			t.Errorf("by %s, %s: %s", by, name, said)
 		}
 	})
 }

@@ -229,7 +229,7 @@ func (r *Reactor) explainAt(ctx context.Context, sight directory.Sight, person i
 		if !at.Before(c.ArchivedAt) {
 			x.archived()
 		}
-		e = x.Explanation
+		e = x.named()
 		return nil
 	})
 	return e, err

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// What commands are about can be said as people say it: somebody by user name, e-mail address or employee number, a group or a channel by key or name. Where that is not one thing, a command
+// What commands are about can be said as people say it: somebody by user name, e-mail address, employee number or display name, a group or a channel by key or name. Where that is not one thing, a command
 // does nothing and lists which there are.
 
 // candidate is something that a word may mean.
@@ -31,12 +31,13 @@ func one(what, word string, found []candidate) (string, error) {
 	return "", fmt.Errorf("%s", text)
 }
 
-// personNamed answers the id of a person: an id itself, or of the one person with a user name, an e-mail address or an employee number, in whatever case.
+// personNamed answers the id of a person: an id itself, or of the one person with a user name, an e-mail address or an employee number, in whatever case; where there is
+// none, of the one who is called so.
 func personNamed(ctx context.Context, api *client, word string) (string, error) {
 	if strings.HasPrefix(word, "per_") {
 		return word, nil
 	}
-	var found []candidate
+	var found, called []candidate
 	path := "/api/v1/people?" + url.Values{"limit": {"200"}, "q": {word}}.Encode()
 	for cursor := ""; ; {
 		var page listOf[struct {
@@ -50,9 +51,15 @@ func personNamed(ctx context.Context, api *client, word string) (string, error) 
 			return "", err
 		}
 		for _, p := range page.Items {
+			is := candidate{p.ID, strings.Join([]string{p.DisplayName, p.UserName, p.Email, p.EmployeeNumber}, "  ")}
 			if slices.ContainsFunc([]string{p.UserName, p.Email, p.EmployeeNumber}, func(name string) bool { return strings.EqualFold(name, word) }) {
-				found = append(found, candidate{p.ID, strings.Join([]string{p.DisplayName, p.UserName, p.Email, p.EmployeeNumber}, "  ")})
+				found = append(found, is)
+			} else if strings.EqualFold(p.DisplayName, word) {
+				called = append(called, is)
 			}
+		}
+		if page.Next == "" && len(found) == 0 { // what a source keeps apart comes before what people are called
+			return one("person", word, called)
 		}
 		if page.Next == "" {
 			return one("person", word, found)

@@ -255,6 +255,7 @@ type step struct {
 	Text  map[string]string `json:"text"`
 	Since *time.Time        `json:"since,omitempty"`
 	By    string            `json:"by,omitempty"`
+	Named string            `json:"by_name,omitempty"`
 }
 
 // line writes a step, with since when and by whom.
@@ -265,6 +266,9 @@ func (s step) line(w io.Writer, before string) {
 	}
 	if s.By != "" {
 		by = "by " + s.By
+	}
+	if s.Named != "" {
+		by = fmt.Sprintf("by %s (%s)", s.Named, s.By)
 	}
 	fmt.Fprintln(w, strings.TrimRight(strings.Join([]string{before + s.Kind, s.Text["en"], since, by}, "\t"), "\t"))
 }
