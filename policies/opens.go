@@ -12,7 +12,7 @@ import (
 
 // Opens names what keeps somebody who writes policies from opening doors for himself, and is less in after than it was in before: who decides what is asked for ("approvals.join.by",
 // "groups.apollo.approvals.join.people"), what is kept apart ("separation.no-vendors"), who may join by themselves ("groups.apollo.eligibility.join") or takes over what has no owner
-// ("groups.apollo.successors"), and labels of channels that such
+// ("groups.apollo.successors"), how long movers keep a restricted channel and as what ("groups.apollo.channels.vault.handover"), and labels of channels that such
 // things go by ("groups.apollo.channels.vault.labels"). Nothing where before is nil. Of two conditions it knows that one is narrower where that is so by how they are put together with &&
 // and ||; any other change of one counts.
 func Opens(before, after *Policy) []string {
@@ -54,6 +54,13 @@ func Opens(before, after *Policy) []string {
 			old := slices.IndexFunc(was.Channels, func(o Channel) bool { return o.Key == c.Key })
 			if old >= 0 && slices.ContainsFunc(was.Channels[old].Labels, func(l string) bool { return guarding[l] && !slices.Contains(c.Labels, l) }) {
 				out = append(out, "groups."+was.Key+".channels."+c.Key+".labels")
+			}
+			var kept Handover
+			if old >= 0 {
+				kept = was.Channels[old].Handover
+			}
+			if h := c.Handover; IsRestricted(c.Labels) && h.Days > 0 && (h.Days > kept.Days || h.Role.Strength() > kept.Role.Strength()) {
+				out = append(out, "groups."+was.Key+".channels."+c.Key+".handover")
 			}
 		}
 	}

@@ -193,6 +193,7 @@ func TestNobodyOpensAlone(t *testing.T) {
 			"more may join":        {`join: 'person.department == "R&D"'`, `join: 'person.department == "R&D" || person.department == "Legal"'`, "groups.vault.eligibility.join"},
 			"and as more":          {"role: collaborator}", "role: participant}", "groups.vault.eligibility.join"},
 			"who takes over":       {"    eligibility:", "    successors: [{person: ann}]\n    eligibility:", "groups.vault.successors"},
+			"movers keep it":       {"labels: [restricted], ", "labels: [restricted], handover: {days: 365, role: participant}, ", "groups.vault.channels.safe.handover"},
 			"a new restricted one": {"  - key: open\n", "  - key: cave\n    name: Cave\n    channels: [{key: deep, name: Deep, labels: [restricted]}]\n    eligibility: {join: 'true'}\n  - key: open\n", "groups.cave.eligibility.join"},
 			"anybody may join":     {"    rules:\n      - {key: law, role: participant", "    eligibility: {join: 'true'}\n    rules:\n      - {key: law, role: participant", "groups.open.eligibility.join"},
 			"fewer may join":       {`join: 'person.department == "R&D"'`, `join: 'person.title == "Head" && person.department == "R&D"'`, ""},

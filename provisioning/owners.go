@@ -13,6 +13,7 @@ import (
 // Ownership is who answers for a project group, and who is to when nobody does.
 type Ownership struct {
 	Group      Group
+	Restricted bool // it has restricted channels
 	Successors []policies.Successor
 	Owners     []Owner   // now, whether or not they have access
 	Former     id.Person // whose ownership ended last; empty where nobody's did
@@ -63,7 +64,7 @@ func (r *Reactor) Ownerships(ctx context.Context, groups []id.Group) ([]Ownershi
 		o := byGroup[row.GroupID]
 		if o == nil {
 			g := c.groups[row.GroupID]
-			o = &Ownership{Group: g}
+			o = &Ownership{Group: g, Restricted: len(c.restricted(g.ID)) > 0}
 			if declared := c.policy.Group(g.Key); declared != nil {
 				o.Successors = declared.Successors
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -14,8 +15,12 @@ import (
 const upMost = 10
 
 // heir answers the first of a thing's successors who can take it over from somebody, and by what the policy found them. Whoever has no access, is
-// from outside, or was asked before is passed over.
+// from outside, was asked before, or would take a restricted thing over by their own hand is passed over.
 func (e *Engine) heir(ctx context.Context, kind string, t Thing, from id.Person, asked map[id.Person]bool, known people) (id.Person, string, error) {
+	hands, err := e.hands(ctx, t, from)
+	if err != nil {
+		return "", "", err
+	}
 	for _, s := range t.Successors {
 		list, err := e.candidates(ctx, kind, t, s, from, known)
 		if err != nil {
@@ -24,7 +29,7 @@ func (e *Engine) heir(ctx context.Context, kind string, t Thing, from id.Person,
 		if err := e.learn(ctx, known, list...); err != nil {
 			return "", "", err
 		}
-		list = slices.DeleteFunc(list, func(p id.Person) bool { return p == from || asked[p] || !Able(known[p]) })
+		list = slices.DeleteFunc(list, func(p id.Person) bool { return p == from || asked[p] || hands[p] || !Able(known[p]) })
 		out, err := e.Outsiders(ctx, list)
 		if err != nil {
 			return "", "", err
@@ -40,6 +45,33 @@ func (e *Engine) heir(ctx context.Context, kind string, t Thing, from id.Person,
 		}
 	}
 	return "", "", nil
+}
+
+// hands answers who keeps somebody out who answered for a restricted thing. Of what a token did that is every administrator: any of them may have made it.
+func (e *Engine) hands(ctx context.Context, t Thing, from id.Person) (map[id.Person]bool, error) {
+	out := map[id.Person]bool{}
+	if !t.Restricted || from == "" {
+		return out, nil
+	}
+	standing, err := e.Directory.StandingFreezes(ctx, []id.Person{from})
+	if err != nil {
+		return nil, fmt.Errorf("read freezes: %w", err)
+	}
+	for _, f := range standing[from] {
+		if f.Actor == "" || f.Source != "" { // what a source says is a fact
+			continue
+		}
+		if out[id.Person(f.Actor)] = true; strings.HasPrefix(f.Actor, "tok_") {
+			admins, err := e.Admins(ctx)
+			if err != nil {
+				return nil, fmt.Errorf("read administrators: %w", err)
+			}
+			for _, admin := range admins {
+				out[admin] = true
+			}
+		}
+	}
+	return out, nil
 }
 
 // candidates answers whom one entry of the policy names, in order.

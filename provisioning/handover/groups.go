@@ -36,7 +36,7 @@ func (g Groups) Things(ctx context.Context, ids []string) ([]Thing, error) {
 	list, err := g.Reactor.Ownerships(ctx, groups)
 	out := make([]Thing, len(list))
 	for i, o := range list {
-		out[i] = Thing{ID: string(o.Group.ID), Former: o.Former, Successors: o.Successors, Members: func(ctx context.Context, role policies.Role) ([]id.Person, error) {
+		out[i] = Thing{ID: string(o.Group.ID), Restricted: o.Restricted, Former: o.Former, Successors: o.Successors, Members: func(ctx context.Context, role policies.Role) ([]id.Person, error) {
 			return g.Reactor.MembersSince(ctx, o.Group.ID, role, membersMost)
 		}}
 		for _, owner := range o.Owners {

@@ -82,6 +82,7 @@ func (s Step) open() bool { return s.State == Waiting || s.State == Offered }
 // Thing is something that somebody has to answer for.
 type Thing struct {
 	ID         string
+	Restricted bool // nobody takes it over by having kept out who answered for it
 	Owners     []Stand
 	Former     id.Person // who answered for it last, of those who do not any more
 	Successors []policies.Successor

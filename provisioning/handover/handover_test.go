@@ -46,6 +46,13 @@ groups:
       - {key: general, name: {en: General, zh: 综合}}
     rules:
       - {key: heads, role: owner, when: person.title == "Head"}
+  - key: vault
+    name: {en: Vault, zh: 金库}
+    channels:
+      - {key: secrets, name: {en: Secrets, zh: 机密}, labels: [restricted]}
+    rules:
+      - {key: keepers, role: owner, when: person.title == "Keeper"}
+    successors: [manager]
 `
 
 type world struct {
@@ -217,6 +224,49 @@ func TestStandsInAsLongAsNeeded(t *testing.T) {
 		told, err := (&notices.Store{DB: w.db}).Told(ctx, handover.KindOffered, time.Unix(0, 0))
 		w.ok(err)
 		w.want("told", fmt.Sprint(len(told)), "1")
+	})
+}
+
+// Whoever keeps out who answered for restricted channels does not take them over by it: it goes past them, to the next or to the administrators. What a token
+// did may be any administrator's hand. What a source says is nobody's.
+func TestNobodyTakesOverByTheirOwnHand(t *testing.T) {
+	both(t, func(w *world) {
+		w.put("chief", "dept=Board")
+		w.put("boss", "dept=Board manager=chief")
+		keeper := w.put("keeper", "dept=Vault title=Keeper manager=boss")
+		w.look()
+		w.e.Admins = func(context.Context) ([]id.Person, error) { return []id.Person{w.ids["boss"], w.ids["chief"]}, nil }
+		frozen := func(actor string) {
+			w.Helper()
+			_, err := w.people.Apply(ctx, directory.Cause{Actor: actor}, directory.FreezePerson{Person: keeper})
+			w.ok(err)
+			w.look()
+		}
+		back := func() {
+			w.Helper()
+			standing, err := w.people.Freezes(ctx, keeper)
+			w.ok(err)
+			for _, f := range standing {
+				if f.LiftedAt.IsZero() {
+					_, err := w.people.Apply(ctx, directory.Cause{Actor: "per_other"}, directory.LiftFreeze{Freeze: f.ID})
+					w.ok(err)
+				}
+			}
+			w.look()
+		}
+		frozen(string(w.ids["boss"]))
+		w.want("by their manager", w.places("boss")+"/"+w.places("chief"), "/vault:owner")
+		back()
+		frozen("per_other")
+		w.want("by somebody else", w.places("boss")+"/"+w.places("chief"), "vault:owner/")
+		back()
+		frozen("tok_somebody")
+		w.want("by a token", w.places("boss")+"/"+w.places("chief"), "/")
+		w.want("waits", fmt.Sprint(len(w.open(handover.Waiting))), "1")
+		back()
+		w.put("keeper", "dept=Vault title=Keeper manager=boss active=false")
+		w.look()
+		w.want("by the source", w.places("boss"), "vault:owner")
 	})
 }
 
