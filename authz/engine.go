@@ -49,7 +49,8 @@ type Engine struct {
 	parallel chan struct{}
 	fga      *client.OpenFgaClient
 	ids      atomic.Pointer[engineIDs]
-	mu       sync.Mutex // held by whoever writes to OpenFGA: Run's step, Sweep's repair
+	unseen   atomic.Bool // OpenFGA was out of reach when Ensure looked
+	mu       sync.Mutex  // held by whoever writes to OpenFGA: Run's step, Sweep's repair
 
 	compared, unasked, different [classCount]atomic.Int64
 	foreign, missing, models     atomic.Int64

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -287,5 +289,57 @@ func TestCompareSeesABrokenIndex(t *testing.T) {
 	}
 	if ok, _ := x.Allow("ann", "c", View); !ok {
 		t.Error("the doubt outlives its cause")
+	}
+}
+
+// away is a server that can be out of reach.
+type away struct {
+	http.RoundTripper
+	gone atomic.Bool
+}
+
+func (a *away) RoundTrip(r *http.Request) (*http.Response, error) {
+	if a.gone.Load() {
+		return nil, syscall.ECONNREFUSED
+	}
+	return a.RoundTripper.RoundTrip(r)
+}
+
+// A node starts while OpenFGA is out of reach, and brings it up to date once it is back, even where it has lost everything meanwhile. Where OpenFGA never had
+// our model there is nothing to go by.
+func TestStartWithoutOpenFGA(t *testing.T) {
+	s := newStore(t, dbtest.SQLite(t))
+	first := &away{RoundTripper: startEmbedded(t, "sqlite:"+filepath.Join(t.TempDir(), "openfga.db"))}
+	first.gone.Store(true)
+	if err := newEngine(t, s, first, "node").Ensure(t.Context()); err == nil {
+		t.Error("it starts without ever having had a model")
+	}
+	first.gone.Store(false)
+	drain(t, ensured(t, s, first))
+	for _, server := range []*away{first, {RoundTripper: startEmbedded(t, "sqlite:"+filepath.Join(t.TempDir(), "another.db"))}} {
+		server.gone.Store(true)
+		e := newEngine(t, s, server, "node")
+		if err := e.Ensure(t.Context()); err != nil {
+			t.Fatalf("with OpenFGA gone: %v", err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); e.Run(ctx) }()
+		add(t, s, put("project:apollo", "owner", "user:ann"), put("channel:"+fmt.Sprint(time.Now().UnixNano()), "manager", "project:apollo#owner"))
+		time.Sleep(50 * time.Millisecond)
+		server.gone.Store(false)
+		for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			if caughtUp, err := e.CaughtUp(ctx); err == nil && caughtUp && !e.unseen.Load() {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatal("OpenFGA is not brought up to date")
+			}
+		}
+		stop()
+		<-done
+		if found, err := e.Sweep(t.Context()); err != nil || found.Read == 0 || len(found.Foreign)+len(found.Missing) > 0 {
+			t.Errorf("%+v %v", found, err)
+		}
 	}
 }

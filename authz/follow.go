@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -85,10 +86,14 @@ func (e *Engine) resign(ctx context.Context) {
 }
 
 // Ensure finds our store and our model in OpenFGA and makes what is missing: one node does, the others wait. A new
-// store is filled by Run. It waits where OpenFGA does not answer yet, until ctx ends.
+// store is filled by Run. Where OpenFGA is out of reach, and had our model before, Run does it later: a node that starts meanwhile decides as the others do.
 func (e *Engine) Ensure(ctx context.Context) error {
 	for {
 		done, err := e.ensure(ctx)
+		if err != nil && ctx.Err() == nil && e.remembers(ctx, err) {
+			e.log.Warn("openfga is out of reach, it is looked at later", "error", err)
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("prepare openfga: %w", err)
 		}
@@ -101,6 +106,30 @@ func (e *Engine) Ensure(ctx context.Context) error {
 		case <-time.After(poll):
 		}
 	}
+}
+
+// remembers takes over the store and the model of another time where err says that OpenFGA is out of reach, and the model is the one of this program.
+func (e *Engine) remembers(ctx context.Context, err error) bool {
+	var away *url.Error
+	row, failed := e.row(ctx)
+	if !errors.As(err, &away) || failed != nil || row.StoreID == "" || row.ModelHash != modelHash() {
+		return false
+	}
+	e.ids.Store(&engineIDs{row.StoreID, row.ModelID})
+	e.unseen.Store(true)
+	return true
+}
+
+// seen is Ensure for one that has started without OpenFGA.
+func (e *Engine) seen(ctx context.Context) error {
+	if !e.unseen.Load() {
+		return nil
+	}
+	done, err := e.ensure(ctx)
+	if err == nil && done {
+		e.unseen.Store(false)
+	}
+	return err
 }
 
 func (e *Engine) ensure(ctx context.Context) (done bool, err error) {
@@ -146,8 +175,11 @@ func (e *Engine) Run(ctx context.Context) error {
 	defer e.resign(ctx)
 	pause := poll
 	for {
-		nudged := e.store.appended.wait()
-		more, err := e.step(ctx)
+		nudged, more := e.store.appended.wait(), false
+		err := e.seen(ctx)
+		if err == nil {
+			more, err = e.step(ctx)
+		}
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
