@@ -11,9 +11,10 @@ import (
 )
 
 // Opens names what keeps somebody who writes policies from opening doors for himself, and is less in after than it was in before: who decides what is asked for ("approvals.join.by",
-// "groups.apollo.approvals.join.people"), what is kept apart ("separation.no-vendors"), who may join by themselves ("groups.apollo.eligibility.join") or let guests in ("guests.sponsor"), or takes over what has no owner
-// ("groups.apollo.successors"), how long movers keep a
-// restricted channel and as what ("groups.apollo.channels.vault.handover"), and labels of channels that such things go by ("groups.apollo.channels.vault.labels"). Nothing where before is nil. Of two conditions it knows that one is narrower where that is so by how they are put together with &&
+// "groups.apollo.approvals.join.people"), what is kept apart ("separation.no-vendors"), who may join by themselves ("groups.apollo.eligibility.join") or
+// let guests in ("guests.sponsor"), or takes over what has no owner ("groups.apollo.successors"), how long movers keep a restricted channel and as what
+// ("groups.apollo.channels.vault.handover"), and labels of channels that such things go by ("groups.apollo.channels.vault.labels"). Nothing where before
+// is nil. Of two conditions it knows that one is narrower where that is so by how they are put together with &&
 // and ||; any other change of one counts.
 func Opens(before, after *Policy) []string {
 	if before == nil {

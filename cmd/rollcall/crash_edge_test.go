@@ -30,7 +30,7 @@ type edges struct {
 }
 
 const edgePolicy = `apiVersion: rollcall/v1
-guard: {cleanup: {people: 1000, percent: 100}}
+guard: {cleanup: {people: 1000, percent: 100}, move: {people: 1000, percent: 100}} # there is a round for each edge
 groups:
   - key: lab
     name: {en: Lab, zh: 实验室}
