@@ -27,8 +27,10 @@ const (
 
 var errNotReady = errors.New("openfga client: Ensure has not run")
 
+const selectEngine = "select applied_seq, store_id, model_id, model_hash, holder, lease_until, changes_token, sweep_at, model_seen from authz_engine where id = 1"
+
 func (e *Engine) row(ctx context.Context) (row engineRow, err error) {
-	err = e.store.db.Read(ctx).Raw("select applied_seq, store_id, model_id, model_hash, holder, lease_until, changes_token, sweep_at, model_seen from authz_engine where id = 1").Scan(&row).Error
+	err = e.store.db.Read(ctx).Raw(selectEngine).Scan(&row).Error
 	return row, err
 }
 
@@ -51,7 +53,7 @@ func (e *Engine) lead(ctx context.Context) (row engineRow, mine bool, err error)
 		if done.Error != nil || !mine {
 			return done.Error
 		}
-		return tx.Raw("select applied_seq, store_id, model_id, model_hash, holder, lease_until, changes_token, sweep_at, model_seen from authz_engine where id = 1").Scan(&row).Error
+		return tx.Raw(selectEngine).Scan(&row).Error
 	})
 	return row, mine && err == nil, err
 }

@@ -88,10 +88,7 @@ func (e *Engine) ForeignModels(ctx context.Context) ([]string, error) {
 func (e *Engine) foreignModels(ctx context.Context) (found []string, err error) {
 	e.mu.Lock() // else one that this node is about to note as ours is there already
 	defer e.mu.Unlock()
-	if _, err := e.leading(ctx); err != nil {
-		return nil, err
-	}
-	row, err := e.row(ctx)
+	row, err := e.leading(ctx)
 	if err != nil {
 		return nil, err
 	}

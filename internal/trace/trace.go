@@ -136,6 +136,9 @@ var w3c propagation.TraceContext // W3C Trace Context, section 3.2
 
 // Receive begins a trace with a request, or goes on with the one that its header traceparent names.
 func Receive(r *http.Request, name string) (context.Context, Span) {
+	if of(r.Context()) == nil {
+		return r.Context(), Span{}
+	}
 	// Not the tracestate, which is whatever the caller likes.
 	from := w3c.Extract(r.Context(), propagation.MapCarrier{"traceparent": r.Header.Get("Traceparent")})
 	return start(from, name, nil, trace.WithSpanKind(trace.SpanKindServer))
@@ -169,6 +172,9 @@ func start(ctx context.Context, name string, pairs []any, more ...trace.SpanStar
 // Follow begins a step that follows from others, which Parent named, maybe on another node: it belongs to the trace of the first, and names the
 // others. Nothing where none of them is traced.
 func Follow(ctx context.Context, name string, from []string, pairs ...any) (context.Context, Span) {
+	if len(from) == 0 || of(ctx) == nil {
+		return ctx, Span{}
+	}
 	var first trace.SpanContext
 	var links []trace.Link
 	seen := map[string]bool{"": true}
