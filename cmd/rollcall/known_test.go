@@ -32,10 +32,13 @@ var kept = map[string]string{
 	"session_emergency.second_hash": "internal/session TestEmergency",
 	"session_factors.secret":        "internal/session TestStepUp", // beside a session, never instead of one
 	"session_recovery.hash":         "internal/session TestStepUp",
-	"chat_tickets.token":            none, // which token a ticket is of
-	"audit_hashes.hash":             none, // of records
-	"erased_key.secret":             none, // marks who was erased
-	"plans.hash":                    none, // of what a plan was worked out from, as the next
+	"transmit_receivers.token_hash": "cmd/rollcall TestTransmitter", // a receiver's, which is nobody
+	"transmit_receivers.sealed":     none,                           // what it wants to see of us
+	"transmit_keys.sealed":          none,                           // what signs events
+	"chat_tickets.token":            none,                           // which token a ticket is of
+	"audit_hashes.hash":             none,                           // of records
+	"erased_key.secret":             none,                           // marks who was erased
+	"plans.hash":                    none,                           // of what a plan was worked out from, as the next
 	"plan_schedules.hash":           none,
 	"go_lives.hash":                 none,
 	"policy_versions.hash":          none,
@@ -49,26 +52,38 @@ var kept = map[string]string{
 
 // doors are the routes that know nobody beforehand, and the test that refuses who was offboarded behind each.
 var doors = map[string]string{
-	"GET /api/v1/stream":                 "cmd/rollcall TestEveryExitIsShut",
-	"GET /api/v1/events":                 "cmd/rollcall TestEveryExitIsShut",
-	"GET /auth/login":                    "internal/session TestFrozenPersonCannotSignIn",
-	"GET /auth/callback":                 "internal/session TestFrozenPersonCannotSignIn",
-	"POST /auth/password":                "internal/session TestPasswordSignInBesideAFreeze",
-	"POST /auth/emergency":               "internal/session TestEmergency",
-	"POST /api/v1/sources/{id}/feed":     "story hr-post",
-	"POST /hooks/{id}":                   "story hr-post",
-	"GET /auth/emergency":                none, // a page
-	"GET /auth/methods":                  none,
-	"POST /auth/logout":                  none,
-	"POST /auth/backchannel-logout":      none, // these three take access away, and give none
-	"POST /auth/signals":                 none,
-	"POST /auth/global-token-revocation": none,
-	"GET /healthz":                       none,
-	"GET /readyz":                        none,
-	"GET /":                              none,
-	"GET /asyncapi.json":                 none,
-	"GET /policy.schema.json":            none,
-	"GET /api/v1/evidence/keys":          none,
+	"GET /api/v1/stream":                           "cmd/rollcall TestEveryExitIsShut",
+	"GET /api/v1/events":                           "cmd/rollcall TestEveryExitIsShut",
+	"GET /auth/login":                              "internal/session TestFrozenPersonCannotSignIn",
+	"GET /auth/callback":                           "internal/session TestFrozenPersonCannotSignIn",
+	"POST /auth/password":                          "internal/session TestPasswordSignInBesideAFreeze",
+	"POST /auth/emergency":                         "internal/session TestEmergency",
+	"POST /api/v1/sources/{id}/feed":               "story hr-post",
+	"POST /hooks/{id}":                             "story hr-post",
+	"GET /.well-known/ssf-configuration":           none,
+	"GET /.well-known/ssf-configuration/{path...}": none,
+	"GET /ssf/jwks.json":                           none,
+	"POST /ssf/stream":                             "cmd/rollcall TestTransmitter",
+	"GET /ssf/stream":                              "cmd/rollcall TestTransmitter",
+	"PATCH /ssf/stream":                            "cmd/rollcall TestTransmitter",
+	"PUT /ssf/stream":                              "cmd/rollcall TestTransmitter",
+	"DELETE /ssf/stream":                           "cmd/rollcall TestTransmitter",
+	"GET /ssf/status":                              "cmd/rollcall TestTransmitter",
+	"POST /ssf/status":                             "cmd/rollcall TestTransmitter",
+	"POST /ssf/verify":                             "cmd/rollcall TestTransmitter",
+	"POST /ssf/poll/{stream}":                      "cmd/rollcall TestTransmitter",
+	"GET /auth/emergency":                          none, // a page
+	"GET /auth/methods":                            none,
+	"POST /auth/logout":                            none,
+	"POST /auth/backchannel-logout":                none, // these three take access away, and give none
+	"POST /auth/signals":                           none,
+	"POST /auth/global-token-revocation":           none,
+	"GET /healthz":                                 none,
+	"GET /readyz":                                  none,
+	"GET /":                                        none,
+	"GET /asyncapi.json":                           none,
+	"GET /policy.schema.json":                      none,
+	"GET /api/v1/evidence/keys":                    none,
 }
 
 // Each way to prove who one is, and each way in: a column that keeps a secret, a route that knows nobody, a member of Caller. All that there are stand in
