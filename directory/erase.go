@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -11,7 +12,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/seal"
@@ -115,9 +118,11 @@ func (s *Store) OpenMarks(ctx context.Context, key *seal.Key) error {
 	})
 	if err == nil && seal.Sealed(stored) {
 		if key == nil {
-			return fmt.Errorf("key of the erased: %w", seal.ErrOther)
+			return errors.New("the database holds a key that is sealed: set secrets.identity_file to the identity of before (docs/backup.md)")
 		}
-		stored, err = key.Open(stored)
+		if stored, err = key.Open(stored); errors.Is(err, seal.ErrOther) {
+			return errors.New("the database holds a key that was sealed for another secrets.identity: set the identity of before (docs/backup.md)")
+		}
 	}
 	var raw []byte
 	if err == nil {
@@ -128,6 +133,17 @@ func (s *Store) OpenMarks(ctx context.Context, key *seal.Key) error {
 	}
 	s.marks = &marks{raw}
 	return nil
+}
+
+// ForgetMarks forgets by what the erased would be known again, where nothing opens the key of the hashes any more: the next node makes a new one.
+func ForgetMarks(ctx context.Context, d *db.DB, now time.Time) error {
+	return d.Tx(ctx, func(tx *db.Tx) error {
+		gone := tx.Exec("delete from erased_marks")
+		if err := cmp.Or(gone.Error, tx.Exec("delete from erased_key").Error); err != nil {
+			return fmt.Errorf("forget the key of the erased: %w", err)
+		}
+		return audit.Append(tx, audit.Record{At: now, Actor: "system", Action: "restore.identity_lost", Public: map[string]any{"marks": gone.RowsAffected}})
+	})
 }
 
 // erase makes an ErasePerson.

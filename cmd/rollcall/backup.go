@@ -35,7 +35,7 @@ func backupCommand() *cobra.Command {
 	c := &cobra.Command{Use: "backup FILE", Short: "Write the whole database into a file (-: standard output), while the server runs", Args: cobra.ExactArgs(1)}
 	open := databaseOf(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		d, err := open(c, db.OpenRead)
+		d, _, err := open(c, db.OpenRead)
 		if err != nil {
 			return err
 		}
@@ -55,21 +55,22 @@ func backupCommand() *cobra.Command {
 	return c
 }
 
-// databaseOf gives c the flags that say which database it is about.
-func databaseOf(c *cobra.Command) func(*cobra.Command, func(context.Context, string) (*db.DB, error)) (*db.DB, error) {
+// databaseOf gives c the flags that say which database it is about, and answers what opens it, and the configuration that names it.
+func databaseOf(c *cobra.Command) func(*cobra.Command, func(context.Context, string) (*db.DB, error)) (*db.DB, Config, error) {
 	path := c.Flags().String("config", "", "path of rollcall.yaml")
 	dsn := c.Flags().String("database", "", "address of the database, instead of a configuration")
-	return func(c *cobra.Command, open func(context.Context, string) (*db.DB, error)) (*db.DB, error) {
+	return func(c *cobra.Command, open func(context.Context, string) (*db.DB, error)) (*db.DB, Config, error) {
 		if *dsn != "" {
 			if err := os.Setenv(envPrefix+"DATABASE", *dsn); err != nil {
-				return nil, err
+				return nil, Config{}, err
 			}
 		}
 		cfg, err := loadConfig(*path, os.Environ())
 		if err != nil {
-			return nil, err
+			return nil, cfg, err
 		}
-		return open(c.Context(), cfg.Database)
+		d, err := open(c.Context(), cfg.Database)
+		return d, cfg, err
 	}
 }
 
@@ -97,7 +98,7 @@ func auditExportCommand() *cobra.Command {
 	from := c.Flags().Int64("from", 0, "begin with this record: the size that a backup or an earlier export tells")
 	open := databaseOf(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		d, err := open(c, db.OpenRead)
+		d, _, err := open(c, db.OpenRead)
 		if err != nil {
 			return err
 		}
@@ -117,6 +118,7 @@ func auditExportCommand() *cobra.Command {
 func restoreBackupCommand() *cobra.Command {
 	c := &cobra.Command{Use: "restore FILE", Short: "Read a backup (-: from standard input) into an empty database, which is then closed to all but the restorer", Args: cobra.ExactArgs(1)}
 	open := databaseOf(c)
+	lost := c.Flags().Bool("identity-lost", false, "the secrets.identity of before is lost: forget by what the erased would be known again")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		in := c.InOrStdin()
 		if args[0] != "-" {
@@ -131,7 +133,7 @@ func restoreBackupCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		d, err := open(c, db.Open)
+		d, cfg, err := open(c, db.Open)
 		if err != nil {
 			return err
 		}
@@ -140,10 +142,29 @@ func restoreBackupCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if *lost {
+			if err := directory.ForgetMarks(c.Context(), d, time.Now()); err != nil {
+				return err
+			}
+		}
+		sealed, err := unreadableIn(c.Context(), d, cfg.key)
+		if err != nil {
+			return err
+		}
 		out := backedUp{from.Header, sum.Total(), sum.SHA256}
 		return write(c, out, func(w io.Writer) {
 			fmt.Fprintf(w, "%d rows of %s, audit log of %d records with root %s\n", out.Rows, out.TakenAt.Format(time.RFC3339), out.AuditSize, out.AuditRoot)
 			fmt.Fprintln(w, "closed: start the server; only the bearer of bootstrap_token gets in. What is to be done: rollcall restore status")
+			switch {
+			case len(sealed.english) == 0:
+			case cfg.key == nil:
+				fmt.Fprintf(w, "sealed in it, for the secrets.identity of before, which the server needs: %s\n", sealed)
+			default:
+				fmt.Fprintf(w, "sealed for another secrets.identity than the one of this configuration: %s\n", sealed)
+			}
+			if sealed.stuck && cfg.key != nil {
+				fmt.Fprintln(w, "no node starts so: set the identity of before; where it is lost, restore into an empty database with --identity-lost")
+			}
 		})
 	}
 	c.AddCommand(restoreStatusCommand(), restoreReplayCommand(), restoreVouchCommand(), restoreOpenCommand())

@@ -103,7 +103,7 @@ func (d *doctor) examine(ctx context.Context, path string, environ []string) {
 	look(d.open)
 	if d.db != nil {
 		defer d.db.Close()
-		for _, fn := range []func(context.Context){d.clock, d.tables, d.connections, d.restored, d.followers, d.openFGA, d.sources, d.outlets, d.told, d.nodes} {
+		for _, fn := range []func(context.Context){d.clock, d.tables, d.sealed, d.connections, d.restored, d.followers, d.openFGA, d.sources, d.outlets, d.told, d.nodes} {
 			look(fn)
 		}
 	}

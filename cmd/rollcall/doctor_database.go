@@ -99,6 +99,21 @@ func (d *doctor) tables(ctx context.Context) {
 	}
 }
 
+// sealed looks whether what is sealed in the database can be opened.
+func (d *doctor) sealed(ctx context.Context) {
+	found, err := unreadableIn(ctx, d.db, d.cfg.key)
+	switch {
+	case err != nil:
+		d.say("sealed", stateWarn, "not known: "+err.Error(), "未知："+err.Error())
+	case found.stuck:
+		d.say("sealed", stateBad, "no node starts: secrets.identity does not open "+found.String(), "节点无法启动：secrets.identity 打不开 "+strings.Join(found.chinese, "、"))
+	case len(found.english) > 0:
+		d.say("sealed", stateBad, "secrets.identity does not open "+found.String(), "secrets.identity 打不开 "+strings.Join(found.chinese, "、"))
+	default:
+		d.say("sealed", stateFine, "everything can be opened", "均可打开")
+	}
+}
+
 // perNode is how many connections to PostgreSQL a node may hold.
 func (d *doctor) perNode() int {
 	n := d.cfg.Connections

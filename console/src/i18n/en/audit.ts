@@ -124,6 +124,7 @@ export const audit = {
     "restore.replayed": "What was taken since a backup was taken again",
     "restore.vouched": "A source vouched for after a restore",
     "restore.opened": "Restored database opened",
+    "restore.identity_lost": "Restored without the identity that opened its secrets: who was erased is not known again",
     "drill.ended": "Revocation drill held",
     "transmitter.added": "Receiver of signals added",
     "transmitter.changed": "Receiver of signals changed",

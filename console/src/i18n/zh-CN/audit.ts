@@ -126,6 +126,7 @@ export const audit = {
     "restore.replayed": "已重放备份之后的撤权",
     "restore.vouched": "恢复后已为某数据源担保",
     "restore.opened": "已开放恢复的数据库",
+    "restore.identity_lost": "恢复时身份已丢失：已删除人员无法再被识别",
     "drill.ended": "已进行撤权演练",
     "transmitter.added": "添加信号接收方",
     "transmitter.changed": "更改信号接收方",
