@@ -39,8 +39,7 @@ func readable(address string) bool {
 	if err != nil || u.Scheme != "http" {
 		return false
 	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+	return !outbound.Loopback(u.Hostname())
 }
 
 // outward makes the way to others, and gives it to what is not wired by hand.

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	goldap "github.com/go-ldap/ldap/v3"
+
+	"github.com/rollcall-im/rollcall/internal/outbound"
 )
 
 // Secret is a text that no formatting, logging or encoding shows.
@@ -202,7 +204,7 @@ func (c Config) server(text string, bad func(string, string, ...any) error) (*se
 	if c.InsecurePlain && s.secure {
 		return nil, bad("insecure_plain", "makes no sense with ldaps://")
 	}
-	if ip := net.ParseIP(s.host); c.InsecurePlain && s.host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if c.InsecurePlain && !outbound.Loopback(s.host) {
 		return nil, bad("insecure_plain", "is only for a server on this machine, not for %s: the password and all names would cross the network readable", s.host)
 	}
 	if s.tls, err = c.tlsConfig(s.host); err != nil {

@@ -3,10 +3,10 @@ package signals
 import (
 	"fmt"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/internal/outbound"
 )
 
 // Fault is what is wrong with the configuration of a transmitter; Key is its place, as "[0].issuer".
@@ -35,7 +35,7 @@ func Faults(list []Transmitter) []Fault {
 			if address == "" && key != "issuer" {
 				continue
 			}
-			if u, err := url.Parse(address); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())) {
+			if u, err := url.Parse(address); err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !(u.Scheme == "http" && outbound.Loopback(u.Hostname())) {
 				bad(key, "wants https://host…: whoever answers there says whose access ends")
 			}
 		}
@@ -47,8 +47,4 @@ func Faults(list []Transmitter) []Fault {
 		}
 	}
 	return out
-}
-
-func loopback(host string) bool {
-	return host == "localhost" || strings.HasPrefix(host, "127.") || host == "::1"
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+
+	"github.com/rollcall-im/rollcall/internal/outbound"
 )
 
 // NATS is the bus of a deployment of several nodes, by core publish and subscribe: what is sent while the server is out of reach is lost.
@@ -50,8 +51,7 @@ func (o Options) Proven() bool {
 		if err != nil {
 			return false
 		}
-		ip := net.ParseIP(u.Hostname())
-		if _, secret := u.User.Password(); !secret && u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		if _, secret := u.User.Password(); !secret && !outbound.Loopback(u.Hostname()) {
 			return false
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -18,6 +19,13 @@ import (
 
 	"golang.org/x/net/http/httpproxy"
 )
+
+// Loopback tells whether host, a name or an address without a port, is this machine for certain: localhost or an address that never leaves it. A name
+// that only looks like one, as 127.example.com, is not.
+func Loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
 
 // Direct, as a proxy, means none, whatever the environment says.
 const Direct = "direct"

@@ -16,6 +16,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/outbound"
 	"github.com/rollcall-im/rollcall/internal/seal"
 )
 
@@ -247,8 +248,7 @@ func isAddress(address string) bool {
 	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
 		return false
 	}
-	host := u.Hostname()
-	return u.Scheme == "https" || u.Scheme == "http" && (host == "localhost" || host == "::1" || strings.HasPrefix(host, "127."))
+	return u.Scheme == "https" || u.Scheme == "http" && outbound.Loopback(u.Hostname())
 }
 
 // within tells whether an address lies below another, which names its host.

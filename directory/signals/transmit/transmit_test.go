@@ -74,6 +74,7 @@ func TestAddresses(t *testing.T) {
 		{"https://x@a.example/in", "https://a.example/", false},
 		{"https://a.example:444/in", "https://a.example/", false},
 		{"http://a.example/in", "http://a.example/", false},
+		{"http://127.evil.example/in", "http://127.evil.example/", false}, // a name, not an address
 		{"http://localhost.evil.example/in", "http://localhost.evil.example/", false},
 		{"file:///etc/passwd", "file:///etc", false},
 		{"https://a.example/in", "", false},
@@ -302,7 +303,11 @@ func TestKeysRotate(t *testing.T) {
 			if err := c.tend(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			raw, err := c.sign(t.Context(), []byte("{}"))
+			s, err := c.signer(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			raw, err := signed(s, "{}")
 			if err != nil {
 				t.Fatal(err)
 			}

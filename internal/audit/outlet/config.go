@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rollcall-im/rollcall/internal/outbound"
 	"github.com/rollcall-im/rollcall/internal/webhook"
 )
 
@@ -95,7 +95,7 @@ func (c Config) check(bad func(key, format string, args ...any)) {
 			bad("client_cert", "and client_key are no pair in PEM")
 		}
 	}
-	loopback := net.ParseIP(u.Hostname()).IsLoopback() || u.Hostname() == "localhost"
+	loopback := outbound.Loopback(u.Hostname())
 	switch c.kind() {
 	case kindFile:
 		if u.Host != "" || !filepath.IsAbs(u.Path) {

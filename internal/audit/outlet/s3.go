@@ -13,6 +13,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/rollcall-im/rollcall/internal/outbound"
 )
 
 // S3 says what an object store is besides its bucket.
@@ -27,7 +29,7 @@ const leastRetain = 180 * 24 * time.Hour
 
 func (s S3) check(bad func(key, format string, args ...any), bucket *url.URL, secret string) {
 	at, err := url.Parse(s.Endpoint)
-	local := err == nil && (at.Hostname() == "localhost" || strings.HasPrefix(at.Hostname(), "127."))
+	local := err == nil && outbound.Loopback(at.Hostname())
 	if err != nil || at.Host == "" || at.Path != "" || at.Scheme != "https" && !(at.Scheme == "http" && local) {
 		bad("endpoint", "wants https://host")
 	}
