@@ -126,8 +126,7 @@ func (a *API) caller(r *http.Request, source id.Source) (directory.Cause, error)
 	if caller.Known() {
 		return directory.CauseFrom(r.Context(), ""), httpapi.Require(r.Context(), roles.SourcesWrite)
 	}
-	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if ok {
+	if bearer := httpapi.Bearer(r); bearer != "" {
 		s, token, err := a.Feeds.Store.CheckSourceToken(r.Context(), bearer)
 		switch {
 		case err != nil && !errors.Is(err, directory.ErrToken):

@@ -22,7 +22,7 @@ import (
 
 // enter admits a request: it proves whose it is and that the source keeps to its rate.
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request, x *exchange) (*call, error) {
-	secret := bearer(r)
+	secret := httpapi.Bearer(r)
 	if secret == "" {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="scim"`)
 		return nil, answer(http.StatusUnauthorized, "The request carries no bearer token of a source.")
@@ -50,16 +50,6 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request, x *exchange) (*c
 	c := &call{h: h, x: x, source: source, bodies: map[string]resource{}, stamps: map[string]stamp{}, base: h.base(r), readOnly: token.Scope == directory.ScopeRead,
 		cause: directory.Cause{Source: source.ID, Token: token.ID, Request: httpapi.RequestFrom(r.Context())}}
 	return c, nil
-}
-
-// bearer reads the token out of the Authorization header, and out of nowhere else (RFC 6750 section 5.3: never
-// out of the address).
-func bearer(r *http.Request) string {
-	scheme, secret, ok := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") {
-		return ""
-	}
-	return strings.TrimSpace(secret)
 }
 
 func (h *Handler) base(r *http.Request) string {

@@ -17,6 +17,7 @@ import (
 	scimerrors "github.com/elimity-com/scim/errors"
 
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
 )
 
 // plain writes a rewritten filter out again, its texts and value filters in their places.
@@ -165,7 +166,7 @@ func FuzzFront(f *testing.F) {
 			t.Fatalf("%q: any %v", tags, anyone)
 		}
 		r.Header.Set("Authorization", more)
-		if secret := bearer(r); strings.ContainsAny(secret, "\r\n") && !strings.ContainsAny(more, "\r\n") {
+		if secret := httpapi.Bearer(r); strings.ContainsAny(secret, "\r\n") && !strings.ContainsAny(more, "\r\n") {
 			t.Fatalf("%q", secret)
 		}
 	})

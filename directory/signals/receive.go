@@ -86,13 +86,13 @@ func text(err error) string {
 // names nobody, 404 where nobody is known by that name. The proof is a JWT of a configured transmitter for this very address, and is taken once.
 func (r *Receiver) Revoke(w http.ResponseWriter, q *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	proof, ok := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
-	if !ok {
+	proof := httpapi.Bearer(q)
+	if proof == "" {
 		r.unproven(w, q)
 		return
 	}
 	ctx := q.Context()
-	c, t, err := r.verify(ctx, strings.TrimSpace(proof), "", r.PublicURL+RevocationPath)
+	c, t, err := r.verify(ctx, proof, "", r.PublicURL+RevocationPath)
 	switch {
 	case errors.Is(err, errKeys):
 		r.refuse(w, q, err)

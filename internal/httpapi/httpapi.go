@@ -16,6 +16,16 @@ import (
 	"github.com/rollcall-im/rollcall/internal/roles"
 )
 
+// Bearer answers the token in a request's Authorization header (RFC 6750 section 2.1; the scheme in any case, RFC 9110 section 11.1), and nothing
+// where there is none. One in an address or a body is never looked at.
+func Bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(strings.TrimSpace(r.Header.Get("Authorization")), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
 // Caller is who makes a request, as proved by a session cookie or a bearer token. The zero Caller is nobody.
 type Caller struct {
 	Person  id.Person    // who it is; empty for an administrator's token that belongs to no person

@@ -30,12 +30,12 @@ func (d *Door) cookieName() string {
 // else nobody. A token in an address or a body is never looked at. The error of a bad, ended or frozen proof
 // wraps httpapi.ErrUnauthenticated. Nothing is cached.
 func (d *Door) Authenticate(r *http.Request) (httpapi.Caller, error) {
-	if header := r.Header.Get("Authorization"); header != "" {
-		scheme, token, _ := strings.Cut(header, " ")
-		if !strings.EqualFold(scheme, "Bearer") { // RFC 9110 section 11.1: schemes are case-insensitive
+	if r.Header.Get("Authorization") != "" {
+		token := httpapi.Bearer(r)
+		if token == "" {
 			return httpapi.Caller{}, ErrBadProof
 		}
-		return d.byToken(r.Context(), strings.TrimSpace(token))
+		return d.byToken(r.Context(), token)
 	}
 	cookie, err := r.Cookie(d.cookieName())
 	if err != nil || cookie.Value == "" {
