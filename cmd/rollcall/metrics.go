@@ -159,11 +159,7 @@ func followerFigures(a *app) figures {
 			}
 		}
 		for _, l := range lags {
-			age := 0.0
-			if !l.Since.IsZero() {
-				age = max(time.Since(l.Since).Seconds(), 0)
-			}
-			say(0, age, l.Follower)
+			say(0, age(l.Since, 0), l.Follower)
 			say(1, float64(l.Events), l.Follower)
 			say(2, float64(of[l.Follower]), l.Follower)
 			delete(of, l.Follower)
@@ -178,6 +174,14 @@ func followerFigures(a *app) figures {
 		described("rollcall_follower_lag_events", "Events that a follower of the feed has not handled.", "follower"),
 		described("rollcall_set_aside", "Subjects of which a follower of the feed could not handle an event; they are tried again.", "follower"),
 		described("rollcall_set_aside_denied", "People who are denied everything because of that."))
+}
+
+// age is how long ago t was, in seconds; none where t is zero.
+func age(t time.Time, none float64) float64 {
+	if t.IsZero() {
+		return none
+	}
+	return max(time.Since(t).Seconds(), 0)
 }
 
 // sourceFigures tell how sources stand.
@@ -195,14 +199,11 @@ func sourceFigures(a *app) figures {
 			return err
 		}
 		for _, one := range sources {
-			h, age, ok := of[one.ID], math.NaN(), 0.0
-			if !h.VerifiedAt.IsZero() {
-				age = max(time.Since(h.VerifiedAt).Seconds(), 0)
-			}
+			h, ok := of[one.ID], 0.0
 			if h.State == directory.HealthOK {
 				ok = 1
 			}
-			say(0, age, one.Name, string(one.Kind))
+			say(0, age(h.VerifiedAt, math.NaN()), one.Name, string(one.Kind))
 			say(1, ok, one.Name, string(one.Kind))
 		}
 		return nil

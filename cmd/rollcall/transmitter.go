@@ -30,11 +30,7 @@ func toldFigures(a *app) figures {
 	return gauges(func(ctx context.Context, say say) error {
 		all, err := a.telling.Receivers(ctx)
 		for _, r := range all {
-			age := 0.0
-			if !r.Oldest.IsZero() {
-				age = max(time.Since(r.Oldest).Seconds(), 0)
-			}
-			say(0, age, r.Name)
+			say(0, age(r.Oldest, 0), r.Name)
 			say(1, float64(r.Waiting), r.Name)
 			say(2, float64(r.Failures), r.Name)
 			say(3, float64(r.Refused), r.Name)

@@ -142,7 +142,11 @@ const refusedMost = 8
 
 // post sends an event. code is what the receiver says of the token, where it refuses it.
 func (t *Transmitter) post(ctx context.Context, r receiverRow, e queued) (code string, err error) {
-	token, err := t.sign(ctx, []byte(e.Claims))
+	s, err := t.signer(ctx)
+	if err != nil {
+		return "", err
+	}
+	token, err := signed(s, e.Claims)
 	if err != nil {
 		return "", err
 	}
@@ -195,6 +199,16 @@ func plain(code string) string {
 	return code
 }
 
+// short answers the first n characters of text.
+func short(text string, n int) string {
+	for at := range text {
+		if n--; n < 0 {
+			return text[:at]
+		}
+	}
+	return text
+}
+
 func (t *Transmitter) failed(ctx context.Context, r receiverRow, e queued, code string, trouble error) error {
 	first := t.FirstRetry
 	if first == 0 {
@@ -212,9 +226,8 @@ func (t *Transmitter) failed(ctx context.Context, r receiverRow, e queued, code 
 				return err
 			}
 		}
-		text := []rune(trouble.Error())
 		return tx.Exec("update transmit_receivers set failures = failures + 1, problem = ?, problem_since = coalesce(problem_since, ?), retry_at = ? where stream = ?",
-			string(text[:min(len(text), 300)]), db.At(now), db.At(now.Add(pause)), r.Stream).Error
+			short(trouble.Error(), 300), db.At(now), db.At(now.Add(pause)), r.Stream).Error
 	})
 }
 

@@ -2,6 +2,7 @@ package transmit
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"crypto/rand"
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -70,9 +71,9 @@ func answer(w http.ResponseWriter, status int, body any) {
 // For makes a handler of one that a receiver calls with its token (RFC 6750 section 2.1).
 func (t *Transmitter) For(h func(w http.ResponseWriter, q *http.Request, r receiverRow) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
-		token, bearer := strings.CutPrefix(q.Header.Get("Authorization"), "Bearer ")
+		token := httpapi.Bearer(q)
 		r, err := receiverRow{}, errToken
-		if bearer && strings.HasPrefix(token, tokenPrefix) {
+		if strings.HasPrefix(token, tokenPrefix) {
 			r, err = one(t.DB.Read(q.Context()), errToken, "token_hash = ?", hashed(token))
 		}
 		if errors.Is(err, errToken) {
@@ -143,8 +144,7 @@ func (t *Transmitter) take(r *receiverRow, w wanted) error {
 		}
 	}
 	if w.Description != nil {
-		text := []rune(*w.Description)
-		r.Description = string(text[:min(len(text), 200)])
+		r.Description = short(*w.Description, 200)
 	}
 	if w.Requested != nil {
 		return r.request(w.Requested)
@@ -291,9 +291,8 @@ func (t *Transmitter) ChangeStatus(w http.ResponseWriter, q *http.Request, r rec
 	if err := read(q, &in); err != nil {
 		return err
 	}
-	reason := []rune(in.Reason)
 	now, err := t.changing(q.Context(), r, in.Stream, "transmitter.changed", func(tx *db.Tx, now *receiverRow) error {
-		return t.turn(tx, now, in.Status, string(reason[:min(len(reason), 200)]), false)
+		return t.turn(tx, now, in.Status, short(in.Reason, 200), false)
 	})
 	if err != nil {
 		return err
@@ -362,8 +361,14 @@ func (t *Transmitter) Poll(w http.ResponseWriter, q *http.Request, r receiverRow
 		if found, more, err = t.waiting(ctx, r, most); err != nil {
 			return err
 		}
+		var s jose.Signer
+		if len(found) > 0 {
+			if s, err = t.signer(ctx); err != nil {
+				return err
+			}
+		}
 		for _, e := range found {
-			if sets[e.JTI], err = t.sign(ctx, []byte(e.Claims)); err != nil {
+			if sets[e.JTI], err = signed(s, e.Claims); err != nil {
 				return err
 			}
 		}

@@ -130,30 +130,31 @@ func (t *Transmitter) tend(ctx context.Context) error {
 	return t.Rotate(ctx, bySystem, false)
 }
 
-// sign answers claims as a security event token (RFC 8417), signed with the key of now.
-func (t *Transmitter) sign(ctx context.Context, claims []byte) (string, error) {
+// signer answers what signs with the key of now.
+func (t *Transmitter) signer(ctx context.Context) (jose.Signer, error) {
 	if t.Seal == nil {
-		return "", ErrNoSeal
+		return nil, ErrNoSeal
 	}
 	rows, err := t.keyRows(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, r := range rows {
 		if r.SignsFrom.After(t.clock()) {
 			continue
 		}
-		s, err := t.signerOf(r)
-		if err != nil {
-			return "", err
-		}
-		signed, err := s.Sign(claims)
-		if err != nil {
-			return "", err
-		}
-		return signed.CompactSerialize()
+		return t.signerOf(r)
 	}
-	return "", errNoKey
+	return nil, errNoKey
+}
+
+// signed answers claims as a security event token (RFC 8417).
+func signed(s jose.Signer, claims string) (string, error) {
+	token, err := s.Sign([]byte(claims))
+	if err != nil {
+		return "", err
+	}
+	return token.CompactSerialize()
 }
 
 var errNoKey = errors.New("there is no key yet that signs signals")
