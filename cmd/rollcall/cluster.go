@@ -53,6 +53,9 @@ func (c *Cluster) reached(at net.Addr) {
 }
 
 func (c Cluster) check(bad func(key, format string, args ...any), database string) {
+	if c.Lease < authz.MinTTL || c.Lease > time.Minute {
+		bad("cluster.lease", "wants a duration from %s to 1m, not %s", authz.MinTTL, c.Lease)
+	}
 	if c.Bus == "" {
 		for key, set := range map[string]bool{"node": c.Node != "", "bus_nkey": c.NKey != "", "bus_ca": c.CA != "", "bus_cert": c.Cert != "", "bus_key": c.Key != ""} {
 			if set {
@@ -76,9 +79,6 @@ func (c Cluster) check(bad func(key, format string, args ...any), database strin
 	}
 	if strings.HasPrefix(database, "sqlite:") {
 		bad("cluster.bus", "several nodes need a database of postgres://…, not a file")
-	}
-	if c.Lease < authz.MinTTL || c.Lease > time.Minute {
-		bad("cluster.lease", "wants a duration from %s to 1m, not %s", authz.MinTTL, c.Lease)
 	}
 	if strings.ContainsAny(c.Node, " \t\n") || len(c.Node) > 64 {
 		bad("cluster.node", "wants a name of 64 characters at most, without blanks")

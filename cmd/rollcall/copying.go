@@ -50,6 +50,11 @@ func migrateCopyCommand() *cobra.Command {
 
 // copyDatabase moves everything. At no time do both let anybody in: the new one is closed until the old one is.
 func copyDatabase(ctx context.Context, from, to string) (copied, error) {
+	there, err := db.OpenRead(ctx, from) // to be opened alone, a file would be made where there is none
+	if err != nil {
+		return copied{}, fmt.Errorf("--from: %w", err)
+	}
+	there.Close()
 	old, err := openAlone(ctx, from)
 	if err != nil {
 		return copied{}, fmt.Errorf("--from: %w", err)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,7 +75,9 @@ func restoreOpenCommand() *cobra.Command {
 	return remote(c, printStanding, func(c *cobra.Command, api *client, _ []string) (s standing, err error) {
 		if *seen == "" {
 			if err = api.do(c.Context(), "GET", "/api/v1/restore", nil, &s); err == nil && s.Missing != "" {
-				printStanding(c.ErrOrStderr(), s)
+				columns := tabwriter.NewWriter(c.ErrOrStderr(), 0, 4, 2, ' ', 0)
+				printStanding(columns, s)
+				columns.Flush()
 				err = fmt.Errorf("nothing was opened: say --missing %s to open although all of this is not proven", s.Missing)
 			}
 			return s, err
