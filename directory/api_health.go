@@ -18,13 +18,14 @@ const (
 	HealthFailing      HealthState = "failing"      // the last attempt to read it failed
 	HealthStale        HealthState = "stale"        // what is known of it is older than it should be
 	HealthQuiet        HealthState = "quiet"        // a source that pushes has not been heard of for a day
+	HealthEmpty        HealthState = "empty"        // it is in step, and shows nobody
 	HealthNever        HealthState = "never"        // nothing came of it yet
 	HealthUnconfigured HealthState = "unconfigured" // the configuration no longer has it
 )
 
 // SourceHealth is how a source stands.
 type SourceHealth struct {
-	State      HealthState  `json:"state" enum:"ok,failing,stale,quiet,never,unconfigured"`
+	State      HealthState  `json:"state" enum:"ok,failing,stale,quiet,empty,never,unconfigured"`
 	Follows    string       `json:"follows" enum:"push,stream,poll,interval,standby,files" doc:"how changes get here"`
 	VerifiedAt time.Time    `json:"verified_at,omitzero" doc:"when it was last known to say what stands here; of a source that pushes: when it was last heard of"`
 	LagMillis  float64      `json:"lag_ms,omitempty" doc:"of its last change: from when the server here heard of it until it was in force"`

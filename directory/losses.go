@@ -99,9 +99,13 @@ func (p *writing) flushLosses() error {
 		p.w.lost = append(p.w.lost, Loss{l.person, l.source, l.field, l.was, l.cleared})
 	}
 	for part := range slices.Chunk(p.regained, most) {
-		var args []any
+		var args, fields []any
 		for _, l := range part {
-			args = append(args, l.person, l.field, l.was)
+			args, fields = append(args, l.person, l.field, l.was), append(fields, l.person, l.field)
+		}
+		// what was lost before is no longer empty, though it is not what it was
+		if err := tx.Exec("update fact_losses set cleared = false where cleared and (person_id, field) in (values "+strings.TrimSuffix(strings.Repeat("(?, ?), ", len(part)), ", ")+")", fields...).Error; err != nil {
+			return fmt.Errorf("note losses: %w", err)
 		}
 		if err := tx.Exec("delete from fact_losses where (person_id, field, was) in (values "+strings.TrimSuffix(strings.Repeat("(?, ?, ?), ", len(part)), ", ")+")", args...).Error; err != nil {
 			return fmt.Errorf("note losses: %w", err)

@@ -35,7 +35,7 @@ func (sourceRow) TableName() string { return "sources" }
 
 func (r sourceRow) source() Source {
 	return Source{ID: r.ID, Name: r.Name, Kind: r.Kind, Priority: r.Priority, Correlate: r.Correlate.V, Authority: r.Authority.V,
-		CreatedAt: r.CreatedAt.Time, SyncedAt: r.SyncedAt.Time, Mode: r.Mode, version: r.ConfigVersion}
+		CreatedAt: r.CreatedAt.Time, SyncedAt: r.SyncedAt.Time, Records: int(r.LiveRecords), Mode: r.Mode, version: r.ConfigVersion}
 }
 
 type tokenRow struct {

@@ -175,6 +175,7 @@ type Source struct {
 	Authority []string
 	CreatedAt time.Time
 	SyncedAt  time.Time // the last complete synchronisation
+	Records   int       // it has, not deleted ones; 0 while it is not live
 	Mode      Mode      // empty in CreateSource: ModeLive
 	version   int64     // how often it was configured
 }

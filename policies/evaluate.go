@@ -164,40 +164,53 @@ func (p *Policy) Group(key string) *Group {
 // Uses names the attributes of people that the policy asks for; "unit" where it asks for that in any way.
 func (p *Policy) Uses() map[string]bool {
 	out := map[string]bool{}
-	add := func(c condition) {
-		reads := c.Reads()
-		for _, name := range reads.Attributes {
-			name, _, _ = strings.Cut(name, ".")
-			out[name] = true
-			if name == "affiliations" {
-				out["unit"], out["department"], out["company"], out["employee_type"] = true, true, true, true
-			}
-			if name == "person" { // all of it
-				for _, field := range vocabulary(reflect.TypeFor[person]()) {
-					out[field] = true
-				}
-				out["unit"] = true
-			}
-			if name == "managers" || name == "person" {
-				out["manager"] = true
-			}
-		}
-		out["time"] = out["time"] || reads.Time
-	}
-	add(p.Guests.sponsor)
+	p.Guests.sponsor.uses(out)
 	for _, g := range p.Groups {
 		for _, r := range g.Rules {
-			add(r.condition)
+			r.uses(out)
 		}
-		add(g.Eligibility.join)
-		add(g.Eligibility.ask)
+		g.Eligibility.join.uses(out)
+		g.Eligibility.ask.uses(out)
 	}
 	for _, s := range p.Separation {
 		if s.Never != nil {
-			add(s.Never.condition)
+			s.Never.uses(out)
 		}
 	}
 	return out
+}
+
+// Asks names, of what Uses does, what the rules of one group ask for.
+func (p *Policy) Asks(group string) map[string]bool {
+	out := map[string]bool{}
+	if g := p.Group(group); g != nil {
+		for _, r := range g.Rules {
+			r.uses(out)
+		}
+	}
+	return out
+}
+
+// uses adds the attributes that c asks for.
+func (c condition) uses(out map[string]bool) {
+	reads := c.Reads()
+	for _, name := range reads.Attributes {
+		name, _, _ = strings.Cut(name, ".")
+		out[name] = true
+		if name == "affiliations" {
+			out["unit"], out["department"], out["company"], out["employee_type"] = true, true, true, true
+		}
+		if name == "person" { // all of it
+			for _, field := range vocabulary(reflect.TypeFor[person]()) {
+				out[field] = true
+			}
+			out["unit"] = true
+		}
+		if name == "managers" || name == "person" {
+			out["manager"] = true
+		}
+	}
+	out["time"] = out["time"] || reads.Time
 }
 
 // index finds the rules that can be true for somebody.

@@ -184,12 +184,14 @@ func (run *run) assess(c *catalog, f directory.Fact, have []Membership, held map
 func (run *run) compare(c *catalog, f directory.Fact, have, with []Membership, held map[id.Membership]heldRow, d due, now time.Time) assessment {
 	a := assessment{person: f.Person.ID, failed: d.failed, note: len(d.failed) > 0, beyond: d.beyond}
 	standing := d.standing
+	asked := with
 	if keeps(with) {
 		standing.Placed = placed(f.Person)
+		asked = unkept(overtaken(with, f.Person), d.matches, standing, now)
 	}
 	going := map[id.Membership]bool{}
 	kept := map[id.Group]bool{}
-	want, revoked := run.with(Desired(unkept(with, d.matches, standing, now), d.matches, standing, now), a.person, standing)
+	want, revoked := run.with(Desired(asked, d.matches, standing, now), a.person, standing)
 	want = d.mover.outlast(have, founded(want), d.matches)
 	for _, change := range Diff(have, want, now) {
 		if change.Op == OpAdd && kept[change.Group] {

@@ -301,7 +301,7 @@ func (r *Reactor) Reject(ctx context.Context, cause directory.Cause, hold id.Hol
 
 // keepHeld keeps, in one transaction, what a hold holds of these people.
 func (r *Reactor) keepHeld(tx *db.Tx, cause directory.Cause, hold id.Hold, people []id.Person) error {
-	_, facts, err := r.lockPeople(tx, people)
+	c, facts, err := r.lockPeople(tx, people)
 	if err != nil {
 		return err
 	}
@@ -309,7 +309,14 @@ func (r *Reactor) keepHeld(tx *db.Tx, cause directory.Cause, hold id.Hold, peopl
 	if err := tx.Raw("select * from held_removals where hold = ? and ended_at is null and person in ?", hold, people).Scan(&held).Error; err != nil {
 		return fmt.Errorf("read hold: %w", err)
 	}
-	s := &sheet{run: &run{cause: cause}, now: r.clock(), placed: placesOf(facts)}
+	s := &sheet{run: &run{cause: cause}, now: r.clock(), said: map[id.Membership]string{}}
+	of := map[id.Person]directory.Fact{}
+	for _, f := range facts {
+		of[f.Person.ID] = presentFact(f, s.now)
+	}
+	for _, row := range held {
+		s.said[row.Membership] = c.said(row.GroupID, of[row.Person])
+	}
 	if err := s.keep(tx, string(hold), s.now.Add(KeepFor), held); err != nil {
 		return err
 	}

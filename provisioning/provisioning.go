@@ -99,7 +99,7 @@ type Reason struct {
 	CreatedAt time.Time
 
 	against Cause  // of a keep by a rejected hold: why the membership would have ended
-	placed  string // of a keep: where the person worked when it was given
+	placed  string // of a keep: where the person worked when it was given; of one by a rejected move: see said
 }
 
 // ground is what makes two reasons the same.

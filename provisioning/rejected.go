@@ -1,9 +1,11 @@
 package provisioning
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -39,7 +41,7 @@ func loadRejected(q reader, reasons []reasonRow) (map[id.Reason]Cause, error) {
 				if causes[by] == nil {
 					causes[by] = map[id.Membership]Cause{}
 				}
-				causes[by][row.Membership] = row.Cause
+				causes[by][row.Membership] = cmp.Or(row.NowCause, row.Cause)
 			}
 		}
 	}
@@ -59,6 +61,40 @@ func placed(p directory.Person) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// said notes what is said of somebody, now and for each instant to come that is known, of the attributes that the rules of a group ask for: that is what a rejected
+// move is about. It is their names, and a digest of each state. Directory groups are not among them: nothing comes in the place of one that is lost.
+func (c *catalog) said(group id.Group, f directory.Fact) string {
+	if c.policy == nil {
+		return ""
+	}
+	names := strings.Join(slices.Sorted(maps.Keys(c.policy.Asks(c.key(group)))), ",")
+	states := []string{sayings(names, f.Person)}
+	for _, ahead := range f.Ahead {
+		states = append(states, sayings(names, ahead.Person))
+	}
+	return names + ":" + strings.Join(states, ",")
+}
+
+func sayings(names string, p directory.Person) string {
+	asked := strings.Split(names, ",")
+	values := directory.DiffPerson(directory.Person{}, p)
+	values = slices.DeleteFunc(values, func(f directory.Field) bool { return !slices.Contains(asked, f.Name) })
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %q", p.ID, values))
+	return hex.EncodeToString(sum[:8])
+}
+
+// overtaken answers have without what a rejected move keeps of somebody of whom something else is said by now.
+func overtaken(have []Membership, p directory.Person) []Membership {
+	out := slices.Clone(have)
+	for i, m := range out {
+		out[i].Reasons = slices.DeleteFunc(slices.Clone(m.Reasons), func(r Reason) bool {
+			names, states, noted := strings.Cut(r.placed, ":")
+			return r.Kind == KindKeep && r.against == CauseMove && noted && !slices.Contains(strings.Split(states, ","), sayings(names, p))
+		})
+	}
+	return out
+}
+
 func keeps(have []Membership) bool {
 	return slices.ContainsFunc(have, func(m Membership) bool {
 		return slices.ContainsFunc(m.Reasons, func(r Reason) bool { return r.Kind == KindKeep })
@@ -66,7 +102,7 @@ func keeps(have []Membership) bool {
 }
 
 // unkept answers have without what an undo or a rejected hold keeps and nothing asks for any more: the facts that it was about came back, the
-// person works elsewhere than they did at the undo, or a rejected membership would end for another reason now, which the guard judges anew. It is pure.
+// person works elsewhere than they did at the undo, or a rejected membership would end for another reason now, which the guard judges anew. See overtaken, too. It is pure.
 func unkept(have []Membership, matches []Match, s Standing, now time.Time) []Membership {
 	if !keeps(have) {
 		return have

@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -138,7 +139,7 @@ func (s *sheet) keep(tx *db.Tx, ref string, until time.Time, held []heldRow) err
 	}
 	for _, row := range held {
 		s.grounds = append(s.grounds, reasonRow{ID: id.New[id.Reason](), Membership: row.Membership, Kind: KindKeep, Ref: ref, Role: roles[row.Membership].Role,
-			Until: db.At(until), CreatedAt: db.At(s.now), Placed: s.placed[row.Person]})
+			Until: db.At(until), CreatedAt: db.At(s.now), Placed: cmp.Or(s.said[row.Membership], s.placed[row.Person])})
 		s.record("membership.kept", string(row.Membership), map[string]any{"person": string(row.Person), "hold": string(row.Hold), "until": until.Format(time.RFC3339)})
 	}
 	slices.Sort(holds)

@@ -128,7 +128,8 @@ type sheet struct {
 	group   id.Group  // of the place that is being noted, where one is
 	now     time.Time
 	leave   directory.LeaveRule
-	placed  map[id.Person]string // where people work, for what is kept of them
+	placed  map[id.Person]string     // where people work, for what is kept of them
+	said    map[id.Membership]string // of a hold that is rejected: what it is about
 	batch   Batch
 
 	recaused, vanished []heldRow

@@ -39,8 +39,19 @@ func (a *app) health(ctx context.Context, sources []directory.Source, of map[id.
 				return err
 			}
 		}
+		if h.State == directory.HealthOK && s.Kind != directory.KindGuests && empty(s, h) {
+			h.State = directory.HealthEmpty
+		}
 	}
 	return nil
+}
+
+// empty tells whether nobody is found in a source. Of one that is tried out nothing is counted but what a whole reading found.
+func empty(s directory.Source, h *directory.SourceHealth) bool {
+	if s.Mode == directory.ModeLive {
+		return s.Records == 0
+	}
+	return h.LastRun != nil && h.LastRun.Kind == "full" && h.LastRun.Counts[string(ldap.ClassPerson)]+h.LastRun.Counts["rows"] == 0
 }
 
 // ldapHealth says how a directory stands that is read, by whichever node.

@@ -329,6 +329,12 @@ func (s source) standing() string {
 		return ""
 	}
 	out := "\t" + h.State
+	if h.State == "empty" {
+		out += ": it is read, and nobody is found in it"
+		if s.Kind == "ldap" {
+			out += " (look at base and person_classes; rollcall source test " + s.Name + " says more)"
+		}
+	}
 	if h.Holds > 0 {
 		out += fmt.Sprintf(", holds that wait: %d", h.Holds)
 	}

@@ -248,6 +248,15 @@ func TestProbe(t *testing.T) {
 	if got := codes(); !slices.Equal(got, []string{"plain"}) {
 		t.Errorf("findings of a sound server: %v", findings)
 	}
+	named := c
+	named.Mapping, named.Labels = map[string]string{"title": "jobTitel", "department": "noSuchThing,title"}, map[string]string{"badge": "cardNo"}
+	if _, findings, err = client(t, named).Probe(t.Context()); err != nil || !slices.ContainsFunc(findings, func(f ldap.Finding) bool {
+		return f.Code == "unmapped" && f.Severity == ldap.Warning && strings.HasSuffix(f.Text, ": labels.badge: cardno 0 of 5; mapping.title: jobtitel 0 of 5")
+	}) || !slices.ContainsFunc(findings, func(f ldap.Finding) bool {
+		return f.Code == "mapped" && strings.HasSuffix(f.Text, ": mapping.department: nosuchthing 0 of 5, title 5 of 5")
+	}) {
+		t.Errorf("a mapping of what nobody has: %v %v", findings, err)
+	}
 	d.SetFaults(demo.Faults{Empty: true})
 	if _, findings, err = cl.Probe(t.Context()); err != nil || !slices.Contains(codes(), "no_people") {
 		t.Errorf("empty: %v %v", findings, err)

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -126,6 +127,9 @@ func (c *conn) judge(class Class, p page, find func(Severity, string, string, ..
 			noMember++
 		}
 	}
+	if class == ClassPerson {
+		c.judgeMapping(p, find)
+	}
 	switch n := len(p.entries); {
 	case noID > 0:
 		find(Error, "no_id", "%d of %d entries (%s) show no %s: the account may not read it, or id_attribute is wrong", noID, n, class, c.idAttribute())
@@ -144,6 +148,49 @@ func (c *conn) judge(class Class, p page, find func(Severity, string, string, ..
 	}
 	if !p.paged && !p.limited {
 		find(Error, "no_paging", "the server ignored the paging control (%s)", class)
+	}
+}
+
+// judgeMapping counts who has what the configuration says attributes are read from, among the people of a page.
+func (c *conn) judgeMapping(p page, find func(Severity, string, string, ...any)) {
+	n := len(p.entries)
+	if n == 0 {
+		return
+	}
+	own := map[string][]string{}
+	for field := range c.p.Mapping {
+		own["mapping."+field] = c.p.fields[field]
+	}
+	for label, name := range c.p.labels {
+		own["labels."+label] = []string{name}
+	}
+	var missing, seen []string
+	for _, key := range slices.Sorted(maps.Keys(own)) {
+		var counts []string
+		any := false
+		for _, name := range own[key] {
+			have := 0
+			for _, e := range p.entries {
+				if (Object{DN: e.dn, Attrs: e.attrs}).value(name) != "" {
+					have++
+				}
+			}
+			any = any || have > 0
+			counts = append(counts, fmt.Sprintf("%s %d of %d", name, have, n))
+		}
+		switch said := key + ": " + strings.Join(counts, ", "); {
+		case len(counts) == 0: // said to be read from nothing
+		case any:
+			seen = append(seen, said)
+		default:
+			missing = append(missing, said)
+		}
+	}
+	if len(missing) > 0 {
+		find(Warning, "unmapped", "nobody who was looked at has what these are read from (is the name right, and may the account read it?): %s", strings.Join(missing, "; "))
+	}
+	if len(seen) > 0 {
+		find(Info, "mapped", "who was looked at and has what these are read from: %s", strings.Join(seen, "; "))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory/ldap"
@@ -31,6 +32,9 @@ func tryLDAP(ctx context.Context, look func(context.Context) (ldap.Capabilities,
 	}
 	for _, f := range findings {
 		zh := chinese(f.Code, caps.PageSize)
+		if _, counts, found := strings.Cut(f.Text, ": "); found && (f.Code == "mapped" || f.Code == "unmapped") {
+			zh += strings.ReplaceAll(counts, " of ", "/")
+		}
 		if zh == "" {
 			zh = f.Text
 		}
@@ -67,6 +71,8 @@ func chinese(code string, pageSize int) string {
 		"no_unit":              "没有找到任何组织单元。",
 		"no_group":             "没有找到任何组。",
 		"no_login":             "部分人员没有登录名：请检查 mapping.user_name。",
+		"unmapped":             "查看过的人员都没有映射所指的以下属性（名称是否正确，账号是否有权读取？）：",
+		"mapped":               "查看过的人员中具备映射所指属性的人数：",
 		"members_hidden":       "所有组都没有显示成员：账号是否有权读取成员？",
 		"reference":            "服务器将部分目录指向另一台服务器；该部分不会被读取。",
 		"limited":              "服务器在列出全部条目之前就截断了结果：请放宽该账号的数量与时间限制，否则永远不会判定任何人已离开。",

@@ -1,7 +1,7 @@
 import { known } from "../i18n/time";
 import { list, path } from "./client";
 
-export type HealthState = "ok" | "failing" | "stale" | "quiet" | "never" | "unconfigured";
+export type HealthState = "ok" | "failing" | "stale" | "quiet" | "empty" | "never" | "unconfigured";
 export type Finding = { severity: string; code: string; text: string };
 
 /** Run is one synchronisation of a source, as it is remembered. */

@@ -10,7 +10,7 @@ import { Tag } from "../../ui/people";
 import styles from "../admin.module.css";
 import own from "./health.module.css";
 
-const tones: Record<HealthState, "good" | "warn" | "bad" | "quiet"> = { ok: "good", failing: "bad", stale: "bad", quiet: "warn", never: "quiet", unconfigured: "warn" };
+const tones: Record<HealthState, "good" | "warn" | "bad" | "quiet"> = { ok: "good", failing: "bad", stale: "bad", quiet: "warn", empty: "bad", never: "quiet", unconfigured: "warn" };
 
 /** State is how a source stands, in a word; the sign and its colour only repeat it. */
 export function State({ health: h }: { health: How }) {

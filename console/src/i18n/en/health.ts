@@ -1,7 +1,7 @@
 // Texts of how a source stands: its state, its freshness, its runs, what went wrong and what to do.
 export const health = {
   title: "How it stands",
-  state: { ok: "In step", failing: "Cannot be read", stale: "Out of date", quiet: "Quiet for a day", never: "Nothing yet", unconfigured: "Not configured" },
+  state: { ok: "In step", failing: "Cannot be read", stale: "Out of date", quiet: "Quiet for a day", empty: "Shows nobody", never: "Nothing yet", unconfigured: "Not configured" },
   waits: "A batch waits",
   waitsHint: "What stands here is what the source says, but for what waits for a decision.",
   stateHint: {
@@ -9,6 +9,7 @@ export const health = {
     failing: "What stands here stays as it was. Nobody loses access because a source is silent.",
     stale: "Nothing failed, but it has not been verified for too long.",
     quiet: "It sends by itself, and has sent nothing for a day.",
+    empty: "It is read without an error, and nobody is found in it. Of a directory: look at base and person_classes, and try the connection.",
     never: "Nothing has come of it so far.",
     unconfigured: "The configuration of the server no longer has this source. What it said stays as it is.",
   },

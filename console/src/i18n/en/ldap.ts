@@ -62,6 +62,8 @@ export const ldap = {
     no_person: { what: "No person was found.", todo: "Look at base and person_classes, and at what the account may read." },
     no_group: { what: "No group was found.", todo: "That is fine if there are none; else look at group_classes and at what the account may read." },
     no_login: { what: "Some people have no login.", todo: "Look at the mapping of the user name: which attribute do people sign in with?" },
+    unmapped: { what: "Nobody who was looked at has an attribute that the mapping names.", todo: "Is its name right, and may the account read it? What is read from it stays empty." },
+    mapped: { what: "How many people have the attributes that the mapping names.", todo: "Nothing to do if the numbers are as you expect." },
     no_sentinel: { what: "The sentinel entry is not there, or the account may not read it.", todo: "Correct sentinel in the configuration, or let the account read the entry. Until then no reading is believed." },
     members_hidden: { what: "No group shows a member.", todo: "Let the account read member (or uniqueMember, memberUid). Until then members stay as they are." },
     limited: { what: "The server ends a list before its end.", todo: "Lift the size and time limits of the account: else no reading is complete, and nobody is ever found absent." },

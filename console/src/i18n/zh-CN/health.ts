@@ -2,7 +2,7 @@ import type { Texts } from "../types";
 
 export const health = {
   title: "当前状况",
-  state: { ok: "同步正常", failing: "无法读取", stale: "数据过旧", quiet: "一天没有消息", never: "尚无数据", unconfigured: "未配置" },
+  state: { ok: "同步正常", failing: "无法读取", stale: "数据过旧", quiet: "一天没有消息", empty: "没有任何人员", never: "尚无数据", unconfigured: "未配置" },
   waits: "有变更等待决定",
   waitsHint: "除等待决定的变更外，此处的内容与数据源一致。",
   stateHint: {
@@ -10,6 +10,7 @@ export const health = {
     failing: "此处的内容保持不变。任何人都不会因为数据源沉默而失去权限。",
     stale: "没有出错，但已经太久没有核实。",
     quiet: "它会主动推送，但已有一天没有发送任何内容。",
+    empty: "读取没有出错，但其中没有任何人员。若为目录，请检查 base 与 person_classes，并测试连接。",
     never: "到目前为止没有收到任何内容。",
     unconfigured: "服务器的配置中已没有此数据源。它此前提供的内容保持不变。",
   },

@@ -63,6 +63,8 @@ export const ldap = {
     no_person: { what: "没有找到任何人员。", todo: "请检查 base 与 person_classes，以及账号的读取权限。" },
     no_group: { what: "没有找到任何组。", todo: "如果本来就没有，则无妨；否则请检查 group_classes 与账号的读取权限。" },
     no_login: { what: "部分人员没有登录名。", todo: "请查看用户名的映射：人们用哪个属性登录？" },
+    unmapped: { what: "查看过的人员都没有映射所指的某个属性。", todo: "名称是否正确，账号是否有权读取？由它读取的内容将为空。" },
+    mapped: { what: "有多少人员具备映射所指的属性。", todo: "若数量与预期一致，则无需处理。" },
     no_sentinel: { what: "哨兵条目不存在，或账号读不到它。", todo: "请更正配置中的 sentinel，或授权读取该条目。在此之前任何读取都不会被相信。" },
     members_hidden: { what: "所有组都没有显示成员。", todo: "请授权读取 member（或 uniqueMember、memberUid）。在此之前成员保持不变。" },
     limited: { what: "服务器在列表结束之前就中断了它。", todo: "请放宽该账号的数量与时间限制：否则任何读取都不完整，也就永远不会判定任何人已离开。" },
