@@ -67,8 +67,10 @@ func value(r directory.Record, field string) string {
 		return *at
 	case field == fEmail && len(r.Emails) > 0:
 		return r.Emails[0].Value
-	case field == fPhone && len(r.Phones) > 0:
-		return r.Phones[0].Value
+	case phoneType(field) != "":
+		if i := slices.IndexFunc(r.Phones, func(p directory.Phone) bool { return p.Type == phoneType(field) }); i >= 0 {
+			return r.Phones[i].Value
+		}
 	}
 	return ""
 }
@@ -96,12 +98,24 @@ func put(r *directory.Record, field, value string) {
 		if value != "" {
 			r.Emails = []directory.Email{{Value: value, Type: "work", Primary: true}}
 		}
-	case field == fPhone:
-		r.Phones = nil
+	case phoneType(field) != "":
+		r.Phones = slices.DeleteFunc(slices.Clone(r.Phones), func(p directory.Phone) bool { return p.Type == phoneType(field) || p.Value == value })
 		if value != "" {
-			r.Phones = []directory.Phone{{Value: value, Type: "work", Primary: true}}
+			r.Phones = append(r.Phones, directory.Phone{Value: value, Type: phoneType(field)})
+		}
+		slices.SortFunc(r.Phones, func(a, b directory.Phone) int { return strings.Compare(b.Type, a.Type) }) // the same whatever the order of the columns
+		for i := range r.Phones {
+			r.Phones[i].Primary = i == 0
+		}
+		if len(r.Phones) == 0 {
+			r.Phones = nil
 		}
 	}
+}
+
+// phoneType answers which number of a record a field is; empty for others.
+func phoneType(field string) string {
+	return map[string]string{fPhone: "work", fMobile: "mobile"}[field]
 }
 
 // texts answers the attributes that a row gives somebody: the unit by its path too, and nobody as their own manager.

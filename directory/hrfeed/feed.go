@@ -270,6 +270,9 @@ func (j *job) understand(t *table) error {
 		return err
 	}
 	j.rep.Unknown = append(j.rep.Unknown, c.unknown...)
+	for _, f := range c.twice {
+		j.rep.note(f)
+	}
 	if j.rep.Counts.Rows = len(rows); t.count >= 0 && t.count != len(rows) {
 		return fmt.Errorf("%w: it says that it has %d rows, and %d are there", ErrTruncated, t.count, len(rows))
 	}

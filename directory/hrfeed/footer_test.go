@@ -86,12 +86,33 @@ func TestManagerByName(t *testing.T) {
 		c := w.f.Configs[w.source]
 		c.Mapping.NumberLength = 5
 		w.f.Configs[w.source] = c
-		rep := w.file("a.full.csv", "工号,姓名,邮箱地址,直属上级工号\n00017,张伟,zhang@corp.example,李娜\n00018,李娜,li@corp.example,\n00019,王芳,,00018\n00020,x,,00099\n00021,y,,John Smith\n00022,z,,李娜（00018）\n00023,z,,Person 001\n00024,z,,li@corp.example\n")
+		rep := w.file("a.full.csv", "工号,姓名,邮箱地址,直属上级工号\n00017,张伟,zhang@corp.example,李娜\n00018,李娜,li@corp.example,\n00019,王芳,,00018\n00020,x,,00099\n00021,y,,John Smith\n00022,z,,李娜（00018）\n00023,z,,Person 001\n00024,z,,li@corp.example\n00025,z,,00018 李娜\n00026,z,,00018-李娜\n00027,z,,Li Na (00018)\n00028,z,,00777 李娜\n00029,z,,00018/00017 李娜\n")
 		same(t, "refused", lines(rep.Refused), "")
-		same(t, "notes", lines(rep.Notes), "2 manager_name, 6 manager_name, 7 manager_name, 8 manager_name, 9 manager_name")
+		same(t, "notes", lines(rep.Notes), "2 manager_name, 6 manager_name, 8 manager_name, 9 manager_name, 13 manager_name, 14 manager_name")
+		for _, key := range []string{"00022", "00025", "00026", "00027"} {
+			same(t, "the number beside a name", w.record(key).ManagerKey, "00018")
+		}
 		same(t, "value", rep.Notes[0].Value, "李娜")
 		w.file("b.delta.csv", "工号,操作,直属上级\n00019,变更,李娜\n")
 		same(t, "who is known stays", w.record("00019").ManagerKey, "00018")
 		same(t, "address", w.record("00017").Emails[0].Value, "zhang@corp.example")
+	})
+}
+
+// A list with a column of mobile numbers and one of others has both; a second one of either, and one beside what the mapping says, is noted and left out.
+func TestTwoTelephones(t *testing.T) {
+	run(t, func(w *world) {
+		rep := w.file("a.full.csv", "工号,姓名,手机,电话,联系电话,办公电话\n00017,张伟,13800138000,010-1,010-2,010-3\n")
+		same(t, "notes", lines(rep.Notes), "0 column_twice, 0 column_twice")
+		same(t, "which", rep.Notes[0].Column+" "+rep.Notes[1].Column, "联系电话 办公电话")
+		same(t, "phones", fmt.Sprint(w.record("00017").Phones), "[{010-1 work true} {13800138000 mobile false}]")
+		w.file("b.full.csv", "工号,姓名,手机,电话\n00017,张伟,13800138000,\n")
+		same(t, "one is gone", fmt.Sprint(w.record("00017").Phones), "[{13800138000 mobile true}]")
+
+		if err := w.f.save(t.Context(), w.source, Mapping{Columns: map[string]string{"岗位": "title"}}, "adm", ""); err != nil {
+			t.Fatal(err)
+		}
+		rep = w.file("c.full.csv", "工号,姓名,职务,岗位\n00017,张伟,经理,采购\n")
+		same(t, "of the mapping", lines(rep.Notes)+" "+rep.Notes[0].Column+" "+w.record("00017").Title, "0 column_twice 职务 采购")
 	})
 }

@@ -58,6 +58,7 @@ func (j *job) doubtNumbers() {
 			known[k.Key] = true
 		}
 	}
+	j.numberedManagers(known)
 	l := lengthsOf(j.m, known, j.intents)
 	j.intents = slices.DeleteFunc(j.intents, func(in intent) bool {
 		code, text := l.doubt(in.key)
@@ -79,7 +80,42 @@ func (j *job) doubtNumbers() {
 	})
 }
 
-// managersByName notes rows that say a manager by a name: nobody is found by one. Where people are known by numbers it is none, and the manager who is known
+// numberedManagers reads the number of a manager who is said by name and number, in whatever order: "00021 李娜", "李娜（00021）". It is a number that is
+// known or in the file; where none is, or two are, the text stays as it is: see managersByName.
+func (j *job) numberedManagers(known map[string]bool) {
+	named := map[string]bool{}
+	for _, in := range j.intents {
+		named[in.key] = true
+	}
+	for i, in := range j.intents {
+		manager, _ := in.says(fManager)
+		if !j.isName(manager) || known[manager] || named[manager] {
+			continue
+		}
+		words := strings.FieldsFunc(manager, func(r rune) bool {
+			return unicode.IsSpace(r) || unicode.Is(unicode.Han, r) || unicode.In(r, unicode.Ps, unicode.Pe) || strings.ContainsRune(",，、;；:：/|", r)
+		})
+		var numbers []string
+		for _, word := range words {
+			if word = strings.Trim(word, "-_.#"); known[word] || named[word] {
+				numbers = append(numbers, word)
+			}
+		}
+		slices.Sort(numbers)
+		if numbers = slices.Compact(numbers); len(numbers) != 1 {
+			continue
+		}
+		texts := slices.Clone(in.texts)
+		for k, a := range texts {
+			if a.field == fManager {
+				texts[k].value = numbers[0]
+			}
+		}
+		j.intents[i].texts = texts
+	}
+}
+
+// managersByName notes rows that say a manager by a name, without a number that is known: nobody is found by one. Where people are known by numbers it is none, and the manager who is known
 // stays; else it may be the key of somebody who comes later.
 func (j *job) managersByName(rows map[string][]intent) {
 	known := map[string]bool{}
@@ -92,7 +128,7 @@ func (j *job) managersByName(rows map[string][]intent) {
 			if !j.isName(manager) || known[manager] || rows[manager] != nil {
 				continue
 			}
-			text := "it looks like a name, and managers are found by their number alone (" + j.m.key() + "): "
+			text := "it looks like a name without the number of anybody who is known, and managers are found by their number alone (" + j.m.key() + "): "
 			if j.m.key() == fNumber {
 				of[i].texts = slices.DeleteFunc(slices.Clone(in.texts), func(a assign) bool { return a.field == fManager })
 				text += "the manager was left as it was"

@@ -35,7 +35,7 @@ type Mapping struct {
 // Fields of a row.
 const (
 	fNumber, fExternal, fUserName, fDisplay, fGiven, fFamily = "employee_number", "external_id", "user_name", "display_name", "given_name", "family_name"
-	fEmail, fPhone, fTitle, fDepartment, fDivision           = "email", "phone", "title", "department", "division"
+	fEmail, fPhone, fMobile, fTitle, fDepartment, fDivision  = "email", "phone", "mobile", "title", "department", "division"
 	fOrganization, fCompany, fCostCenter, fType              = "organization", "company", "cost_center", "employee_type"
 	fUnit, fUnitName, fUnitPath, fManager, fZone, fLocale    = "unit", "unit_name", "unit_path", "manager", "time_zone", "locale"
 	fStart, fEnd, fLeaveFrom, fLeaveUntil, fEffective        = "start", "end", "leave_from", "leave_until", "effective"
@@ -54,7 +54,8 @@ func headings() map[string][]string {
 		fGiven:        {"given name", "first name", "名"},
 		fFamily:       {"family name", "last name", "surname", "姓"},
 		fEmail:        {"email", "e-mail", "mail", "email address", "work email", "邮箱", "邮箱地址", "电子邮箱", "电子邮箱地址", "工作邮箱", "邮件", "邮件地址", "电子邮件", "电子邮件地址", "公司邮箱"},
-		fPhone:        {"phone", "mobile", "telephone", "phone number", "mobile phone", "手机", "手机号", "手机号码", "联系电话", "电话"},
+		fPhone:        {"phone", "telephone", "phone number", "work phone", "office phone", "联系电话", "电话", "电话号码", "办公电话", "座机", "固定电话"},
+		fMobile:       {"mobile", "mobile phone", "mobile number", "cell phone", "手机", "手机号", "手机号码", "移动电话"},
 		fTitle:        {"title", "job title", "position", "岗位", "职务", "职位", "岗位名称"},
 		fDepartment:   {"department", "dept", "department name", "部门", "部门名称", "所属部门"},
 		fDivision:     {"division", "business unit", "事业部", "板块"},
@@ -185,9 +186,10 @@ type columns struct {
 	fields  []string // empty: left out, or unknown
 	names   []string
 	unknown []string
-	width   int // up to the last field, of files whose rows have all columns; else 0
-	most    int // columns that a row of CSV may have, empty ones too; 0: any
-	last    int // the last that the header names
+	twice   []Finding // columns that are left out beside another one of their field
+	width   int       // up to the last field, of files whose rows have all columns; else 0
+	most    int       // columns that a row of CSV may have, empty ones too; 0: any
+	last    int       // the last that the header names
 }
 
 // measure finds out how wide rows are. Separators that end every row are part of none.
@@ -228,7 +230,8 @@ func (c columns) tooWide(r row) string {
 	return fmt.Sprintf("it has %d columns, and the header names %d: a text that holds a separator stands in quotes", max(filled, r.wide), c.last)
 }
 
-// match finds the fields of a header. Two columns of one field are an error: nobody knows which of them counts. It names all of them.
+// match finds the fields of a header. One that the mapping says counts before one that is known by its heading, and the first telephone before another. Any other
+// two columns of one field are an error: nobody knows which of them counts. It names all of them.
 func (m Mapping) match(names []string) (columns, error) {
 	known := map[string]string{}
 	for field, list := range headings() {
@@ -242,7 +245,15 @@ func (m Mapping) match(names []string) (columns, error) {
 		own[plainHeading(heading)] = field
 	}
 	c := columns{fields: make([]string, len(names)), names: names}
-	taken := map[string]string{}
+	taken, chosen := map[string]string{}, map[string]bool{} // by field: the column; whether the mapping says so
+	for _, name := range names {
+		if field := own[plainHeading(name)]; field != "" {
+			chosen[field] = true
+		}
+	}
+	leave := func(name, field string) {
+		c.twice = append(c.twice, Finding{Column: cutText(name), Code: "column_twice", Text: "another column is the " + field + "; this one was left out"})
+	}
 	var wrong []string
 	for i, name := range names {
 		plain := plainHeading(name)
@@ -258,6 +269,9 @@ func (m Mapping) match(names []string) (columns, error) {
 			continue
 		case field == "":
 			c.unknown = append(c.unknown, cutText(name))
+			continue
+		case !said && chosen[field], taken[field] != "" && (field == fPhone || field == fMobile):
+			leave(name, field)
 			continue
 		case taken[field] != "":
 			wrong = append(wrong, fmt.Sprintf("the columns %q and %q are both %s; say in the mapping which one counts", cutText(taken[field]), cutText(name), field))

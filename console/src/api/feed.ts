@@ -55,7 +55,7 @@ export const handIn = (id: string, file: File, how: { kind: HowRead; preview: bo
 
 /** fields are what a column may be read as, in the order in which people look for them. */
 export const fields = [
-  "employee_number", "display_name", "given_name", "family_name", "user_name", "email", "phone", "title", "department", "division", "company", "organization", "cost_center", "employee_type",
+  "employee_number", "display_name", "given_name", "family_name", "user_name", "email", "phone", "mobile", "title", "department", "division", "company", "organization", "cost_center", "employee_type",
   "unit", "unit_name", "unit_path", "manager", "start", "end", "leave_from", "leave_until", "effective", "action", "status", "reason", "time_zone", "locale", "external_id",
 ] as const;
 

@@ -81,7 +81,7 @@ export const feed = {
   hook: (at: string) => `Signed messages are taken at ${at}.`,
   post: "The source's token may hand files in: POST",
   field: {
-    employee_number: "Employee number", display_name: "Name", given_name: "Given name", family_name: "Family name", user_name: "User name", email: "E-mail", phone: "Phone", title: "Title",
+    employee_number: "Employee number", display_name: "Name", given_name: "Given name", family_name: "Family name", user_name: "User name", email: "E-mail", phone: "Phone", mobile: "Mobile", title: "Title",
     department: "Department", division: "Division", company: "Company", organization: "Organisation", cost_center: "Cost centre", employee_type: "Employee type", unit: "Unit (number)",
     unit_name: "Unit (name)", unit_path: "Unit (path)", manager: "Manager (number)", start: "First day", end: "Last day", leave_from: "Leave from", leave_until: "Leave until", effective: "Holds from",
     action: "Action", status: "Status", reason: "Reason", time_zone: "Time zone", locale: "Language", external_id: "External id", planned: "Planned", active: "Enabled", emails: "E-mail", phones: "Phone",
@@ -104,7 +104,8 @@ export const feed = {
     leave_turned: "The leave ends before it begins.",
     unknown_person: "Nobody of this number is known.",
     no_name: "It is a line of totals or a remark, or it names nobody.",
-    manager_name: "The manager is said by a name; managers are found by their number alone.",
+    manager_name: "The manager is said by a name; and no number that is known stands with it; managers are found by their number alone.",
+    column_twice: "Another column is of the same field; this one was left out.",
     no_effective: "A move needs the day from which it holds.",
     no_start: "They have not begun, and no first day is known.",
     no_leave_from: "A leave needs its first day.",

@@ -82,7 +82,7 @@ export const feed = {
   hook: (at: string) => `签名消息的接收地址为 ${at}。`,
   post: "可用数据源的令牌提交文件：POST",
   field: {
-    employee_number: "工号", display_name: "姓名", given_name: "名", family_name: "姓", user_name: "用户名", email: "邮箱", phone: "电话", title: "职务",
+    employee_number: "工号", display_name: "姓名", given_name: "名", family_name: "姓", user_name: "用户名", email: "邮箱", phone: "电话", mobile: "手机", title: "职务",
     department: "部门", division: "事业部", company: "公司", organization: "组织", cost_center: "成本中心", employee_type: "员工类型", unit: "组织单元（编号）",
     unit_name: "组织单元（名称）", unit_path: "组织单元（路径）", manager: "上级（工号）", start: "入职日期", end: "最后工作日", leave_from: "休假开始", leave_until: "休假结束", effective: "生效日期",
     action: "操作", status: "状态", reason: "原因", time_zone: "时区", locale: "语言", external_id: "外部标识", planned: "已计划", active: "启用", emails: "邮箱", phones: "电话",
@@ -105,7 +105,8 @@ export const feed = {
     leave_turned: "休假的结束早于开始。",
     unknown_person: "没有人使用此工号。",
     no_name: "这是合计行或备注行，或该行没有姓名。",
-    manager_name: "上级以姓名填写；上级只能按工号查找。",
+    manager_name: "上级以姓名填写，没有附上已知的工号；上级只能按工号查找。",
+    column_twice: "另一列属于同一字段，此列已忽略。",
     no_effective: "调动需要生效日期。",
     no_start: "状态为尚未入职，却没有入职日期。",
     no_leave_from: "休假需要开始日期。",
