@@ -234,6 +234,7 @@ type PersonOutput struct {
 	ETag string `header:"ETag"`
 	Body struct {
 		PersonView
+		Phones       []Phone           `json:"phones" nullable:"false" doc:"of the record whose word about telephones counts"`
 		AbsentSince  time.Time         `json:"absent_since,omitzero" doc:"of somebody absent: since when no source shows them"`
 		Ahead        []AheadView       `json:"ahead" nullable:"false" doc:"what will change by itself, at each instant that is known"`
 		Affiliations []AffiliationView `json:"affiliations" nullable:"false"`
@@ -320,6 +321,7 @@ func (a *API) GetPerson(ctx context.Context, in *PersonInPath) (*PersonOutput, e
 	if p.Absent {
 		out.Body.AbsentSince = missedSince(records)
 	}
+	out.Body.Phones = phonesOf(records, sources, a.Store.clock())
 	out.Body.Origins = map[string]OriginView{}
 	for attribute, link := range origins(records, sources, a.Store.clock()) {
 		source := sources[said[link]]

@@ -22,7 +22,7 @@ type authorityGroup struct {
 func authorityGroups() []authorityGroup {
 	return []authorityGroup{{AuthorityEmployment, nil}, {"org", []string{"unit", "department", "division", "organization", "company", "cost_center"}},
 		{"job", []string{"title", "employee_number", "employee_type"}}, {"manager", nil}, {"name", []string{"display_name", "given_name", "family_name"}},
-		{"login", []string{"user_name"}}, {"contact", []string{"email"}}, {"region", []string{"locale", "time_zone"}}, {"labels", nil}}
+		{"login", []string{"user_name"}}, {"contact", []string{"email", "phones"}}, {"region", []string{"locale", "time_zone"}}, {"labels", nil}}
 }
 
 // AuthorityGroups answers every name of a group of attributes: together they are the authority over everything.
@@ -148,6 +148,19 @@ func textAttributes() []textAttribute {
 	}
 }
 
+// phones answers the record whose telephone numbers count; nil where nobody says one.
+func (v voices) phones() *Record {
+	return v.of("phones", func(r *Record) bool { return len(r.Phones) > 0 })
+}
+
+// phonesOf answers the telephone numbers of somebody of whom these are the records. Nothing is decided by them, so that no row of the person holds them.
+func phonesOf(records []Record, sources map[id.Source]Source, now time.Time) []Phone {
+	if r := hear(ranked(records, sources, now), sources, now).phones(); r != nil {
+		return r.Phones
+	}
+	return []Phone{}
+}
+
 // others calls found for the unit, the manager and each label that somebody asserts, with the record whose word counts.
 func (v voices) others(found func(attribute string, r *Record)) {
 	if r := v.of("unit", func(r *Record) bool { return r.UnitKey != "" }); r != nil {
@@ -175,6 +188,9 @@ func origins(records []Record, sources map[id.Source]Source, now time.Time) map[
 		if r := v.of(a.name, func(r *Record) bool { return a.from(r) != "" }); r != nil {
 			out[a.name] = r.Link
 		}
+	}
+	if r := v.phones(); r != nil {
+		out["phones"] = r.Link
 	}
 	v.others(func(attribute string, r *Record) { out[attribute] = r.Link })
 	if list := employments(records, sources); len(list) > 0 {

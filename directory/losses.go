@@ -192,15 +192,27 @@ func (r Reader) Losses(ctx context.Context, since time.Time, people []id.Person)
 	return append(out, missed...), err
 }
 
-// LostAttribute counts who lost an attribute since by the word of a source, of all people of that source. Of units it counts moves, not absences.
+// LostAttribute counts who lost an attribute since by the word of a source, of all people of that source (Shown). Of units it counts moves, not absences.
 func (r Reader) LostAttribute(ctx context.Context, since time.Time, source id.Source, field string) (LossCount, error) {
 	var c LossCount
-	if err := r.from(ctx).Raw(`select count(distinct l.person_id) as lost, count(distinct case when l.cleared then l.person_id end) as cleared,
-		(select live_records from sources where id = ?) as had from fact_losses l join persons p on p.id = l.person_id
-		where l.source_id = ? and l.field = ? and l.at > ? and not p.absent`+unconfirmed, source, source, field, db.At(since)).Scan(&c).Error; err != nil {
+	err := r.from(ctx).Raw(`select count(distinct l.person_id) as lost, count(distinct case when l.cleared then l.person_id end) as cleared
+		from fact_losses l join persons p on p.id = l.person_id
+		where l.source_id = ? and l.field = ? and l.at > ? and not p.absent`+unconfirmed, source, field, db.At(since)).Scan(&c).Error
+	if err != nil {
 		return c, fmt.Errorf("count losses: %w", err)
 	}
-	return c, nil
+	c.Had, err = r.Shown(ctx, since, source)
+	return c, err
+}
+
+// Shown counts the people of a source: those it shows now, and those it misses only since then, whom nobody confirmed to be gone.
+func (r Reader) Shown(ctx context.Context, since time.Time, source id.Source) (n int, err error) {
+	if err = r.from(ctx).Raw(`select live_records - (select count(case when r.source_id = ? and r.deleted_at is null and (r.absent_since <= ?
+		or exists (select 1 from confirmed_losses c where c.person_id = r.person_id and c.at >= r.absent_since)) then 1 end)
+		from records r where r.absent_since is not null) from sources where id = ?`, source, db.At(since), source).Scan(&n).Error; err != nil {
+		err = fmt.Errorf("count people of a source: %w", err)
+	}
+	return n, err
 }
 
 // LostUnit counts who left a unit, or is missed in it, since, and how many had it.

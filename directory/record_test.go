@@ -8,6 +8,7 @@ import (
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/audit"
+	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -331,5 +332,54 @@ func TestManagerArrivesLater(t *testing.T) {
 		same(t, "manager", w.person(a.Person).Manager, id.Person(""))
 		w.put("m", func(r *directory.Record) { r.ManagerKey = "a" })
 		same(t, "manager", w.person(a.Person).Manager, m.Person)
+	})
+}
+
+// The people of a source are those it shows, and those it misses only of late whom nobody confirmed to be gone. An attribute that is another one after it was empty
+// is lost, and no longer cleared.
+func TestShown(t *testing.T) {
+	run(t, func(w *world) {
+		since := func() time.Time { return w.at.Add(-24 * time.Hour) }
+		shown := func() (n int) {
+			w.Helper()
+			if err := w.db.Tx(w.ctx, func(tx *db.Tx) (err error) { n, err = w.In(tx).Shown(w.ctx, since(), w.ldap); return err }); err != nil {
+				w.Fatal(err)
+			}
+			return n
+		}
+		people := map[string]directory.Record{}
+		for _, key := range []string{"a", "b", "c", "d"} {
+			people[key] = w.put(key, func(r *directory.Record) { r.Title = "Engineer" })
+		}
+		w.post("another source")
+		same(t, "all", shown(), 4)
+		w.apply(directory.MarkAbsent{Source: w.ldap, Keys: []string{"a", "b"}, Proof: "SyncDone"})
+		same(t, "missed a moment ago", shown(), 4)
+		if err := w.db.Tx(w.ctx, func(tx *db.Tx) error { return w.Confirm(tx, []id.Person{people["b"].Person}) }); err != nil {
+			t.Fatal(err)
+		}
+		same(t, "one of them confirmed", shown(), 3)
+		w.pass(25 * time.Hour)
+		same(t, "missed for long", shown(), 2)
+
+		lost := func() (c directory.LossCount) {
+			w.Helper()
+			if err := w.db.Tx(w.ctx, func(tx *db.Tx) (err error) {
+				c, err = w.In(tx).LostAttribute(w.ctx, since(), w.ldap, "title")
+				return err
+			}); err != nil {
+				w.Fatal(err)
+			}
+			return c
+		}
+		title := func(to string) {
+			if _, err := w.Apply(w.ctx, directory.Cause{Source: w.ldap}, directory.PutRecord{Record: directory.Record{Source: w.ldap, Key: "c", UserName: "c", Active: true, Attributes: directory.Attributes{Title: to}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		title("")
+		same(t, "emptied", lost(), directory.LossCount{Lost: 1, Cleared: 1, Had: 2})
+		title("Buyer")
+		same(t, "another one", lost(), directory.LossCount{Lost: 1, Cleared: 0, Had: 2})
 	})
 }

@@ -208,11 +208,7 @@ func (r *Reactor) population(ctx context.Context, tx *db.Tx) func(Cause, id.Sour
 		if cause != CauseAbsence || source == "" {
 			return countPlaced(tx.DB)
 		}
-		page, err := r.directory.In(tx).FindRecords(ctx, directory.RecordQuery{Source: source})
-		if err != nil {
-			return 0, fmt.Errorf("count people of %s: %w", source, err)
-		}
-		return page.Total, nil
+		return r.directory.In(tx).Shown(ctx, r.clock().Add(-Window), source)
 	}
 }
 

@@ -78,6 +78,7 @@ export type Person = PersonRow & {
   company?: string;
   locale?: string;
   time_zone?: string;
+  phones?: { value: string; type?: string }[];
   labels?: Record<string, string>;
   groups?: string[];
   merged_into?: string;

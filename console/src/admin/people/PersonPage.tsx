@@ -181,6 +181,7 @@ function Details({ person: p }: { person: Person }) {
     ["display_name", t.people.name, p.display_name],
     ["user_name", t.people.userName, p.user_name],
     ["email", t.people.email, p.email],
+    ["phones", t.people.phones, (p.phones ?? []).map((n) => n.value).join(", ")],
     ["employee_number", t.people.employeeNumber, p.employee_number],
     ["employee_type", t.people.employeeType, word(t.words.affiliation, p.employee_type)],
     ["title", t.people.jobTitle, p.title],

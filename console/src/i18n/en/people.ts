@@ -19,6 +19,7 @@ export const people = {
   employment: "Employment",
   userName: "User name",
   email: "E-mail",
+  phones: "Phone",
   employeeNumber: "Employee number",
   employeeType: "Type",
   costCenter: "Cost centre",

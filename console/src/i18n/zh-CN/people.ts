@@ -21,6 +21,7 @@ export const people = {
   details: "基本信息",
   userName: "用户名",
   email: "邮箱",
+  phones: "电话",
   employeeNumber: "工号",
   employeeType: "类型",
   costCenter: "成本中心",
