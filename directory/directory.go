@@ -44,7 +44,7 @@ var (
 	ErrBuiltIn      = errors.New("the source of guests is built in: it has no configuration and no token")
 	ErrToken        = errors.New("source token is not valid")
 	ErrTokens       = errors.New("source has two live tokens already")
-	ErrLive         = errors.New("live already: a dry run comes before a source goes live, and never again")
+	ErrLive         = errors.New("it is live: what it says is in force as it comes. Only a source in its dry run, which is before it goes live and never again, is previewed, taken live or discarded")
 	ErrStage        = errors.New("the dry run is no longer what it was")
 	ErrDecided      = errors.New("decided already")
 	ErrConfigured   = errors.New("the source is named in the configuration file: it is configured there")

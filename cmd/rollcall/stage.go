@@ -225,18 +225,36 @@ func sum(counts map[string]int) int {
 	return n
 }
 
-// sourceID finds a source by name or id.
-func sourceID(ctx context.Context, api *client, name string) (string, error) {
+// sourceOf finds a source by name or id.
+func sourceOf(ctx context.Context, api *client, name string) (source, error) {
 	var l listOf[source]
 	if err := api.do(ctx, "GET", "/api/v1/sources", nil, &l); err != nil {
-		return "", err
+		return source{}, err
 	}
 	for _, s := range l.Items {
 		if s.Name == name || s.ID == name {
-			return url.PathEscape(s.ID), nil
+			return s, nil
 		}
 	}
-	return "", fmt.Errorf("no source is called %q", name)
+	return source{}, fmt.Errorf("no source is called %q (rollcall source list)", name)
+}
+
+// sourceID answers the id of a source by name or id, for a path.
+func sourceID(ctx context.Context, api *client, name string) (string, error) {
+	s, err := sourceOf(ctx, api, name)
+	return url.PathEscape(s.ID), err
+}
+
+// notPreviewed says why there is no preview of a live source, and what to look at in its place.
+func (s source) notPreviewed() error {
+	look := "its page in the console shows its runs"
+	switch s.Kind {
+	case "hrfeed":
+		look = "rollcall source feed " + s.Name + " FILE --preview shows what one file would do"
+	case "ldap":
+		look = "its page in the console shows what another mapping would change, and its runs"
+	}
+	return fmt.Errorf("source %s is live: what it says is in force as it comes, and nothing waits to be previewed (that is for a source in its dry run); %s, and rollcall hold list what the guard holds", s.Name, look)
 }
 
 func previewCommand() *cobra.Command {
@@ -246,9 +264,12 @@ func previewCommand() *cobra.Command {
 	cursor := c.Flags().String("cursor", "", "the next page, as the one before printed it")
 	return remote(c, previewTable, func(c *cobra.Command, api *client, args []string) (preview, error) {
 		var p preview
-		source, err := sourceID(c.Context(), api, args[0])
+		s, err := sourceOf(c.Context(), api, args[0])
 		if err != nil {
 			return p, err
+		}
+		if s.Mode == string(directory.ModeLive) {
+			return p, s.notPreviewed()
 		}
 		q := url.Values{"limit": {fmt.Sprint(*limit)}}
 		if *kind != "" {
@@ -257,7 +278,7 @@ func previewCommand() *cobra.Command {
 		if *cursor != "" {
 			q.Set("cursor", *cursor)
 		}
-		return p, api.do(c.Context(), "GET", "/api/v1/sources/"+source+"/preview?"+q.Encode(), nil, &p)
+		return p, api.do(c.Context(), "GET", "/api/v1/sources/"+url.PathEscape(s.ID)+"/preview?"+q.Encode(), nil, &p)
 	})
 }
 
