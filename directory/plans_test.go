@@ -122,7 +122,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 			"records_by_external ":              Or{eq(ColExternalID, "e77"), eq(ColUserName, "e77")},
 			"record_contacts_value  ":           Or{eq(ColUserName, "user77"), eq(ColEmail, "user77@corp.example")},
 		} {
-			q := RecordQuery{Source: source, Where: where, Limit: 10}
+			q := RecordQuery{Source: source, Pushed: true, Where: where, Limit: 10}
 			checkPlan(t, s, q, index)
 			if _, err := s.FindRecords(context.Background(), q); err != nil {
 				t.Error(err)
@@ -131,7 +131,7 @@ func TestQueriesUseIndexes(t *testing.T) {
 		for index, sort := range map[string]Column{"records_sorted_by_user_name": ColUserName, "records_by_display_name": ColDisplayName,
 			"records_by_main_email": ColMainEmail, "records_by_modified": ColModified, "records_live|records_pk": ""} {
 			for _, descending := range []bool{false, true} {
-				checkPlan(t, s, RecordQuery{Source: source, Sort: sort, Descending: descending, Limit: 10}, index)
+				checkPlan(t, s, RecordQuery{Source: source, Pushed: true, Sort: sort, Descending: descending, Limit: 10}, index)
 			}
 		}
 	})

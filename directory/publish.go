@@ -83,12 +83,16 @@ func (w *work) publish() error {
 		}
 		w.events = append(w.events, feed.Event{At: w.now, Kind: "person.changed", Subject: string(c.Person), Data: data})
 	}
+	w.wrote = w.wrote || len(w.events)+len(w.audits) > 0
+	if w.takenBack {
+		w.events, w.audits = nil, nil
+	}
 	if len(w.events) > 0 {
 		seq, err := w.s.feed.Append(w.tx, w.events...)
 		if err != nil {
 			return err
 		}
-		w.applied.Seq, w.wrote = seq, true
+		w.applied.Seq = seq
 	}
 	if len(w.freezes) > 0 {
 		if err := w.revoke(); err != nil {
@@ -98,7 +102,6 @@ func (w *work) publish() error {
 	if len(w.audits) == 0 {
 		return nil
 	}
-	w.wrote = true
 	return audit.Append(w.tx, w.audits...)
 }
 

@@ -37,6 +37,7 @@ type RecordQuery struct {
 	After      id.Link // in order of creation: only later ones (cursor paging)
 	NoTotal    bool    // leave Total 0 and save its query
 	NoRaw      bool    // leave Raw empty
+	Pushed     bool    // the source is one that pushes: its lists have indexes of their own. Of another source nothing is found
 }
 
 // RecordPage is what RecordQuery found; Total counts what is on other pages too, without regard to After.

@@ -208,6 +208,9 @@ func (r Reader) recordQuery(q RecordQuery) (recordQuery, error) {
 	if r.engine == db.SQLite && q.Sort == "" && q.After == "" && since(q.Where) {
 		order = "+" + order // else it takes the index that fits the order, and reads the whole source
 	}
+	if q.Pushed {
+		where = "records.pushed and " + where
+	}
 	where = "records.source_id = ? and records.deleted_at is null and " + where
 	args := append([]any{q.Source}, c.args...)
 	out := recordQuery{count: "select count(*) from records where " + where, countArgs: args}

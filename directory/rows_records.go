@@ -54,6 +54,7 @@ type recordRow struct {
 	MainEmail       string
 	Planned         db.JSON[[]Planned]
 	Claims          string
+	Pushed          bool // its source asks for what it pushed, by what it says and in any order
 }
 
 func (recordRow) TableName() string { return "records" }
@@ -62,14 +63,14 @@ func (recordRow) TableName() string { return "records" }
 const recordColumns = "link, source_id, record_key, person_id, external_id, external_key, user_name, user_name_fold, user_name_key, active, " +
 	"display_name, display_name_fold, given_name, family_name, title, department, division, organization, company, employee_number, " +
 	"employee_type, cost_center, locale, time_zone, emails, phones, labels, unit_key, manager_key, start_at, end_at, leave_from, leave_until, " +
-	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, said_at, disclose_at, main_email, planned, claims"
+	"hash, version, created_at, updated_at, absent_since, deleted_at, set_aside_until, said_at, disclose_at, main_email, planned, claims, pushed"
 
 // values are those of recordColumns, and the raw form.
 func (r recordRow) values() []any {
 	return []any{string(r.Link), string(r.SourceID), r.RecordKey, r.PersonID, r.ExternalID, r.ExternalKey, r.UserName, r.UserNameFold, r.UserNameKey, r.Active,
 		r.DisplayName, r.DisplayNameFold, r.GivenName, r.FamilyName, r.Title, r.Department, r.Division, r.Organization, r.Company, r.EmployeeNumber,
 		r.EmployeeType, r.CostCenter, r.Locale, r.TimeZone, r.Emails, r.Phones, r.Labels, r.UnitKey, r.ManagerKey, r.StartAt, r.EndAt, r.LeaveFrom, r.LeaveUntil,
-		r.Hash, r.Version, r.CreatedAt, r.UpdatedAt, r.AbsentSince, r.DeletedAt, r.SetAsideUntil, r.SaidAt, r.DiscloseAt, r.MainEmail, r.Planned, r.Claims, r.Raw}
+		r.Hash, r.Version, r.CreatedAt, r.UpdatedAt, r.AbsentSince, r.DeletedAt, r.SetAsideUntil, r.SaidAt, r.DiscloseAt, r.MainEmail, r.Planned, r.Claims, r.Pushed, r.Raw}
 }
 
 func (r recordRow) record() Record {
@@ -99,7 +100,7 @@ func recordRowOf(rec Record, hash string, pushed bool) recordRow {
 		EndAt: db.At(rec.EndAt), LeaveFrom: db.At(rec.LeaveFrom), LeaveUntil: db.At(rec.LeaveUntil), Raw: string(rec.Raw), Hash: hash,
 		Version: rec.Version, CreatedAt: db.At(rec.CreatedAt), UpdatedAt: db.At(rec.UpdatedAt), AbsentSince: db.At(rec.AbsentSince),
 		DeletedAt: db.At(rec.DeletedAt), SetAsideUntil: db.At(rec.SetAsideUntil), SaidAt: db.At(rec.SaidAt), DiscloseAt: db.At(rec.DiscloseAt),
-		MainEmail: sortEmail(rec.Emails), Planned: db.JSON[[]Planned]{V: rec.Planned}, Claims: rec.Claims}
+		MainEmail: sortEmail(rec.Emails), Planned: db.JSON[[]Planned]{V: rec.Planned}, Claims: rec.Claims, Pushed: pushed}
 	if rec.DeletedAt.IsZero() {
 		row.UserNameKey = keyOf(row.UserNameFold)
 		if pushed {

@@ -53,7 +53,7 @@ func TestRowsMatchTables(t *testing.T) {
 				}
 			}
 		}
-		if got := recordValues(recordRow{}); len(got) != len(strings.Split(recordColumns, ", "))-4+1 { // not link, source, key, created; but raw
+		if got := recordValues(recordRow{}); len(got) != len(strings.Split(recordColumns, ", "))-5+1 { // not link, source, key, created, pushed; but raw
 			t.Errorf("%d columns are written, %d read", len(got), len(strings.Split(recordColumns, ", ")))
 		}
 	})

@@ -125,6 +125,7 @@ func (s *Store) attempt(ctx context.Context, cause Cause, look func(*work) error
 		if w, err = s.begin(ctx, tx, cause, len(changes)); err != nil {
 			return err
 		}
+		w.takenBack = look != nil
 		if err := w.run(changes); err != nil {
 			return err
 		}

@@ -60,11 +60,12 @@ type work struct {
 	former    map[id.Unit]bool        // units that a succession in force is about
 	twin      map[id.Person]bool      // of whom an open work item asks whether they are somebody whom this call terminates
 
-	lost    []Loss // by people, of what their source says of them
-	freezes []FreezeChange
-	events  []feed.Event
-	audits  []audit.Record
-	wrote   bool
+	lost      []Loss // by people, of what their source says of them
+	freezes   []FreezeChange
+	events    []feed.Event
+	audits    []audit.Record
+	wrote     bool
+	takenBack bool // in the end: then nobody is told, and the audit log says nothing
 }
 
 // entry is one record as it was and as it will be.

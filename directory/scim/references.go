@@ -33,7 +33,7 @@ func (c *call) lookup(ctx context.Context, values []string) (map[string]id.Link,
 		for i, value := range part {
 			where[i] = directory.Compare{Column: directory.ColExternalID, Op: directory.Eq, Value: value}
 		}
-		page, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Where: where, Limit: len(part), NoTotal: true, NoRaw: true})
+		page, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Pushed: true, Where: where, Limit: len(part), NoTotal: true, NoRaw: true})
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +154,7 @@ func (c *call) managerKey(ctx context.Context, value string) (string, error) {
 	if value == "" || ours(value) {
 		return value, nil
 	}
-	page, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Limit: 2, NoTotal: true, NoRaw: true, Where: directory.Or{
+	page, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Pushed: true, Limit: 2, NoTotal: true, NoRaw: true, Where: directory.Or{
 		directory.Compare{Column: directory.ColExternalID, Op: directory.Eq, Value: value},
 		directory.Compare{Column: directory.ColUserName, Op: directory.Eq, Value: value}}})
 	if err != nil {
@@ -248,7 +248,7 @@ func (c *call) waiting(ctx context.Context, record directory.Record) ([]director
 	for i, name := range names {
 		where[i] = directory.Compare{Column: directory.ColManager, Op: directory.Eq, Value: name}
 	}
-	reports, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Where: where, Limit: waitingAtOnce, NoTotal: true})
+	reports, err := c.h.store.FindRecords(ctx, directory.RecordQuery{Source: c.source.ID, Pushed: true, Where: where, Limit: waitingAtOnce, NoTotal: true})
 	if err != nil {
 		return nil, err
 	}

@@ -182,7 +182,7 @@ func (u users) GetAll(r *http.Request, params engine.ListRequestParams) (engine.
 	c := callOf(r)
 	var records []directory.Record
 	total, keep, err := c.page(params, func(where directory.Where, offset, limit int, total bool) (int, int, error) {
-		page, err := u.h.store.FindRecords(r.Context(), directory.RecordQuery{Source: c.source.ID, Where: where, Sort: c.sort,
+		page, err := u.h.store.FindRecords(r.Context(), directory.RecordQuery{Source: c.source.ID, Pushed: true, Where: where, Sort: c.sort,
 			Descending: c.descending(), Offset: offset, Limit: limit, NoTotal: !total})
 		records = page.Records
 		return len(records), page.Total, err
