@@ -234,17 +234,21 @@ func placeRole(reasons []Reason, t time.Time) policies.Role {
 	return ""
 }
 
-// roleIn answers as what a member sees a channel of the group at t; "" where they do not.
+// roleIn answers as what a member sees a channel of the group at t, the role that lets do most in it; "" where they do not. What gives the channel for itself adds to the role in the group.
 func roleIn(reasons []Reason, c Channel, t time.Time) policies.Role {
-	if role := placeRole(reasons, t); relationOf(c.Access[role]) != "" {
-		return role
-	}
-	for _, r := range reasons {
-		if r.Kind.narrow() && r.Ref == c.Key && r.openAt(t) && relationOf(c.Access[r.Role]) != "" {
-			return r.Role
+	var best policies.Role
+	take := func(role policies.Role) {
+		if relationOf(c.Access[role]) != "" && (best == "" || more(c.Access[role], c.Access[best])) {
+			best = role
 		}
 	}
-	return ""
+	take(placeRole(reasons, t))
+	for _, r := range reasons {
+		if r.Kind.narrow() && r.Ref == c.Key && r.openAt(t) {
+			take(r.Role)
+		}
+	}
+	return best
 }
 
 // keptUntil answers when a channel goes that a member sees for itself, for the handover or as a guest; zero where it is seen by the role in the group.

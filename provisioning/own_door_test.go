@@ -121,6 +121,50 @@ func TestNobodyUndoesForThemselves(t *testing.T) {
 	})
 }
 
+// What gives one channel for itself is counted beside the place in the group: a guest's channel, too.
+func TestNobodyOpensAGuestsDoorAlone(t *testing.T) {
+	const base = `apiVersion: rollcall/v1
+groups:
+  - key: vault
+    name: Vault
+    channels:
+      - {key: general, name: General}
+      - {key: safe, name: Safe, labels: [restricted], access: {participant: read, collaborator: none, vendor: none}}
+    rules:
+      - {key: law, role: participant, when: person.department == "Legal"}
+      - {key: ops, role: collaborator, when: person.department == "Ops"}
+`
+	both(t, func(w *world) {
+		w.policy(base)
+		people := map[string]id.Person{"ann": w.put("ann", "dept=Legal type=employee"), "ben": w.put("ben", "dept=Ops type=employee"), "cid": w.put("cid", "dept=None type=employee")}
+		groups, err := w.r.Groups(ctx)
+		w.ok(err)
+		for _, p := range people {
+			w.ok(w.r.Give(ctx, as(""), []provisioning.Grant{{Person: p, Group: groups[0].ID, Role: policies.Vendor, Kind: provisioning.KindGuest, Ref: "safe", Until: w.clock().Add(time.Hour)}}, noRecords))
+		}
+		for what, c := range map[string]struct{ old, new, gives string }{
+			"sees nothing": {"vendor: none", "vendor: none, owner: post", ""},
+			"writes":       {"vendor: none", "vendor: post", "vault"},
+			"reads":        {"vendor: none", "vendor: read", "vault"}, // ann does already
+			"from joining": {"participant: read, collaborator: none, vendor: none}", "participant: post, collaborator: post, vendor: post}, default_history: joining", "vault"},
+		} {
+			for name, p := range people {
+				plan, err := w.r.PlanFor(ctx, []provisioning.File{{Name: "policy.yaml", Source: strings.Replace(base, c.old, c.new, 1)}}, string(p), p)
+				w.ok(err)
+				eyes, err := w.r.FourEyes(ctx, plan)
+				w.ok(err)
+				want := c.gives
+				if what == "reads" && name == "ann" {
+					want = ""
+				}
+				if got := strings.Join(eyes.Gives, " "); got != want || eyes.Needed != (want != "") {
+					t.Errorf("%s, for %s: %+v", what, name, eyes)
+				}
+			}
+		}
+	})
+}
+
 func noRecords(*db.Tx) ([]audit.Record, error) { return nil, nil }
 
 // A refusal says everything that somebody else has to look at, and an explanation by whom a version was applied, by name.

@@ -20,8 +20,13 @@ type right struct {
 
 // less tells whether r is less than than.
 func (r right) less(than right) bool {
+	return more(than.access, r.access) || r.joining && !than.joining
+}
+
+// more tells whether a lets do more than b.
+func more(a, b policies.Access) bool {
 	rank := []policies.Access{policies.None, policies.Read, policies.Post, policies.Manage}
-	return slices.Index(rank, r.access) < slices.Index(rank, than.access) || r.joining && !than.joining
+	return slices.Index(rank, a) > slices.Index(rank, b)
 }
 
 func rightIn(c Channel, role policies.Role) right { return right{c.Access[role], joining(c, role)} }
@@ -79,12 +84,14 @@ func compareRights(had, has map[string]right) sighting {
 	var s sighting
 	for _, key := range slices.Sorted(maps.Keys(had)) {
 		is, stays := has[key]
-		switch {
-		case !stays:
+		if !stays {
 			s.lost = append(s.lost, key)
-		case is.less(had[key]):
+			continue
+		}
+		if is.less(had[key]) {
 			s.lowered = append(s.lowered, key)
-		case had[key].less(is):
+		}
+		if had[key].less(is) { // both, where somebody may write for whom history begins with joining
 			s.raised = append(s.raised, key)
 		}
 	}
