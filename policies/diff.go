@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -14,7 +15,7 @@ import (
 // Difference is one thing that two policies say otherwise.
 type Difference struct {
 	Op     string       `json:"op"`   // "add", "change", "remove"
-	Kind   string       `json:"kind"` // "group", "channel", "rule", "separation", "approval", "notifications", "limits", "guard"
+	Kind   string       `json:"kind"` // "group", "channel", "rule", "separation", "approval", "notifications", "limits", "guests", "guard"
 	Name   string       `json:"name"` // "apollo", "apollo/general", "apollo/rnd", a key, or a kind of request
 	Fields []FieldWords `json:"fields"`
 }
@@ -24,7 +25,18 @@ type FieldWords struct {
 	Field  string `json:"field"`
 	Before any    `json:"before"`
 	After  any    `json:"after"`
+	Effect Effect `json:"effect,omitempty" enum:"loosens,tightens,both" doc:"whether it lets more people do something, or fewer; both: in part the one, in part the other, or it cannot be told"`
 }
+
+// Effect says whether a difference lets more happen, or less; nothing where it is not about that.
+type Effect string
+
+// The effects of a difference.
+const (
+	Loosens  Effect = "loosens"
+	Tightens Effect = "tightens"
+	Both     Effect = "both"
+)
 
 // item is something in a policy that has a name and is compared by its fields.
 type item struct {
@@ -36,10 +48,7 @@ func (i *item) say(field string, value any) {
 	if reflect.ValueOf(value).IsZero() {
 		return
 	}
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err) // plain data
-	}
+	text := encoded(value)
 	switch string(text) {
 	case "null", "{}", "[]", `""`:
 		return
@@ -55,25 +64,102 @@ func (i *item) say(field string, value any) {
 // the files say, with templates written out: what that does to people is for a plan to tell.
 func Diff(before, after *Policy) []Difference {
 	out := []Difference{}
-	olds, news := before.items(), after.items()
-	same := func(i item) func(item) bool {
-		return func(o item) bool { return o.kind == i.kind && o.name == i.name }
+	old, now := differing(before, after)
+	olds, news := old.items(), now.items()
+	type name struct{ kind, name string }
+	is, was := make(map[name]item, len(news)), make(map[name]bool, len(olds))
+	for _, i := range news {
+		is[name{i.kind, i.name}] = i
 	}
 	for _, old := range olds {
+		was[name{old.kind, old.name}] = true
 		d := Difference{Op: "remove", Kind: old.kind, Name: old.name, Fields: changed(old.fields, nil)}
-		if at := slices.IndexFunc(news, same(old)); at >= 0 {
-			d.Op, d.Fields = "change", changed(old.fields, news[at].fields)
+		if now, stays := is[name{old.kind, old.name}]; stays {
+			d.Op, d.Fields = "change", changed(old.fields, now.fields)
 		}
 		if d.Op == "remove" || len(d.Fields) > 0 {
 			out = append(out, d)
 		}
 	}
 	for _, now := range news {
-		if !slices.ContainsFunc(olds, same(now)) {
+		if !was[name{now.kind, now.name}] {
 			out = append(out, Difference{Op: "add", Kind: now.kind, Name: now.name, Fields: changed(nil, now.fields)})
 		}
 	}
+	effects(before, after, out)
 	return out
+}
+
+// differing answers both without the groups that say the same in both: most of a large policy.
+func differing(before, after *Policy) (*Policy, *Policy) {
+	if before == nil || after == nil {
+		return before, after
+	}
+	same := map[string]bool{}
+	for i := range before.Groups {
+		g := after.Group(before.Groups[i].Key)
+		if g != nil && bytes.Equal(encoded(&before.Groups[i]), encoded(g)) {
+			same[g.Key] = true
+		}
+	}
+	without := func(p *Policy) *Policy {
+		out := *p
+		out.Groups = slices.DeleteFunc(slices.Clone(p.Groups), func(g Group) bool { return same[g.Key] })
+		out.makeIndex()
+		return &out
+	}
+	return without(before), without(after)
+}
+
+func encoded(v any) []byte {
+	text, err := json.Marshal(v)
+	if err != nil {
+		panic(err) // plain data
+	}
+	return text
+}
+
+// effects says of each field what it does.
+func effects(before, after *Policy, list []Difference) {
+	if before == nil || after == nil {
+		return
+	}
+	loosened, tightened := eases(before, after), eases(after, before)
+	about := func(names []string, path string) bool {
+		return slices.ContainsFunc(names, func(n string) bool { return n == path || strings.HasPrefix(n, path+".") })
+	}
+	for _, d := range list {
+		for i, f := range d.Fields {
+			path := d.path(f.Field)
+			switch looser, tighter := about(loosened, path), about(tightened, path); {
+			case looser && tighter:
+				d.Fields[i].Effect = Both
+			case looser:
+				d.Fields[i].Effect = Loosens
+			case tighter:
+				d.Fields[i].Effect = Tightens
+			}
+		}
+	}
+}
+
+// path names a field of a difference as Opens does.
+func (d Difference) path(field string) string {
+	switch d.Kind {
+	case "group":
+		return "groups." + d.Name + "." + field
+	case "channel", "rule":
+		group, key, _ := strings.Cut(d.Name, "/")
+		return "groups." + group + "." + d.Kind + "s." + key + "." + field
+	case "separation":
+		if field == "name" {
+			return ""
+		}
+		return "separation." + d.Name
+	case "approval":
+		return "approvals." + d.Name + "." + field
+	}
+	return d.Kind + "." + field
 }
 
 // changed compares fields.

@@ -190,14 +190,25 @@ func (r *reader) handover(n *yaml.Node, to *Handover) error {
 	return nil
 }
 
+// successorForms says how a successor is written.
+const successorForms = "a successor is manager, {member: ROLE} or {person: NUMBER}"
+
 // successor reads "manager", {member: participant} or {person: "1001"}.
 func (r *reader) successor(n *yaml.Node, g *Group) error {
 	s := Successor{}
 	var err error
 	if n.Kind == yaml.ScalarNode {
 		var word string
-		err = r.oneOf(n, &word, string(SuccessorManager))
-		s.Kind = SuccessorKind(word)
+		if err = r.text(n, &word); err == nil && word != string(SuccessorManager) && !r.open(n) {
+			hint := successorForms
+			if DidYouMean(word, []string{string(SuccessorManager)}) != "" {
+				hint = `did you mean "manager"?`
+			} else if slices.Contains(roleNames(), word) {
+				hint = fmt.Sprintf("did you mean {member: %s}?", word)
+			}
+			return r.at(n, fmt.Sprintf("unknown successor %q", word), hint)
+		}
+		s.Kind = SuccessorManager
 	} else {
 		err = r.mapping(n, fields{
 			"member": func(n *yaml.Node) error { s.Kind = SuccessorMember; return r.role(n, &s.Role) },
@@ -209,7 +220,7 @@ func (r *reader) successor(n *yaml.Node, g *Group) error {
 			},
 		})
 		if err == nil && (s.Kind == "" || s.Role != "" && s.Person != "") {
-			return r.at(n, "a successor is one of manager, {member: ROLE}, {person: NUMBER}", "")
+			return r.at(n, "a successor is one thing", successorForms)
 		}
 	}
 	switch {

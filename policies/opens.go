@@ -16,7 +16,56 @@ import (
 // ("groups.apollo.channels.vault.handover"), and labels of channels that such things go by ("groups.apollo.channels.vault.labels"). Nothing where before
 // is nil. Of two conditions it knows that one is narrower where that is so by how they are put together with &&
 // and ||; any other change of one counts.
-func Opens(before, after *Policy) []string {
+func Opens(before, after *Policy) []string { return opens(before, after, false) }
+
+// eases is Opens of everything that a policy lets people do, whoever writes it and whether or not a channel is restricted: rules ("groups.apollo.rules.rnd.when") and limits ("guard.move",
+// "limits.four_eyes") too. What a group says that is not in both is not told of.
+func eases(before, after *Policy) []string {
+	out := append(opens(before, after, true), Raised(before, after)...)
+	for i := range after.Groups {
+		is := &after.Groups[i]
+		was := before.Group(is.Key)
+		if was == nil {
+			continue
+		}
+		if e := is.Eligibility; e.Ask != "" && (!allOf(after.language, e.Ask, was.Eligibility.Ask) || e.Role.Strength() > was.Eligibility.Role.Strength()) {
+			out = append(out, "groups."+is.Key+".eligibility.ask")
+		}
+		for _, r := range is.Rules {
+			name := "groups." + is.Key + ".rules." + r.Key
+			at := slices.IndexFunc(was.Rules, func(o Rule) bool { return o.Key == r.Key })
+			if at < 0 || !allOf(after.language, r.When, was.Rules[at].When) {
+				out = append(out, name+".when")
+			}
+			if at < 0 || r.Role.Strength() > was.Rules[at].Role.Strength() {
+				out = append(out, name+".role")
+			}
+		}
+	}
+	return out
+}
+
+// Raised names the limits that after raises over before, those of the guard and of one administrator alone: "guard.move", "limits.four_eyes".
+func Raised(before, after *Policy) []string {
+	var out []string
+	was, is := before.Guard, after.Guard
+	for _, l := range []struct {
+		name    string
+		was, is Limit
+	}{{"guard.absence", was.Absence, is.Absence}, {"guard.cleanup", was.Cleanup, is.Cleanup}, {"guard.move", was.Move, is.Move}, {"guard.attribute", was.Attribute, is.Attribute},
+		{"guard.cleared", was.Cleared, is.Cleared}, {"guard.unit", was.Unit, is.Unit}, {"guard.group", was.Group, is.Group}} {
+		if l.is.People > l.was.People || l.is.Percent > l.was.Percent {
+			out = append(out, l.name)
+		}
+	}
+	if was, is := before.Limits.FourEyes, after.Limits.FourEyes; was != (Limit{}) && (is == (Limit{}) || is.People > was.People || is.Percent > was.Percent) { // zero is no limit
+		out = append(out, "limits.four_eyes")
+	}
+	return out
+}
+
+// opens is Opens; all takes channels that are not restricted as if they were, and leaves groups out that are not in both.
+func opens(before, after *Policy, all bool) []string {
 	if before == nil {
 		return nil
 	}
@@ -37,7 +86,7 @@ func Opens(before, after *Policy) []string {
 		is := &after.Groups[i]
 		was := before.Group(is.Key)
 		if was == nil {
-			if !is.Restricted() {
+			if all || !is.Restricted() {
 				continue
 			}
 			was = &Group{Key: is.Key} // it may come back, with all that was said in it
@@ -51,7 +100,7 @@ func Opens(before, after *Policy) []string {
 		if e := is.Eligibility; e.Join != "" && (!allOf(after.language, e.Join, was.Eligibility.Join) || e.Role.Strength() > was.Eligibility.Role.Strength()) {
 			out = append(out, "groups."+was.Key+".eligibility.join")
 		}
-		if is.Restricted() && slices.ContainsFunc(is.Successors, func(s Successor) bool { return !slices.Contains(was.Successors, s) }) {
+		if (all || is.Restricted()) && slices.ContainsFunc(is.Successors, func(s Successor) bool { return !slices.Contains(was.Successors, s) }) {
 			out = append(out, "groups."+was.Key+".successors")
 		}
 		for _, c := range is.Channels {
@@ -63,7 +112,7 @@ func Opens(before, after *Policy) []string {
 			if old >= 0 {
 				kept = was.Channels[old].Handover
 			}
-			if h := c.Handover; IsRestricted(c.Labels) && h.Days > 0 && (h.Days > kept.Days || h.Role.Strength() > kept.Role.Strength()) {
+			if h := c.Handover; (all || IsRestricted(c.Labels)) && h.Days > 0 && (h.Days > kept.Days || h.Role.Strength() > kept.Role.Strength()) {
 				out = append(out, "groups."+was.Key+".channels."+c.Key+".handover")
 			}
 		}
@@ -148,12 +197,18 @@ func (s *Separation) standing(p *Policy) []Place {
 
 // allOf tells whether a condition asks for all that another asks for, as parts joined by &&, so that it is true for nobody else. None at all is true for nobody.
 func allOf(l *language, condition, other string) bool {
+	if condition == other {
+		return other != ""
+	}
 	parts := l.operands(condition, operators.LogicalAnd)
 	return other != "" && !slices.ContainsFunc(l.operands(other, operators.LogicalAnd), func(part string) bool { return !slices.Contains(parts, part) })
 }
 
 // anyOf tells whether a condition is true for everybody for whom another is, as parts joined by ||.
 func anyOf(l *language, condition, other string) bool {
+	if condition == other {
+		return condition != ""
+	}
 	parts := l.operands(condition, operators.LogicalOr)
 	return condition != "" && !slices.ContainsFunc(l.operands(other, operators.LogicalOr), func(part string) bool { return !slices.Contains(parts, part) })
 }

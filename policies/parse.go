@@ -120,8 +120,13 @@ func (p *parser) only(known fields) fields {
 // first reads what groups may refer to.
 func (p *parser) first(r *reader) fields {
 	return p.only(fields{
-		"apiVersion": func(n *yaml.Node) error { return r.oneOf(n, new(string), Version) },
-		"templates":  func(n *yaml.Node) error { return r.sequence(n, func(n *yaml.Node) error { return p.template(r, n) }) },
+		"apiVersion": func(n *yaml.Node) error {
+			if n.Kind != yaml.ScalarNode || n.Value != Version {
+				return r.at(n, fmt.Sprintf("apiVersion %q is not one that is known", n.Value), "write apiVersion: "+Version)
+			}
+			return nil
+		},
+		"templates": func(n *yaml.Node) error { return r.sequence(n, func(n *yaml.Node) error { return p.template(r, n) }) },
 	})
 }
 

@@ -12,7 +12,11 @@ import (
 
 var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 
+// yamlError is an error about a text that is not YAML: by its layout where that shows the mistake, else as the library says it.
 func (r *reader) yamlError(err error) error {
+	if found := r.misplaced(); found != nil {
+		return found
+	}
 	out := &SyntaxError{File: r.file, Line: 1, Column: 1, Message: strings.TrimPrefix(err.Error(), "yaml: ")}
 	if m := yamlLine.FindStringSubmatch(out.Message); m != nil {
 		out.Line, _ = strconv.Atoi(m[1]) // digits by the expression
@@ -21,6 +25,14 @@ func (r *reader) yamlError(err error) error {
 			text := r.lines[out.Line-1]
 			out.Column = len(text) - len(strings.TrimLeft(text, " \t")) + 1
 		}
+	}
+	switch {
+	case strings.Contains(out.Message, "mapping values are not allowed"):
+		out.Hint = `a text with ": " in it stands in quotes`
+	case strings.Contains(out.Message, "could not find expected ':'"):
+		out.Hint = `a key is followed by ": "`
+	case strings.Contains(out.Message, "cannot start any token"):
+		out.Hint = "a text that begins so stands in quotes"
 	}
 	return out
 }

@@ -73,8 +73,8 @@ func TestSyntaxErrors(t *testing.T) {
 	in := func(old, new string) string { return strings.Replace(apollo, old, new, 1) }
 	for name, c := range map[string]struct{ src, want string }{
 		"empty":            {"", "p.yaml:1:1: file is empty (begin with apiVersion: rollcall/v1)"},
-		"broken yaml":      {"apiVersion: rollcall/v1\n  groups: [", "p.yaml:2:3: mapping values are not allowed in this context"},
-		"version":          {in("rollcall/v1", "rollcall/v2"), `p.yaml:1:13: "rollcall/v2" is not one of rollcall/v1 (did you mean "rollcall/v1"?)`},
+		"broken yaml":      {"apiVersion: rollcall/v1\n  groups: [", "p.yaml:2:3: this line begins in a column in which nothing of what is above it can go on (let it begin in column 1, as line 1)"},
+		"version":          {in("rollcall/v1", "rollcall/v2"), `p.yaml:1:13: apiVersion "rollcall/v2" is not one that is known (write apiVersion: rollcall/v1)`},
 		"no version":       {in("apiVersion: rollcall/v1\n", ""), `p.yaml:1:1: apiVersion is missing (begin with apiVersion: rollcall/v1)`},
 		"unknown key":      {in("channels:", "chanels:"), `p.yaml:5:5: unknown key "chanels" (did you mean "channels"?)`},
 		"twice":            {in("    rules:", "    key: b\n    rules:"), `p.yaml:10:5: key "key" stands twice`},

@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
 )
 
 // PolicyItem is one version of the policy.
@@ -139,27 +140,28 @@ type PlanChange struct {
 
 // PlanView is a plan in an answer: its changes come in pages.
 type PlanView struct {
-	ID        id.Plan        `json:"id"`
-	Hash      string         `json:"hash"`
-	State     string         `json:"state" enum:"open,applied"`
-	Author    string         `json:"author"`
-	CreatedAt time.Time      `json:"created_at"`
-	AppliedAt time.Time      `json:"applied_at,omitzero"`
-	Basis     Basis          `json:"basis"`
-	Empty     bool           `json:"empty" doc:"applying it changes nothing"`
-	Summary   Summary        `json:"summary"`
-	Total     int            `json:"total" doc:"changes of memberships"`
-	Groups    []Tally        `json:"groups" nullable:"false" doc:"changes by group"`
-	Grounds   []Tally        `json:"grounds" nullable:"false" doc:"changes by what in the policy causes them"`
-	Shapes    []ShapeChange  `json:"shapes" nullable:"false" doc:"groups and channels"`
-	Changes   []PlanChange   `json:"changes" nullable:"false" doc:"memberships, one page of them"`
-	Next      string         `json:"next,omitempty" doc:"cursor of the next page of changes, for GET"`
-	Verdict   VerdictView    `json:"verdict"`
-	Units     *UnitsView     `json:"units,omitempty" doc:"what it is about, where that is not the policy but what becomes of units"`
-	FourEyes  FourEyes       `json:"four_eyes" doc:"whether somebody else has to approve it, and who did"`
-	Schedule  *Schedule      `json:"schedule,omitempty" doc:"when it is to be applied, or what became of that"`
-	Conflicts []PlanConflict `json:"conflicts" nullable:"false" doc:"what separation keeps from people, as it stands or as it would"`
-	Unknown   []Unknown      `json:"unknown" nullable:"false" doc:"units, groups and people that the policy names and no directory knew when it was planned; the first 200"`
+	ID          id.Plan               `json:"id"`
+	Hash        string                `json:"hash"`
+	State       string                `json:"state" enum:"open,applied"`
+	Author      string                `json:"author"`
+	CreatedAt   time.Time             `json:"created_at"`
+	AppliedAt   time.Time             `json:"applied_at,omitzero"`
+	Basis       Basis                 `json:"basis"`
+	Empty       bool                  `json:"empty" doc:"applying it changes nothing"`
+	Summary     Summary               `json:"summary"`
+	Total       int                   `json:"total" doc:"changes of memberships"`
+	Groups      []Tally               `json:"groups" nullable:"false" doc:"changes by group"`
+	Grounds     []Tally               `json:"grounds" nullable:"false" doc:"changes by what in the policy causes them"`
+	Shapes      []ShapeChange         `json:"shapes" nullable:"false" doc:"groups and channels"`
+	Changes     []PlanChange          `json:"changes" nullable:"false" doc:"memberships, one page of them"`
+	Next        string                `json:"next,omitempty" doc:"cursor of the next page of changes, for GET"`
+	Verdict     VerdictView           `json:"verdict"`
+	Units       *UnitsView            `json:"units,omitempty" doc:"what it is about, where that is not the policy but what becomes of units"`
+	FourEyes    FourEyes              `json:"four_eyes" doc:"whether somebody else has to approve it, and who did"`
+	Schedule    *Schedule             `json:"schedule,omitempty" doc:"when it is to be applied, or what became of that"`
+	Conflicts   []PlanConflict        `json:"conflicts" nullable:"false" doc:"what separation keeps from people, as it stands or as it would"`
+	Differences []policies.Difference `json:"differences" nullable:"false" doc:"what the policy says otherwise beside shapes: rules, who may join, handover periods, what is kept apart, who decides, limits; and whether it loosens or tightens. The first 200"`
+	Unknown     []Unknown             `json:"unknown" nullable:"false" doc:"units, groups and people that the policy names and no directory knew when it was planned; the first 200"`
 }
 
 // PlanOutput is a plan.
@@ -222,7 +224,7 @@ func (a *API) planOutput(ctx context.Context, p *Plan, query PlanQuery) (*PlanOu
 	}
 	v := PlanView{ID: p.ID, Hash: p.Hash, State: "open", Author: p.Author, CreatedAt: p.CreatedAt, AppliedAt: p.AppliedAt, Basis: p.Basis, Empty: p.Empty(), Total: p.Total,
 		Summary: p.Summary(), Groups: orEmpty(p.Groups), Grounds: orEmpty(p.Grounds), Shapes: orEmpty(p.Shapes), Changes: []PlanChange{}, Verdict: verdictView(p.Verdict),
-		Conflicts: []PlanConflict{}, Units: p.Units.view(), Unknown: orEmpty(p.Unknown)}
+		Conflicts: []PlanConflict{}, Units: p.Units.view(), Unknown: orEmpty(p.Unknown), Differences: orEmpty(p.Words)}
 	for _, k := range p.Conflicts {
 		v.Conflicts = append(v.Conflicts, PlanConflict{k, names[k.Person]})
 	}

@@ -51,18 +51,7 @@ func loosens(before, after *policies.Policy) []string {
 	if before.Limits.FourEyes == (policies.Limit{}) {
 		return out
 	}
-	was, is := before.Guard, after.Guard
-	for _, l := range []struct {
-		name    string
-		was, is policies.Limit
-	}{{"guard.absence", was.Absence, is.Absence}, {"guard.cleanup", was.Cleanup, is.Cleanup}, {"guard.move", was.Move, is.Move}, {"guard.attribute", was.Attribute, is.Attribute},
-		{"guard.cleared", was.Cleared, is.Cleared}, {"guard.unit", was.Unit, is.Unit}, {"guard.group", was.Group, is.Group}, {"limits.four_eyes", before.Limits.FourEyes, after.Limits.FourEyes}} {
-		none := l.name == "limits.four_eyes" && l.is == (policies.Limit{})
-		if none || l.is.People > l.was.People || l.is.Percent > l.was.Percent {
-			out = append(out, l.name)
-		}
-	}
-	return out
+	return append(out, policies.Raised(before, after)...)
 }
 
 // fewerDecide names the kinds of requests about what administrators may not do alone that fewer people decide together by after than by before. That several have to agree

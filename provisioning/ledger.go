@@ -329,7 +329,7 @@ func (c *catalog) sights(group string, role policies.Role) []string {
 
 // plan answers what the ledger says, without what makes it one of the stored.
 func (l *ledger) plan(b Basis) *Plan {
-	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights, Conflicts: l.body.Conflicts, Unknown: l.body.Unknown,
+	return &Plan{Basis: b, Shapes: l.body.Shapes, Total: l.body.Total, Changes: l.page, Groups: l.body.Groups, Grounds: l.body.Grounds, Sights: l.body.Sights, Conflicts: l.body.Conflicts, Unknown: l.body.Unknown, Words: l.body.Words,
 		Verdict: l.body.Verdict, Units: l.body.Units, summary: l.body.Summary, together: l.body.Together, loosens: l.body.Loosens, opens: l.body.Opens, gives: l.body.Gives, digest: l.body.Digest, present: l.body.Present, undoes: l.body.Undoes}
 }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -110,13 +111,15 @@ type planBody struct {
 	Opens   []string        `json:"opens,omitempty"`   // see policies.Opens
 	Gives   []string        `json:"gives,omitempty"`   // see FourEyes
 	Digest  string          `json:"digest"`            // of shapes and changes
-	Undoes  id.Request      `json:"undoes,omitempty"`  // see Plan.undoes
-	Unknown []Unknown       `json:"unknown,omitempty"` // what the policy names and nobody knows
-	Total   int             `json:"total"`             // changes
-	Summary Summary         `json:"summary"`
-	Groups  []Tally         `json:"groups,omitempty"`
-	Grounds []Tally         `json:"grounds,omitempty"`
-	Sights  []Sight         `json:"sights,omitempty"`
+	// Words are what the policy says otherwise and neither shapes nor changes tell, the first planWords of them.
+	Words   []policies.Difference `json:"words,omitempty"`
+	Undoes  id.Request            `json:"undoes,omitempty"`  // see Plan.undoes
+	Unknown []Unknown             `json:"unknown,omitempty"` // what the policy names and nobody knows
+	Total   int                   `json:"total"`             // changes
+	Summary Summary               `json:"summary"`
+	Groups  []Tally               `json:"groups,omitempty"`
+	Grounds []Tally               `json:"grounds,omitempty"`
+	Sights  []Sight               `json:"sights,omitempty"`
 	// Conflicts are the first of what separation keeps from people.
 	Conflicts []Conflict `json:"conflicts,omitempty"`
 	// Present counts what the plan changes at once, without what is to come of people.
@@ -153,9 +156,10 @@ type Plan struct {
 	Groups    []Tally         // by group, in order of the keys
 	Grounds   []Tally         // by what in the policy causes it: see PlannedChange.Ground
 	Sights    []Sight
-	Conflicts []Conflict // what separation keeps from people under this policy, the first planPage of them
-	Unknown   []Unknown  // what the policy names and no directory knew when it was planned
-	Verdict   Verdict    // what the guard says of it: where it holds, applying wants a confirmation
+	Conflicts []Conflict            // what separation keeps from people under this policy, the first planPage of them
+	Unknown   []Unknown             // what the policy names and no directory knew when it was planned
+	Words     []policies.Difference // what the policy says otherwise beside shapes: rules, who may join, handover periods, what is kept apart, …; the first planWords
+	Verdict   Verdict               // what the guard says of it: where it holds, applying wants a confirmation
 	Author    string
 	Units     *UnitsChange // what it is about, where that is not the policy
 	Behind    id.Person    // the human being behind the author, where that is known
@@ -175,7 +179,7 @@ type Plan struct {
 }
 
 // Empty tells whether applying the plan would change nothing that anybody can see.
-func (p Plan) Empty() bool { return p.Units == nil && len(p.Shapes)+p.Total == 0 }
+func (p Plan) Empty() bool { return p.Units == nil && len(p.Shapes)+p.Total+len(p.Words) == 0 }
 
 // Summary counts the plan's changes.
 func (p Plan) Summary() Summary { return p.summary }
@@ -238,6 +242,7 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, undoes i
 		l.body.Loosens, l.body.Opens = loosens(c.policy, policy), append(policies.Opens(c.policy, policy), shapes.bared...)
 		l.now, next.sighted = basis.At, resights(c, next)
 		if keep {
+			l.body.Words = wordsOf(c.policy, policy)
 			if l.body.Unknown, err = r.unknown(ctx, tx, policy); err != nil {
 				return err
 			}
@@ -286,6 +291,30 @@ func (r *Reactor) compute(ctx context.Context, policy *policies.Policy, undoes i
 		return err
 	})
 	return basis, l, err
+}
+
+// planWords is how many differences of what the policy says a plan tells.
+const planWords = 200
+
+// wordsOf answers what a policy says otherwise than the one before, without what shapes and the coming and going of groups and channels tell. A first policy says everything.
+func wordsOf(before, after *policies.Policy) []policies.Difference {
+	if before == nil {
+		return nil
+	}
+	out := policies.Diff(before, after)
+	whole := map[string]bool{} // groups that come or go
+	for _, d := range out {
+		whole[d.Name] = whole[d.Name] || d.Kind == "group" && d.Op != "change"
+	}
+	shaped := map[string][]string{"group": {"name"}, "channel": {"name", "labels", "access", "default_history"}}
+	for i, d := range out {
+		out[i].Fields = slices.DeleteFunc(d.Fields, func(f policies.FieldWords) bool { return slices.Contains(shaped[d.Kind], f.Field) })
+	}
+	out = slices.DeleteFunc(out, func(d policies.Difference) bool {
+		group, _, _ := strings.Cut(d.Name, "/")
+		return len(d.Fields) == 0 || (d.Kind == "rule" || d.Kind == "channel" || d.Kind == "group") && whole[group]
+	})
+	return out[:min(len(out), planWords)]
 }
 
 // planned answers those steps of one person that the policy causes, and puts its removals into the batch. What

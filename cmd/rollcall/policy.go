@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -70,12 +71,9 @@ func planCommand() *cobra.Command {
 				err = api.do(c.Context(), "POST", "/api/v1/plans", body, &p)
 			}
 		}
-		for err == nil && p.Next != "" && len(p.Changes) < *most {
-			var page plan
-			err = api.do(c.Context(), "GET", "/api/v1/plans/"+url.PathEscape(p.ID)+"?"+url.Values{"cursor": {p.Next}, "limit": {"200"}}.Encode(), nil, &page)
-			p.Changes, p.Next = append(p.Changes, page.Changes...), page.Next
+		if err == nil {
+			err = p.complete(c.Context(), api, *most)
 		}
-		p.Next, p.Changes = "", p.Changes[:min(len(p.Changes), max(*most, 0))]
 		switch {
 		case *detailed && held(p.Verdict):
 			code = exitHeld
@@ -85,6 +83,19 @@ func planCommand() *cobra.Command {
 		return p, err
 	})
 	return exitWith(c, &code)
+}
+
+// complete asks for further pages of changes, until there are most of them.
+func (p *plan) complete(ctx context.Context, api *client, most int) error {
+	for p.Next != "" && len(p.Changes) < most {
+		var page plan
+		if err := api.do(ctx, "GET", "/api/v1/plans/"+url.PathEscape(p.ID)+"?"+url.Values{"cursor": {p.Next}, "limit": {"200"}}.Encode(), nil, &page); err != nil {
+			return err
+		}
+		p.Changes, p.Next = append(p.Changes, page.Changes...), page.Next
+	}
+	p.Next, p.Changes = "", p.Changes[:min(len(p.Changes), max(most, 0))]
+	return nil
 }
 
 func applyCommand() *cobra.Command {
@@ -133,29 +144,46 @@ func applyCommand() *cobra.Command {
 		})
 }
 
-// diffCommand says what policy files, or a version, say otherwise than another version. What that does to people plan tells.
+// comparison is what two policies say otherwise and, where that was asked for, the plan that tells what it does to whom.
+type comparison struct {
+	listOf[policies.Difference]
+	Plan *plan `json:"plan,omitempty"`
+}
+
+// diffCommand says what policy files, or a version, say otherwise than another version, and what that does to whom.
 func diffCommand() *cobra.Command {
 	c := &cobra.Command{Use: "diff FILE…|--to N", Short: "Show what policy files say otherwise than the policy in force", Args: cobra.ArbitraryArgs}
 	from := c.Flags().Int64("from", 0, "the version to compare with; nothing: the one in force")
 	to := c.Flags().Int64("to", 0, "instead of files: this version")
-	detailed := c.Flags().Bool("detailed-exitcode", false, "exit 2 where there are differences")
+	people := c.Flags().Bool("people", false, "show what that does to whom, too: it makes a plan, as plan does")
+	most := c.Flags().Int("changes", 2000, "with --people: how many changes of memberships to show at most")
+	detailed := c.Flags().Bool("detailed-exitcode", false, "exit 2 where there are differences; with --people 3 where the guard would hold them")
+	c.MarkFlagsMutuallyExclusive("people", "from")
 	code := 0
-	remote(c, diffTable, func(c *cobra.Command, api *client, args []string) (listOf[policies.Difference], error) {
-		var out listOf[policies.Difference]
-		var err error
+	remote(c, diffTable, func(c *cobra.Command, api *client, args []string) (out comparison, err error) {
+		body := proposal{Version: *to}
 		switch {
 		case (len(args) == 0) == (*to == 0):
 			return out, errors.New("say what to compare: files, or --to")
 		case *to != 0:
-			err = api.do(c.Context(), "GET", fmt.Sprintf("/api/v1/policies/%d/diff?from=%d", *to, *from), nil, &out)
+			err = api.do(c.Context(), "GET", fmt.Sprintf("/api/v1/policies/%d/diff?from=%d", *to, *from), nil, &out.listOf)
 		default:
-			var files []policies.File
-			if files, err = readPolicies(args); err != nil {
+			if body.Files, err = readPolicies(args); err != nil {
 				return out, err
 			}
-			err = api.do(c.Context(), "POST", "/api/v1/policies/diff", map[string]any{"files": files, "from": *from}, &out)
+			err = api.do(c.Context(), "POST", "/api/v1/policies/diff", map[string]any{"files": body.Files, "from": *from}, &out.listOf)
 		}
-		if *detailed && err == nil && len(out.Items) > 0 {
+		if err == nil && *people {
+			out.Plan = &plan{}
+			if err = api.do(c.Context(), "POST", "/api/v1/plans", body, out.Plan); err == nil {
+				err = out.Plan.complete(c.Context(), api, *most)
+			}
+		}
+		switch {
+		case err != nil || !*detailed:
+		case out.Plan != nil && held(out.Plan.Verdict):
+			code = exitHeld
+		case len(out.Items) > 0 || out.Plan != nil && !out.Plan.Empty:
 			code = exitChanges
 		}
 		return out, err
@@ -163,24 +191,36 @@ func diffCommand() *cobra.Command {
 	return exitWith(c, &code)
 }
 
-func diffTable(w io.Writer, list listOf[policies.Difference]) {
-	for _, d := range list.Items {
-		sign := map[string]string{"add": "+", "remove": "-", "change": "~"}[d.Op]
-		fmt.Fprintf(w, "%s %s %s\n", sign, d.Kind, d.Name)
-		for _, f := range d.Fields {
-			if f.Before != nil {
-				fmt.Fprintf(w, "    - %s: %s\n", f.Field, policies.Words(f.Before))
-			}
-			if f.After != nil {
-				fmt.Fprintf(w, "    + %s: %s\n", f.Field, policies.Words(f.After))
-			}
+// differenceLines writes one thing that two policies say otherwise, and whether that loosens or tightens it.
+func differenceLines(w io.Writer, d policies.Difference) {
+	fmt.Fprintf(w, "%s %s %s\n", map[string]string{"add": "+", "remove": "-", "change": "~"}[d.Op], d.Kind, d.Name)
+	for _, f := range d.Fields {
+		if f.Before != nil {
+			fmt.Fprintf(w, "    - %s: %s\n", f.Field, policies.Words(f.Before))
 		}
+		if f.After != nil {
+			fmt.Fprintf(w, "    + %s: %s\n", f.Field, policies.Words(f.After))
+		}
+		if said := map[policies.Effect]string{policies.Loosens: "loosens", policies.Tightens: "tightens", policies.Both: "loosens in part, tightens in part"}[f.Effect]; said != "" {
+			fmt.Fprintf(w, "      %s: %s\n", f.Field, said)
+		}
+	}
+}
+
+func diffTable(w io.Writer, list comparison) {
+	for _, d := range list.Items {
+		differenceLines(w, d)
 	}
 	if len(list.Items) == 0 {
 		fmt.Fprintln(w, "no difference")
-		return
 	}
-	fmt.Fprintln(w, "what that does to whom: rollcall plan")
+	if list.Plan != nil {
+		p := *list.Plan
+		p.Differences = nil // they stand above
+		planTable(w, p)
+	} else if len(list.Items) > 0 {
+		fmt.Fprintln(w, "what that does to whom: rollcall diff --people, or rollcall plan")
+	}
 }
 
 // policyVersion is one version of the policy.

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rollcall-im/rollcall/directory"
+	"github.com/rollcall-im/rollcall/policies"
 )
 
 // serverByEnvironment is said in the help of every command that asks a server.
@@ -54,8 +55,9 @@ type plan struct {
 		Channel string   `json:"channel,omitempty"`
 		Fields  []string `json:"fields,omitempty"`
 	} `json:"shapes"`
-	Verdict json.RawMessage `json:"verdict,omitempty"`
-	Changes []struct {
+	Differences []policies.Difference `json:"differences,omitempty"`
+	Verdict     json.RawMessage       `json:"verdict,omitempty"`
+	Changes     []struct {
 		Person     string `json:"person"`
 		PersonName string `json:"person_name,omitempty"`
 		Group      string `json:"group"`
@@ -145,6 +147,9 @@ func planTable(w io.Writer, p plan) {
 		name := strings.TrimSuffix(shape.Group+"/"+shape.Channel, "/")
 		fmt.Fprintf(w, "%s\t%s\t%s\n", shape.Op, name, strings.Join(shape.Fields, ", "))
 	}
+	for _, d := range p.Differences {
+		differenceLines(w, d)
+	}
 	for _, change := range p.Changes {
 		sign := map[string]string{"add": "+", "remove": "-"}[change.Op]
 		if sign == "" {
@@ -163,6 +168,9 @@ func planTable(w io.Writer, p plan) {
 		fmt.Fprintf(w, "%s\t%s\t+%d\t-%d\t~%d\n", t.Name, severalPeople(t.People), t.Added, t.Removed, t.Changed)
 	}
 	fmt.Fprintf(w, "plan %s: %d groups and channels, %d of %d memberships shown, hash %s\n", p.ID, len(p.Shapes), len(p.Changes), p.Total, p.Hash)
+	if len(p.Differences) > 0 && p.Total == 0 {
+		fmt.Fprintln(w, "nobody's place changes by it now: it changes what the policy says")
+	}
 	if losing, _ := p.Summary["losing"].(float64); losing > 0 {
 		lowered, _ := p.Summary["lowered"].(float64)
 		fmt.Fprintf(w, "%v people lose something by it; %v keep a place and may do less there\n", losing, lowered)

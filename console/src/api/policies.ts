@@ -68,6 +68,7 @@ export type Plan = {
   unknown?: Unknown[];
   summary?: { people?: number; losing?: number; lowered?: number; added?: number; removed?: number; changed?: number; groups?: number; channels?: number };
   shapes?: ShapeChange[];
+  differences?: Difference[];
   changes?: PlanChange[];
   verdict?: Verdict;
 };
@@ -78,7 +79,7 @@ export type PlanItem = { id: string; hash: string; state: string; author: string
 export type PlanQuery = { group?: string; op?: string; ground?: string; limit?: number; cursor?: string };
 
 /** Difference is one thing that two versions say otherwise. */
-export type Difference = { op: "add" | "change" | "remove"; kind: string; name: string; fields: { field: string; before?: unknown; after?: unknown }[] };
+export type Difference = { op: "add" | "change" | "remove"; kind: string; name: string; fields: { field: string; before?: unknown; after?: unknown; effect?: "loosens" | "tightens" | "both" }[] };
 
 /** fileName is what the server calls the text that is pasted here, in its messages about mistakes. */
 export const fileName = "policy.yaml";

@@ -10,7 +10,9 @@ import { Card } from "../../ui/page";
 import { Tag } from "../../ui/people";
 import { useProblemText } from "../../ui/states";
 import { AskOthers } from "../approvals/AskOthers";
+import { useChannelNames, useGroupNames } from "../groups/names";
 import { Name } from "../Name";
+import { settingOf } from "./words";
 import styles from "../admin.module.css";
 
 /** useAct makes one call about a plan, says that it was done, and asks anew. */
@@ -91,6 +93,7 @@ function Approval({ plan }: { plan: Plan }) {
   const textOf = useProblemText();
   const approve = useAct(() => approvePlan(plan.id, plan.hash), t.policies.approved, () => {});
   const [asking, setAsking] = useState(false);
+  const called = { group: useGroupNames(), channel: useChannelNames() };
   const eyes = plan.four_eyes;
   if (!eyes?.needed) return null;
   const self = me.person?.id;
@@ -101,8 +104,8 @@ function Approval({ plan }: { plan: Plan }) {
       <div className={styles.line} style={{ flexWrap: "wrap" }} data-four-eyes>
         <span className={styles.lineText} style={{ whiteSpace: "normal" }}>
           <span className={styles.strong}>{t.policies.fourEyes}</span>
-          {(eyes.loosens ?? []).length > 0 && <div className={styles.small}>{t.policies.loosens((eyes.loosens ?? []).join(", "))}</div>}
-          {(eyes.gives ?? []).length > 0 && <div className={styles.small}>{t.policies.gives((eyes.gives ?? []).join(", "))}</div>}
+          {(eyes.loosens ?? []).length > 0 && <div className={styles.small}>{t.policies.loosens((eyes.loosens ?? []).map((name) => settingOf(t, called, name)).join(t.policies.and))}</div>}
+          {(eyes.gives ?? []).length > 0 && <div className={styles.small}>{t.policies.gives((eyes.gives ?? []).map(called.group).join(", "))}</div>}
           {losing > 0 && (eyes.losing ?? 0) > (eyes.limit ?? 0) && <div className={styles.small}>{t.policies.fourEyesHint(eyes.limit ?? 0, (eyes.losing ?? 0) > losing ? eyes.losing : undefined)}</div>}
           {(eyes.people ?? 1) > 1 && <div className={styles.small}>{t.policies.more(eyes.people ?? 1)}</div>}
           {eyes.author_gone && <div className={styles.small}>{t.policies.authorGone}</div>}

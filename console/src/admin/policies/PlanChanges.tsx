@@ -7,7 +7,7 @@ import { full, known } from "../../i18n/time";
 import { Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
 import { Loaded, More } from "../../ui/states";
-import { useGroupNames } from "../groups/names";
+import { useChannelNames, useGroupNames } from "../groups/names";
 import styles from "../admin.module.css";
 
 const counts = (c: Tally) => [c.added && `+${c.added}`, c.removed && `−${c.removed}`, c.changed && `~${c.changed}`].filter(Boolean).join(" ");
@@ -69,12 +69,14 @@ function Effect({ change: c }: { change: PlanChange }) {
 
 function Sight({ change: c }: { change: PlanChange }) {
   const { t } = useTexts();
+  const channel = useChannelNames();
+  const named = (keys: string[] | undefined) => (keys ?? []).map((key) => channel(typeof c.group === "string" ? c.group : (c.group?.key ?? ""), key)).join(", ");
   return (
     <>
-      {(c.gains ?? []).length > 0 && <div className={styles.plus}>+ {(c.gains ?? []).join(", ")}</div>}
-      {(c.raised ?? []).length > 0 && <div className={styles.plus}>{t.policies.raisedIn((c.raised ?? []).join(", "))}</div>}
-      {(c.loses ?? []).length > 0 && <div className={styles.minus}>− {(c.loses ?? []).join(", ")}</div>}
-      {(c.lowered ?? []).length > 0 && <div className={styles.minus}>{t.policies.loweredIn((c.lowered ?? []).join(", "))}</div>}
+      {(c.gains ?? []).length > 0 && <div className={styles.plus}>+ {named(c.gains)}</div>}
+      {(c.raised ?? []).length > 0 && <div className={styles.plus}>{t.policies.raisedIn(named(c.raised))}</div>}
+      {(c.loses ?? []).length > 0 && <div className={styles.minus}>− {named(c.loses)}</div>}
+      {(c.lowered ?? []).length > 0 && <div className={styles.minus}>{t.policies.loweredIn(named(c.lowered))}</div>}
       {c.later && <div className={styles.minus}>{t.policies.later}</div>}
     </>
   );

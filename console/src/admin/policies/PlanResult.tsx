@@ -4,7 +4,8 @@ import { useTexts, word } from "../../i18n";
 import { full } from "../../i18n/time";
 import { Card, Code, Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
-import { useGroupNames } from "../groups/names";
+import { useChannelNames, useGroupNames } from "../groups/names";
+import { Differences } from "./Differences";
 import { Due, PlanActions } from "./PlanActions";
 import { PlanChanges } from "./PlanChanges";
 import styles from "../admin.module.css";
@@ -13,7 +14,9 @@ import styles from "../admin.module.css";
 export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void }) {
   const { t } = useTexts();
   const shapes = plan.shapes ?? [];
+  const differences = plan.differences ?? [];
   const { added, removed, changed } = tally(plan);
+  const channel = useChannelNames();
   const called = useGroupNames();
   const over = typeof plan.verdict === "object" ? (plan.verdict.breaches ?? []) : [];
   const breaches = over.length > 0 ? over.map((b) => (b.group ? t.policies.empties(called(b.group), b.people) : t.policies.reaches(b.people, b.limit ?? 0))) : verdictReasons(plan.verdict);
@@ -49,7 +52,7 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
         />
       ) : (
         <p className={`${styles.gap} ${styles.muted}`}>
-          {some || shapes.length > 0 ? t.policies.fine : plan.units ? t.policies.nothingOfUnits : t.policies.nothing}
+          {some || shapes.length > 0 ? t.policies.fine : plan.units ? t.policies.nothingOfUnits : differences.length > 0 ? t.policies.onlyWords : t.policies.nothing}
           {losing > 0 && ` ${t.policies.losing(losing)}`}
         </p>
       )}
@@ -60,10 +63,15 @@ export function PlanResult({ plan, applied }: { plan: Plan; applied: () => void 
         <ul className={styles.gap}>
           {shapes.map((s, i) => (
             <li key={i}>
-              <Tag tone={s.op === "archive" ? "bad" : "accent"}>{word(t.policies.shape, s.op)}</Tag> {[s.group, s.channel && `# ${s.channel}`].filter(Boolean).join(" / ")} <span className={styles.small}>{(s.fields ?? []).map((f) => word(t.policies.shapeField, f)).join(", ")}</span>
+              <Tag tone={s.op === "archive" ? "bad" : "accent"}>{word(t.policies.shape, s.op)}</Tag> {[s.group && called(s.group), s.channel && `# ${channel(s.group ?? "", s.channel)}`].filter(Boolean).join(" / ")} <span className={styles.small}>{(s.fields ?? []).map((f) => word(t.policies.shapeField, f)).join(", ")}</span>
             </li>
           ))}
         </ul>
+      )}
+      {differences.length > 0 && (
+        <Section title={t.policies.differences}>
+          <Differences items={differences} />
+        </Section>
       )}
       <UnknownNames items={plan.unknown ?? []} />
       <Conflicts items={plan.conflicts ?? []} />

@@ -2,13 +2,13 @@ import { useMutation, useQuery } from "@tanstack/react-query";
 import { Button, Input, Modal, Segmented } from "antd";
 import { useState } from "react";
 import { useLocation } from "wouter";
-import { diff, planBack, type Difference, type PolicyVersion } from "../../api/policies";
-import { useTexts, word } from "../../i18n";
+import { diff, planBack, type PolicyVersion } from "../../api/policies";
+import { useTexts } from "../../i18n";
 import { mayEverywhere } from "../../session/rules";
 import { useMe } from "../../session/session";
-import { Card, Code } from "../../ui/page";
-import { Tag } from "../../ui/people";
+import { Card } from "../../ui/page";
 import { Empty, Loaded, useProblemText } from "../../ui/states";
+import { Differences } from "./Differences";
 import { TextOf } from "./TextOf";
 import styles from "../admin.module.css";
 
@@ -55,35 +55,20 @@ function GoBack({ version, close }: { version: number; close: () => void }) {
   );
 }
 
-const text = (value: unknown) => (value === null || value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value));
-
 function Diff({ version, from }: { version: number; from: number }) {
   const { t } = useTexts();
   const query = useQuery({ queryKey: ["policies", version, "diff", from], queryFn: ({ signal }) => diff(version, from, signal) });
   return (
     <Loaded query={query}>
-      {(page) => (
-        <Card rows>
-          {page.items.length === 0 && <Empty title={t.policies.same} />}
-          {page.items.map((d) => (
-            <Line key={`${d.kind}${d.name}`} difference={d} />
-          ))}
-        </Card>
-      )}
+      {(page) =>
+        page.items.length === 0 ? (
+          <Card>
+            <Empty title={t.policies.same} />
+          </Card>
+        ) : (
+          <Differences items={page.items} />
+        )
+      }
     </Loaded>
-  );
-}
-
-function Line({ difference: d }: { difference: Difference }) {
-  const { t } = useTexts();
-  return (
-    <div data-difference>
-      <Tag tone={d.op === "remove" ? "bad" : d.op === "add" ? "good" : "accent"}>{word(t.policies.diffOp, d.op)}</Tag> {word(t.policies.kind, d.kind)} <Code>{d.name}</Code>
-      {d.fields.map((f) => (
-        <div key={f.field} className={styles.small} style={{ overflowWrap: "anywhere" }}>
-          {f.field}: {d.op !== "add" && <span className={styles.minus}>{text(f.before)}</span>} {d.op === "change" && "→"} {d.op !== "remove" && <span className={styles.plus}>{text(f.after)}</span>}
-        </div>
-      ))}
-    </div>
   );
 }

@@ -10,7 +10,7 @@ export const approvals = {
   mine: "What you asked for",
   forYou: "Waits for you",
   forYouHint: "If you decide nothing, it lapses.",
-  kind: { join: "join", elevation: "temporary role", break_glass: "break-glass reading", plan: "approval of a plan", release: "release of a hold", guest: "letting a guest in" },
+  kind: { join: "join", elevation: "temporary role", break_glass: "break-glass reading", plan: "approval of a plan", release: "release of a hold", guest: "letting a guest in", retention: "erasure and legal hold", file: "exception for a file" },
   what: (code: string, kind: string, thing: string, role: string) => (code === "elevation" ? `asks to be ${role} of ${thing} for a while` : code === "join" ? `asks to join ${thing}${role && ` as ${role}`}` : code === "break_glass" ? `asks to read ${thing} without a place in it` : code === "plan" ? `asks for the approval of ${thing}` : code === "guest" ? `asks to let in ${thing} as a guest, or for longer` : code === "release" ? `asks that ${thing} is released` : `asks for ${kind}: ${thing}`),
   until: (at: string) => `until ${at}`,
   days: (n: number) => (n === 1 ? "for 1 day" : `for ${n} days`),

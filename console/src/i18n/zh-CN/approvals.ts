@@ -11,7 +11,7 @@ export const approvals = {
   mine: "我的申请",
   forYou: "等待你审批",
   forYouHint: "若不决定，申请将失效。",
-  kind: { join: "加入", elevation: "临时角色", break_glass: "紧急查阅", plan: "批准计划", release: "放行暂缓", guest: "邀请访客" },
+  kind: { join: "加入", elevation: "临时角色", break_glass: "紧急查阅", plan: "批准计划", release: "放行暂缓", guest: "邀请访客", retention: "擦除与法律保留", file: "文件例外" },
   what: (code: string, kind: string, thing: string, role: string) => (code === "elevation" ? `申请临时担任「${thing}」的${role}` : code === "join" ? `申请加入「${thing}」${role && `，角色为${role}`}` : code === "break_glass" ? `申请紧急查阅「${thing}」` : code === "plan" ? `请求批准「${thing}」` : code === "guest" ? `申请让 ${thing} 作为访客进入或延长` : code === "release" ? `请求放行「${thing}」` : `申请${kind}：「${thing}」`),
   until: (at: string) => `至 ${at}`,
   days: (n: number) => `为期 ${n} 天`,

@@ -1,0 +1,45 @@
+import { word, type Texts } from "../../i18n";
+
+/** Called answers what project groups and their channels are called, by their keys. */
+export type Called = { group: (key: string) => string; channel: (group: string, key: string) => string };
+
+/** settingOf says which part of a policy a name of the server means, as "groups.apollo.channels.ops.handover" or "limits.four_eyes"; one that is not known stands as it is. */
+export function settingOf(t: Texts, called: Called, name: string): string {
+  const p = t.policies;
+  const [first = "", key = "", third = "", fourth = "", fifth = ""] = name.split(".");
+  if (name === "limits.four_eyes") return p.setting.fourEyes;
+  if (name === "guests.sponsor") return p.setting.sponsor;
+  if (first === "guard" && key in p.setting.guard) return p.setting.guardLimit(word(p.setting.guard, key));
+  if (first === "approvals" && third in p.setting.decide) return word(p.setting.decide, third).replace("{}", word(t.approvals.kind, key));
+  if (first === "separation" && key) return p.setting.separation(key);
+  if (first !== "groups") return name;
+  const group = called.group(key);
+  if (third === "eligibility") return p.setting.join(group);
+  if (third === "successors") return p.setting.successors(group);
+  if (third === "approvals" && fifth in p.setting.decide) return p.setting.inGroup(word(p.setting.decide, fifth).replace("{}", word(t.approvals.kind, fourth)), group);
+  if (third === "channels" && fifth === "labels") return p.setting.labels(called.channel(key, fourth), group);
+  if (third === "channels" && fifth === "handover") return p.setting.handover(called.channel(key, fourth), group);
+  return name;
+}
+
+const plain = /^[\p{L}\p{N}_./-]+( [\p{L}\p{N}_./-]+)*$/u;
+
+/** said writes a value of a policy on one line, as the file would say it. */
+export function said(value: unknown): string {
+  return typeof value === "string" ? value.trim().split(/\s+/).join(" ") : flow(value);
+}
+
+function flow(value: unknown): string {
+  if (typeof value === "string") {
+    const text = said(value);
+    return plain.test(text) ? text : `'${text.replaceAll("'", "''")}'`;
+  }
+  if (Array.isArray(value)) return `[${value.map(flow).join(", ")}]`;
+  if (typeof value !== "object" || value === null) return String(value);
+  const of = value as Record<string, unknown>;
+  const names = Object.keys(of);
+  if (typeof of.kind === "string" && names.length === 1) return flow(of.kind); // an approver, or a successor
+  if (of.kind === "member") return flow({ member: of.role });
+  if (typeof of.group === "string" && names.every((n) => n === "group" || n === "channel") && (names.length === 1 || of.channel)) return flow([of.group, of.channel].filter(Boolean).join("/"));
+  return `{${names.filter((n) => n !== "kind").sort().map((n) => `${n}: ${flow(of[n])}`).join(", ")}}`;
+}
