@@ -181,7 +181,8 @@ func windowLine(reasons []Reason, now time.Time) Line {
 	return Line{Kind: "reason", Since: at, Text: Text{"The place ended at " + momentText(at), "该成员资格已于 " + momentText(at) + " 结束"}}
 }
 
-func momentText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+// momentText is an instant as exact as it is kept: what happened within its second is told apart.
+func momentText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.999999 UTC") }
 
 func (x *explainer) tuple(t authz.Tuple, since time.Time) {
 	x.Path = append(x.Path, tupleLine(t, since))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
@@ -59,6 +60,10 @@ func (a *app) called(ctx context.Context, ids []string) (map[string]map[string]s
 			}
 			if name != "" {
 				out[one] = map[string]string{"": name}
+			}
+		case "tok":
+			if one == string(session.BootstrapToken) {
+				out[one] = map[string]string{"en": "the token of the configuration", "zh": "配置文件中的令牌"}
 			}
 		case "hld":
 			h, err := a.access.Hold(ctx, id.Hold(one))

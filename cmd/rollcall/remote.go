@@ -270,7 +270,7 @@ type step struct {
 func (s step) line(w io.Writer, before string) {
 	since, by := "", ""
 	if s.Since != nil {
-		since = "since " + s.Since.UTC().Format(time.RFC3339)
+		since = "since " + s.Since.UTC().Format(time.RFC3339Nano) // exact: it is what somebody asks about next, by --at
 	}
 	if s.By != "" {
 		by = "by " + s.By

@@ -25,23 +25,41 @@ type review struct {
 	About    string     `json:"about"`
 	Ref      string     `json:"ref,omitempty"`
 	Reviewer string     `json:"reviewer"`
+	Named    string     `json:"named,omitempty"`
+	MadeBy   string     `json:"made_by,omitempty"`
 	Silence  string     `json:"silence"`
 	Until    time.Time  `json:"until"`
 	EndsAt   time.Time  `json:"ends_at"`
 	ClosedAt *time.Time `json:"closed_at,omitempty"`
 }
 
-func (r review) row(w io.Writer) {
+// begunReview is a review with what it names is called.
+type begunReview struct {
+	review
+	Names evidence.Names `json:"names"`
+}
+
+// calledIn answers what an id is called in English, or in no language; the id where that is not known.
+func calledIn(names evidence.Names, id string) string {
+	return cmp.Or(names[id]["en"], names[id][""], names[id]["zh"], id)
+}
+
+func (r review) row(w io.Writer, names evidence.Names) {
 	state := "open until " + r.EndsAt.Format(time.RFC3339)
 	if r.ClosedAt != nil {
 		state = "closed " + r.ClosedAt.Format(time.RFC3339)
 	}
-	fmt.Fprintf(w, "%s\t%s %s\tby %s\tsilence: %s\t%s\n", r.ID, r.About, r.Ref, r.Reviewer, r.Silence, state)
+	by := r.Reviewer
+	if r.Named != "" {
+		by = calledIn(names, r.Named)
+	}
+	fmt.Fprintf(w, "%s\t%s\tby %s\tsilence: %s\t%s\t%s\n", r.ID, strings.TrimSpace(r.About+" "+calledIn(names, r.Ref)), by, r.Silence, state, "begun by "+calledIn(names, r.MadeBy))
 }
 
 type reviewRecord struct {
 	Review review `json:"review"`
 	Lines  []struct {
+		Person  string `json:"person"`
 		Name    string `json:"name"`
 		Group   string `json:"group"`
 		Role    string `json:"role"`
@@ -55,29 +73,38 @@ type reviewRecord struct {
 		Decision     string `json:"decision,omitempty"`
 		Outcome      string `json:"outcome,omitempty"`
 	} `json:"lines"`
-	Added  []map[string]any `json:"added"`
-	Counts map[string]int   `json:"counts"`
-	Names  evidence.Names   `json:"names"`
+	Added []struct {
+		Person string `json:"person"`
+		Name   string `json:"name"`
+		Group  string `json:"group"`
+		Role   string `json:"role"`
+		Since  string `json:"since"`
+	} `json:"added"`
+	Counts map[string]int `json:"counts"`
+	Names  evidence.Names `json:"names"`
 }
 
 func reviewCommand() *cobra.Command {
 	command := &cobra.Command{Use: "review", Short: "Access reviews: who still needs a place"}
-	command.AddCommand(remote(&cobra.Command{Use: "list", Short: "Every review, the newest first", Args: cobra.NoArgs}, func(w io.Writer, l listOf[review]) {
+	command.AddCommand(remote(&cobra.Command{Use: "list", Short: "Every review, the newest first", Args: cobra.NoArgs}, func(w io.Writer, l reviewList) {
 		for _, r := range l.Items {
-			r.row(w)
+			r.row(w, l.Names)
 		}
-	}, func(c *cobra.Command, api *client, _ []string) (listOf[review], error) {
-		var l listOf[review]
+	}, func(c *cobra.Command, api *client, _ []string) (reviewList, error) {
+		var l reviewList
 		return l, api.do(c.Context(), "GET", "/api/v1/reviews", nil, &l)
 	}), beginReviewCommand(), remote(&cobra.Command{Use: "show REVIEW", Short: "Its places, and what was said about them", Args: cobra.ExactArgs(1)}, func(w io.Writer, r reviewRecord) {
-		r.Review.row(w)
+		r.Review.row(w, r.Names)
 		for _, l := range r.Lines {
 			var why []string
 			for _, g := range l.Grounds {
 				why = append(why, g.Text.EN)
 			}
 			said := cmp.Or(l.Outcome, l.Decision, "no answer: "+l.OnSilence)
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", l.Name, cmp.Or(r.Names[l.Group]["en"], l.Group), l.Role, l.ReviewerName, said, strings.Join(why, "; "))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(l.Name, l.Person), calledIn(r.Names, l.Group), l.Role, cmp.Or(l.ReviewerName, "administrators"), said, strings.Join(why, "; "))
+		}
+		for _, a := range r.Added {
+			fmt.Fprintf(w, "%s\t%s\t%s\t\tcame since it began\t%s\n", cmp.Or(a.Name, a.Person), calledIn(r.Names, a.Group), a.Role, a.Since)
 		}
 		fmt.Fprintf(w, "%d places came since it began\n", len(r.Added))
 	}, func(c *cobra.Command, api *client, args []string) (reviewRecord, error) {
@@ -92,6 +119,11 @@ func reviewCommand() *cobra.Command {
 	return command
 }
 
+type reviewList struct {
+	listOf[review]
+	Names evidence.Names `json:"names"`
+}
+
 func beginReviewCommand() *cobra.Command {
 	c := &cobra.Command{Use: "begin", Short: "Begin a review: its population is that of this moment", Args: cobra.NoArgs}
 	f := c.Flags()
@@ -102,18 +134,18 @@ func beginReviewCommand() *cobra.Command {
 	silence := f.String("silence", "remove", "what no answer means: remove or keep")
 	days := f.Int("days", 14, "within how many days reviewers are to answer")
 	grace := f.Int("grace", 7, "how many days after that silence is an answer, and everything takes effect")
-	return remote(c, func(w io.Writer, r review) { r.row(w) }, func(c *cobra.Command, api *client, _ []string) (review, error) {
+	return remote(c, func(w io.Writer, r begunReview) { r.row(w, r.Names) }, func(c *cobra.Command, api *client, _ []string) (begunReview, error) {
 		switch {
 		case *days < 1:
-			return review{}, fmt.Errorf("--days wants a number from 1, not %d: within so many days reviewers answer", *days)
+			return begunReview{}, fmt.Errorf("--days wants a number from 1, not %d: within so many days reviewers answer", *days)
 		case *grace < 0:
-			return review{}, fmt.Errorf("--grace wants a number from 0, not %d: so many days after --days silence is an answer", *grace)
+			return begunReview{}, fmt.Errorf("--grace wants a number from 0, not %d: so many days after --days silence is an answer", *grace)
 		case *days+*grace > reviews.MostDays:
-			return review{}, fmt.Errorf("--days and --grace are %d days together: a review ends within %d", *days+*grace, reviews.MostDays)
+			return begunReview{}, fmt.Errorf("--days and --grace are %d days together: a review ends within %d", *days+*grace, reviews.MostDays)
 		}
 		until := time.Now().AddDate(0, 0, *days).UTC().Truncate(time.Second)
 		body := map[string]any{"about": *about, "ref": *ref, "reviewer": *reviewer, "silence": *silence, "until": until, "ends_at": until.AddDate(0, 0, *grace)}
-		var r review
+		var r begunReview
 		var err error
 		switch *about {
 		case "group":

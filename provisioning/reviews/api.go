@@ -117,7 +117,12 @@ type BeginInput struct {
 }
 
 // ReviewOutput answers one review.
-type ReviewOutput struct{ Body ReviewView }
+type ReviewOutput struct {
+	Body struct {
+		ReviewView
+		Names evidence.Names `json:"names" doc:"what the group, channel and people it names are called, by language"`
+	}
+}
 
 // Begin answers POST /api/v1/reviews.
 func (a *API) Begin(ctx context.Context, in *BeginInput) (*ReviewOutput, error) {
@@ -130,7 +135,10 @@ func (a *API) Begin(ctx context.Context, in *BeginInput) (*ReviewOutput, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &ReviewOutput{viewOf(r)}, nil
+	out := &ReviewOutput{}
+	out.Body.ReviewView = viewOf(r)
+	out.Body.Names, err = a.Engine.called(ctx, r.ids())
+	return out, err
 }
 
 // ReviewInput names a review in the path.
@@ -202,7 +210,7 @@ type MineOutput struct {
 	Body struct {
 		Reviews []ReviewView   `json:"reviews" nullable:"false"`
 		Lines   []LineView     `json:"lines" nullable:"false"`
-		Names   evidence.Names `json:"names" doc:"what the groups are called, by language"`
+		Names   evidence.Names `json:"names" doc:"what groups, channels and people are called, by language"`
 	}
 }
 
@@ -215,10 +223,10 @@ func (a *API) Mine(ctx context.Context, _ *struct{}) (*MineOutput, error) {
 	out := &MineOutput{}
 	out.Body.Reviews, out.Body.Lines = []ReviewView{}, []LineView{}
 	var people []id.Person
-	groups, known := map[string]bool{}, map[id.Review]Review{}
+	named, known := map[string]bool{}, map[id.Review]Review{}
 	for _, l := range lines {
 		people = append(people, l.Person, l.Reviewer)
-		groups[string(l.Group)] = true
+		named[string(l.Group)] = true
 		if _, twice := known[l.Review]; twice {
 			continue
 		}
@@ -227,6 +235,9 @@ func (a *API) Mine(ctx context.Context, _ *struct{}) (*MineOutput, error) {
 			return nil, err
 		}
 		known[l.Review] = r
+		for _, one := range r.ids() {
+			named[one] = true
+		}
 		out.Body.Reviews = append(out.Body.Reviews, viewOf(r))
 	}
 	names, err := a.Engine.Directory.Names(ctx, people)
@@ -236,6 +247,6 @@ func (a *API) Mine(ctx context.Context, _ *struct{}) (*MineOutput, error) {
 	for _, l := range lines {
 		out.Body.Lines = append(out.Body.Lines, lineView(l, known[l.Review].Silence, names))
 	}
-	out.Body.Names, err = a.Engine.called(ctx, slices.Collect(maps.Keys(groups)))
+	out.Body.Names, err = a.Engine.called(ctx, slices.Collect(maps.Keys(named)))
 	return out, err
 }
