@@ -22,6 +22,7 @@ var layers = map[string][]string{
 	"internal/bus":      {"internal/outbound"},
 	"internal/seal":     {},
 	"internal/outbound": {},
+	"internal/mail":     {},
 	"internal/trace":    {},
 	"internal/feed":     {"internal/db", "internal/trace"},
 	"internal/webhook":  {},
