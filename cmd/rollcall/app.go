@@ -308,6 +308,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"fences":     a.fences.Run,
 		"reviews":    a.once("reviews", a.reviews.Run),
 		"guests":     a.once("guests", a.guests.Run),
+		"mail":       a.guests.Post,
 		"approvals":  a.once("approvals", a.asks.Run),
 		"glass":      a.once("glass", a.glass.Run),
 		"erasure":    a.once("erasure", a.erasure.Run),

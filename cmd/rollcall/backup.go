@@ -22,6 +22,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/feed"
 	"github.com/rollcall-im/rollcall/internal/session"
+	"github.com/rollcall-im/rollcall/provisioning/guests"
 )
 
 // backedUp is what a backup or a restore tells.
@@ -195,6 +196,9 @@ func restoreInto(ctx context.Context, d *db.DB, from *backup.Reader) (backup.Sum
 			}
 		}
 		if err := transmit.Restored(tx, now); err != nil {
+			return err
+		}
+		if err := guests.Restored(tx, now); err != nil {
 			return err
 		}
 		return session.Restored(tx, now)

@@ -26,6 +26,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory/ldap"
 	"github.com/rollcall-im/rollcall/directory/signals"
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/mail"
 	"github.com/rollcall-im/rollcall/internal/seal"
 	"github.com/rollcall-im/rollcall/provisioning/reviews"
 )
@@ -55,6 +56,7 @@ type Config struct {
 	FormerNames    time.Duration         `koanf:"former_names"` // how long administrators find people by them; 0s: not at all
 	Secrets        Secrets               `koanf:"secrets"`
 	Outbound       Outbound              `koanf:"outbound"`
+	Mail           Mail                  `koanf:"mail"`
 	Administration Administration        `koanf:"administration"`
 	Audit          Audit                 `koanf:"audit"`
 	Tracing        Tracing               `koanf:"tracing"`
@@ -146,6 +148,7 @@ func defaults() Config {
 		SCIM:           SCIM{Rate: 50, RequestLog: RequestLog{Bodies: true, Keep: maxKeep}},
 		Administration: Administration{StepUp: stepUpEnrolled, BreakGlassNotice: 72 * time.Hour},
 		Audit:          Audit{Every: 5 * time.Minute},
+		Mail:           Mail{Security: mail.StartTLS},
 		Tracing:        Tracing{Sample: 1},
 		Log:            Log{Level: "info", Format: "json"},
 	}
@@ -355,6 +358,7 @@ func (c Config) validate() error {
 	c.Administration.check(bad)
 	c.Audit.check(bad)
 	c.Outbound.check(bad)
+	c.Mail.check(bad)
 	c.Tracing.check(bad)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {

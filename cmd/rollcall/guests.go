@@ -15,7 +15,8 @@ import (
 
 // wireGuests ties guests to the directory that knows them and to who has to agree.
 func (a *app) wireGuests() {
-	a.guests = &guests.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Asks: a.asks, Log: a.log}
+	a.guests = &guests.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Asks: a.asks, Log: a.log,
+		PublicURL: strings.TrimSuffix(a.cfg.PublicURL, "/"), Sessions: a.door, Mail: a.mailer()}
 	a.asks.Kinds[policies.ApproveGuest] = guests.Asking{Engine: a.guests}
 }
 
@@ -181,7 +182,7 @@ func guestCommand() *cobra.Command {
 			q.Set("within_days", fmt.Sprint(*within))
 		}
 		return l, api.do(c.Context(), "GET", "/api/v1/guests?"+q.Encode(), nil, &l)
-	}), guestInvite(), guestRenew())
+	}), guestInvite(), guestRenew(), guestLink(), guestMail(), guestConfirm())
 	for _, verb := range []struct{ name, short string }{{"end", "End everything a guest has, at once"}, {"suspend", "Keep a guest out, at once"}, {"resume", "Let a guest in again as they were"}} {
 		one := &cobra.Command{Use: verb.name + " GUEST", Short: verb.short, Args: cobra.ExactArgs(1)}
 		reason := one.Flags().String("reason", "", "why, for the audit log")
@@ -199,6 +200,36 @@ func guestCommand() *cobra.Command {
 		}))
 	}
 	return command
+}
+
+type madeLink struct {
+	URL   string    `json:"url"`
+	Until time.Time `json:"until"`
+}
+
+func (l madeLink) row(w io.Writer) {
+	fmt.Fprintf(w, "%s\nholds once, until %s; the guest reads out a code, which `rollcall guest confirm` takes\n", l.URL, l.Until.Format(time.RFC3339))
+}
+
+func guestLink() *cobra.Command {
+	return remote(&cobra.Command{Use: "link GUEST", Short: "Make a link to pass on, by which a guest comes in once; shown this once", Args: cobra.ExactArgs(1)}, func(w io.Writer, l madeLink) { l.row(w) },
+		func(c *cobra.Command, api *client, args []string) (out madeLink, err error) {
+			return out, api.do(c.Context(), "POST", "/api/v1/guests/"+url.PathEscape(args[0])+"/link", map[string]any{}, &out)
+		})
+}
+
+func guestMail() *cobra.Command {
+	return remote(&cobra.Command{Use: "mail GUEST", Short: "Send a guest the invitation again", Args: cobra.ExactArgs(1)}, func(w io.Writer, g guest) { g.row(w) },
+		func(c *cobra.Command, api *client, args []string) (out guest, err error) {
+			return out, api.do(c.Context(), "POST", "/api/v1/guests/"+url.PathEscape(args[0])+"/mail", map[string]any{}, &out)
+		})
+}
+
+func guestConfirm() *cobra.Command {
+	return remote(&cobra.Command{Use: "confirm GUEST CODE", Short: "Say that it is the guest who waits with this code", Args: cobra.ExactArgs(2)}, func(w io.Writer, g guest) { g.row(w) },
+		func(c *cobra.Command, api *client, args []string) (out guest, err error) {
+			return out, api.do(c.Context(), "POST", "/api/v1/guests/"+url.PathEscape(args[0])+"/confirm", map[string]any{"code": args[1]}, &out)
+		})
 }
 
 func guestInvite() *cobra.Command {

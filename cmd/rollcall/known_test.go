@@ -39,6 +39,7 @@ var kept = map[string]string{
 	"audit_hashes.hash":             none,                           // of records
 	"erased_key.secret":             none,                           // marks who was erased
 	"plans.hash":                    none,                           // of what a plan was worked out from, as the next
+	"guest_links.hash":              "story G06-links-that-are-over",
 	"plan_schedules.hash":           none,
 	"go_lives.hash":                 none,
 	"policy_versions.hash":          none,
@@ -84,6 +85,12 @@ var doors = map[string]string{
 	"GET /asyncapi.json":                           none,
 	"GET /policy.schema.json":                      none,
 	"GET /api/v1/evidence/keys":                    none,
+	"POST /auth/guest":                             "story G06-links-that-are-over",
+	"POST /auth/guest/enter":                       "story G06-links-that-are-over",
+	"POST /auth/guest/code":                        "story G05-links",
+	"POST /auth/guest/sign-in":                     "story G05-links",
+	"GET /auth/guest":                              none, // a page
+	"GET /auth/guest/wait":                         none, // a page
 }
 
 // Each way to prove who one is, and each way in: a column that keeps a secret, a route that knows nobody, a member of Caller. All that there are stand in

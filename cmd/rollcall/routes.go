@@ -56,7 +56,7 @@ func (a *app) routes() []httpapi.Route {
 	gone := &erasure.API{Engine: a.erasure, Names: a.called}
 	rehearse := &drill.API{Engine: a.drills}
 	tell := &transmit.API{Transmitter: a.telling}
-	outside := &guests.API{Engine: a.guests, Names: a.called}
+	outside, door := &guests.API{Engine: a.guests, Names: a.called}, &guests.Door{Engine: a.guests}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Limits: a.scim.Limits}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -73,6 +73,12 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Plain("POST", "/auth/logout", anybody, "Sign out", http.HandlerFunc(a.door.Logout)),
 		httpapi.Plain("GET", "/auth/emergency", anybody, "The emergency account", http.HandlerFunc(a.door.EmergencyPage)),
 		httpapi.Plain("POST", "/auth/emergency", anybody, "Give one half of the emergency account", http.HandlerFunc(a.door.OpenEmergency)).Limit(4 << 10),
+		httpapi.Plain("GET", "/auth/guest", anybody, "Guests: what a link opens, or the form to sign in again", http.HandlerFunc(door.Page)),
+		httpapi.Plain("POST", "/auth/guest", anybody, "Use a link", http.HandlerFunc(door.Open)).Limit(4 << 10),
+		httpapi.Plain("POST", "/auth/guest/sign-in", anybody, "Have a link sent to an address", http.HandlerFunc(door.Ask)).Limit(4 << 10),
+		httpapi.Plain("POST", "/auth/guest/code", anybody, "Give the code that was sent with it", http.HandlerFunc(door.Code)).Limit(4 << 10),
+		httpapi.Plain("GET", "/auth/guest/wait", anybody, "How far this browser is", http.HandlerFunc(door.Wait)),
+		httpapi.Plain("POST", "/auth/guest/enter", anybody, "Come in", http.HandlerFunc(door.Enter)).Limit(4 << 10),
 		httpapi.Plain("POST", "/auth/backchannel-logout", anybody, "The identity provider signs somebody out", http.HandlerFunc(a.door.BackchannelLogout)),
 
 		httpapi.Plain("POST", "/auth/signals", anybody, "The identity provider says what became of a session or an account: a signed event (RFC 8935)", http.HandlerFunc(a.signals.Push)).Limit(128 << 10),
@@ -120,6 +126,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/me/guests", people, "Let somebody into channels of a project group that I own", outside.InviteMine),
 		httpapi.Op("POST", "/api/v1/me/guests/{id}/renew", people, "Have a guest of mine stay longer, or shorter", outside.RenewMine),
 		httpapi.Op("POST", "/api/v1/me/guests/{id}/end", people, "End everything a guest of mine has, at once", outside.EndMine),
+		httpapi.Op("POST", "/api/v1/me/guests/{id}/link", people, "A link to pass on, by which a guest of mine comes in once", outside.MakeMyLink).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/me/guests/{id}/mail", people, "Send a guest of mine the invitation again", outside.SendMyLink),
+		httpapi.Op("POST", "/api/v1/me/guests/{id}/confirm", people, "It is my guest who waits with this code", outside.ConfirmMine).Unrepeatable(),
 
 		httpapi.Op("GET", "/api/v1/me/plans", people, "Plans that would change who is in a project group of mine", prov.OwnedPlans),
 		httpapi.Op("GET", "/api/v1/me/plans/{id}", people, "Whom one would change there", prov.OwnedChanges),
@@ -271,6 +280,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/guests/{id}", guestsRead, "One, with what was asked about them", outside.Show),
 		httpapi.Op("POST", "/api/v1/guests/{id}/renew", guestsWrite, "Have one stay longer, or shorter", outside.Renew),
 		httpapi.Op("POST", "/api/v1/guests/{id}/end", guestsWrite, "End everything one has, at once", outside.End),
+		httpapi.Op("POST", "/api/v1/guests/{id}/link", guestsWrite, "A link to pass on, by which one comes in once", outside.MakeLink).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/guests/{id}/mail", guestsWrite, "Send one the invitation again", outside.SendLink),
+		httpapi.Op("POST", "/api/v1/guests/{id}/confirm", guestsWrite, "It is this guest who waits with this code", outside.Confirm).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/guests/{id}/suspend", guestsWrite, "Keep one out, at once", outside.Suspend),
 		httpapi.Op("POST", "/api/v1/guests/{id}/resume", guestsWrite, "Let one in again as they were", outside.Resume),
 		httpapi.Op("GET", "/api/v1/evidence/period", evidenceRead, "Joiners, movers and leavers between two instants", proof.Period).Units(),

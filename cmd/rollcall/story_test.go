@@ -24,6 +24,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory/ldap/ldaptest"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
+	"github.com/rollcall-im/rollcall/internal/mail/mailtest"
 )
 
 func TestMain(m *testing.M) {
@@ -56,6 +57,7 @@ func TestStories(t *testing.T) {
 					"eventually": eventuallyWord, "listen": listenWord, "hears": hearsWord, "unheard": unheardWord, "cut": cutWord, "login": loginWord,
 					"slapd": slapdWord, "password": passwordWord, "session": sessionWord, "quiet": quietWord, "channel": channelWord, "hook": hookWord,
 					"carry": carryWord, "soon": soonWord, "reach": reachWord, "database": databaseWord, "reload": reloadWord,
+					"postbox": postboxWord, "postbox-refuses": postboxRefusesWord, "mailed": mailedWord, "browse": browseWord, "quiet-about": quietAboutWord, "link-of": linkOfWord,
 				},
 			})
 		})
@@ -81,6 +83,8 @@ type story struct {
 	header    http.Header
 	body      []byte
 	listeners map[string]*listener
+	postbox   *mailtest.Sink
+	browsers  map[string]*http.Client // by whose they are
 }
 
 func of(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
@@ -275,8 +279,10 @@ func (s *story) request(ts *testscript.TestScript, method, path, token, body str
 }
 
 // send keeps the answer to request.
-func (s *story) send(ts *testscript.TestScript, request *http.Request) {
-	answer, err := http.DefaultClient.Do(request)
+func (s *story) send(ts *testscript.TestScript, request *http.Request) { s.sendBy(ts, http.DefaultClient, request) }
+
+func (s *story) sendBy(ts *testscript.TestScript, by *http.Client, request *http.Request) {
+	answer, err := by.Do(request)
 	if err != nil {
 		ts.Fatalf("%s %s: %v\nserver log:\n%s", request.Method, request.URL.Path, err, s.logText())
 	}

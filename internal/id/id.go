@@ -76,6 +76,10 @@ type (
 	Guest string
 	// Invitation is that a guest is to be let into channels.
 	Invitation string
+	// GuestLink is a link that lets a guest in, once.
+	GuestLink string
+	// Arrival is a browser that showed such a link.
+	Arrival string
 )
 
 func (Person) prefix() string         { return "per_" }
@@ -110,6 +114,8 @@ func (Drill) prefix() string          { return "drl_" }
 func (Company) prefix() string        { return "cmp_" }
 func (Guest) prefix() string          { return "gst_" }
 func (Invitation) prefix() string     { return "inv_" }
+func (GuestLink) prefix() string      { return "gln_" }
+func (Arrival) prefix() string        { return "arr_" }
 
 // Typed is any id of this package.
 type Typed interface {

@@ -361,6 +361,7 @@ type ShowOutput struct {
 	Body struct {
 		GuestView
 		Invitations []InvitationView             `json:"invitations" nullable:"false" doc:"the newest first"`
+		Links       []LinkView                   `json:"links" nullable:"false" doc:"by which they came in or can, the newest first"`
 		Names       map[string]map[string]string `json:"names" doc:"what the ids are called, by language; \"\" stands for every language"`
 	}
 }
@@ -384,9 +385,17 @@ func (a *API) Show(ctx context.Context, in *GuestInput) (*ShowOutput, error) {
 	if err != nil {
 		return nil, err
 	}
+	links, err := a.Engine.Links(ctx, g.ID)
+	if err != nil {
+		return nil, err
+	}
 	out := &ShowOutput{}
-	out.Body.GuestView, out.Body.Invitations = views[0], make([]InvitationView, len(list))
+	out.Body.GuestView, out.Body.Invitations, out.Body.Links = views[0], make([]InvitationView, len(list)), make([]LinkView, len(links))
 	ids := []string{string(g.Sponsor)}
+	for i, l := range links {
+		out.Body.Links[i] = LinkView{l.ID, l.Way, l.MadeBy, l.MadeAt, l.Until, l.SentAt, l.Failed, l.UsedAt, l.EndedAt}
+		ids = append(ids, l.MadeBy)
+	}
 	for i, v := range list {
 		out.Body.Invitations[i] = InvitationView{v.ID, v.Group, filled(v.Channels), v.Sponsor, v.AskedBy, v.Reason, v.AskedUntil, v.Until, v.BoundBy, v.State, v.AskedAt, v.DecidedAt}
 		ids = append(ids, string(v.Group), string(v.Sponsor), v.AskedBy)

@@ -30,6 +30,11 @@ func Erase(tx *db.Tx, people []id.Person, words []string) (int64, error) {
 	if asked.Error != nil {
 		return 0, fmt.Errorf("erase invitations: %w", asked.Error)
 	}
+	for _, table := range []string{"guest_arrivals", "guest_links"} { // how somebody came in says where they were
+		if err := tx.Exec("delete from "+table+" where "+theirs, people).Error; err != nil {
+			return 0, fmt.Errorf("erase links of guests: %w", err)
+		}
+	}
 	done := tx.Exec("update guests set email = '', email_key = id, name = '' where (email <> '' or name <> '') and person in ?", people)
 	if done.Error != nil {
 		return 0, fmt.Errorf("erase guests: %w", done.Error)

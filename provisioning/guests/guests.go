@@ -16,6 +16,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -23,6 +24,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
@@ -68,6 +70,8 @@ func Cases() []httpapi.Case {
 		{Err: ErrLimit, Status: http.StatusConflict, Code: "guest_limit"},
 		{Err: ErrSuspended, Status: http.StatusConflict, Code: "guests_suspended"},
 		{Err: ErrOver, Status: http.StatusConflict, Code: "guest_over"},
+		{Err: ErrPairing, Status: http.StatusUnprocessableEntity, Code: "guest_pairing"},
+		{Err: ErrNoMail, Status: http.StatusConflict, Code: "no_mail"},
 		{Err: provisioning.ErrNoGuests, Status: http.StatusUnprocessableEntity, Code: "no_guests"},
 	}
 }
@@ -176,6 +180,12 @@ type Engine struct {
 	Asks      *approvals.Engine
 	Now       func() time.Time // nil: time.Now
 	Log       *slog.Logger
+	PublicURL string        // where browsers come in, without a slash at the end
+	Sessions  *session.Door // who is proved is given a session there
+	Mail      Mailer        // nil: nothing is sent, and links are passed on by who invited
+
+	once sync.Once
+	wake chan struct{}
 }
 
 func (e *Engine) clock() time.Time {

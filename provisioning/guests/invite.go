@@ -182,7 +182,7 @@ func (e *Engine) propose(ctx context.Context, cause directory.Cause, w Wish, who
 		if asks {
 			return audit.Append(tx, e.record(cause, "guest.asked", string(g.ID), inv.public(c)))
 		}
-		if g, err = e.admit(tx, g, &inv); err != nil {
+		if g, err = e.admit(tx, cause, g, &inv); err != nil {
 			return err
 		}
 		return audit.Append(tx, e.record(cause, "guest.invited", string(g.ID), inv.public(c)))
@@ -318,13 +318,14 @@ func (e *Engine) room(tx *db.Tx, c Company, g Guest, sponsor id.Person, limits p
 }
 
 // admit writes that a guest is let in as an invitation says. The lock is held; who settles the guest carries it out.
-func (e *Engine) admit(tx *db.Tx, g Guest, inv *Invitation) (Guest, error) {
+func (e *Engine) admit(tx *db.Tx, cause directory.Cause, g Guest, inv *Invitation) (Guest, error) {
 	now := e.clock()
+	comes := !g.Runs(now)
 	inv.State, inv.DecidedAt = Granted, now
 	if err := tx.Exec("update guest_invitations set state = ?, until_at = ?, bound_by = ?, decided_at = ? where id = ? and state = ?", Granted, db.At(inv.Until), inv.BoundBy, db.At(now), inv.ID, Waiting).Error; err != nil {
 		return g, fmt.Errorf("write invitation: %w", err)
 	}
-	if !g.Runs(now) { // nothing of before comes back with them
+	if comes { // nothing of before comes back with them
 		if err := tx.Exec("delete from guest_places where guest = ?", g.ID).Error; err != nil {
 			return g, fmt.Errorf("write places of guest: %w", err)
 		}
@@ -342,6 +343,11 @@ func (e *Engine) admit(tx *db.Tx, g Guest, inv *Invitation) (Guest, error) {
 	}
 	if err := tx.Exec("update guests set version = version + 1, email = ?, name = ?, sponsor = ?"+back+" where id = ?", inv.Email, inv.Name, inv.Sponsor, g.ID).Error; err != nil {
 		return g, fmt.Errorf("write guest: %w", err)
+	}
+	if comes && e.Mail != nil {
+		if _, err := e.post(tx, cause, g.ID); err != nil {
+			return g, err
+		}
 	}
 	return g, nil
 }
@@ -383,8 +389,11 @@ func (e *Engine) End(ctx context.Context, cause directory.Cause, guest id.Guest)
 	return e.settle(ctx, cause, []id.Guest{guest})
 }
 
-// dead notes that nothing comes of the invitations that wait.
+// dead notes that nothing comes of the invitations that wait, nor of the links of those that were given.
 func (e *Engine) dead(tx *db.Tx, where string, args ...any) error {
+	if err := e.shutLinks(tx, where, args...); err != nil {
+		return err
+	}
 	if err := tx.Exec("update guest_invitations set state = ?, decided_at = ? where state = ? and "+where, append([]any{Withdrawn, db.At(e.clock()), Waiting}, args...)...).Error; err != nil {
 		return fmt.Errorf("write invitations: %w", err)
 	}
@@ -479,7 +488,7 @@ func (a Asking) Grant(ctx context.Context, cause directory.Cause, r approvals.Re
 		if err != nil {
 			return err
 		}
-		if _, err := e.admit(tx, g, &inv); err != nil {
+		if _, err := e.admit(tx, cause, g, &inv); err != nil {
 			return err
 		}
 		return audit.Append(tx, append(records, e.record(cause, "guest.invited", string(g.ID), inv.public(c)))...)

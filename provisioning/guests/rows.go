@@ -105,3 +105,44 @@ func invitationRowOf(i Invitation) invitationRow {
 	return invitationRow{ID: i.ID, Guest: i.Guest, Email: i.Email, Name: i.Name, GroupID: i.Group, Channels: db.JSON[[]string]{V: i.Channels}, Sponsor: i.Sponsor, AskedBy: i.AskedBy, Unowned: i.Unowned,
 		Reason: i.Reason, AskedUntil: db.At(i.AskedUntil), UntilAt: db.At(i.Until), BoundBy: i.BoundBy, State: i.State, AskedAt: db.At(i.AskedAt), DecidedAt: db.At(i.DecidedAt)}
 }
+
+type linkRow struct {
+	ID      id.GuestLink
+	Guest   id.Guest
+	Way     Way
+	Hash    string
+	Browser string
+	Code    string
+	Tries   int
+	MadeBy  string
+	MadeAt  db.Instant
+	UntilAt db.Instant
+	DueAt   db.Instant
+	SentAt  db.Instant
+	Failed  string
+	UsedAt  db.Instant
+	EndedAt db.Instant
+}
+
+func (linkRow) TableName() string { return "guest_links" }
+
+func (r linkRow) link() Link {
+	return Link{ID: r.ID, Guest: r.Guest, Way: r.Way, MadeBy: r.MadeBy, MadeAt: r.MadeAt.Time, Until: r.UntilAt.Time, SentAt: r.SentAt.Time, Failed: r.Failed, UsedAt: r.UsedAt.Time, EndedAt: r.EndedAt.Time}
+}
+
+type arrivalRow struct {
+	ID        id.Arrival
+	Guest     id.Guest
+	Link      id.GuestLink
+	Browser   string
+	Code      string
+	Tries     int
+	MadeAt    db.Instant
+	UntilAt   db.Instant
+	ProvedAt  db.Instant
+	ProvedBy  string
+	EnteredAt db.Instant
+	EndedAt   db.Instant
+}
+
+func (arrivalRow) TableName() string { return "guest_arrivals" }

@@ -62,6 +62,7 @@ func (e *Engine) settle(ctx context.Context, cause directory.Cause, guests []id.
 			return fmt.Errorf("settle guests: %w", err)
 		}
 	}
+	e.nudge() // an invitation goes out once there is somebody who can come in by it
 	return nil
 }
 

@@ -81,6 +81,9 @@ func (e *Engine) SuspendGuest(ctx context.Context, cause directory.Cause, guest 
 		at, action := time.Time{}, "guest.resumed"
 		if !off {
 			at, action = e.clock(), "guest.suspended"
+			if err := e.shutLinks(tx, "guest = ?", guest); err != nil {
+				return err
+			}
 		}
 		if err := tx.Exec("update guests set suspended_at = ? where id = ?", db.At(at), guest).Error; err != nil {
 			return fmt.Errorf("write guest: %w", err)

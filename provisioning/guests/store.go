@@ -201,3 +201,28 @@ func changed(tx *db.Tx, where string, args ...any) error {
 	}
 	return nil
 }
+
+// arrival answers how far a browser with this secret is; errLink where it is on no way in.
+func (e *Engine) arrival(q *gorm.DB, browser string) (arrivalRow, error) {
+	var rows []arrivalRow
+	if err := q.Raw("select * from guest_arrivals where browser = ? and entered_at is null and ended_at is null and until_at > ?", hashed(browser), db.At(e.clock())).Scan(&rows).Error; err != nil {
+		return arrivalRow{}, fmt.Errorf("read arrival of guest: %w", err)
+	}
+	if len(rows) == 0 {
+		return arrivalRow{}, errLink
+	}
+	return rows[0], nil
+}
+
+// Links answers the links of a guest, the newest first, at most 50.
+func (e *Engine) Links(ctx context.Context, guest id.Guest) ([]Link, error) {
+	var rows []linkRow
+	if err := e.DB.Read(ctx).Raw("select * from guest_links where guest = ? order by made_at desc, id desc limit 50", guest).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read links of guest: %w", err)
+	}
+	out := make([]Link, len(rows))
+	for i, row := range rows {
+		out[i] = row.link()
+	}
+	return out, nil
+}

@@ -40,7 +40,7 @@ func (e *Engine) Tend(ctx context.Context) error {
 	if err := e.DB.Read(ctx).Raw("select id from guests where settled <> version order by id").Scan(&unsettled).Error; err != nil {
 		return err
 	}
-	return errors.Join(e.settle(ctx, directory.Cause{}, unsettled), e.unenforced(ctx), e.remind(ctx))
+	return errors.Join(e.settle(ctx, directory.Cause{}, unsettled), e.unenforced(ctx), e.remind(ctx), e.prune(ctx))
 }
 
 // unenforced keeps out whom a suspension that was interrupted left in, and lets in whom a resumption left out.
@@ -78,6 +78,19 @@ func (e *Engine) frozen(ctx context.Context) ([]Guest, error) {
 	return load(e.DB.Read(ctx), "g.person in ? order by g.id", db.Pad(people))
 }
 
+// answersFor answers who answers for a guest now: the sponsor, and who owns the company where the sponsor cannot act.
+func (e *Engine) answersFor(ctx context.Context, g Guest) (directory.Person, error) {
+	p, err := e.Directory.Person(ctx, g.Sponsor)
+	if err != nil && !errors.Is(err, directory.ErrNotFound) || err == nil && handover.Able(p) {
+		return p, err
+	}
+	c, err := e.Company(ctx, string(g.Company))
+	if err != nil {
+		return p, err
+	}
+	return e.Directory.Person(ctx, c.Owner)
+}
+
 // remind tells whoever answers for a guest that their time ends soon: the sponsor, and who owns the company where the sponsor cannot act.
 func (e *Engine) remind(ctx context.Context) error {
 	now := e.clock()
@@ -98,13 +111,11 @@ func (e *Engine) remind(ctx context.Context) error {
 				days = d
 			}
 		}
-		to := g.Sponsor
-		if p, err := e.Directory.Person(ctx, to); err != nil && !errors.Is(err, directory.ErrNotFound) {
+		to, err := e.answersFor(ctx, g)
+		if err != nil {
 			return err
-		} else if !handover.Able(p) {
-			to = of[g.Company].Owner
 		}
-		told = append(told, notices.Notice{Person: to, Kind: KindEnding, At: now, Key: "guest.ending/" + string(g.ID) + "/" + g.Until().Format(time.RFC3339) + "/" + strconv.Itoa(days),
+		told = append(told, notices.Notice{Person: to.ID, Kind: KindEnding, At: now, Key: "guest.ending/" + string(g.ID) + "/" + g.Until().Format(time.RFC3339) + "/" + strconv.Itoa(days),
 			About: map[string]string{"person": string(g.Person), "guest": string(g.ID), "company": of[g.Company].Key, "at": g.Until().Format(time.RFC3339), "days": strconv.Itoa(days)}})
 	}
 	before, err := (&notices.Store{DB: e.DB}).Told(ctx, KindEnding, now.Add(-time.Duration(remindAt[0]+1)*24*time.Hour))
