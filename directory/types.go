@@ -90,6 +90,7 @@ const (
 	GuestsOfCompany = "company" // their company is suspended
 	GuestsAll       = "all"     // everybody from outside is
 	GuestItself     = "self"    // this one is
+	GuestsTerms     = "terms"   // this one has not accepted what every guest has to
 )
 
 // SlotOfGuests answers the slot of the freezes that keep guests out together: see FreezePerson.Guests.

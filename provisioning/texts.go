@@ -128,6 +128,8 @@ func freezeText(f directory.Freeze, by string) Text {
 		t = Text{"everybody from outside is kept out", "所有外部人员均被暂停"}
 	case directory.SlotOfGuests(directory.GuestItself):
 		t = Text{"the guest is suspended", "该访客已暂停"}
+	case directory.SlotOfGuests(directory.GuestsTerms):
+		t = Text{"the guest has not accepted the terms", "该访客尚未接受条款"}
 	}
 	if by != "" {
 		t = Text{t.EN + " (" + by + ")", t.ZH + "（" + by + "）"}

@@ -182,7 +182,7 @@ func guestCommand() *cobra.Command {
 			q.Set("within_days", fmt.Sprint(*within))
 		}
 		return l, api.do(c.Context(), "GET", "/api/v1/guests?"+q.Encode(), nil, &l)
-	}), guestInvite(), guestRenew(), guestLink(), guestMail(), guestConfirm())
+	}), guestInvite(), guestRenew(), guestLink(), guestMail(), guestConfirm(), termsCommand())
 	for _, verb := range []struct{ name, short string }{{"end", "End everything a guest has, at once"}, {"suspend", "Keep a guest out, at once"}, {"resume", "Let a guest in again as they were"}} {
 		one := &cobra.Command{Use: verb.name + " GUEST", Short: verb.short, Args: cobra.ExactArgs(1)}
 		reason := one.Flags().String("reason", "", "why, for the audit log")

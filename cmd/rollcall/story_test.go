@@ -279,7 +279,9 @@ func (s *story) request(ts *testscript.TestScript, method, path, token, body str
 }
 
 // send keeps the answer to request.
-func (s *story) send(ts *testscript.TestScript, request *http.Request) { s.sendBy(ts, http.DefaultClient, request) }
+func (s *story) send(ts *testscript.TestScript, request *http.Request) {
+	s.sendBy(ts, http.DefaultClient, request)
+}
 
 func (s *story) sendBy(ts *testscript.TestScript, by *http.Client, request *http.Request) {
 	answer, err := by.Do(request)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/guests"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
 
@@ -31,6 +33,9 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 		DB: a.db, Log: a.log, HTTPClient: a.way.Client(10 * time.Second), Standing: a.index, PublicURL: a.cfg.PublicURL,
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AnyLogoutType: o.AnyLogoutType, Scopes: o.Scopes,
 		Resolve: a.resolve, BootstrapToken: a.cfg.BootstrapToken,
+		Turned: func(w http.ResponseWriter, r *http.Request, person id.Person, c session.Claims) bool {
+			return (&guests.Door{Engine: a.guests}).Turn(w, r, person, c)
+		},
 		Passwords: a.wirePasswords(), Conduct: conduct, Separation: admin.Separation, Key: a.cfg.key, Alarm: alarm,
 		OnEnd:      func(s id.Session, _ id.Person) { a.ended(a.chat.EndSession(context.Background(), s)) },
 		OnEndToken: func(t id.Token, _ id.Person) { a.ended(a.chat.EndToken(context.Background(), t)) },

@@ -38,3 +38,9 @@ func (d *Door) Crowded(r *http.Request) (time.Duration, error) {
 func (d *Door) Failed(r *http.Request) error {
 	return d.failed(context.WithoutCancel(r.Context()), &guess{address: d.addressOf(r)})
 }
+
+// Bind keeps, in tx, that the subject of c is person from now on; ErrOtherPerson where it is somebody else.
+func (d *Door) Bind(tx *db.Tx, person id.Person, c Claims) error { return d.bind(tx, person, c) }
+
+// AddressOf answers where r comes from, as far as proxies can be believed; of IPv6 the network of 64 bits.
+func (d *Door) AddressOf(r *http.Request) string { return d.addressOf(r) }

@@ -106,6 +106,9 @@ func (d *Door) Callback(w http.ResponseWriter, r *http.Request) {
 		return d.bind(tx, person, claims)
 	}
 	if no := d.open(r, person, claims, secret, once); no != nil {
+		if errors.Is(no.err, ErrFrozen) && d.Turned != nil && d.Turned(w, r, person, claims) {
+			return
+		}
 		d.refuse(w, r, *no)
 		return
 	}

@@ -127,6 +127,8 @@ type Options struct {
 	// Passwords, where set, lets people sign in with the password of their directory.
 	Passwords Passwords
 	Conduct
+	// Turned, where set, is asked about somebody whom the identity provider has proved and who has no access now; true: it has answered the browser.
+	Turned func(w http.ResponseWriter, r *http.Request, person id.Person, c Claims) bool
 	// Separation is the separation of powers: nobody is an owner, nobody holds two of roles.Separate, and BootstrapToken is nobody's.
 	Separation bool
 	// Closed, where set, tells whether the database was restored and nobody but the bearer of BootstrapToken may get in.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
+	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/session"
 )
 
@@ -40,6 +41,7 @@ type page struct {
 	Link    string
 	Code    string // to be read out
 	Whom    string // to ask
+	Terms   Terms  // to be accepted
 	Mail    bool   // links are sent by mail here
 	Again   bool   // it looks again by itself
 }
@@ -176,11 +178,57 @@ func (d *Door) Wait(w http.ResponseWriter, r *http.Request) {
 	case arrived.ProvedAt.IsZero():
 		d.show(w, http.StatusOK, page{State: "wait", Code: shown(codeOf(browser, "pair")), Again: true})
 	default:
-		d.show(w, http.StatusOK, page{State: "enter"})
+		d.proved(w, r, http.StatusOK, arrived.Guest)
 	}
 }
 
-// Enter answers POST /auth/guest/enter: who was proved is given a session.
+// proved shows a guest who was proved what there is to accept first, or that they may come in.
+func (d *Door) proved(w http.ResponseWriter, r *http.Request, status int, guest id.Guest) {
+	terms, err := d.Engine.owed(r.Context(), guest)
+	switch {
+	case err != nil:
+		httpapi.WriteError(w, r, err)
+	case terms.Version > 0:
+		d.show(w, status, page{State: "terms", Terms: terms})
+	default:
+		d.show(w, status, page{State: "enter"})
+	}
+}
+
+// Turn takes over a guest whom the identity provider of the organisation has proved and who has no access now: because of the terms, which they are shown, or for good, which they are told. False: it is no
+// guest, or it is for others to say.
+func (d *Door) Turn(w http.ResponseWriter, r *http.Request, person id.Person, c session.Claims) bool {
+	e, fresh := d.Engine, secret()
+	list, err := load(e.DB.Read(r.Context()), "g.person = ?", person)
+	if err != nil || len(list) != 1 {
+		return false
+	}
+	terms, err := e.owed(r.Context(), list[0].ID)
+	if err != nil {
+		return false
+	}
+	err = e.DB.Tx(r.Context(), func(tx *db.Tx) error {
+		if err := e.admissible(tx, list[0]); err != nil || terms.Version == 0 {
+			return err
+		}
+		now := e.clock()
+		row := arrivalRow{ID: id.New[id.Arrival](), Guest: list[0].ID, Browser: hashed(fresh), MadeAt: db.At(now), UntilAt: db.At(now.Add(arrivalFor)), ProvedAt: db.At(now), ProvedBy: "provider",
+			Issuer: c.Issuer, Subject: c.Subject, SID: c.SID}
+		return tx.Create(&row).Error
+	})
+	switch {
+	case errors.Is(err, ErrOver), errors.Is(err, ErrSuspended):
+		d.over(w, r, list[0])
+	case err != nil || terms.Version == 0:
+		return false
+	default:
+		d.remember(w, fresh)
+		http.Redirect(w, r, "/auth/guest/wait", http.StatusSeeOther)
+	}
+	return true
+}
+
+// Enter answers POST /auth/guest/enter: who was proved accepts what there is to accept, and is given a session.
 func (d *Door) Enter(w http.ResponseWriter, r *http.Request) {
 	err := d.enter(w, r)
 	var ask whom
@@ -190,6 +238,8 @@ func (d *Door) Enter(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/", http.StatusSeeOther)
 	case errors.Is(err, errLink):
 		d.show(w, http.StatusForbidden, page{State: "ask", Problem: "refused"})
+	case errors.Is(err, errTerms):
+		http.Redirect(w, r, "/auth/guest/wait", http.StatusSeeOther)
 	case errors.As(err, &ask):
 		d.over(w, r, ask.guest)
 	default:
@@ -210,7 +260,21 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	err = e.Sessions.Enter(w, r, g.Person, session.Claims{Issuer: sessionIssuer, Subject: string(g.ID)}, func(tx *db.Tx) error {
+	terms, err := e.owed(r.Context(), g.ID)
+	if err != nil {
+		return err
+	}
+	if terms.Version > 0 {
+		version, _ := strconv.Atoi(r.PostFormValue("version"))
+		if err := e.accept(r.Context(), g, version, r.PostFormValue("language"), e.Sessions.AddressOf(r)); err != nil {
+			return err
+		}
+	}
+	claims := session.Claims{Issuer: arrived.Issuer, Subject: arrived.Subject, SID: arrived.SID}
+	if claims.Issuer == "" {
+		claims = session.Claims{Issuer: sessionIssuer, Subject: string(g.ID)}
+	}
+	first := func(tx *db.Tx) error {
 		now, err := e.arrival(tx.DB, browser)
 		if err != nil {
 			return err
@@ -222,11 +286,21 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		done := tx.Exec("update guest_arrivals set entered_at = ? where id = ? and proved_at is not null and entered_at is null and ended_at is null", db.At(e.clock()), now.ID)
-		if done.Error == nil && done.RowsAffected == 0 {
+		switch {
+		case done.Error != nil:
+			return done.Error
+		case done.RowsAffected == 0:
 			return errLink
+		case arrived.Issuer != "":
+			return e.Sessions.Bind(tx, g.Person, claims)
 		}
-		return done.Error
-	})
+		return nil
+	}
+	err = e.Sessions.Enter(w, r, g.Person, claims, first)
+	for try := 0; try < 50 && terms.Version > 0 && errors.Is(err, session.ErrFrozen) && r.Context().Err() == nil; try++ { // until this node knows that they accepted
+		wait(r, time.Now().Add(-answerStep*3/4))
+		err = e.Sessions.Enter(w, r, g.Person, claims, first)
+	}
 	if errors.Is(err, session.ErrFrozen) || errors.Is(err, ErrOver) || errors.Is(err, ErrSuspended) {
 		return whom{g}
 	}

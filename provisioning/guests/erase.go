@@ -35,6 +35,9 @@ func Erase(tx *db.Tx, people []id.Person, words []string) (int64, error) {
 			return 0, fmt.Errorf("erase links of guests: %w", err)
 		}
 	}
+	if err := tx.Exec("update guest_acceptances set address = '' where address <> '' and "+theirs, people).Error; err != nil {
+		return 0, fmt.Errorf("erase acceptances of guests: %w", err)
+	}
 	done := tx.Exec("update guests set email = '', email_key = id, name = '' where (email <> '' or name <> '') and person in ?", people)
 	if done.Error != nil {
 		return 0, fmt.Errorf("erase guests: %w", done.Error)

@@ -143,6 +143,33 @@ type arrivalRow struct {
 	ProvedBy  string
 	EnteredAt db.Instant
 	EndedAt   db.Instant
+	Issuer    string
+	Subject   string
+	SID       string `gorm:"column:sid"`
 }
 
 func (arrivalRow) TableName() string { return "guest_arrivals" }
+
+type termsRow struct {
+	Version  int
+	Texts    db.JSON[map[string]string]
+	MadeBy   string
+	MadeAt   db.Instant
+	Accepted int `gorm:"->;-:migration"` // counted
+}
+
+func (termsRow) TableName() string { return "guest_terms" }
+
+func (r termsRow) terms() Terms {
+	return Terms{Version: r.Version, Texts: r.Texts.V, MadeBy: r.MadeBy, MadeAt: r.MadeAt.Time, Accepted: r.Accepted}
+}
+
+type acceptanceRow struct {
+	Guest    id.Guest
+	Version  int
+	Language string
+	Address  string
+	At       db.Instant
+}
+
+func (acceptanceRow) TableName() string { return "guest_acceptances" }

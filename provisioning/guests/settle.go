@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -205,55 +206,74 @@ func (e *Engine) companiesOf(ctx context.Context) (map[id.Company]Company, error
 	return out, err
 }
 
-// enforce makes the freezes of guests what their company, everybody's and their own suspension want, and returns when that is in force. Whoever has been found to be somebody
+// enforce makes the freezes of guests what their company, everybody's and their own suspension and the terms want, and returns when that is in force. Whoever has been found to be somebody
 // else is left alone: what keeps a guest out keeps no employee out.
 func (e *Engine) enforce(ctx context.Context, cause directory.Cause, list []Guest) error {
 	list = slices.DeleteFunc(slices.Clone(list), func(g Guest) bool { return g.Person == "" })
 	if len(list) == 0 {
 		return nil
 	}
-	for _, which := range []string{directory.GuestsAll, directory.GuestsOfCompany, directory.GuestItself} {
-		closed, err := e.Closed(ctx)
+	for _, which := range []string{directory.GuestsAll, directory.GuestsOfCompany, directory.GuestItself, directory.GuestsTerms} {
+		err := errStale
+		for try := 0; try < 5 && errors.Is(err, errStale); try++ {
+			err = e.enforceOne(ctx, cause, list, which)
+		}
 		if err != nil {
-			return err
-		}
-		of, err := e.companiesOf(ctx)
-		if err != nil {
-			return err
-		}
-		people := make([]id.Person, len(list))
-		for i, g := range list {
-			people[i] = g.Person
-		}
-		standing, err := e.Directory.StandingFreezes(ctx, people)
-		if err != nil {
-			return err
-		}
-		known, err := e.Directory.PeopleByID(ctx, people)
-		if err != nil {
-			return err
-		}
-		alone := map[id.Person]bool{}
-		for _, p := range known {
-			alone[p.ID] = p.MergedInto == ""
-		}
-		var changes []directory.Change
-		for _, g := range list {
-			out := map[string]time.Time{directory.GuestsAll: closed, directory.GuestsOfCompany: of[g.Company].SuspendedAt, directory.GuestItself: g.SuspendedAt}[which]
-			at := slices.IndexFunc(standing[g.Person], func(f directory.Freeze) bool { return f.Slot == directory.SlotOfGuests(which) })
-			switch {
-			case !out.IsZero() && alone[g.Person]: // where it stands, the call waits until it is in force
-				changes = append(changes, directory.FreezePerson{Person: g.Person, Guests: which})
-			case out.IsZero() && at >= 0:
-				changes = append(changes, directory.LiftFreeze{Freeze: standing[g.Person][at].ID, Guests: true})
-			}
-		}
-		if len(changes) == 0 {
-			continue
-		}
-		if _, err := e.Directory.Apply(ctx, cause, changes...); err != nil {
-			return err
+			return fmt.Errorf("keep guests out: %w", err)
 		}
 	}
 	return nil
+}
+
+func (e *Engine) enforceOne(ctx context.Context, cause directory.Cause, list []Guest, which string) error {
+	out, err := keptOut(e.DB.Read(ctx), list, which)
+	if err != nil {
+		return err
+	}
+	people := make([]id.Person, len(list))
+	for i, g := range list {
+		people[i] = g.Person
+	}
+	standing, err := e.Directory.StandingFreezes(ctx, people)
+	if err != nil {
+		return err
+	}
+	known, err := e.Directory.PeopleByID(ctx, people)
+	if err != nil {
+		return err
+	}
+	alone := map[id.Person]bool{}
+	for _, p := range known {
+		alone[p.ID] = p.MergedInto == ""
+	}
+	var changes []directory.Change
+	lifts := false
+	for _, g := range list {
+		at := slices.IndexFunc(standing[g.Person], func(f directory.Freeze) bool { return f.Slot == directory.SlotOfGuests(which) })
+		switch {
+		case out[g.ID] && alone[g.Person]:
+			if at < 0 || which != directory.GuestsTerms { // where a suspension stands, the call waits until it is in force
+				changes = append(changes, directory.FreezePerson{Person: g.Person, Guests: which})
+			}
+		case !out[g.ID] && at >= 0:
+			changes, lifts = append(changes, directory.LiftFreeze{Freeze: standing[g.Person][at].ID, Guests: true}), true
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if lifts { // nothing is lifted that was put there since it was read: whoever puts it there has this lock first, and looks for what stands afterwards
+		changes = append([]directory.Change{directory.Alongside{Write: func(tx *db.Tx) error {
+			if _, err := lock(tx); err != nil {
+				return err
+			}
+			now, err := keptOut(tx.DB, list, which)
+			if err == nil && !maps.Equal(now, out) {
+				err = errStale
+			}
+			return err
+		}}}, changes...)
+	}
+	_, err = e.Directory.Apply(ctx, cause, changes...)
+	return err
 }

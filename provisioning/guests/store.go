@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"gorm.io/gorm"
 
+	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -223,6 +226,91 @@ func (e *Engine) Links(ctx context.Context, guest id.Guest) ([]Link, error) {
 	out := make([]Link, len(rows))
 	for i, row := range rows {
 		out[i] = row.link()
+	}
+	return out, nil
+}
+
+// keptOut answers which guests one of the causes keeps out (directory.GuestsAll, …).
+func keptOut(q *gorm.DB, list []Guest, which string) (map[id.Guest]bool, error) {
+	where := map[string]string{
+		directory.GuestsAll:       "exists (select 1 from guests_state where closed_at is not null)",
+		directory.GuestsOfCompany: "g.company in (select id from guest_companies where suspended_at is not null)",
+		directory.GuestItself:     "g.suspended_at is not null",
+		directory.GuestsTerms:     owing,
+	}[which]
+	out, ids := map[id.Guest]bool{}, make([]id.Guest, len(list))
+	for i, g := range list {
+		ids[i] = g.ID
+	}
+	for some := range slices.Chunk(ids, 500) {
+		var found []id.Guest
+		if err := q.Raw("select g.id from guests g where g.id in ? and "+where, db.Pad(some)).Scan(&found).Error; err != nil {
+			return nil, fmt.Errorf("read guests: %w", err)
+		}
+		for _, g := range found {
+			out[g] = true
+		}
+	}
+	return out, nil
+}
+
+// latest answers the terms that hold; Version 0: there are none.
+func latest(q *gorm.DB) (Terms, error) {
+	var rows []termsRow
+	if err := q.Raw("select * from guest_terms order by version desc limit 1").Scan(&rows).Error; err != nil {
+		return Terms{}, fmt.Errorf("read terms of guests: %w", err)
+	}
+	if len(rows) == 0 {
+		return Terms{}, nil
+	}
+	return rows[0].terms(), nil
+}
+
+// Terms answers every version, the newest first.
+func (e *Engine) Terms(ctx context.Context) ([]Terms, error) {
+	var rows []termsRow
+	if err := e.DB.Read(ctx).Raw("select t.*, (select count(*) from guest_acceptances a where a.version = t.version) as accepted from guest_terms t order by t.version desc").Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read terms of guests: %w", err)
+	}
+	out := make([]Terms, len(rows))
+	for i, row := range rows {
+		out[i] = row.terms()
+	}
+	return out, nil
+}
+
+// Acceptances answers one page of who accepted what, by version and guest, behind a place that the page before answered; and that of this one where others follow.
+func (e *Engine) Acceptances(ctx context.Context, after string, limit int) (list []Acceptance, next string, err error) {
+	version, guest, _ := strings.Cut(after, ".")
+	from, _ := strconv.Atoi(version)
+	if limit <= 0 {
+		limit = 50
+	}
+	var rows []acceptanceRow
+	if err := e.DB.Read(ctx).Raw("select * from guest_acceptances where version > ? or version = ? and guest > ? order by version, guest limit ?", from, from, guest, limit+1).Scan(&rows).Error; err != nil {
+		return nil, "", fmt.Errorf("read acceptances of guests: %w", err)
+	}
+	if len(rows) > limit {
+		rows = rows[:limit]
+		next = fmt.Sprintf("%d.%s", rows[limit-1].Version, rows[limit-1].Guest)
+	}
+	for _, row := range rows {
+		list = append(list, Acceptance{Guest: row.Guest, Version: row.Version, Language: row.Language, Address: row.Address, At: row.At.Time})
+	}
+	return list, next, nil
+}
+
+// byID answers guests by their ids.
+func (e *Engine) byID(ctx context.Context, ids []id.Guest) (map[id.Guest]Guest, error) {
+	out := make(map[id.Guest]Guest, len(ids))
+	for some := range slices.Chunk(ids, 500) {
+		list, err := load(e.DB.Read(ctx), "g.id in ?", db.Pad(some))
+		if err != nil {
+			return nil, err
+		}
+		for _, g := range list {
+			out[g.ID] = g
+		}
 	}
 	return out, nil
 }

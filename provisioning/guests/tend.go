@@ -49,7 +49,8 @@ func (e *Engine) unenforced(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	list, err := load(e.DB.Read(ctx), `g.person <> '' and (? or g.suspended_at is not null or g.company in (select id from guest_companies where suspended_at is not null)) order by g.id`, !closed.IsZero())
+	list, err := load(e.DB.Read(ctx), `g.person <> '' and (? or g.suspended_at is not null or g.company in (select id from guest_companies where suspended_at is not null)
+		or g.ended_at is null and exists (select 1 from guest_places p where p.guest = g.id and p.until_at > ?) and `+owing+`) order by g.id`, !closed.IsZero(), db.At(e.clock()))
 	if err != nil {
 		return err
 	}

@@ -107,6 +107,8 @@ export const audit = {
     "guest.link": "Link made by which a guest comes in",
     "guest.arrived": "Link of a guest used",
     "guest.confirmed": "Code of a guest confirmed",
+    "guest.terms": "Terms accepted by a guest",
+    "guests.terms": "Terms for guests published: nobody who has not accepted them has access",
     "guest.ended": "Guest ended",
     "guest.suspended": "Guest suspended",
     "guest.resumed": "Guest resumed",

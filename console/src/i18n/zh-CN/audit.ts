@@ -109,6 +109,8 @@ export const audit = {
     "guest.link": "生成访客进入链接",
     "guest.arrived": "访客链接已使用",
     "guest.confirmed": "访客验证码已确认",
+    "guest.terms": "访客接受条款",
+    "guests.terms": "发布访客条款：未接受者无访问权限",
     "guest.ended": "访客已结束",
     "guest.suspended": "访客已暂停",
     "guest.resumed": "访客已恢复",
