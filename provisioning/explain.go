@@ -14,8 +14,8 @@ import (
 	"github.com/rollcall-im/rollcall/policies"
 )
 
-// Line is one step of an explanation. Kind is "rule", "fact", "succession" (of a unit), "reason", "tuple", "freeze", "hold", "person",
-// "channel" or "role".
+// Line is one step of an explanation. Kind is "rule", "fact", "succession" (of a unit), "company" or "sponsor" (of a guest), "reason", "tuple",
+// "freeze", "hold", "person", "channel" or "role".
 type Line struct {
 	Kind          string    `json:"kind"`
 	Text          Text      `json:"text"`
@@ -127,6 +127,13 @@ func (x *explainer) project() error {
 	for _, reason := range m.Reasons {
 		if !reason.reaches(x.channel) {
 			continue
+		}
+		if reason.Kind == KindGuest && x.reactor.Outside != nil {
+			lines, err := x.reactor.Outside(x.tx, person, x.channel.Group, x.channel.Key)
+			if err != nil {
+				return err
+			}
+			x.Path = append(x.Path, lines...)
 		}
 		if err := x.reason(reason, true); err != nil {
 			return err

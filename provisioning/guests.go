@@ -1,6 +1,7 @@
 package provisioning
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -50,14 +51,49 @@ func (r *Reactor) OpenToGuests(tx *db.Tx, group id.Group, keys []string) ([]Chan
 			return nil, fmt.Errorf("channel %q: %w", key, ErrNotFound)
 		}
 		channel := c.channels[group][at]
-		if relationOf(channel.Access[policies.Vendor]) == "" {
-			return nil, fmt.Errorf("channel %q gives the role vendor nothing: %w", key, ErrNoGuests)
-		}
-		wanted := c.place(group, Reason{Kind: KindGuest, Role: policies.Vendor, Ref: key})
-		if kept := c.policy.Separate(policies.Subject{Guest: true, Now: r.clock()}, nil, []policies.Wanted{wanted}).Withheld; len(kept) > 0 {
-			return nil, fmt.Errorf("separation %q keeps it from the role vendor: channel %q: %w", kept[0].Separation, key, ErrNoGuests)
+		if err := r.openToGuests(c, channel); err != nil {
+			return nil, err
 		}
 		out = append(out, channel)
+	}
+	return out, nil
+}
+
+// openToGuests is ErrNoGuests for a channel that gives the role vendor nothing or that a separation keeps from it.
+func (r *Reactor) openToGuests(c *catalog, channel Channel) error {
+	if relationOf(channel.Access[policies.Vendor]) == "" {
+		return fmt.Errorf("channel %q gives the role vendor nothing: %w", channel.Key, ErrNoGuests)
+	}
+	wanted := c.place(channel.Group, Reason{Kind: KindGuest, Role: policies.Vendor, Ref: channel.Key})
+	if kept := c.policy.Separate(policies.Subject{Guest: true, Now: r.clock()}, nil, []policies.Wanted{wanted}).Withheld; len(kept) > 0 {
+		return fmt.Errorf("separation %q keeps it from the role vendor: channel %q: %w", kept[0].Separation, channel.Key, ErrNoGuests)
+	}
+	return nil
+}
+
+// Door is a project group with its channels that guests may be let into: at least one.
+type Door struct {
+	Group
+	Channels []Channel
+}
+
+// Doors answers every project group of the policy in force that has a channel for guests, in the order of the policy.
+func (r *Reactor) Doors(ctx context.Context) ([]Door, error) {
+	c, err := r.current(ctx)
+	if err != nil || c.policy == nil {
+		return nil, err
+	}
+	var out []Door
+	for _, g := range c.policy.Groups {
+		d := Door{Group: c.groups[c.byKey[g.Key]]}
+		for _, channel := range c.channels[d.ID] {
+			if channel.ArchivedAt.IsZero() && r.openToGuests(c, channel) == nil {
+				d.Channels = append(d.Channels, channel)
+			}
+		}
+		if len(d.Channels) > 0 {
+			out = append(out, d)
+		}
 	}
 	return out, nil
 }

@@ -50,6 +50,9 @@ type Reactor struct {
 	// TellMoved tells, in tx, who moved away and the owners of what they keep; nil: nobody is told.
 	TellMoved func(tx *db.Tx, list []Moved) error
 
+	// Outside answers, as tx sees it, by which company and whose word a guest was let into a channel: what an explanation says before the reason. nil: nobody knows.
+	Outside func(tx *db.Tx, person id.Person, group id.Group, channel string) ([]Line, error)
+
 	living sync.Mutex // held by whoever takes a source live in this process
 
 	mu       sync.Mutex

@@ -18,6 +18,7 @@ func (a *app) wireGuests() {
 	a.guests = &guests.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Asks: a.asks, Log: a.log,
 		PublicURL: strings.TrimSuffix(a.cfg.PublicURL, "/"), Sessions: a.door, Mail: a.mailer()}
 	a.asks.Kinds[policies.ApproveGuest] = guests.Asking{Engine: a.guests}
+	a.access.Outside = a.guests.Explain
 }
 
 type company struct {
@@ -182,7 +183,7 @@ func guestCommand() *cobra.Command {
 			q.Set("within_days", fmt.Sprint(*within))
 		}
 		return l, api.do(c.Context(), "GET", "/api/v1/guests?"+q.Encode(), nil, &l)
-	}), guestInvite(), guestRenew(), guestLink(), guestMail(), guestConfirm(), termsCommand())
+	}), guestInvite(), guestRenew(), guestLink(), guestMail(), guestConfirm(), guestImport(), termsCommand())
 	for _, verb := range []struct{ name, short string }{{"end", "End everything a guest has, at once"}, {"suspend", "Keep a guest out, at once"}, {"resume", "Let a guest in again as they were"}} {
 		one := &cobra.Command{Use: verb.name + " GUEST", Short: verb.short, Args: cobra.ExactArgs(1)}
 		reason := one.Flags().String("reason", "", "why, for the audit log")

@@ -114,5 +114,5 @@ var table = []Line{
 	{SignalsWrite, dangerous, []Role{Security}},
 	{GuestsRead, false, []Role{Security, HR, Helpdesk, Auditor}},
 	{GuestsWrite, false, []Role{Security, HR}},
-	{GuestsClose, false, []Role{Security}},
+	{GuestsClose, dangerous, []Role{Security}},
 }

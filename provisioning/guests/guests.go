@@ -56,6 +56,8 @@ var (
 	ErrSuspended = errors.New("suspended")
 	// ErrOver says that a contract or a guest's time is over, or that an invitation is.
 	ErrOver = errors.New("this is over")
+	// ErrDrift says that what a batch would do is not any more what was shown.
+	ErrDrift = errors.New("it would do something else now than what you were shown: look at it again")
 )
 
 // Cases is this package's part of the table of errors.
@@ -72,6 +74,7 @@ func Cases() []httpapi.Case {
 		{Err: ErrOver, Status: http.StatusConflict, Code: "guest_over"},
 		{Err: ErrPairing, Status: http.StatusUnprocessableEntity, Code: "guest_pairing"},
 		{Err: ErrNoMail, Status: http.StatusConflict, Code: "no_mail"},
+		{Err: ErrDrift, Status: http.StatusConflict, Code: "guest_drift"},
 		{Err: provisioning.ErrNoGuests, Status: http.StatusUnprocessableEntity, Code: "no_guests"},
 	}
 }

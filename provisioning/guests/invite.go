@@ -47,7 +47,12 @@ func (e *Engine) Invite(ctx context.Context, cause directory.Cause, w Wish) (Inv
 	if err != nil {
 		return Invitation{}, Guest{}, err
 	}
-	return e.propose(ctx, cause, w, func(tx *db.Tx, c Company) (Guest, error) {
+	return e.propose(ctx, cause, w, e.newcomer(ctx, address, w))
+}
+
+// newcomer answers who an address is to a company: the guest whom it knows already, or a new one.
+func (e *Engine) newcomer(ctx context.Context, address Address, w Wish) func(*db.Tx, Company) (Guest, error) {
+	return func(tx *db.Tx, c Company) (Guest, error) {
 		if !slices.Contains(c.Domains, address.Domain) {
 			return Guest{}, fmt.Errorf("%s: %w; it has %s", address.Domain, ErrDomain, strings.Join(c.Domains, ", "))
 		}
@@ -71,7 +76,7 @@ func (e *Engine) Invite(ctx context.Context, cause directory.Cause, w Wish) (Inv
 			return Guest{}, fmt.Errorf("write guest: %w", err)
 		}
 		return g, nil
-	})
+	}
 }
 
 // Renew has a guest stay in every channel they have until w.Until, or ask those to agree whom the policy names; of w Until, Reason, Sponsor and Any count. It answers one invitation of each project group.
@@ -102,13 +107,7 @@ func (e *Engine) Renew(ctx context.Context, cause directory.Cause, guest id.Gues
 		if err := w.check(); err != nil {
 			return out, g, err
 		}
-		inv, now, err := e.propose(ctx, cause, w, func(tx *db.Tx, _ Company) (Guest, error) {
-			g, err := one(tx.DB, guest)
-			if err == nil && !g.Runs(e.clock()) {
-				err = fmt.Errorf("guest %s: %w", guest, ErrOver)
-			}
-			return g, err
-		})
+		inv, now, err := e.propose(ctx, cause, w, e.running(guest))
 		if err != nil {
 			return out, g, err
 		}
@@ -118,6 +117,17 @@ func (e *Engine) Renew(ctx context.Context, cause directory.Cause, guest id.Gues
 		return nil, g, fmt.Errorf("guest %s has no place any more: %w", guest, ErrOver)
 	}
 	return out, g, nil
+}
+
+// running answers a guest whose time is not over; ErrOver.
+func (e *Engine) running(guest id.Guest) func(*db.Tx, Company) (Guest, error) {
+	return func(tx *db.Tx, _ Company) (Guest, error) {
+		g, err := one(tx.DB, guest)
+		if err == nil && !g.Runs(e.clock()) {
+			err = fmt.Errorf("guest %s: %w", guest, ErrOver)
+		}
+		return g, err
+	}
 }
 
 func (g Guest) groups() []id.Group {
@@ -151,41 +161,12 @@ func (e *Engine) propose(ctx context.Context, cause directory.Cause, w Wish, who
 	var inv Invitation
 	var g Guest
 	asks := false
-	err := e.DB.Tx(ctx, func(tx *db.Tx) error {
+	err := e.DB.Tx(ctx, func(tx *db.Tx) (err error) {
 		if _, err := lock(tx); err != nil {
 			return err
 		}
-		if err := e.answers(tx, w); err != nil { // first: who may not learns nothing of companies and addresses
-			return err
-		}
-		c, err := company(tx.DB, w.Company)
-		if err != nil {
-			return err
-		}
-		if g, err = who(tx, c); err != nil {
-			return err
-		}
-		until, bound, err := e.may(tx, c, g, w)
-		if err != nil {
-			return err
-		}
-		_, asks, err = e.Reactor.Decides(tx, w.Group, policies.ApproveGuest)
-		if err != nil {
-			return err
-		}
-		inv = Invitation{ID: id.New[id.Invitation](), Guest: g.ID, Email: w.Email, Name: w.Name, Group: w.Group, Channels: w.Channels, Sponsor: w.Sponsor, AskedBy: e.record(cause, "", "", nil).Actor,
-			Unowned: w.Any, Reason: w.Reason, AskedUntil: w.Until, Until: until, BoundBy: bound, State: Waiting, AskedAt: e.clock()}
-		row := invitationRowOf(inv)
-		if err := tx.Create(&row).Error; err != nil {
-			return fmt.Errorf("write invitation: %w", err)
-		}
-		if asks {
-			return audit.Append(tx, e.record(cause, "guest.asked", string(g.ID), inv.public(c)))
-		}
-		if g, err = e.admit(tx, cause, g, &inv); err != nil {
-			return err
-		}
-		return audit.Append(tx, e.record(cause, "guest.invited", string(g.ID), inv.public(c)))
+		inv, g, asks, err = e.enter(tx, cause, w, who, nil)
+		return err
 	})
 	if err != nil {
 		return Invitation{}, Guest{}, err
@@ -197,11 +178,55 @@ func (e *Engine) propose(ctx context.Context, cause directory.Cause, w Wish, who
 		g, err = e.Guest(ctx, g.ID)
 		return inv, g, err
 	}
-	requester := cmp.Or(cause.Behind, w.Sponsor)
-	if _, err = e.Asks.Ask(ctx, cause, approvals.Request{Kind: policies.ApproveGuest, Requester: requester, Subject: requester, Object: string(inv.ID), AskedFor: inv.Until, Reason: w.Reason}); err != nil {
-		return Invitation{}, g, errors.Join(err, e.withdraw(ctx, inv.ID))
+	return inv, g, e.ask(ctx, cause, w, inv)
+}
+
+// enter is propose in a transaction that holds the lock; asks tells that others have to agree, and have still to be asked. cut, where there is one, shortens the term.
+func (e *Engine) enter(tx *db.Tx, cause directory.Cause, w Wish, who func(*db.Tx, Company) (Guest, error), cut func(time.Time, Bound) (time.Time, Bound)) (inv Invitation, g Guest, asks bool, err error) {
+	none := func(err error) (Invitation, Guest, bool, error) { return Invitation{}, Guest{}, false, err }
+	if err := e.answers(tx, w); err != nil { // first: who may not learns nothing of companies and addresses
+		return none(err)
 	}
-	return inv, g, nil
+	c, err := company(tx.DB, w.Company)
+	if err != nil {
+		return none(err)
+	}
+	if g, err = who(tx, c); err != nil {
+		return none(err)
+	}
+	until, bound, err := e.may(tx, c, g, w)
+	if err != nil {
+		return none(err)
+	}
+	if cut != nil {
+		until, bound = cut(until, bound)
+	}
+	if _, asks, err = e.Reactor.Decides(tx, w.Group, policies.ApproveGuest); err != nil {
+		return none(err)
+	}
+	inv = Invitation{ID: id.New[id.Invitation](), Guest: g.ID, Email: w.Email, Name: w.Name, Group: w.Group, Channels: w.Channels, Sponsor: w.Sponsor, AskedBy: e.record(cause, "", "", nil).Actor,
+		Unowned: w.Any, Reason: w.Reason, AskedUntil: w.Until, Until: until, BoundBy: bound, State: Waiting, AskedAt: e.clock()}
+	row := invitationRowOf(inv)
+	if err := tx.Create(&row).Error; err != nil {
+		return none(fmt.Errorf("write invitation: %w", err))
+	}
+	if asks {
+		return inv, g, asks, audit.Append(tx, e.record(cause, "guest.asked", string(g.ID), inv.public(c)))
+	}
+	if g, err = e.admit(tx, cause, g, &inv); err != nil {
+		return none(err)
+	}
+	return inv, g, asks, audit.Append(tx, e.record(cause, "guest.invited", string(g.ID), inv.public(c)))
+}
+
+// ask asks those to agree to an invitation whom the policy names; where that fails nothing comes of it.
+func (e *Engine) ask(ctx context.Context, cause directory.Cause, w Wish, inv Invitation) error {
+	requester := cmp.Or(cause.Behind, w.Sponsor)
+	_, err := e.Asks.Ask(ctx, cause, approvals.Request{Kind: policies.ApproveGuest, Requester: requester, Subject: requester, Object: string(inv.ID), AskedFor: inv.Until, Reason: w.Reason})
+	if err != nil {
+		return errors.Join(err, e.withdraw(ctx, inv.ID))
+	}
+	return nil
 }
 
 func (i Invitation) public(c Company) map[string]any {
