@@ -19,6 +19,8 @@ import { CrashGuard } from "./ui/CrashGuard";
 const ChatPage = lazy(() => import("./chat/ChatPage"));
 const InboxPage = lazy(() => import("./inbox/InboxPage"));
 const JoiningPage = lazy(() => import("./joining/JoiningPage"));
+const MyGuestsPage = lazy(() => import("./guests/MyGuestsPage"));
+const ProjectPage = lazy(() => import("./guests/ProjectPage"));
 const AdminPages = lazy(() => import("./admin/AdminPages"));
 
 const makeQueries = () =>
@@ -82,6 +84,8 @@ function Pages() {
         <Route path="/chat/:channel?">{({ channel }) => (me.person ? <ChatPage channel={channel ?? ""} /> : <Redirect to="/admin" replace />)}</Route>
         {me.person && <Route path="/inbox" component={InboxPage} />}
         {me.person && <Route path="/groups" component={JoiningPage} />}
+        {me.person && <Route path="/guests" component={MyGuestsPage} />}
+        {me.person && <Route path="/guests/projects/:id">{({ id }) => <ProjectPage key={id} id={id} />}</Route>}
         {(me.admin || owns(me)) && (
           <Route path="/admin/*?">
             <AdminPages />

@@ -1,4 +1,4 @@
-import { ApartmentOutlined, AuditOutlined, BranchesOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, KeyOutlined, NotificationOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SolutionOutlined, SwapOutlined, TeamOutlined, ThunderboltOutlined, UserSwitchOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, AuditOutlined, BranchesOutlined, CloudServerOutlined, CommentOutlined, FileDoneOutlined, FileProtectOutlined, HomeOutlined, IdcardOutlined, KeyOutlined, NotificationOutlined, PauseCircleOutlined, SafetyCertificateOutlined, SolutionOutlined, SwapOutlined, TeamOutlined, ThunderboltOutlined, UserSwitchOutlined } from "@ant-design/icons";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, type ReactNode } from "react";
 import { Redirect, Route, Switch, useLocation } from "wouter";
@@ -20,6 +20,10 @@ const PersonPage = lazy(() => import("./people/PersonPage"));
 const AccessPage = lazy(() => import("./access/AccessPage"));
 const GroupsPage = lazy(() => import("./groups/GroupsPage"));
 const GroupPage = lazy(() => import("./groups/GroupPage"));
+const GuestsPage = lazy(() => import("./guests/GuestsPage"));
+const GuestPage = lazy(() => import("./guests/GuestPage"));
+const CompaniesPage = lazy(() => import("./guests/CompaniesPage"));
+const CompanyPage = lazy(() => import("./guests/CompanyPage"));
 const PoliciesPage = lazy(() => import("./policies/PoliciesPage"));
 const PlanPage = lazy(() => import("./policies/PlanPage"));
 const UnitsPage = lazy(() => import("./units/UnitsPage"));
@@ -54,6 +58,10 @@ export default function AdminPages() {
           <Route path="/admin/access/:how?">{({ how }) => <AccessPage how={how ?? ""} />}</Route>
           <Route path="/admin/groups" component={GroupsPage} />
           <Route path="/admin/groups/:id">{({ id }) => <GroupPage key={id} id={id} />}</Route>
+          <Route path="/admin/guests" component={GuestsPage} />
+          <Route path="/admin/guests/:id">{({ id }) => <GuestPage key={id} id={id} />}</Route>
+          <Route path="/admin/companies" component={CompaniesPage} />
+          <Route path="/admin/companies/:id">{({ id }) => <CompanyPage key={id} id={id} />}</Route>
           <Route path="/admin/policies" component={PoliciesPage} />
           <Route path="/admin/policies/plans/:id">{({ id }) => <PlanPage key={id} id={id} />}</Route>
           <Route path="/admin/units" component={UnitsPage} />
@@ -88,6 +96,7 @@ function places(me: Me): string[] {
     ["/admin/people", may(me, "people.read")],
     ["/admin/access", mayEverywhere(me, "access.explain") && mayEverywhere(me, "groups.read")],
     ["/admin/groups", mayEverywhere(me, "groups.read") || owns(me)],
+    ["/admin/guests", mayEverywhere(me, "guests.read")],
     ["/admin/policies", mayEverywhere(me, "policies.read")],
     ["/admin/units", mayEverywhere(me, "policies.read")],
     ["/admin/holds", mayEverywhere(me, "holds.read")],
@@ -115,7 +124,7 @@ function Navigation() {
   const unowned = useQuery({ queryKey: ["handovers", "waiting"], queryFn: ({ signal }) => handovers("waiting", signal), refetchInterval: 60_000, enabled: shown.includes("/admin/handovers") });
   const known = useQuery({ queryKey: ["sources"], queryFn: ({ signal }) => sources(signal), refetchInterval: 60_000, enabled: shown.includes("/admin/sources") });
   const ill = known.data?.items.filter((s) => needsLook(s.health)).length ?? 0;
-  const at = (path: string) => (path === "/admin" ? location === path : location === path || location.startsWith(`${path}/`));
+  const at = (path: string) => (path === "/admin" ? location === path : location === path || location.startsWith(`${path}/`) || (path === "/admin/guests" && location.startsWith("/admin/companies")));
   const item = (path: string, icon: ReactNode, text: string, note?: ReactNode) => (path === "/chat" || shown.includes(path)) && (
     <li key={path}>
       <NavItem href={path} current={at(path)} icon={icon} note={note}>
@@ -130,6 +139,7 @@ function Navigation() {
       {item("/admin/people", <TeamOutlined />, t.shell.people)}
       {item("/admin/access", <KeyOutlined />, t.shell.access)}
       {item("/admin/groups", <ApartmentOutlined />, t.shell.groups)}
+      {item("/admin/guests", <IdcardOutlined />, t.guests.title)}
       {item("/admin/policies", <FileProtectOutlined />, t.shell.policies)}
       {item("/admin/units", <BranchesOutlined />, t.units.title)}
       {item("/admin/holds", <PauseCircleOutlined />, t.shell.holds, open || undefined)}

@@ -1,7 +1,9 @@
 import { Button } from "antd";
 import { useEffect, useState } from "react";
+import { Link } from "wouter";
 import { nameIn, useTexts } from "../i18n";
 import { date, known } from "../i18n/time";
+import { useMe } from "../session/session";
 import { Tag } from "../ui/people";
 import { Empty } from "../ui/states";
 import { Composer, forgetDrafts } from "./Composer";
@@ -28,7 +30,9 @@ export function Conversation({ store, log, self, connection }: { store: ChatStor
 
 function Head({ log, connection }: { log: ChannelLog; connection?: Connection }) {
   const { t, locale } = useTexts();
+  const me = useMe();
   const { channel } = log;
+  const owned = channel.group && me.owns?.includes(channel.group.id);
   return (
     <header className={styles.head}>
       <h1 className={styles.title}>
@@ -40,6 +44,11 @@ function Head({ log, connection }: { log: ChannelLog; connection?: Connection })
         <Tag key={l}>{l}</Tag>
       ))}
       {known(channel.until) && <Tag>{t.chat.kept(date(channel.until, locale))}</Tag>}
+      {connection && owned && (
+        <Link className={styles.invite} data-invite-vendor href={`/guests?invite=1&group=${channel.group?.id}&channel=${channel.id}`}>
+          {t.guests.inviteVendor}
+        </Link>
+      )}
       {connection && (
         <span className={styles.state} data-phase={connection.phase} role="status">
           {connection.phase === "live" ? t.chat.live : connection.phase === "waiting" ? t.chat.offline : t.chat.connecting}

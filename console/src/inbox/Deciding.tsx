@@ -11,12 +11,12 @@ import { Text } from "./asked";
 
 type Choice = { asked: Asked; what: "approve" | "refuse" };
 
-/** Deciding is what waits for the reader to decide; nothing where there is nothing. */
-export function Deciding() {
+/** Deciding is what waits for the reader to decide, of one kind or of all; nothing where there is nothing. */
+export function Deciding({ kind }: { kind?: string }) {
   const { t } = useTexts();
   const query = useQuery({ queryKey: ["inbox", "approvals"], queryFn: ({ signal }) => forMe(signal), refetchInterval: 60_000 });
   const [choice, setChoice] = useState<Choice | null>(null);
-  const list = query.data?.items ?? [];
+  const list = (query.data?.items ?? []).filter((r) => !kind || r.kind === kind);
   if (list.length === 0) return null;
   const names = query.data?.names ?? {};
   return (

@@ -1,4 +1,4 @@
-import { ApartmentOutlined, CommentOutlined, SafetyOutlined } from "@ant-design/icons";
+import { ApartmentOutlined, CommentOutlined, IdcardOutlined, SafetyOutlined } from "@ant-design/icons";
 import { useLocation } from "wouter";
 import { useTexts } from "../i18n";
 import { owns } from "../session/rules";
@@ -22,6 +22,13 @@ export function Nav() {
           {t.approvals.groups}
         </NavItem>
       </li>
+      {(owns(me) || location.startsWith("/guests")) && (
+        <li>
+          <NavItem href="/guests" current={location.startsWith("/guests")} icon={<IdcardOutlined />}>
+            {t.guests.mine}
+          </NavItem>
+        </li>
+      )}
       {(me.admin || owns(me)) && (
         <li>
           <NavItem href="/admin" current={false} icon={<SafetyOutlined />}>

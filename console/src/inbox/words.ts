@@ -45,6 +45,8 @@ export function whereTo(me: Me, n: Notice): string {
       if (n.about["kind"] === "plan") return may(me, "plans.read") && n.about["object"] ? `/admin/policies/plans/${n.about["object"]}` : "";
       if (n.about["kind"] === "release") return may(me, "holds.read") ? "/admin/holds" : "";
       return n.about["kind"] === "break_glass" ? (may(me, "requests.read") ? "/admin/approvals" : "") : "/groups";
+    case "guest.ending":
+      return "/guests";
     case "hold.opened":
       return may(me, "holds.read") ? "/admin/holds" : "";
     case "emergency.opened":

@@ -28,6 +28,8 @@ export const access = {
     rule: "Rule",
     fact: "Fact",
     succession: "Succession of a unit",
+    company: "Company",
+    sponsor: "Let in by",
     reason: "Reason",
     tuple: "Relation",
     freeze: "Stop",

@@ -10,6 +10,7 @@ import { evidence } from "./evidence";
 import { feed } from "./feed";
 import { glass } from "./glass";
 import { groups } from "./groups";
+import { guests } from "./guests";
 import { health } from "./health";
 import { holds } from "./holds";
 import { home } from "./home";
@@ -29,4 +30,4 @@ import { units } from "./units";
 import { words } from "./words";
 
 /** en is English: the shape that every other language must satisfy. */
-export const en = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, transmitter, units };
+export const en = { shell, signin, words, chat, home, people, access, groups, guests, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, transmitter, units };

@@ -30,6 +30,8 @@ export const access = {
     rule: "规则",
     fact: "事实",
     succession: "部门沿革",
+    company: "公司",
+    sponsor: "担保",
     reason: "原因",
     tuple: "关系",
     freeze: "停止",

@@ -11,6 +11,7 @@ import { evidence } from "./evidence";
 import { feed } from "./feed";
 import { glass } from "./glass";
 import { groups } from "./groups";
+import { guests } from "./guests";
 import { health } from "./health";
 import { holds } from "./holds";
 import { home } from "./home";
@@ -30,4 +31,4 @@ import { units } from "./units";
 import { words } from "./words";
 
 /** zhCN is Chinese. A text that English has and this lacks does not compile. */
-export const zhCN = { shell, signin, words, chat, home, people, access, groups, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, transmitter, units } satisfies Texts;
+export const zhCN = { shell, signin, words, chat, home, people, access, groups, guests, policies, holds, health, inbox, ldap, relink, feed, source, sources, preview, review, audit, admins, approvals, aside, evidence, glass, drills, erasure, transmitter, units } satisfies Texts;
