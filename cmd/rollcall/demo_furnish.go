@@ -64,6 +64,9 @@ func (d *demoServer) furnish(ctx context.Context, cfg Config, hr net.Listener) e
 	if err := d.talk(ctx); err != nil {
 		return fmt.Errorf("furnish the demo: %w", err)
 	}
+	if err := d.letIn(ctx, cause); err != nil {
+		return fmt.Errorf("furnish the demo: %w", err)
+	}
 	if err := d.appoint(ctx); err != nil {
 		return fmt.Errorf("furnish the demo: %w", err)
 	}
