@@ -224,7 +224,11 @@ func (e *Engine) let(cause directory.Cause, w Wish, row Row, who func(*db.Tx, Co
 			row.Op = OpExtend
 		}
 		row.Until, row.BoundBy, row.Waiting = inv.Until, inv.BoundBy, asks
-		if row.Op == OpExtend && !inv.Until.After(row.From) {
+		least := row.From
+		if row.BoundBy == BoundPolicy { // the cap goes on with every second: less than a day more is none
+			least = least.Add(24 * time.Hour)
+		}
+		if row.Op == OpExtend && !inv.Until.After(least) {
 			row.Op, row.Until, row.Waiting = OpSame, row.From, false
 		}
 		return &entered{g.ID, w, inv, asks}, nil

@@ -87,6 +87,9 @@ func TestImport(t *testing.T) {
 		if got := w.said(done); got != want {
 			t.Fatalf("it did\n%s, want\n%s", got, want)
 		}
+		if _, err := w.e.Import(ctx, cause, shown, file, ""); !errors.Is(err, ErrDrift) {
+			t.Fatal("what was applied was applied once more: ", err)
+		}
 		list, _, err := w.e.Guests(ctx, Query{})
 		w.ok(err)
 		var who []string
