@@ -35,6 +35,8 @@ const loads = {
   "console, home": ["index.html", "src/admin/AdminPages.tsx"],
   "console, people": ["index.html", "src/admin/AdminPages.tsx", "src/admin/people/PeoplePage.tsx"],
   "console, access": ["index.html", "src/admin/AdminPages.tsx", "src/admin/access/AccessPage.tsx"],
+  "console, guests": ["index.html", "src/admin/AdminPages.tsx", "src/admin/guests/GuestsPage.tsx"],
+  "my guests": ["index.html", "src/guests/MyGuestsPage.tsx"],
   "console, policies": ["index.html", "src/admin/AdminPages.tsx", "src/admin/policies/PoliciesPage.tsx"],
 };
 let over = false;

@@ -1,7 +1,7 @@
 // Pictures of every page, in both languages, light and dark, on a desk and on a phone; and whatever the browser complained about.
 // Besides what browser.mjs reads:
 //   ROLLCALL_MOCK=1  the server is dev/mock.mjs: endings are pictured too
-//   ROLLCALL_PEOPLE  id of the person to picture (else the first of the list)   OUT: folder (default dev/shots)   ONLY: part of a name
+//   ROLLCALL_PEOPLE  id of the person to picture (else the first of the list)   OUT: folder (default dev/shots)   ONLY: parts of names, with commas
 // Ends with 1 if a page threw, broke the security policy or asked another host for anything.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -15,7 +15,7 @@ mkdirSync(out, { recursive: true });
 const happen = (page, what, data = {}) => mock && page.request.post(`${base}/mock/${what}`, { data });
 
 async function visit(page, name, path, more) {
-  if (only && !name.includes(only)) return;
+  if (!only.split(",").some((part) => name.includes(part))) return;
   await page.goto(base + path, { waitUntil: "domcontentloaded" });
   await page.waitForSelector("h1", { timeout: 10_000 }).catch(() => complaints.push(`${path}: no heading came`));
   await page.waitForTimeout(500);
@@ -63,6 +63,36 @@ async function all(locale, mode, viewport, suffix) {
   if (mock) await visit(page, at("explain-frozen"), `/admin/access/explain?person=per_006&channel=${channel}`);
   await visit(page, at("groups"), "/admin/groups");
   await visit(page, at("group"), `/admin/groups/${group?.id}`);
+  if (!mock) {
+    const door = (await api(page, "/api/v1/me/guests/doors")).groups?.[0];
+    const first = (await api(page, "/api/v1/guests?within_days=3650")).items?.[0];
+    await visit(page, at("guests"), "/admin/guests");
+    await visit(page, at("guests-file"), "/admin/guests", async () => {
+      await page.locator("[data-import]").click();
+      await page.locator(".ant-modal textarea").fill(`company,email,name,group,channels,until,reason,sponsor\nnordwind,liv@nordwind.example,Liv Berg,forge,engineering,2099-01-01,Line 3,${first?.sponsor}\nnordwind,x@elsewhere.example,X,forge,engineering,2099-01-01,Line 3,${first?.sponsor}\n`);
+      await page.locator("[data-look-file]").click();
+      await page.locator("[data-op]").first().waitFor();
+    });
+    await visit(page, at("guests-close"), "/admin/guests", () => page.locator("[data-close-all]").click());
+    await visit(page, at("guest"), `/admin/guests/${first?.id}`);
+    await visit(page, at("companies"), "/admin/companies");
+    await visit(page, at("company"), `/admin/companies/${first?.company}`);
+    await visit(page, at("company-add"), "/admin/companies", () => page.locator("[data-add-company]").click());
+    await visit(page, at("my-guests"), "/guests");
+    await visit(page, at("guest-invite"), `/guests?invite=1&group=${door?.group}`, wait);
+    await visit(page, at("project"), `/guests/projects/${door?.group}`, async () => {
+      await page.locator("[data-guest] input[type=checkbox]").first().click();
+    });
+    await visit(page, at("project-extend"), `/guests/projects/${door?.group}`, async () => {
+      await page.locator("[data-guest] input[type=checkbox]").nth(0).click();
+      await page.locator("[data-guest] input[type=checkbox]").nth(1).click();
+      await page.locator("[data-extend-many]").click();
+      await page.locator(".ant-modal input[type=datetime-local]").fill("2099-01-01T00:00");
+      await page.locator(".ant-modal input[maxlength='500']").fill("Line 3");
+      await page.locator("[data-look-many]").click();
+      await page.locator("[data-op]").first().waitFor();
+    });
+  }
   await visit(page, at("policies"), "/admin/policies");
   await visit(page, at("plan"), "/admin/policies", async () => {
     await page.locator("header .ant-btn-primary").click();

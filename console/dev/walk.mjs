@@ -23,14 +23,14 @@ async function look(page, path, locale) {
 async function tour(locale) {
   const page = await open(locale, "light", desk);
   const seen = new Map();
-  const ahead = ["/admin", "/inbox", "/groups", "/chat", "/admin/set-aside"]; // nothing leads to the last where nothing is set aside
-  while (ahead.length && seen.size < 60) {
+  const ahead = ["/admin", "/inbox", "/groups", "/chat", "/admin/set-aside", "/guests"]; // nothing leads to the last where nothing is set aside
+  while (ahead.length && seen.size < 70) {
     const path = ahead.shift();
     if (seen.has(shape(path))) continue;
     seen.set(shape(path), path);
     await look(page, path, locale);
     const links = await page.locator("a[href^='/']").evaluateAll((list) => list.map((a) => a.getAttribute("href")));
-    ahead.push(...links.filter((l) => /^\/(admin|inbox|groups|chat)/.test(l) && !seen.has(shape(l))));
+    ahead.push(...links.filter((l) => /^\/(admin|inbox|groups|guests|chat)/.test(l) && !seen.has(shape(l))));
   }
   await page.context().close();
   return [...seen.values()];
@@ -161,6 +161,55 @@ async function drill() {
   await page.context().close();
 }
 
+/** guest lets somebody in from the channel, extends all of the project group by what a preview shows, refuses a file line by line, and ends it. */
+async function guest() {
+  const page = await open("zh-CN", "light", desk);
+  const door = (await api(page, "/api/v1/me/guests/doors")).groups[0];
+  const mine = async () => (await api(page, "/api/v1/me/guests")).items;
+  const became = async (what, fine) => {
+    for (let i = 0; i < 100; i++) {
+      if (fine(await mine())) return;
+      await page.waitForTimeout(100);
+    }
+    wrong(`guest: ${what}`);
+  };
+  await page.goto(`${base}/guests?invite=1&group=${door.group}&channel=${door.channels[0].id}`);
+  const modal = page.locator(".ant-modal");
+  await modal.locator(".ant-select").first().click(soon);
+  await page.locator(".ant-select-item-option").first().click(soon);
+  await modal.locator("input[type=email]").fill("walk@" + (await modal.innerText()).match(/[a-z]+\.example/)[0], soon);
+  await modal.locator("input[maxlength='200']").fill("走查", soon);
+  await modal.locator("input[maxlength='500']").fill("走查", soon);
+  await modal.locator("[data-send-invitation]").click(soon);
+  await modal.locator("[data-invited]").waitFor(soon).catch(() => wrong("guest: nobody was let in"));
+  await became("is not among mine", (list) => list.some((g) => g.name === "走查" && g.state === "running"));
+  const walked = (await mine()).find((g) => g.name === "走查");
+
+  await page.goto(`${base}/guests/projects/${door.group}`);
+  await page.locator(`[data-guest='${walked.id}'] input[type=checkbox]`).click(soon);
+  await page.locator("[data-extend-many]").click(soon);
+  await modal.locator("input[type=datetime-local]").fill("2099-01-01T00:00", soon);
+  await modal.locator("input[maxlength='500']").fill("走查", soon);
+  await modal.locator("[data-look-many]").click(soon);
+  await modal.locator("[data-op=extend]").waitFor(soon).catch(() => wrong("guest: the preview does not extend"));
+  if ((await mine()).find((g) => g.id === walked.id).until !== walked.until) wrong("guest: a preview extended");
+  await modal.locator("[data-apply-many]").click(soon);
+  await became("was not extended", (list) => list.find((g) => g.id === walked.id).until > walked.until);
+
+  await page.goto(`${base}/guests`);
+  await page.locator("[data-import]").click(soon);
+  await modal.locator("textarea").fill(`company,email,name,group,channels,until,reason\n${walked.company},a@elsewhere.example,A,${door.key},${door.channels[0].key},2099-01-01,走查\n`, soon);
+  await modal.locator("[data-look-file]").click(soon);
+  await modal.locator("[data-op=refused]").waitFor(soon).catch(() => wrong("guest: a line of a file was not refused"));
+
+  await page.goto(`${base}/admin/guests/${walked.id}`);
+  await page.locator("[data-sees]").first().waitFor(soon).catch(() => wrong("guest: what they see does not show"));
+  await page.locator("[data-end]").click(soon);
+  await modal.locator(".ant-btn-dangerous").click(soon);
+  await became("is not over", (list) => list.find((g) => g.id === walked.id).state === "over");
+  await page.context().close();
+}
+
 /** chat writes a message, which comes back by the live stream in another window. */
 async function chat() {
   const [one, two] = [await open("en", "light", desk), await open("zh-CN", "light", desk)];
@@ -176,7 +225,7 @@ async function chat() {
   for (const page of [one, two]) await page.context().close();
 }
 
-const steps = { mapping, freeze, policy, review, drill, chat };
+const steps = { mapping, freeze, policy, review, drill, guest, chat };
 const paths = await tour("en");
 await tour("zh-CN");
 await narrow(paths);

@@ -109,14 +109,16 @@ function Row({ guest: g, open }: { guest: Guest; open?: Doors }) {
         <span className={styles.strong}>{g.name}</span> <span className={styles.small}>{[company, g.email].join(" · ")}</span>
         <div className={styles.small}>{places(g)}</div>
       </span>
-      <StateTag guest={g} />
-      <Left guest={g} />
-      {(g.state === "running" || g.state === "suspended") && (
-        <span className={styles.buttons} style={{ marginTop: 0 }}>
-          <Button onClick={() => setDialog("renew")}>{t.guests.renew}</Button>
-          <Button onClick={() => setDialog("end")}>{t.guests.end}</Button>
-        </span>
-      )}
+      <span className={styles.buttons} style={{ marginTop: 0, alignItems: "center" }}>
+        <StateTag guest={g} />
+        <Left guest={g} />
+        {(g.state === "running" || g.state === "suspended") && (
+          <>
+            <Button onClick={() => setDialog("renew")}>{t.guests.renew}</Button>
+            <Button onClick={() => setDialog("end")}>{t.guests.end}</Button>
+          </>
+        )}
+      </span>
       {dialog === "renew" && <Renew mine guest={g} close={() => setDialog("")} />}
       {dialog === "end" && <Sure danger title={t.guests.endTitle(g.name)} text={t.guests.endText} act={t.guests.end} run={(reason) => change(end(true, g.id, reason), t.guests.ended)} close={() => setDialog("")} />}
     </div>

@@ -60,7 +60,7 @@ function Outside({ group }: { group: string }) {
             )}
             {items.length > 0 && (
               <div className={styles.summary} data-many>
-                <span className={styles.summaryText}>{here.length > 0 ? t.guests.selected(here.length) : t.guests.count(items.length)}</span>
+                <span className={styles.summaryText} style={{ flexBasis: 120 }}>{here.length > 0 ? t.guests.selected(here.length) : t.guests.count(items.length)}</span>
                 <Button disabled={here.length === 0} onClick={() => setAction("extend")} data-extend-many>
                   {t.guests.extendMany}
                 </Button>

@@ -33,7 +33,7 @@ function Row({ row: r }: { row: BatchRow }) {
       <span className={styles.lineText} style={{ whiteSpace: "normal", minWidth: 180 }}>
         <span className={styles.strong}>{r.name || r.email || "–"}</span> <span className={styles.small}>{[r.line ? t.guests.line(r.line) : "", r.company, r.email].filter(Boolean).join(" · ")}</span>
         <div className={styles.small}>
-          {r.op === "refused" ? [word(t.guests.code, r.code), r.problem].filter(Boolean).join(": ") : [r.op === "end" ? "" : term, r.bound_by && r.bound_by !== "asked" && r.op !== "same" ? word(t.guests.bound, r.bound_by) : "", r.waiting ? t.guests.waits : ""].filter(Boolean).join(" · ")}
+          {r.op === "refused" ? [locale === "en" ? "" : word(t.guests.code, r.code), r.problem].filter(Boolean).join("：") : [r.op === "end" ? "" : term, r.bound_by && r.bound_by !== "asked" && r.op !== "same" ? word(t.guests.bound, r.bound_by) : "", r.waiting ? t.guests.waits : ""].filter(Boolean).join(" · ")}
         </div>
       </span>
       <Tag tone={r.op === "refused" || r.op === "end" ? "bad" : r.op === "same" ? "quiet" : "good"}>{word(t.guests.op, r.op)}</Tag>

@@ -20,14 +20,14 @@ export function Avatar({ id, name, size = 32 }: { id: string; name: string; size
   );
 }
 
-/** Who is a person in a list: letters, name, and a line below. */
-export function Who({ id, name, note, link }: { id: string; name?: string; note?: ReactNode; link?: boolean }) {
+/** Who is a person in a list: letters, name, and a line below; link: to the page of the person, or to that one. */
+export function Who({ id, name, note, link }: { id: string; name?: string; note?: ReactNode; link?: boolean | string }) {
   const shown = name || id;
   return (
     <span className={styles.who}>
       <Avatar id={id} name={shown} size={28} />
       <span className={styles.whoText}>
-        <span className={styles.whoName}>{link ? <Link href={`/admin/people/${id}`}>{shown}</Link> : shown}</span>
+        <span className={styles.whoName}>{link ? <Link href={link === true ? `/admin/people/${id}` : link}>{shown}</Link> : shown}</span>
         {note && <div className={styles.whoNote}>{note}</div>}
       </span>
     </span>

@@ -123,7 +123,7 @@ function People({ company: c }: { company: Company }) {
         const sponsors = new Map(page.items.map((g) => [g.sponsor, g.sponsor_name]));
         return (
           <>
-            <Section title={t.guests.title} hint={page.next ? undefined : t.guests.count(page.items.length)} more={<Link href={`/admin/guests?company=${c.key}`}>{t.shell.more}</Link>}>
+            <Section title={t.guests.title} hint={page.next ? undefined : t.guests.count(page.items.length)} more={page.next && <Link href={`/admin/guests?company=${c.key}`}>{t.shell.more}</Link>}>
               <Card rows={page.items.length > 0}>
                 {page.items.length === 0 && <Empty title={t.guests.none} hint={t.guests.noneHint} />}
                 {page.items.map((g) => (

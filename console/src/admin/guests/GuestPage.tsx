@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Button } from "antd";
 import { useState } from "react";
 import { Link } from "wouter";
-import { end, guest, suspend, type GuestPage as Whole } from "../../api/guests";
+import { companies, end, guest, suspend, type GuestPage as Whole } from "../../api/guests";
 import { calledIn } from "../../api/inbox";
 import { membershipsOf, type Membership } from "../../api/people";
 import { useGuestChange } from "../../guests/change";
@@ -75,13 +75,14 @@ function Acts({ guest: g }: { guest: Whole }) {
 function Facts({ guest: g }: { guest: Whole }) {
   const { t, locale } = useTexts();
   const me = useMe();
+  const all = useQuery({ queryKey: ["guests", "companies"], queryFn: ({ signal }) => companies(signal) });
   return (
     <Card>
       <dl className={styles.facts}>
         <div>
           <dt>{t.guests.company}</dt>
           <dd>
-            <Link href={`/admin/companies/${g.company}`}>{g.company}</Link>
+            <Link href={`/admin/companies/${g.company}`}>{nameIn(locale, all.data?.items.find((c) => c.key === g.company)?.names, g.company)}</Link>
           </dd>
         </div>
         <div>

@@ -125,7 +125,7 @@ function List({ query, setQuery }: { query: URLSearchParams; setQuery: ReturnTyp
     );
   };
   const columns: TableColumnsType<Guest> = [
-    { title: t.guests.name, key: "name", render: (_, g) => <Who id={g.id} name={g.name} note={g.email} /> },
+    { title: t.guests.name, key: "name", render: (_, g) => <Who id={g.id} name={g.name} note={g.email} link={`/admin/guests/${g.id}`} /> },
     { title: t.guests.company, key: "company", render: (_, g) => names.get(g.company) ?? g.company, responsive: ["sm"] },
     { title: t.guests.sponsor, key: "sponsor", render: (_, g) => g.sponsor_name, responsive: ["md"] },
     {
@@ -154,7 +154,7 @@ function List({ query, setQuery }: { query: URLSearchParams; setQuery: ReturnTyp
           loading={found.isPending || found.isPlaceholderData}
           pagination={false}
           rowClassName={styles.tableRow}
-          onRow={(g) => ({ onClick: () => go(`/admin/guests/${g.id}`) })}
+          onRow={(g) => ({ onClick: (e) => !(e.target instanceof HTMLAnchorElement) && go(`/admin/guests/${g.id}`) })}
           locale={{ emptyText: found.isPending ? " " : <Empty title={t.guests.none} hint={t.guests.noneHint} /> }}
         />
       )}

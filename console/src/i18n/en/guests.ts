@@ -114,7 +114,7 @@ export const guests = {
   applied: "It is in force.",
   drift: "It would do something else by now. Look at the preview again.",
   op: { invite: "is let in", extend: "stays longer", end: "ends", same: "stays as it is", refused: "refused" },
-  tally: (n: number, refused: number) => `${n} of them change, ${refused} are refused`,
+  tally: (n: number, refused: number) => `${n} ${n === 1 ? "changes" : "change"}, ${refused} refused`,
   fromTo: (from: string, to: string) => `${from} → ${to}`,
   line: (n: number) => `line ${n}`,
   file: "From a file",

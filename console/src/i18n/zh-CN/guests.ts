@@ -26,7 +26,7 @@ export const guests = {
   waiting: "等待批准",
   waitingHint: "在策略指定的人同意之前，他们一无所有。",
   askedBy: (who: string, when: string) => `由${who}于 ${when} 申请`,
-  into: (channels: string, group: string) => `${group}的${channels}`,
+  into: (channels: string, group: string) => `${group}的 ${channels}`,
   invite: "邀请",
   inviteVendor: "邀请供应商",
   inviteHint: "他们从准入时起只能看到你指定的频道，其余内容对他们而言并不存在。",
