@@ -12,6 +12,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db/dbtest"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/approvals"
 )
 
 func (w *world) said(b Batch) string {
@@ -142,7 +143,7 @@ func TestImportAtTheLimit(t *testing.T) {
 func TestParseImport(t *testing.T) {
 	for name, file := range map[string]string{
 		"empty": "", "no line of names": "acme,ann@acme.example\n", "a column that is none": strings.Replace(header, "sponsor", "colour", 1), "a column twice": strings.Replace(header, "sponsor", "email", 1),
-		"a column too few": strings.Replace(header, "until,", "", 1), "a short line": header + "acme,ann@acme.example\n", "an open quote": header + "\"acme\n", "too many": header + strings.Repeat("a,a,a,a,a,a,a,a\n", batchMost+1),
+		"a column too few": strings.Replace(header, "until,", "", 1), "a short line": header + "acme,ann@acme.example\n", "an open quote": header + "\"acme\n", "another encoding": header + "acme,a@acme.example,\xd6\xdc,g,c,u,r,s\n", "another encoding, read as this one": header + "acme,a@acme.example,\ufffd,g,c,u,r,s\n", "too many": header + strings.Repeat("a,a,a,a,a,a,a,a\n", batchMost+1),
 	} {
 		if _, _, err := ParseImport(file); !errors.Is(err, ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
@@ -281,4 +282,77 @@ func TestExplainGuest(t *testing.T) {
 			t.Error(e, err)
 		}
 	})
+}
+
+// Where the policy names who has to agree, what is applied is the question, and nobody is in before.
+func TestImportAsks(t *testing.T) {
+	dbtest.Run(t, func(t *testing.T, d *db.DB) {
+		w := newWorld(t, d)
+		_, err := w.r.SetPolicy(ctx, directory.Cause{Actor: "tester"}, []provisioning.File{{Name: "policy.yaml", Source: policyText + "approvals:\n  guest: {by: [owners]}\n"}})
+		w.ok(err)
+		other := w.put("zhao", directory.Record{Attributes: directory.Attributes{Title: "Head"}})
+		file := header + fmt.Sprintf("acme,ann@acme.example,Ann,apollo,shared,%s,pumps,li\n", w.clock().AddDate(0, 0, 5).Format(time.DateOnly))
+		look, err := w.e.Import(ctx, directory.Cause{Actor: "tester"}, Shown{}, file, "")
+		w.ok(err)
+		if r := look.Rows[0]; r.Op != OpInvite || !r.Waiting {
+			t.Fatalf("%+v", r)
+		}
+		open := func() []approvals.Open {
+			list, err := w.e.Asks.For(ctx, other)
+			w.ok(err)
+			return list
+		}
+		if n := len(open()); n != 0 {
+			t.Fatal("a look asked somebody: ", n)
+		}
+		_, err = w.e.Import(ctx, directory.Cause{Actor: "tester"}, Shown{look.At, look.Basis}, file, "")
+		w.ok(err)
+		list, _, err := w.e.Guests(ctx, Query{})
+		w.ok(err)
+		if len(list) != 1 || list[0].Person != "" || len(list[0].Places) != 0 || len(open()) != 1 {
+			t.Fatal(list, open())
+		}
+	})
+}
+
+// What the pages of the console ask at 10,000 guests of 300 companies.
+func BenchmarkPages(b *testing.B) {
+	for name, open := range map[string]func() *db.DB{"sqlite": func() *db.DB { return dbtest.SQLite(b) }, "postgres": func() *db.DB { return dbtest.Open(b, dbtest.DSN(b, db.Postgres)) }} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, open())
+			w.ok(w.e.DB.Tx(ctx, func(tx *db.Tx) error {
+				var companies, guests, places [][]any
+				for i := range 300 {
+					companies = append(companies, []any{fmt.Sprintf("cmp_%d", i), fmt.Sprintf("c%d", i), "{}", "[]", string(w.head), "[]", 0, db.At(w.clock()), "tester"})
+				}
+				for i := range 10_000 {
+					g := fmt.Sprintf("gst_%05d", i)
+					guests = append(guests, []any{g, fmt.Sprintf("cmp_%d", i%300), g, g, g, string(w.head), "", int64(1), int64(1), db.At(w.clock())})
+					places = append(places, []any{g, string(w.apollo), "shared", db.At(w.clock().Add(time.Duration(i%180+1) * 24 * time.Hour)), true}, []any{g, string(w.apollo), "other", db.At(w.clock().Add(24 * time.Hour)), true})
+				}
+				return errors.Join(tx.Insert("guest_companies", []string{"id", "key", "names", "domains", "owner", "documents", "most", "created_at", "made_by"}, companies),
+					tx.Insert("guests", []string{"id", "company", "email", "email_key", "name", "sponsor", "person", "version", "settled", "created_at"}, guests),
+					tx.Insert("guest_places", []string{"guest", "group_id", "channel", "until_at", "given"}, places))
+			}))
+			w.ok(w.e.DB.Analyze(ctx))
+			for page, ask := range map[string]func() error{
+				"summary": func() error { _, _, err := w.e.Counts(ctx); return err },
+				"list":    func() error { _, _, err := w.e.Guests(ctx, Query{Within: 3650 * 24 * time.Hour}); return err },
+				"week":    func() error { _, _, err := w.e.Guests(ctx, Query{Within: 7 * 24 * time.Hour}); return err },
+				"last page": func() error {
+					_, _, err := w.e.Guests(ctx, Query{Within: 3650 * 24 * time.Hour, After: "gst_09949"})
+					return err
+				},
+				"project": func() error { _, err := w.e.in(ctx, w.apollo, "", 201); return err },
+			} {
+				b.Run(page, func(b *testing.B) {
+					for b.Loop() {
+						if err := ask(); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		})
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -23,6 +24,9 @@ var columns = []string{"company", "email", "name", "group", "channels", "until",
 // line by the names of the columns, with its number. ErrInvalid for a file that is none.
 func ParseImport(file string) ([]map[string]string, []int, error) {
 	text := strings.TrimPrefix(file, "\ufeff")
+	if !utf8.ValidString(text) || strings.ContainsRune(text, utf8.RuneError) { // of another encoding: whoever is let in would be called so for good
+		return nil, nil, fmt.Errorf("%w: the file is not UTF-8", ErrInvalid)
+	}
 	head, _, _ := strings.Cut(text, "\n")
 	r := csv.NewReader(bytes.NewReader([]byte(text)))
 	r.FieldsPerRecord, r.TrimLeadingSpace = -1, true

@@ -29,8 +29,8 @@ func (e *Engine) Counts(ctx context.Context) (counts []Count, waiting int, err e
 	now, q := e.clock(), e.DB.Read(ctx)
 	day := func(n int) db.Instant { return db.At(now.Add(time.Duration(n) * 24 * time.Hour)) }
 	if err := q.Raw(`select c.key as company, count(*) as guests, sum(case when u.until_at <= ? then 1 else 0 end) as within7, sum(case when u.until_at <= ? then 1 else 0 end) as within30
-		from guests g join guest_companies c on c.id = g.company join (select guest, max(until_at) as until_at from guest_places group by guest) u on u.guest = g.id
-		where g.ended_at is null and u.until_at > ? group by c.key order by c.key`, day(7), day(30), db.At(now)).Scan(&counts).Error; err != nil {
+		from guests g join guest_companies c on c.id = g.company join (select guest, max(until_at) as until_at from guest_places where until_at > ? group by guest) u on u.guest = g.id
+		where g.ended_at is null group by c.key order by c.key`, day(7), day(30), db.At(now)).Scan(&counts).Error; err != nil {
 		return nil, 0, fmt.Errorf("count guests: %w", err)
 	}
 	if err := q.Raw("select count(*) from guest_invitations where state = ?", Waiting).Scan(&waiting).Error; err != nil {

@@ -129,7 +129,8 @@ func (e *Engine) Guests(ctx context.Context, q Query) (list []Guest, more bool, 
 		where, args = where+" and (g.sponsor = ? or g.company in (select id from guest_companies where owner = ?))", append(args, q.Sponsor, q.Sponsor)
 	}
 	if q.Within > 0 {
-		where = where + " and g.ended_at is null and (select max(p.until_at) from guest_places p where p.guest = g.id) between ? and ?"
+		where = where + ` and g.ended_at is null and exists (select 1 from guest_places p where p.guest = g.id and p.until_at >= ?)
+			and not exists (select 1 from guest_places p where p.guest = g.id and p.until_at > ?)`
 		args = append(args, db.At(e.clock()), db.At(e.clock().Add(q.Within)))
 	}
 	if q.Limit <= 0 {

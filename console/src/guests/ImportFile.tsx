@@ -7,6 +7,16 @@ import { useTexts } from "../i18n";
 import { Refused } from "./words";
 import { Rows } from "./Rows";
 
+/** textOf reads a file in UTF-8, else as spreadsheets in China write it. */
+async function textOf(file: File): Promise<string> {
+  const bytes = await file.arrayBuffer();
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return new TextDecoder("gb18030").decode(bytes);
+  }
+}
+
 /** ImportFile takes a file of people to let in, shows what would become of each line, and does that very thing. */
 export function ImportFile({ mine, close }: { mine: boolean; close: () => void }) {
   const { t } = useTexts();
@@ -53,7 +63,7 @@ export function ImportFile({ mine, close }: { mine: boolean; close: () => void }
       </p>
       <div className={`${styles.gap} ${styles.filters}`}>
         <Button onClick={() => chooser.current?.click()}>{t.guests.chooseFile}</Button>
-        <input ref={chooser} type="file" accept=".csv,text/csv,text/plain" hidden onChange={(e) => void e.target.files?.[0]?.text().then(change)} />
+        <input ref={chooser} type="file" accept=".csv,text/csv,text/plain" hidden onChange={(e) => e.target.files?.[0] && void textOf(e.target.files[0]).then(change)} />
       </div>
       <Input.TextArea className={styles.editor} rows={6} spellCheck={false} aria-label={t.guests.fileTitle} value={text} onChange={(e) => change(e.target.value)} />
       <Refused error={look.error ?? apply.error} />
