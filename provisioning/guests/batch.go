@@ -148,7 +148,7 @@ func (e *Engine) attempt(tx *db.Tx, at time.Time, a act) (Row, *entered, error) 
 	row := a.row
 	one, err := a.do(tx, at, &row)
 	if err != nil {
-		code := codeOf(err)
+		code := problemOf(err)
 		if code == "" {
 			return row, nil, err
 		}
@@ -168,8 +168,8 @@ func (e *Engine) attempt(tx *db.Tx, at time.Time, a act) (Row, *entered, error) 
 	return row, one, nil
 }
 
-// codeOf answers the code of what a caller can be told; empty for what went wrong here.
-func codeOf(err error) string {
+// problemOf answers the code of what a caller can be told; empty for what went wrong here.
+func problemOf(err error) string {
 	for _, c := range append(Cases(), httpapi.Case{Err: provisioning.ErrNotFound, Code: "not_found"}, httpapi.Case{Err: directory.ErrNotFound, Code: "not_found"}) {
 		if errors.Is(err, c.Err) {
 			return c.Code
@@ -333,7 +333,7 @@ func (e *Engine) kept(cause directory.Cause, w Wish, row Row, g Guest) act {
 		switch err := e.answers(tx, theirs); {
 		case err == nil:
 			w = theirs
-		case codeOf(err) == "":
+		case problemOf(err) == "":
 			return nil, err
 		}
 		return e.let(cause, w, *row, e.running(g.ID)).do(tx, at, row)

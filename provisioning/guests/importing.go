@@ -125,10 +125,10 @@ func (e *Engine) Import(ctx context.Context, cause directory.Cause, shown Shown,
 			err = fmt.Errorf("%w: you answer for those whom you let in: no column sponsor", ErrInvalid)
 		}
 		if err != nil {
-			if codeOf(err) == "" {
+			if problemOf(err) == "" {
 				return Batch{}, err
 			}
-			row.Op, row.Code, row.Problem = OpRefused, codeOf(err), err.Error()
+			row.Op, row.Code, row.Problem = OpRefused, problemOf(err), err.Error()
 			list[i] = refused(row)
 			continue
 		}
