@@ -20,15 +20,6 @@ func (t *idTable) text(n int32) []byte {
 	return t.bytes[from:t.ends[n]]
 }
 
-// all answers every id, in the order of the numbers.
-func (t *idTable) all() []string {
-	out := make([]string, len(t.ends))
-	for n := range out {
-		out[n] = string(t.text(int32(n)))
-	}
-	return out
-}
-
 // add gives an id that was not added before the next number.
 func (t *idTable) add(text []byte) {
 	t.bytes = append(t.bytes, text...)

@@ -145,12 +145,12 @@ func (p *packed) readGrounds(q reader, now int64) error {
 		m.first = int32(len(p.grounds) - 1)
 		return nil
 	}
-	const query = "select membership, kind, ref, role, policy_version, starts_at, until from reasons where ended_at is null"
+	const columns = "select r.membership, r.kind, r.ref, r.role, r.policy_version, r.starts_at, r.until from "
 	var err error
 	if p.some == nil {
-		err = each(q, query, nil, row)
+		err = each(q, columns+"reasons r where r.ended_at is null", nil, row)
 	} else {
-		err = eachOf(q, query+" and membership in ?", p.ids.all(), row)
+		err = eachOf(q, columns+"memberships m join reasons r on r.membership = m.id where m.ended_at is null and r.ended_at is null and m.person in ?", p.some, row)
 	}
 	if err != nil {
 		return fmt.Errorf("read reasons: %w", err)
