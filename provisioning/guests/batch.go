@@ -348,8 +348,8 @@ func (e *Engine) leave(cause directory.Cause, group id.Group, row Row) act {
 			return nil, err
 		}
 		now := e.clock()
-		if err := e.dead(tx, "guest = ? and group_id = ?", g.ID, group); err != nil {
-			return nil, err
+		if err := tx.Exec("update guest_invitations set state = ?, decided_at = ? where state = ? and guest = ? and group_id = ?", Withdrawn, db.At(now), Waiting, g.ID, group).Error; err != nil {
+			return nil, fmt.Errorf("write invitations: %w", err)
 		}
 		if err := tx.Exec("update guest_places set until_at = ? where guest = ? and group_id = ? and until_at > ?", db.At(now), g.ID, group, db.At(now)).Error; err != nil {
 			return nil, fmt.Errorf("write places of guest: %w", err)
@@ -357,6 +357,9 @@ func (e *Engine) leave(cause directory.Cause, group id.Group, row Row) act {
 		over := g.EndedAt
 		if !slices.ContainsFunc(g.Places, func(p Place) bool { return p.Group != group && p.Until.After(now) }) {
 			over = now // who has a place elsewhere stays a guest
+			if err := e.dead(tx, "guest = ?", g.ID); err != nil {
+				return nil, err
+			}
 		}
 		if err := tx.Exec("update guests set version = version + 1, ended_at = ? where id = ?", db.At(over), g.ID).Error; err != nil {
 			return nil, fmt.Errorf("write guest: %w", err)

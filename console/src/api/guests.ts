@@ -24,12 +24,14 @@ export type Guest = {
   /** In the answer to an invitation. */
   bound_by?: Bound;
   waiting?: boolean;
-  /** To be handed over by whoever invited, where the server has one and sends no mail. */
-  link?: string;
 };
 
+/** GuestLink is a link by which a guest came in or can. */
+export type GuestLink = { id: string; way: "mail" | "copied" | "sign_in"; made_at: string; until: string; sent_at?: string; failed?: string; used_at?: string; ended_at?: string };
+
 export type Invitation = { id: string; group: string; channels: string[]; sponsor: string; asked_by: string; reason: string; asked_until: string; until: string; bound_by: Bound; state: "waiting" | "granted" | "withdrawn"; asked_at: string; decided_at?: string };
-export type GuestPage = Guest & { invitations: Invitation[]; names: Called };
+/** links is absent where guests sign in as everybody does. */
+export type GuestPage = Guest & { invitations: Invitation[]; links?: GuestLink[]; names: Called };
 export type Waiting = Invitation & { guest: string; name: string; email: string; company: string };
 
 export type Door = { group: string; key: string; names: Names; channels: { id: string; key: string; names: Names }[] };
@@ -63,6 +65,9 @@ export const guest = (mine: boolean, id: string, signal?: AbortSignal) => call<G
 export const invite = (mine: boolean, body: Invite) => call<Guest>("POST", guestsRoot(mine), { body });
 export const renew = (mine: boolean, id: string, body: { until: string; reason: string; sponsor?: string }) => call<Guest>("POST", guestsRoot(mine) + path`/${id}/renew`, { body });
 export const end = (mine: boolean, id: string, reason: string) => call<Guest>("POST", guestsRoot(mine) + path`/${id}/end`, { body: { reason } });
+export const makeLink = (mine: boolean, id: string) => call<{ url: string; until: string }>("POST", guestsRoot(mine) + path`/${id}/link`);
+export const sendLink = (mine: boolean, id: string) => call<unknown>("POST", guestsRoot(mine) + path`/${id}/mail`);
+export const confirmCode = (mine: boolean, id: string, code: string) => call<unknown>("POST", guestsRoot(mine) + path`/${id}/confirm`, { body: { code } });
 export const suspend = (id: string, what: "suspend" | "resume", reason: string) => call<Guest>("POST", `${path`/guests/${id}`}/${what}`, { body: { reason } });
 export const importFile = (mine: boolean, file: string, shown?: Shown) => call<Batch>("POST", `${guestsRoot(mine)}/import${shown ? "" : "/preview"}`, { body: { file, ...shown } });
 

@@ -4,9 +4,8 @@ import { useState, type ReactNode } from "react";
 import { doors, invite, type Guest } from "../api/guests";
 import styles from "../admin/admin.module.css";
 import { nameIn, useTexts } from "../i18n";
-import { Copy } from "../ui/Copy";
-import { Code } from "../ui/page";
 import { Empty, Loaded } from "../ui/states";
+import { Ways } from "./WayIn";
 import { Field, inDays, Refused, Term, Until } from "./words";
 
 type Props = {
@@ -29,7 +28,7 @@ export function Invite(props: Props) {
   return (
     <Modal open title={t.guests.inviteVendor} footer={null} onCancel={close} destroyOnHidden>
       {made ? (
-        <Made guest={made} close={close} />
+        <Made mine={mine} guest={made} close={close} />
       ) : (
         <Loaded query={open}>{(d) => (d.groups.length === 0 || d.companies.length === 0 ? <Empty title={d.groups.length === 0 ? t.guests.notSponsor : t.guests.noCompany} /> : <Form {...props} open={d} made={setMade} />)}</Loaded>
       )}
@@ -98,18 +97,15 @@ function Form({ mine, group: first, channel, company: of, sponsor: choose, open,
   );
 }
 
-function Made({ guest: g, close }: { guest: Guest; close: () => void }) {
+function Made({ mine, guest: g, close }: { mine: boolean; guest: Guest; close: () => void }) {
   const { t } = useTexts();
   return (
     <div role="status" data-invited={g.id}>
       <p className={styles.strong}>{g.waiting ? t.guests.asked(g.name) : t.guests.invited(g.name)}</p>
       <p>{g.waiting ? t.guests.waits : <Term until={g.until} bound={g.bound_by} />}</p>
-      {g.link && (
+      {!g.waiting && (
         <div className={styles.gap}>
-          <p className={styles.muted}>{t.guests.link}</p>
-          <p style={{ overflowWrap: "anywhere" }}>
-            <Code>{g.link}</Code> <Copy text={g.link} />
-          </p>
+          <Ways mine={mine} id={g.id} />
         </div>
       )}
       <div className={styles.buttons}>

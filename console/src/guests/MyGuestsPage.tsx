@@ -15,6 +15,7 @@ import { useGuestChange } from "./change";
 import { ImportFile } from "./ImportFile";
 import { Invite } from "./Invite";
 import { Renew } from "./Renew";
+import { WayIn } from "./WayIn";
 import { Left, StateTag, Sure } from "./words";
 
 /** MyGuestsPage is for who answers for guests: whom they let in, for how long still, what waits for them, and the way to let in others. */
@@ -100,7 +101,7 @@ function Row({ guest: g, open }: { guest: Guest; open?: Doors }) {
   const { t, locale } = useTexts();
   const places = usePlaces(open);
   const { change } = useGuestChange();
-  const [dialog, setDialog] = useState<"renew" | "end" | "">("");
+  const [dialog, setDialog] = useState<"renew" | "way" | "end" | "">("");
   const company = nameIn(locale, open?.companies.find((c) => c.key === g.company)?.names, g.company);
   return (
     <div className={styles.line} style={{ flexWrap: "wrap" }} data-guest={g.id}>
@@ -114,11 +115,13 @@ function Row({ guest: g, open }: { guest: Guest; open?: Doors }) {
         <Left guest={g} />
         {(g.state === "running" || g.state === "suspended") && (
           <>
+            {g.state === "running" && <Button onClick={() => setDialog("way")}>{t.guests.wayIn}</Button>}
             <Button onClick={() => setDialog("renew")}>{t.guests.renew}</Button>
             <Button onClick={() => setDialog("end")}>{t.guests.end}</Button>
           </>
         )}
       </span>
+      {dialog === "way" && <WayIn mine guest={g} close={() => setDialog("")} />}
       {dialog === "renew" && <Renew mine guest={g} close={() => setDialog("")} />}
       {dialog === "end" && <Sure danger title={t.guests.endTitle(g.name)} text={t.guests.endText} act={t.guests.end} run={(reason) => change(end(true, g.id, reason), t.guests.ended)} close={() => setDialog("")} />}
     </div>

@@ -7,6 +7,7 @@ import { calledIn } from "../../api/inbox";
 import { membershipsOf, type Membership } from "../../api/people";
 import { useGuestChange } from "../../guests/change";
 import { Renew } from "../../guests/Renew";
+import { WayIn } from "../../guests/WayIn";
 import { Left, StateTag, Sure, Term } from "../../guests/words";
 import { nameIn, useTexts, word } from "../../i18n";
 import { date, full, known } from "../../i18n/time";
@@ -52,7 +53,7 @@ function Acts({ guest: g }: { guest: Whole }) {
   const { t } = useTexts();
   const me = useMe();
   const { change } = useGuestChange();
-  const [dialog, setDialog] = useState<"renew" | "suspend" | "resume" | "end" | "">("");
+  const [dialog, setDialog] = useState<"renew" | "way" | "suspend" | "resume" | "end" | "">("");
   if (!mayEverywhere(me, "guests.write") || g.state === "over" || g.state === "waiting") return null;
   const close = () => setDialog("");
   return (
@@ -60,10 +61,12 @@ function Acts({ guest: g }: { guest: Whole }) {
       <Button type="primary" data-renew onClick={() => setDialog("renew")}>
         {t.guests.renew}
       </Button>
+      {g.state === "running" && <Button onClick={() => setDialog("way")}>{t.guests.wayIn}</Button>}
       {g.state === "suspended" ? <Button data-resume onClick={() => setDialog("resume")}>{t.guests.resume}</Button> : <Button data-suspend onClick={() => setDialog("suspend")}>{t.guests.suspend}</Button>}
       <Button danger data-end onClick={() => setDialog("end")}>
         {t.guests.end}
       </Button>
+      {dialog === "way" && <WayIn mine={false} guest={g} close={close} />}
       {dialog === "renew" && <Renew mine={false} guest={g} close={close} />}
       {dialog === "suspend" && <Sure danger title={t.guests.suspendTitle(g.name)} text={t.guests.suspendText} act={t.guests.suspend} run={(reason) => change(suspend(g.id, "suspend", reason), t.guests.suspended)} close={close} />}
       {dialog === "resume" && <Sure title={t.guests.resume} text={t.guests.openText} act={t.guests.resume} run={(reason) => change(suspend(g.id, "resume", reason), t.guests.resumed)} close={close} />}
