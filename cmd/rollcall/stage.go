@@ -247,14 +247,14 @@ func sourceID(ctx context.Context, api *client, name string) (string, error) {
 
 // notPreviewed says why there is no preview of a live source, and what to look at in its place.
 func (s source) notPreviewed() error {
-	look := "its page in the console shows its runs"
+	look := "its runs are on its page in the console"
 	switch s.Kind {
 	case "hrfeed":
-		look = "rollcall source feed " + s.Name + " FILE --preview shows what one file would do"
+		look = "rollcall source feed " + s.Name + " FILE --preview says what a file would do"
 	case "ldap":
-		look = "its page in the console shows what another mapping would change, and its runs"
+		look = "what another mapping would change is on its page in the console"
 	}
-	return fmt.Errorf("source %s is live: what it says is in force as it comes, and nothing waits to be previewed (that is for a source in its dry run); %s, and rollcall hold list what the guard holds", s.Name, look)
+	return fmt.Errorf("source %s is live: what it says is in force as it comes, so there is nothing to preview; %s; what the guard holds: rollcall hold list", s.Name, look)
 }
 
 func previewCommand() *cobra.Command {

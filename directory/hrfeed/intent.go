@@ -115,9 +115,9 @@ const (
 // allStatuses are the statuses with the words for them.
 func allStatuses() []meaning[status] {
 	return []meaning[status]{
-		{working, []string{"active", "employed", "true", "1", "yes", "在职", "正式", "试用", "试用期", "实习", "返聘", "在岗"}},
+		{working, []string{"active", "employed", "true", "1", "yes", "在职", "在职员工", "正式", "正式员工", "试用", "试用期", "试用期员工", "实习", "实习生", "返聘", "退休返聘", "在岗"}},
 		{disabled, []string{"inactive", "disabled", "suspended", "false", "0", "no", "停用", "禁用", "停职"}},
-		{gone, []string{"terminated", "left", "resigned", "离职", "已离职", "已辞职", "已退休", "退休", "终止"}},
+		{gone, []string{"terminated", "left", "resigned", "离职", "离职员工", "已离职", "已辞职", "已退休", "退休", "终止"}},
 		{away, []string{"leave", "on leave", "休假", "休假中", "产假", "产假中", "病假", "病假中", "停薪留职", "长假"}},
 		{notStarted, []string{"pending", "prehire", "pre-hire", "待入职", "未入职"}},
 	}

@@ -63,7 +63,7 @@ func readDate(c cell, order string) (moment, error) {
 	switch strings.ToLower(value) {
 	case "":
 		return moment{}, nil
-	case "-", "长期", "无固定期限", "无", "永久", "permanent", "never", "open-ended", "none":
+	case "-", "长期", "无固定期限", "无期限", "至今", "无", "永久", "permanent", "never", "open-ended", "none":
 		return moment{said: true, clear: true}, nil
 	}
 	m, err := dateOf(value, order)
@@ -77,7 +77,7 @@ func readDate(c cell, order string) (moment, error) {
 }
 
 var (
-	numberedDate = regexp.MustCompile(`^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?(.*)$`)
+	numberedDate = regexp.MustCompile(`^(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*[日号]?(.*)$`)
 	ambiguous    = regexp.MustCompile(`^(\d{1,2})\s*[-/.]\s*(\d{1,2})\s*[-/.]\s*(\d{4})(.*)$`)
 	shortYear    = regexp.MustCompile(`^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,2}$`)
 	timeOfDay    = regexp.MustCompile(`^(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?$`)

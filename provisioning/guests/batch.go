@@ -330,13 +330,13 @@ func (e *Engine) kept(cause directory.Cause, w Wish, row Row, g Guest) act {
 	return act{row, func(tx *db.Tx, at time.Time, row *Row) (*entered, error) {
 		theirs := w
 		theirs.Sponsor = g.Sponsor
-		switch err := e.answers(tx, theirs); {
-		case err == nil:
-			w = theirs
-		case problemOf(err) == "":
-			return nil, err
+		if err := e.answers(tx, theirs); err != nil {
+			if problemOf(err) == "" {
+				return nil, err
+			}
+			theirs = w
 		}
-		return e.let(cause, w, *row, e.running(g.ID)).do(tx, at, row)
+		return e.let(cause, theirs, *row, e.running(g.ID)).do(tx, at, row)
 	}}
 }
 

@@ -356,3 +356,24 @@ func BenchmarkPages(b *testing.B) {
 		})
 	}
 }
+
+// A look at a file of as many lines as there may be: whoever keeps everybody out waits for it.
+func BenchmarkLook(b *testing.B) {
+	for name, open := range map[string]func() *db.DB{"sqlite": func() *db.DB { return dbtest.SQLite(b) }, "postgres": func() *db.DB { return dbtest.Open(b, dbtest.DSN(b, db.Postgres)) }} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, open())
+			_, err := w.r.SetPolicy(ctx, directory.Cause{Actor: "tester"}, []provisioning.File{{Name: "policy.yaml", Source: strings.Replace(policyText, "limits: {company: 5}", "limits: {company: 5000}", 1)}})
+			w.ok(err)
+			file := header
+			for i := range batchMost {
+				file += fmt.Sprintf("acme,g%d@acme.example,G,apollo,shared,%s,pumps,li\n", i, w.clock().AddDate(0, 0, 5).Format(time.DateOnly))
+			}
+			for b.Loop() {
+				look, err := w.e.Import(ctx, directory.Cause{Actor: "tester"}, Shown{}, file, "")
+				if err != nil || look.Rows[batchMost-1].Op != OpInvite {
+					b.Fatal(look.Rows[batchMost-1], err)
+				}
+			}
+		})
+	}
+}

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"gorm.io/gorm"
-
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/provisioning"
@@ -37,7 +35,7 @@ func (e *Engine) Explain(tx *db.Tx, person id.Person, group id.Group, channel st
 		if at < 0 {
 			continue
 		}
-		given, err := givenBy(tx.DB, g, g.Places[at])
+		given, err := givenBy(tx, g, g.Places[at])
 		if err != nil {
 			return nil, err
 		}
@@ -57,8 +55,8 @@ func sponsorsOf(list []Guest) []id.Person {
 }
 
 // givenBy answers the newest invitation that let a guest into a place, as it stands now: one that a contract has cut off since is bound by that.
-func givenBy(q *gorm.DB, g Guest, p Place) (Invitation, error) {
-	list, err := invitations(q, "guest = ? and group_id = ? and state = ? order by decided_at desc, id desc limit 200", g.ID, p.Group, Granted)
+func givenBy(tx *db.Tx, g Guest, p Place) (Invitation, error) {
+	list, err := invitations(tx.DB, "guest = ? and group_id = ? and state = ? order by decided_at desc, id desc limit 200", g.ID, p.Group, Granted)
 	if err != nil {
 		return Invitation{}, err
 	}
