@@ -28,6 +28,7 @@ func TestCopyOfAnEarlierVersion(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			change(from, func(context.Context, *db.DB) error { return nil }) // SQLite makes the file
 			if _, err := copyDatabase(ctx, from, to); err == nil || !strings.Contains(err.Error(), "there is nothing in it") {
 				t.Errorf("of an empty one: %v", err)
 			}
