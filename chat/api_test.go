@@ -14,6 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/httphead"
+	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
+	"github.com/gobwas/ws/wsutil"
 	"github.com/gorilla/websocket"
 
 	"github.com/rollcall-im/rollcall/chat/chattest"
@@ -496,6 +500,62 @@ func BenchmarkPost(b *testing.B) {
 					b.Fatal(err)
 				}
 				b.ReportMetric(float64(len(events[0].Data)), "bytes/event")
+			})
+		}
+	}
+}
+
+// How long the frame of a message of 200 bytes is on the wire, compressed and not.
+func BenchmarkFrame(b *testing.B) {
+	const reader = id.Person("per_01KB0D3V7Q9X2M5N8R4T6W1YZA")
+	h := newHouse(b, dbtest.SQLite(b), nil)
+	channel := id.New[id.Channel]()
+	h.gate.Let(channel, chattest.Grant{Post: true}, reader)
+	offers := map[string][]httphead.Option{"plain": nil, "deflated": {wsflate.Parameters{ClientMaxWindowBits: 1}.Option()}}
+	for name, text := range map[string]string{
+		"english": "The supplier moved the delivery of the pumps to Friday, because the test of the second line is not over. Please look at the drawings before our call, and tell Li Na whether the schedule for Suzhou holds.",
+		"chinese": "供应商把水泵的交付改到了周五，因为二号线的测试还没有结束。请大家在电话会议之前看一下图纸，并告诉李娜苏州的进度是否不变，谢谢。",
+	} {
+		for as, offer := range offers {
+			b.Run(name+"/"+as, func(b *testing.B) {
+				d := ws.Dialer{Header: ws.HandshakeHeaderHTTP{"X-Person": {string(reader)}, "Authorization": {"tok"}}, Extensions: offer}
+				conn, early, _, err := d.Dial(b.Context(), "ws"+strings.TrimPrefix(h.url, "http")+"/api/v1/stream")
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer conn.Close()
+				in := io.Reader(conn)
+				if early != nil {
+					in = io.MultiReader(early, conn)
+				}
+				if err := wsutil.WriteClientText(conn, []byte(`{"op":"resume"}`)); err != nil {
+					b.Fatal(err)
+				}
+				size := 0
+				for b.Loop() {
+					h.post(reader, channel, text)
+					for {
+						head, err := ws.ReadHeader(in)
+						if err != nil {
+							b.Fatal(err)
+						}
+						f := ws.Frame{Header: head, Payload: make([]byte, head.Length)}
+						if _, err := io.ReadFull(in, f.Payload); err != nil {
+							b.Fatal(err)
+						}
+						size = ws.HeaderSize(f.Header) + len(f.Payload)
+						if f.Header.Rsv1() {
+							if f, err = wsflate.DecompressFrame(f); err != nil {
+								b.Fatal(err)
+							}
+						}
+						if strings.Contains(string(f.Payload), "message.created") {
+							break
+						}
+					}
+				}
+				b.ReportMetric(float64(len(text)), "text-bytes")
+				b.ReportMetric(float64(size), "frame-bytes")
 			})
 		}
 	}

@@ -34,7 +34,7 @@ type conn struct {
 	sock   net.Conn
 	raw    syscall.RawConn
 	fd     int // valid while the gate is held and state is not dead: only reap closes it, after that
-	sse    bool
+	wire   wire
 	cancel context.CancelFunc
 	closed chan struct{} // the socket is closed
 
@@ -176,7 +176,7 @@ func (c *conn) deliver(r *room, b *batch) {
 			skip++
 		}
 	}
-	if buf, at := b.from(skip, c.sse); len(buf) > 0 {
+	if buf, at := b.from(skip, c.wire); len(buf) > 0 {
 		c.known.set(r.index)
 		c.put(r, at, buf)
 	}
@@ -293,7 +293,7 @@ func (c *conn) shut(why *closing) {
 		head := c.queue[0]
 		c.queue, c.queued = nil, 0
 		if head.off > 0 {
-			if c.sse {
+			if c.wire == sse {
 				c.kill()
 				return
 			}
@@ -304,7 +304,7 @@ func (c *conn) shut(why *closing) {
 	c.state = closingDown
 	c.wake()
 	c.sock.SetDeadline(time.Now().Add(closeTime))
-	if !c.sse {
+	if c.wire != sse {
 		bye := chunk{buf: appendFrame(nil, ws.OpClose, ws.NewCloseFrameBody(why.code, why.reason))}
 		c.queue = append(c.queue, bye)
 		c.queued += len(bye.buf)

@@ -60,6 +60,9 @@ func (c *closing) Error() string { return fmt.Sprintf("closed with %d: %s", c.co
 type parser struct {
 	limit int
 
+	deflate bool // compressed messages were agreed on
+	packed  bool // the message that is open is one
+
 	head  [14]byte
 	have  int // bytes of head
 	frame ws.Header
@@ -75,15 +78,15 @@ type parser struct {
 // midway tells that a frame or a message has begun and not ended.
 func (p *parser) midway() bool { return p.have > 0 || p.body || p.open }
 
-// feed takes b apart and calls emit for each whole message and control frame. frames is called per frame.
-func (p *parser) feed(b []byte, frames func() error, emit func(op ws.OpCode, payload []byte) error) error {
+// feed takes b apart and calls emit for each whole message and control frame. frames is called with how many came, or were worth it.
+func (p *parser) feed(b []byte, frames func(n int) error, emit func(op ws.OpCode, payload []byte) error) error {
 	for len(b) > 0 || p.body && p.at == int(p.frame.Length) {
 		if !p.body {
 			b = p.header(b)
 			if !p.body {
 				return nil
 			}
-			if err := frames(); err != nil {
+			if err := frames(1); err != nil {
 				return err
 			}
 			if err := p.begin(); err != nil {
@@ -106,7 +109,7 @@ func (p *parser) feed(b []byte, frames func() error, emit func(op ws.OpCode, pay
 			return nil
 		}
 		p.body = false
-		if err := p.end(emit); err != nil {
+		if err := p.end(frames, emit); err != nil {
 			return err
 		}
 	}
@@ -162,6 +165,11 @@ func (p *parser) begin() error {
 	if p.open {
 		state = state.Set(ws.StateFragmented)
 	}
+	if p.frame.OpCode == ws.OpText && !p.open {
+		if p.packed = p.deflate && p.frame.Rsv1(); p.packed { // on the first frame of a message alone (RFC 7692 section 6.1)
+			p.frame.Rsv = ws.Rsv(false, p.frame.Rsv2(), p.frame.Rsv3())
+		}
+	}
 	if err := ws.CheckHeader(p.frame, state); err != nil {
 		return &closing{ws.StatusProtocolError, err.Error()}
 	}
@@ -177,7 +185,7 @@ func (p *parser) begin() error {
 	return nil
 }
 
-func (p *parser) end(emit func(ws.OpCode, []byte) error) error {
+func (p *parser) end(frames func(n int) error, emit func(ws.OpCode, []byte) error) error {
 	if p.frame.OpCode.IsControl() {
 		payload := p.control
 		p.control = nil
@@ -188,6 +196,15 @@ func (p *parser) end(emit func(ws.OpCode, []byte) error) error {
 	}
 	payload := p.message
 	p.message = nil
+	if p.packed {
+		var err error
+		if payload, err = inflate(payload, p.limit); err != nil {
+			return err
+		}
+		if err = frames(len(payload) / inflateFrame); err != nil {
+			return err
+		}
+	}
 	if !utf8.Valid(payload) {
 		return &closing{ws.StatusInvalidFramePayloadData, "text is UTF-8"} // RFC 6455 section 8.1
 	}

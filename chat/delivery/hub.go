@@ -302,9 +302,9 @@ func (c *conn) check(now time.Time, ping bool) {
 	switch {
 	case begun != 0 && now.UnixMicro()-begun > c.hub.o.MessageTime.Microseconds():
 		c.shut(&closing{ws.StatusPolicyViolation, "a message must arrive at once"})
-	case !c.sse && now.UnixMicro()-read > 3*c.hub.o.PingEvery.Microseconds():
+	case c.wire != sse && now.UnixMicro()-read > 3*c.hub.o.PingEvery.Microseconds():
 		c.kill()
-	case ping && c.state < closingDown && c.sse:
+	case ping && c.state < closingDown && c.wire == sse:
 		c.put(nil, 0, []byte(": ping\n\n"))
 	case ping && c.state < closingDown:
 		c.put(nil, 0, appendFrame(nil, ws.OpPing, nil))

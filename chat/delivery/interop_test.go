@@ -91,7 +91,9 @@ func libraries(w *world, person id.Person) map[string]func() (client, error) {
 	url, header := "ws://"+w.url+"/stream", http.Header{"X-Person": {string(person)}, "X-Token": {"tok"}}
 	return map[string]func() (client, error){
 		"gorilla": func() (client, error) {
-			conn, _, err := gorilla.DefaultDialer.Dial(url, header)
+			d := *gorilla.DefaultDialer
+			d.EnableCompression = true
+			conn, _, err := d.Dial(url, header)
 			return gorillaClient{conn}, err
 		},
 		"coder": func() (client, error) {

@@ -15,7 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gobwas/httphead"
 	"github.com/gobwas/ws"
+	"github.com/gobwas/ws/wsflate"
 
 	"github.com/rollcall-im/rollcall/chat/chattest"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -128,9 +130,9 @@ func closeCode(t *testing.T, conn net.Conn, r io.Reader) ws.StatusCode {
 	}
 }
 
-func (w *world) dial(t *testing.T, person id.Person) (net.Conn, io.Reader) {
+func (w *world) dial(t *testing.T, person id.Person, extensions ...httphead.Option) (net.Conn, io.Reader) {
 	t.Helper()
-	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP{"X-Person": {string(person)}, "X-Token": {"tok"}}}
+	d := ws.Dialer{Header: ws.HandshakeHeaderHTTP{"X-Person": {string(person)}, "X-Token": {"tok"}}, Extensions: extensions}
 	conn, buffered, _, err := d.Dial(context.Background(), "ws://"+w.url+"/stream")
 	if err != nil {
 		t.Fatal(err)
@@ -309,5 +311,147 @@ func TestSilentClientIsCut(t *testing.T) {
 	<-p.done
 	if !strings.Contains(p.text(), "\x89\x00") {
 		t.Error("it was not pinged")
+	}
+}
+
+var offer = wsflate.Parameters{ServerNoContextTakeover: true, ClientNoContextTakeover: true}.Option()
+
+// packed is a message as a client compresses it, in pieces.
+func packed(t *testing.T, text string, pieces int) []byte {
+	t.Helper()
+	whole, err := wsflate.CompressFrame(ws.NewTextFrame([]byte(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := whole.Payload
+	var out []byte
+	for i := range pieces {
+		from, to := len(all)*i/pieces, len(all)*(i+1)/pieces
+		f := masked(ws.OpContinuation, i == pieces-1, string(all[from:to]))
+		if i == 0 {
+			f = masked(ws.OpText, pieces == 1, string(all[:to]))
+			f[0] |= 0x40
+		}
+		out = append(out, f...)
+	}
+	return out
+}
+
+// What a room says goes compressed to whom that was agreed with, and as it is to everybody else; what is short does not.
+func TestCompressed(t *testing.T) {
+	w := newWorld(t, nil)
+	w.gate.Let(main, chattest.Grant{Post: true}, "per_a")
+	conn, r := w.dial(t, "per_a", offer)
+	other := w.join("per_a")
+	conn.Write(packed(t, `{"op":"resume","channels":{"chn_main":0}}`, 1))
+	other.send(`{"op":"resume","channels":{"chn_main":0}}`)
+	other.wait(t, "resumed")
+	long := strings.Repeat("many of one kind, ", 40)
+	next := func(want string, compressed bool) {
+		t.Helper()
+		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		for {
+			f, err := readFrame(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			was := f.Header.Rsv1()
+			if was {
+				if len(f.Payload) > 300 {
+					t.Errorf("%d bytes", len(f.Payload))
+				}
+				if f, err = wsflate.DecompressFrame(f); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if strings.Contains(string(f.Payload), want) {
+				if was != compressed {
+					t.Errorf("%s: compressed %v", want, was)
+				}
+				return
+			}
+			if was {
+				t.Errorf("compressed: %s", f.Payload)
+			}
+		}
+	}
+	next("resumed", false)
+	w.post(main, "short")
+	next(`"short"`, false)
+	w.post(main, long+"one")
+	next("one", true)
+	conn.Write(packed(t, `{"op":"send","channel":"chn_main","text":"`+long+`two"}`, 3))
+	next("two", true)
+	w.hub.Typing(main, "per_b")
+	next("typing", false)
+	for _, text := range []string{"one", "two"} {
+		other.wait(t, long+text)
+	}
+}
+
+// A client offers what it will; what we cannot hold is declined and the stream opens all the same (RFC 7692 section 5.1).
+func TestOffers(t *testing.T) {
+	w := newWorld(t, nil)
+	for said, want := range map[string]string{
+		"permessage-deflate":                                                "permessage-deflate",
+		"permessage-deflate; client_max_window_bits":                        "permessage-deflate",
+		"permessage-deflate; server_max_window_bits=10":                     "",
+		"permessage-deflate; unknown=1":                                     "",
+		"permessage-deflate; server_max_window_bits=100":                    "",
+		"x-webkit-deflate-frame":                                            "",
+		"permessage-deflate; server_max_window_bits=10, permessage-deflate": "permessage-deflate",
+		"permessage-deflate; unknown=1, permessage-deflate":                 "permessage-deflate",
+	} {
+		conn, err := net.Dial("tcp", w.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "GET /stream HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nX-Person: per_a\r\nX-Token: tok\r\nSec-WebSocket-Extensions: %s\r\n\r\n", w.url, said)
+		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := res.Header.Get("Sec-Websocket-Extensions")
+		if name, rest, _ := strings.Cut(got, ";"); res.StatusCode != 101 || name != want || want != "" && (!strings.Contains(rest, "server_no_context_takeover") || !strings.Contains(rest, "client_no_context_takeover")) {
+			t.Errorf("%s: %d %q", said, res.StatusCode, got)
+		}
+		conn.Close()
+	}
+}
+
+// What a client compresses is bounded as what it does not, and counts by what it becomes.
+//
+// holds: attack chat-02
+func TestBadCompression(t *testing.T) {
+	w := newWorld(t, nil)
+	wrong := func(op ws.OpCode, fin bool, payload string) []byte {
+		b := masked(op, fin, payload)
+		b[0] |= 0x40
+		return b
+	}
+	bomb := packed(t, `{"op":"ack","x":"`+strings.Repeat("a", 400<<10)+`"}`, 1)
+	for name, c := range map[string]struct {
+		bytes []byte
+		want  ws.StatusCode
+	}{
+		"10 MiB of one letter":       {packed(t, strings.Repeat("a", 10<<20), 1), ws.StatusMessageTooBig},
+		"10 MiB in fragments":        {packed(t, strings.Repeat("a", 10<<20), 50), ws.StatusMessageTooBig},
+		"many that become very long": {bytes.Repeat(bomb, 30), ws.StatusPolicyViolation},
+		"no DEFLATE":                 {wrong(ws.OpText, true, "no deflate"), ws.StatusInvalidFramePayloadData},
+		"invalid UTF-8":              {packed(t, "{\"op\":\"\xff\"}", 1), ws.StatusInvalidFramePayloadData},
+		"a compressed ping":          {wrong(ws.OpPing, true, "x"), ws.StatusProtocolError},
+		"a compressed continuation":  {append(packed(t, "{}", 2)[:7], wrong(ws.OpContinuation, true, "x")...), ws.StatusProtocolError},
+		"another reserved bit":       {func() []byte { b := packed(t, "{}", 1); b[0] |= 0x20; return b }(), ws.StatusProtocolError},
+		"a good one, then goodbye":   {append(packed(t, `{"op":"ack"}`, 1), masked(ws.OpClose, true, "\x03\xe8bye")...), ws.StatusNormalClosure},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn, r := w.dial(t, "per_a", offer)
+			go conn.Write(c.bytes)
+			if got := closeCode(t, conn, r); got != c.want {
+				t.Errorf("closed with %d, want %d", got, c.want)
+			}
+		})
 	}
 }

@@ -64,17 +64,17 @@ func (c *conn) receive() (buf *[readBytes]byte, n int, err error) {
 
 // read serves the client until it or we end the connection. nil: there is nobody to say goodbye to.
 func (c *conn) read(ctx context.Context, early []byte) error {
-	p := &parser{limit: c.hub.o.MessageBytes}
+	p := &parser{limit: c.hub.o.MessageBytes, deflate: c.wire == deflated}
 	limiter := rate.NewLimiter(c.hub.o.FrameRate, c.hub.o.FrameBurst)
-	frames := func() error {
-		if !limiter.Allow() {
+	frames := func(n int) error {
+		if !limiter.AllowN(time.Now(), n) {
 			return &closing{ws.StatusPolicyViolation, "too many frames"}
 		}
 		return nil
 	}
 	emit := func(op ws.OpCode, payload []byte) error { return c.take(ctx, op, payload) }
 	feed := func(b []byte) error {
-		if c.sse {
+		if c.wire == sse {
 			return nil // nothing is expected
 		}
 		err := p.feed(b, frames, emit)

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/rollcall-im/rollcall/internal/id"
 )
 
@@ -31,10 +29,11 @@ func (c *conn) tell(frame any) {
 }
 
 func (c *conn) frame(name string, data []byte) []byte {
-	if c.sse {
-		return appendSSE(nil, name, data)
+	as := c.wire
+	if as == deflated { // worth its work only where many take the same
+		as = plain
 	}
-	return appendFrame(nil, ws.OpText, data)
+	return as.append(nil, name, data)
 }
 
 // reply is tell in a section of its own.

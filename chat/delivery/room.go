@@ -2,11 +2,8 @@ package delivery
 
 import (
 	"context"
-	"strconv"
 	"sync"
 	"time"
-
-	"github.com/gobwas/ws"
 
 	"github.com/rollcall-im/rollcall/internal/id"
 )
@@ -233,59 +230,4 @@ func (r *room) rest(now time.Time) {
 	if !r.working && now.Sub(r.used) > 10*time.Second {
 		r.conns = nil
 	}
-}
-
-// batch is one prepared buffer for all receivers: the frames of events in order, then what has no seq.
-type batch struct {
-	events []Event
-	typing [][]byte
-	last   int64
-	ws     []byte
-	wsEnds []int // where each event's frame ends
-	sse    []byte
-	ends   []int
-}
-
-func newBatch(events []Event, typing [][]byte) *batch {
-	b := &batch{events: events, typing: typing, wsEnds: make([]int, len(events))}
-	size := 0
-	for _, e := range events {
-		size += len(e.Data) + 10
-	}
-	b.ws = make([]byte, 0, size)
-	for i, e := range events {
-		b.ws = appendFrame(b.ws, ws.OpText, e.Data)
-		b.wsEnds[i] = len(b.ws)
-		b.last = e.Seq
-	}
-	for _, data := range typing {
-		b.ws = appendFrame(b.ws, ws.OpText, data)
-	}
-	return b
-}
-
-// from answers the bytes without the first skip events, and the instant of the oldest event in them.
-func (b *batch) from(skip int, sse bool) ([]byte, int64) {
-	buf, ends := b.ws, b.wsEnds
-	if sse {
-		if b.sse == nil {
-			b.ends = make([]int, len(b.events))
-			for i, e := range b.events {
-				b.sse = appendSSE(b.sse, string(e.Channel)+":"+strconv.FormatInt(e.Seq, 10), e.Data)
-				b.ends[i] = len(b.sse)
-			}
-			for _, data := range b.typing {
-				b.sse = appendSSE(b.sse, "", data)
-			}
-		}
-		buf, ends = b.sse, b.ends
-	}
-	var at int64
-	if skip < len(b.events) {
-		at = b.events[skip].At.UnixMicro()
-	}
-	if skip > 0 {
-		buf = buf[ends[skip-1]:]
-	}
-	return buf, at
 }

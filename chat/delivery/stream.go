@@ -29,14 +29,19 @@ func (h *Hub) WebSocket() http.Handler {
 			httpapi.WriteError(w, r, p)
 			return
 		}
-		sock, rw, _, err := ws.HTTPUpgrader{Timeout: closeTime}.Upgrade(r, w)
+		var asked compression
+		sock, rw, _, err := ws.HTTPUpgrader{Timeout: closeTime, Negotiate: asked.negotiate}.Upgrade(r, w)
 		if err != nil {
 			if sock != nil {
 				sock.Close()
 			}
 			return
 		}
-		h.serve(r.Context(), who, sock, rw.Reader, nil)
+		as := plain
+		if _, agreed := asked.Accepted(); agreed {
+			as = deflated
+		}
+		h.serve(r.Context(), who, sock, rw.Reader, as, nil)
 	})
 }
 
@@ -65,7 +70,7 @@ func (h *Hub) Events() http.Handler {
 			return
 		}
 		sock.SetDeadline(time.Time{})
-		h.serve(r.Context(), who, sock, rw.Reader, start)
+		h.serve(r.Context(), who, sock, rw.Reader, sse, start)
 	})
 }
 
@@ -154,12 +159,12 @@ func resumeOf(r *http.Request) (*resumeFrame, error) {
 
 // serve makes a connection of a hijacked socket and runs it in a goroutine of the hub, so that nothing of the
 // HTTP server stays in memory.
-func (h *Hub) serve(ctx context.Context, who httpapi.Caller, sock net.Conn, reader *bufio.Reader, start *resumeFrame) {
+func (h *Hub) serve(ctx context.Context, who httpapi.Caller, sock net.Conn, reader *bufio.Reader, as wire, start *resumeFrame) {
 	early, _ := reader.Peek(reader.Buffered())
 	early = slices.Clone(early)
 	// Not a child of the request's context: that would keep the HTTP server's buffers alive.
 	ctx, cancel := context.WithCancel(httpapi.WithRequest(httpapi.WithCaller(context.Background(), who), httpapi.RequestFrom(ctx)))
-	c := &conn{hub: h, name: newName(), who: who, sock: sock, sse: start != nil, cancel: cancel, closed: make(chan struct{})}
+	c := &conn{hub: h, name: newName(), who: who, sock: sock, wire: as, cancel: cancel, closed: make(chan struct{})}
 	if err := c.prepare(); err != nil {
 		h.o.Slog.Error("stream on a connection that is no socket", "error", err)
 		sock.Close()
