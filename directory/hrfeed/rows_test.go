@@ -144,6 +144,21 @@ func TestNumberForms(t *testing.T) {
 	})
 }
 
+// Where few numbers are known, those of the file that begin with a zero say how long they are, as far as the known ones agree.
+func TestFewKnownNumbers(t *testing.T) {
+	run(t, func(w *world) {
+		w.file("a.full.csv", "工号,姓名\n00017,张伟\n00021,李娜\n")
+		rep := w.file("b.full.csv", "工号,姓名\n00017,张伟\n00021,李娜\n22,王芳\n00023,赵敏\n")
+		same(t, "refused", lines(rep.Refused), "4 lost_zeros")
+		same(t, "new and complete", fmt.Sprint(rep.Counts.New, rep.Complete), "1 false")
+	})
+	run(t, func(w *world) {
+		w.file("a.full.csv", "工号,姓名\n17,张伟\n21,李娜\n")
+		rep := w.file("b.delta.csv", "工号,姓名\n22,王芳\n00023,赵敏\n")
+		same(t, "refused where known ones have no zeros", lines(rep.Refused), "")
+	})
+}
+
 // A number that looks like a known one makes nobody new, however wide it is written; and nobody is absent by it.
 func TestNumberWidth(t *testing.T) {
 	run(t, func(w *world) {

@@ -97,7 +97,7 @@ func lengthsOf(m Mapping, known map[string]bool, file []intent) lengths {
 		}
 	}
 	for before, t := range tallied(zeros) {
-		if h := held[before]; l.learned[before].digits == 0 && t.length > 0 && (h == nil || h.length < 0) {
+		if h := held[before]; l.learned[before].digits == 0 && t.length > 0 && (h == nil || h.length < 0 || h.length == t.length) {
 			l.learned[before] = length{t.length, "as others in the file that begin with a zero"}
 		}
 	}
