@@ -1,14 +1,19 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/policies"
 	"github.com/rollcall-im/rollcall/provisioning/guests"
 )
@@ -16,7 +21,7 @@ import (
 // wireGuests ties guests to the directory that knows them and to who has to agree.
 func (a *app) wireGuests() {
 	a.guests = &guests.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Asks: a.asks, Log: a.log,
-		PublicURL: strings.TrimSuffix(a.cfg.PublicURL, "/"), Sessions: a.door, Mail: a.mailer()}
+		PublicURL: strings.TrimSuffix(a.cfg.PublicURL, "/"), Sessions: a.door, Mail: a.mailer(), Key: a.cfg.key}
 	a.asks.Kinds[policies.ApproveGuest] = guests.Asking{Engine: a.guests}
 	a.access.Outside = a.guests.Explain
 }
@@ -92,7 +97,7 @@ func companyCommand() *cobra.Command {
 	}, func(c *cobra.Command, api *client, _ []string) (listOf[company], error) {
 		var l listOf[company]
 		return l, api.do(c.Context(), "GET", "/api/v1/companies", nil, &l)
-	}), companyWrite("add KEY", "Add one", "POST"), companyWrite("set KEY", "Change one; what no flag says stays", "PATCH"))
+	}), companyWrite("add KEY", "Add one", "POST"), companyWrite("set KEY", "Change one; what no flag says stays", "PATCH"), companyProvider())
 	for _, verb := range []struct{ name, short string }{{"suspend", "Keep all guests of a company out, at once"}, {"resume", "Let them in again as they were"}} {
 		one := &cobra.Command{Use: verb.name + " KEY", Short: verb.short, Args: cobra.ExactArgs(1)}
 		reason := one.Flags().String("reason", "", "why, for the audit log")
@@ -102,6 +107,49 @@ func companyCommand() *cobra.Command {
 		}))
 	}
 	return command
+}
+
+type companyIDP struct {
+	Issuer   string            `json:"issuer"`
+	ClientID string            `json:"client_id"`
+	Claims   map[string]string `json:"claims,omitempty"`
+	Callback string            `json:"callback"`
+	SignIn   string            `json:"sign_in"`
+}
+
+func (p companyIDP) row(w io.Writer) {
+	if p.Issuer == "" {
+		fmt.Fprintln(w, "no identity provider")
+		return
+	}
+	fmt.Fprintf(w, "%s\t%s\nregister there the redirect URI %s\nits guests sign in at %s\n", p.Issuer, p.ClientID, p.Callback, p.SignIn)
+}
+
+func companyProvider() *cobra.Command {
+	one := &cobra.Command{Use: "provider KEY", Short: "The identity provider by which the guests of a company sign in: show, set or remove it", Args: cobra.ExactArgs(1)}
+	f := one.Flags()
+	issuer, known := f.String("issuer", "", "its issuer, https://…"), f.String("client-id", "", "as whom Rollcall is known there")
+	secret := f.String("secret-file", "", "a file with the client secret; without it the one that is kept")
+	claims := f.StringToString("claim", nil, "a claim that an ID token has to have, such as tid=…: which tenant, where one issuer has many")
+	remove := f.Bool("remove", false, "its guests sign in there no more")
+	return remote(one, func(w io.Writer, p companyIDP) { p.row(w) }, func(c *cobra.Command, api *client, args []string) (out companyIDP, err error) {
+		path := "/api/v1/companies/" + url.PathEscape(args[0]) + "/provider"
+		switch {
+		case *remove:
+			return out, api.do(c.Context(), "DELETE", path, nil, nil)
+		case *issuer == "":
+			return out, api.do(c.Context(), "GET", path, nil, &out)
+		}
+		body := map[string]any{"issuer": *issuer, "client_id": *known, "claims": *claims}
+		if *secret != "" {
+			text, err := os.ReadFile(*secret)
+			if err != nil {
+				return out, err
+			}
+			body["client_secret"] = strings.TrimSpace(string(text))
+		}
+		return out, api.do(c.Context(), "PUT", path, body, &out)
+	})
 }
 
 func companyWrite(use, short, method string) *cobra.Command {
@@ -266,4 +314,17 @@ func guestRenew() *cobra.Command {
 		}
 		return out, api.do(c.Context(), "POST", "/api/v1/guests/"+url.PathEscape(args[0])+"/renew", map[string]any{"until": at, "reason": *reason}, &out)
 	})
+}
+
+// atCompanies shows sessions the identity providers of companies; guests are wired after sessions.
+type atCompanies struct{ app *app }
+
+// Provider implements session.Companies.
+func (c atCompanies) Provider(ctx context.Context, company string) (session.Provider, error) {
+	return guests.AtCompany{Engine: c.app.guests}.Provider(ctx, company)
+}
+
+// Guest implements session.Companies.
+func (c atCompanies) Guest(ctx context.Context, company string, claims session.Claims) (id.Person, func(*db.Tx) error, error) {
+	return guests.AtCompany{Engine: c.app.guests}.Guest(ctx, company, claims)
 }

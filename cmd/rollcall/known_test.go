@@ -48,6 +48,7 @@ var kept = map[string]string{
 	"ldap_previews.hash":            none,
 	"authz_engine.model_hash":       none,
 	"authz_engine.changes_token":    none, // a place in a list
+	"guest_providers.sealed":        none, // by which we are known at a company's identity provider
 	"evidence_keys.sealed":          none, // what signs records
 }
 
@@ -57,6 +58,7 @@ var doors = map[string]string{
 	"GET /api/v1/events":                           "cmd/rollcall TestEveryExitIsShut",
 	"GET /auth/login":                              "internal/session TestFrozenPersonCannotSignIn",
 	"GET /auth/callback":                           "internal/session TestFrozenPersonCannotSignIn",
+	"GET /auth/callback/{company}":                 "cmd/rollcall TestCompanyProvider",
 	"POST /auth/password":                          "internal/session TestPasswordSignInBesideAFreeze",
 	"POST /auth/emergency":                         "internal/session TestEmergency",
 	"POST /api/v1/sources/{id}/feed":               "story hr-post",

@@ -68,6 +68,7 @@ func (a *app) routes() []httpapi.Route {
 
 		httpapi.Plain("GET", "/auth/login", anybody, "Sign in at the identity provider", http.HandlerFunc(a.door.Login)),
 		httpapi.Plain("GET", "/auth/callback", anybody, "Back from the identity provider", http.HandlerFunc(a.door.Callback)),
+		httpapi.Plain("GET", "/auth/callback/{company}", anybody, "Back from the identity provider of a company", http.HandlerFunc(a.door.Callback)),
 		httpapi.Plain("GET", "/auth/methods", anybody, "How people sign in here", http.HandlerFunc(a.door.Methods)),
 		httpapi.Plain("POST", "/auth/password", anybody, "Sign in with a directory's password", http.HandlerFunc(a.door.Password)),
 		httpapi.Plain("POST", "/auth/logout", anybody, "Sign out", http.HandlerFunc(a.door.Logout)),
@@ -278,6 +279,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/companies", guestsWrite, "Add one", outside.AddCompany),
 		httpapi.Op("GET", "/api/v1/companies/{id}", guestsRead, "One, by id or key", outside.Company),
 		httpapi.Op("PATCH", "/api/v1/companies/{id}", guestsWrite, "Change one: a contract that ends earlier shortens what its guests have", outside.ChangeCompany),
+		httpapi.Op("GET", "/api/v1/companies/{id}/provider", guestsRead, "The identity provider by which its guests sign in", outside.Provider),
+		httpapi.Op("PUT", "/api/v1/companies/{id}/provider", guestsWrite, "Set it", outside.SetProvider),
+		httpapi.Op("DELETE", "/api/v1/companies/{id}/provider", guestsWrite, "Its guests sign in there no more", outside.DropProvider),
 		httpapi.Op("POST", "/api/v1/companies/{id}/suspend", guestsWrite, "Keep all its guests out, at once", outside.SuspendCompany),
 		httpapi.Op("POST", "/api/v1/companies/{id}/resume", guestsWrite, "Let them in again as they were", outside.ResumeCompany),
 		httpapi.Op("GET", "/api/v1/guest-terms", guestsRead, "What guests have to accept, every version", outside.Terms),

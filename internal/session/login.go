@@ -25,6 +25,7 @@ import (
 // the same browser gives back: that binds the state to the browser.
 type attempt struct {
 	State, Nonce, Verifier, ReturnTo string
+	Company                          string // whose identity provider it is; empty: the organisation's
 	Began                            int64
 }
 
@@ -46,18 +47,23 @@ func (d *Door) setCookie(w http.ResponseWriter, name, value string, age time.Dur
 }
 
 // Login sends a browser to the identity provider: authorization code with PKCE (S256), state and nonce. The
-// query's return_to is a path of ours to come back to.
+// query's return_to is a path of ours to come back to, and company the company whose identity provider it is.
 func (d *Door) Login(w http.ResponseWriter, r *http.Request) {
-	if d.Issuer == "" && d.Passwords != nil { // the page asks for a password instead
+	company := r.URL.Query().Get("company")
+	if company == "" && d.Issuer == "" && d.Passwords != nil { // the page asks for a password instead
 		http.Redirect(w, r, "/signin?return="+url.QueryEscape(localPath(r.URL.Query().Get("return_to"))), http.StatusSeeOther)
 		return
 	}
-	f, err := d.discover(r.Context())
+	at, err := d.idpOf(r.Context(), company)
+	var f *found
+	if err == nil {
+		f, err = d.discover(r.Context(), at)
+	}
 	if err != nil {
 		d.refuse(w, r, refused{status: http.StatusServiceUnavailable, code: "idp_unavailable", err: err})
 		return
 	}
-	a := attempt{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), ReturnTo: localPath(r.URL.Query().Get("return_to")), Began: d.Now().Unix()}
+	a := attempt{Company: company, State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(), ReturnTo: localPath(r.URL.Query().Get("return_to")), Began: d.Now().Unix()}
 	raw, err := json.Marshal(a)
 	if err != nil {
 		httpapi.WriteError(w, r, err)
@@ -65,7 +71,7 @@ func (d *Door) Login(w http.ResponseWriter, r *http.Request) {
 	}
 	d.setCookie(w, d.attemptCookie(), base64.RawURLEncoding.EncodeToString(raw), attemptFor)
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, d.client(f).AuthCodeURL(a.State, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)), http.StatusSeeOther)
+	http.Redirect(w, r, d.client(at, f).AuthCodeURL(a.State, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)), http.StatusSeeOther)
 }
 
 // localPath answers to where it is a path of ours, else "/": never an address of somebody else's.
@@ -93,7 +99,7 @@ func (d *Door) Callback(w http.ResponseWriter, r *http.Request) {
 		d.refuse(w, r, *no)
 		return
 	}
-	person, no := d.identify(r.Context(), claims)
+	person, bind, no := d.identify(r.Context(), claims)
 	if no != nil {
 		d.refuse(w, r, *no)
 		return
@@ -103,7 +109,7 @@ func (d *Door) Callback(w http.ResponseWriter, r *http.Request) {
 		if err := d.use(tx, "nonce", claims.Issuer+" "+token.Nonce, token.Expiry); err != nil {
 			return err
 		}
-		return d.bind(tx, person, claims)
+		return bind(tx)
 	}
 	if no := d.open(r, person, claims, secret, once); no != nil {
 		if errors.Is(no.err, ErrFrozen) && d.Turned != nil && d.Turned(w, r, person, claims) {
@@ -133,6 +139,8 @@ func (d *Door) attempt(r *http.Request) (attempt, error) {
 		return a, errors.New("the cookie of the sign-in cannot be read")
 	case subtle.ConstantTimeCompare([]byte(state), []byte(a.State)) != 1:
 		return a, errors.New("the state is not the one this browser began with")
+	case a.Company != r.PathValue("company"):
+		return a, errors.New("the answer came where another identity provider answers")
 	case age < -time.Minute || age > attemptFor:
 		return a, errors.New("the sign-in took too long")
 	}
@@ -146,15 +154,19 @@ func (d *Door) prove(r *http.Request, a attempt) (Claims, *oidc.IDToken, *refuse
 	if code := query.Get("error"); code != "" {
 		return Claims{}, nil, &refused{status: http.StatusForbidden, code: "idp_refused", err: fmt.Errorf("the identity provider answered %.100q", code)}
 	}
-	if iss := query.Get("iss"); iss != "" && iss != d.Issuer { // RFC 9207 section 2.4
+	at, err := d.idpOf(r.Context(), a.Company)
+	if err != nil {
+		return Claims{}, nil, &refused{status: http.StatusServiceUnavailable, code: "idp_unavailable", err: err}
+	}
+	if iss := query.Get("iss"); iss != "" && iss != at.Issuer { // RFC 9207 section 2.4
 		return Claims{}, nil, &refused{status: http.StatusBadRequest, code: "login_issuer", err: fmt.Errorf("the answer is of another issuer, %.100q", iss)}
 	}
-	f, err := d.discover(r.Context())
+	f, err := d.discover(r.Context(), at)
 	if err != nil {
 		return Claims{}, nil, &refused{status: http.StatusServiceUnavailable, code: "idp_unavailable", err: err}
 	}
 	ctx := oidc.ClientContext(r.Context(), d.HTTPClient)
-	tokens, err := d.client(f).Exchange(ctx, query.Get("code"), oauth2.VerifierOption(a.Verifier))
+	tokens, err := d.client(at, f).Exchange(ctx, query.Get("code"), oauth2.VerifierOption(a.Verifier))
 	if err != nil {
 		var answered *oauth2.RetrieveError
 		if errors.As(err, &answered) && answered.Response != nil && answered.Response.StatusCode < 500 {
@@ -163,18 +175,18 @@ func (d *Door) prove(r *http.Request, a attempt) (Claims, *oidc.IDToken, *refuse
 		return Claims{}, nil, &refused{status: http.StatusBadGateway, code: "idp_unavailable", err: err}
 	}
 	raw, _ := tokens.Extra("id_token").(string)
-	token, err := d.verifier(f).Verify(ctx, raw)
+	token, err := d.verifier(at, f).Verify(ctx, raw)
 	if err != nil {
 		return Claims{}, nil, &refused{status: http.StatusForbidden, code: "id_token", err: err}
 	}
-	claims, err := d.claims(token, a.Nonce)
+	claims, err := claimsOf(at, token, a.Nonce)
 	if err != nil {
 		return Claims{}, nil, &refused{status: http.StatusForbidden, code: "id_token", err: err}
 	}
 	return claims, token, nil
 }
 
-func (d *Door) claims(token *oidc.IDToken, nonce string) (Claims, error) {
+func claimsOf(at idp, token *oidc.IDToken, nonce string) (Claims, error) {
 	var c struct {
 		SID               string `json:"sid"`
 		AZP               string `json:"azp"`
@@ -192,30 +204,29 @@ func (d *Door) claims(token *oidc.IDToken, nonce string) (Claims, error) {
 		return Claims{}, errors.New("the nonce is not the one this browser began with")
 	case token.Subject == "":
 		return Claims{}, errors.New("the token names no subject")
-	case c.AZP != "" && c.AZP != d.ClientID, len(token.Audience) > 1 && c.AZP == "": // OpenID Connect Core section 3.1.3.7
+	case c.AZP != "" && c.AZP != at.ClientID, len(token.Audience) > 1 && c.AZP == "": // OpenID Connect Core section 3.1.3.7
 		return Claims{}, errors.New("the token was issued to another client")
 	}
 	return Claims{Issuer: token.Issuer, Subject: token.Subject, SID: c.SID, Name: c.Name, Email: c.Email,
-		EmailVerified: c.EmailVerified == true || c.EmailVerified == "true", PreferredUsername: c.PreferredUsername, All: all}, nil
+		EmailVerified: c.EmailVerified == true || c.EmailVerified == "true", PreferredUsername: c.PreferredUsername, All: all, Company: at.company}, nil
 }
 
-// identify finds whose subject this is: as it was stored, or by Resolve at the first sign-in.
-func (d *Door) identify(ctx context.Context, c Claims) (id.Person, *refused) {
-	var person id.Person
-	if err := d.DB.Read(ctx).Raw("select person from session_identities where issuer = ? and subject = ?", c.Issuer, c.Subject).Scan(&person).Error; err != nil {
-		return "", &refused{status: http.StatusInternalServerError, code: "internal", err: err}
+// identify finds whose subject this is, as it was stored, or by Resolve at the first sign-in, and what keeps that it is. A subject of a company's identity provider is a guest of that company and nobody else.
+func (d *Door) identify(ctx context.Context, c Claims) (person id.Person, bind func(*db.Tx) error, no *refused) {
+	bind = func(tx *db.Tx) error { return d.bind(tx, person, c) }
+	var err error
+	if c.Company != "" {
+		person, bind, err = d.Companies.Guest(ctx, c.Company, c)
+	} else if err = d.DB.Read(ctx).Raw("select person from session_identities where issuer = ? and subject = ?", c.Issuer, c.Subject).Scan(&person).Error; err == nil && person == "" {
+		person, err = d.Resolve(ctx, c)
 	}
-	if person != "" {
-		return person, nil
-	}
-	person, err := d.Resolve(ctx, c)
 	switch {
 	case errors.Is(err, ErrNoPerson), err == nil && person == "":
-		return "", &refused{status: http.StatusForbidden, code: "person_unknown", err: ErrNoPerson, claims: c}
+		return "", nil, &refused{status: http.StatusForbidden, code: "person_unknown", err: ErrNoPerson, claims: c}
 	case err != nil:
-		return "", &refused{status: http.StatusInternalServerError, code: "internal", err: err}
+		return "", nil, &refused{status: http.StatusInternalServerError, code: "internal", err: err}
 	}
-	return person, nil
+	return person, bind, nil
 }
 
 // open writes the session, in one transaction with what first does and the audit record. The epoch is read before

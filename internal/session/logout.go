@@ -39,7 +39,7 @@ func (d *Door) Logout(w http.ResponseWriter, r *http.Request) {
 	}
 	d.setCookie(w, d.cookieName(), "", 0)
 	target := "/"
-	if f, err := d.discover(r.Context()); err == nil && f.endSession != "" && issuer == d.Issuer { // OpenID Connect RP-Initiated Logout section 2
+	if f, err := d.discover(r.Context(), d.home()); err == nil && f.endSession != "" && issuer == d.Issuer { // OpenID Connect RP-Initiated Logout section 2
 		if u, err := url.Parse(f.endSession); err == nil {
 			query := u.Query()
 			query.Set("client_id", d.ClientID)
@@ -79,13 +79,13 @@ var errLogoutToken = errors.New("logout token refused")
 // Logout 1.0): 200 where it did, 400 where the token is not good. A token is taken once.
 func (d *Door) BackchannelLogout(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store") // section 2.8
-	f, err := d.discover(r.Context())
+	f, err := d.discover(r.Context(), d.home())
 	if err != nil {
 		httpapi.WriteError(w, r, httpapi.NewProblem(http.StatusServiceUnavailable, "idp_unavailable", "the identity provider's keys cannot be read now"))
 		return
 	}
 	raw := r.PostFormValue("logout_token")
-	token, err := d.verifier(f).VerifyLogout(oidc.ClientContext(r.Context(), d.HTTPClient), raw)
+	token, err := d.verifier(d.home(), f).VerifyLogout(oidc.ClientContext(r.Context(), d.HTTPClient), raw)
 	if err == nil {
 		err = d.formOf(raw, token)
 	}

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -105,6 +106,7 @@ type Claims struct {
 	EmailVerified     bool
 	PreferredUsername string
 	All               map[string]any // every claim of the ID token
+	Company           string         // whose identity provider proved it; empty: the organisation's
 }
 
 // Options says how to build a Door. DB and Standing are needed; without Issuer and Passwords nobody can sign in by browser.
@@ -127,6 +129,8 @@ type Options struct {
 	// Passwords, where set, lets people sign in with the password of their directory.
 	Passwords Passwords
 	Conduct
+	// Companies knows the identity providers of companies; nil: there are none.
+	Companies Companies
 	// Turned, where set, is asked about somebody whom the identity provider has proved and who has no access now; true: it has answered the browser.
 	Turned func(w http.ResponseWriter, r *http.Request, person id.Person, c Claims) bool
 	// Separation is the separation of powers: nobody is an owner, nobody holds two of roles.Separate, and BootstrapToken is nobody's.
@@ -163,6 +167,7 @@ type Door struct {
 	bootstrap string // SHA-256
 	secure    bool
 	provider  provider
+	others    sync.Map      // *provider of companies, by issuer
 	refusals  *rate.Limiter // refused sign-ins that are audited; a flood must not fill the log
 }
 

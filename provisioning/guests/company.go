@@ -165,3 +165,6 @@ func (e *Engine) shorten(tx *db.Tx, c Company) ([]id.Guest, error) {
 	}
 	return list, nil
 }
+
+// has tells whether a company has a domain.
+func (c Company) has(domain string) bool { return slices.Contains(c.Domains, domain) }

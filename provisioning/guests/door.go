@@ -212,7 +212,7 @@ func (d *Door) Turn(w http.ResponseWriter, r *http.Request, person id.Person, c 
 			return err
 		}
 		now := e.clock()
-		row := arrivalRow{ID: id.New[id.Arrival](), Guest: list[0].ID, Browser: hashed(fresh), MadeAt: db.At(now), UntilAt: db.At(now.Add(arrivalFor)), ProvedAt: db.At(now), ProvedBy: "provider",
+		row := arrivalRow{ID: id.New[id.Arrival](), Guest: list[0].ID, Browser: hashed(fresh), MadeAt: db.At(now), UntilAt: db.At(now.Add(arrivalFor)), ProvedAt: db.At(now), ProvedBy: byProvider(c),
 			Issuer: c.Issuer, Subject: c.Subject, SID: c.SID}
 		return tx.Create(&row).Error
 	})
@@ -226,6 +226,16 @@ func (d *Door) Turn(w http.ResponseWriter, r *http.Request, person id.Person, c 
 		http.Redirect(w, r, "/auth/guest/wait", http.StatusSeeOther)
 	}
 	return true
+}
+
+// provedByCompany says that the identity provider of the guest's company proved an arrival.
+const provedByCompany = "company"
+
+func byProvider(c session.Claims) string {
+	if c.Company != "" {
+		return provedByCompany
+	}
+	return "provider"
 }
 
 // Enter answers POST /auth/guest/enter: who was proved accepts what there is to accept, and is given a session.
@@ -291,6 +301,8 @@ func (d *Door) enter(w http.ResponseWriter, r *http.Request) error {
 			return done.Error
 		case done.RowsAffected == 0:
 			return errLink
+		case arrived.ProvedBy == provedByCompany:
+			return e.bindAt(tx, g, claims)
 		case arrived.Issuer != "":
 			return e.Sessions.Bind(tx, g.Person, claims)
 		}

@@ -35,6 +35,9 @@ func Erase(tx *db.Tx, people []id.Person, words []string) (int64, error) {
 			return 0, fmt.Errorf("erase links of guests: %w", err)
 		}
 	}
+	if err := tx.Exec("delete from guest_identities where "+theirs, people).Error; err != nil {
+		return 0, fmt.Errorf("erase identities of guests: %w", err)
+	}
 	if err := tx.Exec("update guest_acceptances set address = '' where address <> '' and "+theirs, people).Error; err != nil {
 		return 0, fmt.Errorf("erase acceptances of guests: %w", err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/seal"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
@@ -73,6 +74,8 @@ func Cases() []httpapi.Case {
 		{Err: ErrSuspended, Status: http.StatusConflict, Code: "guests_suspended"},
 		{Err: ErrOver, Status: http.StatusConflict, Code: "guest_over"},
 		{Err: ErrPairing, Status: http.StatusUnprocessableEntity, Code: "guest_pairing"},
+		{Err: ErrNoSeal, Status: http.StatusConflict, Code: "no_seal"},
+		{Err: session.ErrNoProvider, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: ErrNoMail, Status: http.StatusConflict, Code: "no_mail"},
 		{Err: ErrDrift, Status: http.StatusConflict, Code: "guest_drift"},
 		{Err: provisioning.ErrNoGuests, Status: http.StatusUnprocessableEntity, Code: "no_guests"},
@@ -185,6 +188,7 @@ type Engine struct {
 	Log       *slog.Logger
 	PublicURL string        // where browsers come in, without a slash at the end
 	Sessions  *session.Door // who is proved is given a session there
+	Key       *seal.Key     // seals secrets of identity providers; nil: companies have none
 	Mail      Mailer        // nil: nothing is sent, and links are passed on by who invited
 
 	once sync.Once

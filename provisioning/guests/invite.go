@@ -53,7 +53,7 @@ func (e *Engine) Invite(ctx context.Context, cause directory.Cause, w Wish) (Inv
 // newcomer answers who an address is to a company: the guest whom it knows already, or a new one.
 func (e *Engine) newcomer(ctx context.Context, address Address, w Wish) func(*db.Tx, Company) (Guest, error) {
 	return func(tx *db.Tx, c Company) (Guest, error) {
-		if !slices.Contains(c.Domains, address.Domain) {
+		if !c.has(address.Domain) {
 			return Guest{}, fmt.Errorf("%s: %w; it has %s", address.Domain, ErrDomain, strings.Join(c.Domains, ", "))
 		}
 		works, err := e.Directory.In(tx).WithEmail(ctx, address.Text, address.Key)

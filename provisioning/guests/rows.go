@@ -173,3 +173,19 @@ type acceptanceRow struct {
 }
 
 func (acceptanceRow) TableName() string { return "guest_acceptances" }
+
+type providerRow struct {
+	Company  id.Company `gorm:"primaryKey"`
+	Issuer   string
+	ClientID string
+	Sealed   string
+	Claims   db.JSON[map[string]string]
+	MadeBy   string
+	MadeAt   db.Instant
+}
+
+func (providerRow) TableName() string { return "guest_providers" }
+
+func (r providerRow) provider() Provider {
+	return Provider{Company: r.Company, Issuer: r.Issuer, ClientID: r.ClientID, Claims: r.Claims.V, MadeBy: r.MadeBy, MadeAt: r.MadeAt.Time}
+}

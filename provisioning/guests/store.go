@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/session"
 )
 
 // part is how many guests are read or written at a time.
@@ -314,4 +315,16 @@ func (e *Engine) byID(ctx context.Context, ids []id.Guest) (map[id.Guest]Guest, 
 		}
 	}
 	return out, nil
+}
+
+// provider answers the identity provider of a company, by its id; session.ErrNoProvider.
+func (e *Engine) provider(ctx context.Context, company string) (providerRow, error) {
+	var rows []providerRow
+	if err := e.DB.Read(ctx).Raw("select * from guest_providers where company = ?", company).Scan(&rows).Error; err != nil {
+		return providerRow{}, fmt.Errorf("read provider of company: %w", err)
+	}
+	if len(rows) == 0 {
+		return providerRow{}, session.ErrNoProvider
+	}
+	return rows[0], nil
 }

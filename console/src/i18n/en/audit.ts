@@ -100,6 +100,7 @@ export const audit = {
     "review.closed": "Access review closed",
     "company.added": "Company added",
     "company.changed": "Company changed",
+    "company.provider": "Identity provider of a company set or removed",
     "company.suspended": "Company suspended: its guests have no access",
     "company.resumed": "Company resumed",
     "guest.asked": "Guest asked for",

@@ -102,6 +102,7 @@ export const audit = {
     "review.closed": "访问复核结束",
     "company.added": "新增公司",
     "company.changed": "公司已更改",
+    "company.provider": "公司身份提供方已设置或移除",
     "company.suspended": "公司已暂停：其访客无访问权限",
     "company.resumed": "公司已恢复",
     "guest.asked": "申请邀请访客",
