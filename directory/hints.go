@@ -15,6 +15,7 @@ const (
 	hintMost   = 8  // a value that more people have tells nobody apart: a shared mailbox
 	emailsMost = 20 // of a record that are looked for
 	askedMost  = 20 // people one record is compared with
+	fewAsked   = 32 // up to how many values a call is a small one
 )
 
 // couple is two people, the one who was made later first.
@@ -132,12 +133,12 @@ func (w *work) hints() error {
 // lockHints lets two calls that bring the same value come one after the other, so that the later one sees the earlier. Small calls lock
 // their values, large ones everything. It comes after all rows and before the feed.
 func (w *work) lockHints(asked map[token][]*entry) error {
-	const all, small = 7, 32
+	const all = 7
 	if w.tx.Engine() != db.Postgres {
 		return nil
 	}
 	sql, args := fmt.Sprintf("select pg_advisory_xact_lock(hashtextextended('hints', %d))", all), []any(nil)
-	if len(asked) <= small {
+	if len(asked) <= fewAsked {
 		sql = fmt.Sprintf("select pg_advisory_xact_lock_shared(hashtextextended('hints', %d)), count(pg_advisory_xact_lock(h)) from (select distinct hashtextextended(v, 8) as h from (values %s) x (v) order by 1) y",
 			all, strings.TrimSuffix(strings.Repeat("(?),", len(asked)), ","))
 		for t := range asked {
@@ -172,6 +173,13 @@ func (w *work) search(asked map[token][]*entry, found map[couple]*finding) error
 		byHint[t.hint] = append(byHint[t.hint], t.value)
 	}
 	known := map[token][]namesake{}
+	few := seldom{true, true, true}
+	if len(asked) > fewAsked { // for one person alone it costs as much as it saves
+		var err error
+		if few, err = w.seldomFilled(); err != nil {
+			return err
+		}
+	}
 	for hint, values := range byHint {
 		slices.Sort(values)
 		byHint[hint] = values
@@ -185,7 +193,7 @@ func (w *work) search(asked map[token][]*entry, found map[couple]*finding) error
 			}
 			part[hint] = values[from:min(from+chunk, len(values))]
 		}
-		if err := w.namesakes(part, known); err != nil {
+		if err := w.namesakes(part, few, known); err != nil {
 			return err
 		}
 	}
@@ -240,25 +248,41 @@ func note(found map[couple]*finding, c couple, hint Hint, kind WorkItemKind, e *
 	}
 }
 
+// seldom says which of what few companies have is there at all: logins and numbers that look otherwise than they are written, and values that were kept.
+type seldom struct{ Logins, Numbers, Kept bool }
+
+func (w *work) seldomFilled() (few seldom, err error) {
+	err = w.tx.Raw(`select exists (select 1 from record_looks where hint in ('user_name', 'claims')) as logins,
+		exists (select 1 from record_looks where hint = 'employee_number') as numbers, exists (select 1 from kept_values) as kept`).Scan(&few).Error
+	if err != nil {
+		return seldom{}, fmt.Errorf("look for namesakes: %w", err)
+	}
+	return few, nil
+}
+
 // namesakes reads who is known by these values. Where a value is said of very many people its part is read again in halves, so that what is
 // read stays bounded however often a value is used.
-func (w *work) namesakes(asked map[Hint][]string, into map[token][]namesake) error {
+func (w *work) namesakes(asked map[Hint][]string, few seldom, into map[token][]namesake) error {
 	const each = 3 * (hintMost + 2) // rows of one value: a person may have several records
 	kept := func(hint Hint) string {
 		return "k.value, r.person_id, r.source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from kept_values k join records r on r.link = k.link join freezes f on f.person_id = r.person_id where f.slot in ('veto', 'quarantine') and f.lifted_at is null and (f.until_at is null or f.until_at > ?) and k.hint = '" + string(hint) + "' and k.value"
 	}
 	var parts []string
 	var args []any
-	for _, of := range []struct{ hint, as, from string }{ // always in one order: one text of a statement
-		{string(HintEmail), "email", "c.value_fold as value, r.person_id, '' as source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_contacts c join records r on r.link = c.link where r.person_id is not null and c.kind = 'email' and c.value_fold"},
-		{string(HintUserName), "login", "user_name_fold as value, person_id, source_id, deleted_at is null as live, deleted_at is null and active and absent_since is null and (end_at is null or end_at > ?) as here from records where person_id is not null and user_name_fold"},
-		{string(HintUserName), "alike_login", "l.value, r.person_id, r.source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint in ('user_name', 'claims') and l.value"},
-		{string(HintEmployeeNumber), "number", "employee_number as value, person_id, '' as source_id, deleted_at is null as live, deleted_at is null and active and absent_since is null and (end_at is null or end_at > ?) as here from records where person_id is not null and employee_number <> '' and employee_number"},
-		{string(HintEmployeeNumber), "alike_number", "l.value, r.person_id, '' as source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint = 'employee_number' and l.value"},
-		{string(HintUserName), "kept_login", kept(HintUserName)},
-		{string(HintEmployeeNumber), "kept_number", kept(HintEmployeeNumber)},
+	for _, of := range []struct { // always in one order: few texts of a statement
+		hint, as string
+		some     bool
+		from     string
+	}{
+		{string(HintEmail), "email", true, "c.value_fold as value, r.person_id, '' as source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_contacts c join records r on r.link = c.link where r.person_id is not null and c.kind = 'email' and c.value_fold"},
+		{string(HintUserName), "login", true, "user_name_fold as value, person_id, source_id, deleted_at is null as live, deleted_at is null and active and absent_since is null and (end_at is null or end_at > ?) as here from records where person_id is not null and user_name_fold"},
+		{string(HintUserName), "alike_login", few.Logins, "l.value, r.person_id, r.source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint in ('user_name', 'claims') and l.value"},
+		{string(HintEmployeeNumber), "number", true, "employee_number as value, person_id, '' as source_id, deleted_at is null as live, deleted_at is null and active and absent_since is null and (end_at is null or end_at > ?) as here from records where person_id is not null and employee_number <> '' and employee_number"},
+		{string(HintEmployeeNumber), "alike_number", few.Numbers, "l.value, r.person_id, '' as source_id, r.deleted_at is null as live, r.deleted_at is null and r.active and r.absent_since is null and (r.end_at is null or r.end_at > ?) as here from record_looks l join records r on r.link = l.link where r.person_id is not null and l.hint = 'employee_number' and l.value"},
+		{string(HintUserName), "kept_login", few.Kept, kept(HintUserName)},
+		{string(HintEmployeeNumber), "kept_number", few.Kept, kept(HintEmployeeNumber)},
 	} {
-		if values := asked[Hint(of.hint)]; len(values) > 0 {
+		if values := asked[Hint(of.hint)]; of.some && len(values) > 0 {
 			parts = append(parts, fmt.Sprintf("select * from (select distinct '%s' as hint, %s in ? limit %d) as %s", of.hint, of.from, each*len(values), of.as))
 			for range strings.Count(of.from, "?") {
 				args = append(args, w.now.UnixMicro())
@@ -290,7 +314,7 @@ func (w *work) namesakes(asked map[Hint][]string, into map[token][]namesake) err
 	}
 	for hint, values := range again {
 		for _, half := range [][]string{values[:len(values)/2], values[len(values)/2:]} {
-			if err := w.namesakes(map[Hint][]string{hint: half}, into); err != nil {
+			if err := w.namesakes(map[Hint][]string{hint: half}, few, into); err != nil {
 				return err
 			}
 		}

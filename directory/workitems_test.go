@@ -360,3 +360,40 @@ func TestGroupsOfEndedEmployment(t *testing.T) {
 		list(t, "both wait", w.person(a.Person).Groups, "corp/in", "entra/out")
 	})
 }
+
+// A call about many people finds whom one about a single person would, by each of the ways in which few people are known.
+func TestHintsAmongMany(t *testing.T) {
+	claims := func(r *directory.Record) { r.Claims = "Wang" }
+	leave := func(w *world, old directory.Record) {
+		w.apply(directory.Terminate{Person: old.Person})
+		w.edit(old, func(r *directory.Record) { r.UserName, r.EmployeeNumber = "left", "X1" })
+	}
+	for name, c := range map[string]struct {
+		known, comes func(*directory.Record)
+		then         func(w *world, old directory.Record)
+	}{
+		"a number that looks so": {known: number("\uff14\uff17\uff11\uff11"), comes: number("4711")},
+		"a login that looks so":  {known: named("\u2060Wang "), comes: named("wang")},
+		"a login that is wanted": {known: claims, comes: named("wang")},
+		"a number that was kept": {known: number("4711"), comes: number("4711"), then: leave},
+		"a login that was kept":  {known: named("wang"), comes: named("wang"), then: leave},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(w *world) {
+				old := w.post("old", c.known)
+				if c.then != nil {
+					c.then(w, old)
+				}
+				twin := directory.Record{Source: w.ldap, Key: "twin", UserName: "twin", Active: true}
+				c.comes(&twin)
+				changes := []directory.Change{directory.PutRecord{Record: twin}}
+				for i := range 40 {
+					key := fmt.Sprintf("m%02d", i)
+					changes = append(changes, directory.PutRecord{Record: directory.Record{Source: w.ldap, Key: key, UserName: key, Active: true}})
+				}
+				came := w.apply(changes...).Records[0].Person
+				same(t, "asked about", w.item().Other(came), old.Person)
+			})
+		})
+	}
+}
