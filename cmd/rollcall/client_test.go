@@ -3,9 +3,27 @@ package main
 import (
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
+
+// What stands in back quotes in the text of a flag is shown as its value: a command there reads as if the flag took it.
+func TestFlagsShowOneWord(t *testing.T) {
+	words := regexp.MustCompile(`(?m)^\s+(-\w, )?--\S+ \S+ \S.*`)
+	var look func(*cobra.Command)
+	look = func(c *cobra.Command) {
+		for _, line := range words.FindAllString(c.LocalFlags().FlagUsages(), -1) {
+			t.Errorf("%s: %s", c.CommandPath(), strings.TrimSpace(line))
+		}
+		for _, child := range c.Commands() {
+			look(child)
+		}
+	}
+	look(rootCommand())
+}
 
 // A refused request says which fields it was about, each with what is wrong about it.
 func TestRefusedFieldsAreNamed(t *testing.T) {

@@ -138,7 +138,7 @@ func documentFlags(c *cobra.Command, usual, forms string) (format, lang *string)
 func evidenceVerifyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "verify FILE", Short: "Hold a signed document against its signature, and the records it cites against the root of the audit log", Args: cobra.ExactArgs(1)}
 	c.Long = c.Short + "\n\nIt asks nobody: the document and the key are enough. `rollcall audit verify --size SIZE --root ROOT` then holds the log itself against the document."
-	key := c.Flags().String("key", "", "the public key, or a file of it, as `rollcall evidence keys` printed it; without it only that the document is whole is known")
+	key := c.Flags().String("key", "", "the public key, or a file of it, as rollcall evidence keys printed it; without it only that the document is whole is known")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		text, err := os.ReadFile(args[0])
 		if err != nil {

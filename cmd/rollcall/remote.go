@@ -382,7 +382,7 @@ func sourceCommand() *cobra.Command {
 		}))
 	add := &cobra.Command{Use: "add NAME", Short: "Add a source; of a SCIM source the token is shown", Args: cobra.ExactArgs(1)}
 	kind := add.Flags().String("kind", "scim", "scim, hrfeed or console; a directory (ldap) is added in rollcall.yaml")
-	dry := add.Flags().Bool("dry-run", false, "begin with a dry run: store and answer everything, and let nothing follow until `source live`")
+	dry := add.Flags().Bool("dry-run", false, "begin with a dry run: store and answer everything, and let nothing follow until it is taken live (rollcall source live)")
 	priority := add.Flags().Int("priority", 0, "the lower wins, per attribute; 0: after those who said one")
 	correlate := add.Flags().StringSlice("correlate", nil, "fields by which a record joins a person another source knows: employee_number, external_id")
 	command.AddCommand(matchCommand())
