@@ -53,7 +53,7 @@ function Tags({ source: s }: { source: SourceDetail }) {
 function Parts({ source: s }: { source: SourceDetail }) {
   return (
     <>
-      <Standing health={s.health} />
+      {s.kind !== "guests" && <Standing health={s.health} />}
       {s.kind === "hrfeed" && <Feed source={s} />}
       <Preview source={s} />
       {s.kind === "ldap" && s.health?.state !== "unconfigured" && s.health?.state !== "never" && <Relink source={s} />}

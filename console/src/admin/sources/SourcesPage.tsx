@@ -58,10 +58,10 @@ function Row({ source: s }: { source: Source }) {
         <>
           <div>
             <State health={h} />
-            <span className={own.more}>{word(t.health.follows, h.follows)}</span>
+            <span className={own.more}>{s.kind === "guests" ? t.sources.guests : word(t.health.follows, h.follows)}</span>
           </div>
           <div>
-            <Fresh at={h.verified_at} late={isLate(h)} label={label(h)} />
+            {s.kind !== "guests" && <Fresh at={h.verified_at} late={isLate(h)} label={label(h)} />}
             {(h.lag_ms ?? 0) > 0 && (
               <span className={own.more}>
                 {t.health.lag} {t.health.span.ms(Math.round(h.lag_ms ?? 0))}

@@ -11,6 +11,7 @@ export const ldap = {
   accountHint: "its password is shown nowhere",
   base: "Base",
   classes: "Object classes",
+  classesHint: "Else those that fit the server",
   idAttribute: "Identity",
   idHint: "by the kind of server, where the configuration names none",
   pageSize: "Page size",

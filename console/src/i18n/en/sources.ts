@@ -8,6 +8,7 @@ export const sources = {
   lastSync: "Last heard",
   records: "Records",
   advisory: "Adds attributes only",
+  guests: "People whom somebody here let in",
   tokenEnds: "Token ends soon",
   kind: "Kind",
   name: "Name",

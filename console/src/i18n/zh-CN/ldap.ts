@@ -12,6 +12,7 @@ export const ldap = {
   accountHint: "密码不会在任何地方显示",
   base: "根节点",
   classes: "对象类",
+  classesHint: "未列出的按服务器类型取默认值",
   idAttribute: "身份标识",
   idHint: "配置未指定时，由服务器类型决定",
   pageSize: "每页条数",

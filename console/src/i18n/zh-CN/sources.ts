@@ -10,6 +10,7 @@ export const sources = {
   lastSync: "最近消息",
   records: "记录数",
   advisory: "仅补充属性",
+  guests: "由内部人员邀请的访客",
   tokenEnds: "令牌即将到期",
   kind: "类型",
   name: "名称",

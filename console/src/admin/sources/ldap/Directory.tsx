@@ -53,14 +53,14 @@ function Facts({ facts }: { facts: [string, ReactNode][] }) {
 
 function ConnectionPart({ ldap: { connection: c } }: { ldap: Ldap }) {
   const { t } = useTexts();
-  const classes = [c.person_classes, c.unit_classes, c.group_classes].flatMap((list) => list ?? []);
+  const classes = (["person_classes", "unit_classes", "group_classes"] as const).filter((of) => c[of]?.length).map((of) => `${of}: ${c[of]?.join(", ")}`);
   const facts: [string, ReactNode][] = [
     [t.ldap.urls, <Lines key="urls" items={c.urls} note={c.urls.length > 1 ? t.ldap.urlsMore : ""} />],
     [t.ldap.secured, <Lines key="sec" items={[t.ldap.security[c.security]]} plain note={c.security === "plain" ? "" : c.own_ca ? t.ldap.ownCA : t.ldap.systemCA} />],
     [t.ldap.account, <Lines key="dn" items={[c.bind_dn]} note={t.ldap.accountHint} />],
     [t.ldap.base, <Code key="base">{c.base}</Code>],
     ...(c.id_attribute ? [[t.ldap.idAttribute, <Code key="id">{c.id_attribute}</Code>] as [string, ReactNode]] : []),
-    ...(classes.length ? [[t.ldap.classes, <Code key="classes">{classes.join(", ")}</Code>] as [string, ReactNode]] : []),
+    ...(classes.length ? [[t.ldap.classes, <Lines key="classes" items={classes} note={classes.length < 3 ? t.ldap.classesHint : ""} />] as [string, ReactNode]] : []),
     ...(c.sentinel ? [[t.ldap.sentinel, <Code key="sentinel">{c.sentinel}</Code>] as [string, ReactNode]] : []),
     [t.ldap.pageSize, c.page_size],
   ];
