@@ -99,6 +99,21 @@ func TestManagerByName(t *testing.T) {
 	})
 }
 
+// A list that has the manager's name and number in two columns is read by the number, in whatever order they stand.
+func TestManagerInTwoColumns(t *testing.T) {
+	run(t, func(w *world) {
+		for i, c := range [][3]string{{"直属上级,直属上级工号", "李娜,00018", "00018"}, {"直属领导工号,直属领导", "00019,王芳", "00019"}, {"Manager,Manager ID", "李娜,00018", "00018"},
+			{"上级（工号）,上级（姓名）", "00019,王芳", "00019"}} {
+			rep := w.file(fmt.Sprintf("a%d.full.csv", i), "工号,姓名,"+c[0]+"\n00017,张伟,"+c[1]+"\n00018,李娜,,\n00019,王芳,,\n")
+			same(t, c[0], lines(rep.Refused)+lines(rep.Notes), "0 column_twice")
+			same(t, c[1], w.record("00017").ManagerKey, c[2])
+		}
+		if _, err := w.try("b.full.csv", "工号,姓名,上级工号,主管工号\n00017,张伟,00018,00019\n"); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), "both manager") {
+			t.Errorf("two numbers: %v", err)
+		}
+	})
+}
+
 // A list with a column of mobile numbers and one of others has both; a second one of either, and one beside what the mapping says, is noted and left out.
 func TestTwoTelephones(t *testing.T) {
 	run(t, func(w *world) {

@@ -66,7 +66,7 @@ func headings() map[string][]string {
 		fUnit:         {"unit", "unit id", "unit code", "department id", "department code", "dept code", "部门编号", "部门编码", "部门代码", "组织编号", "组织编码"},
 		fUnitName:     {"unit name", "组织名称"},
 		fUnitPath:     {"unit path", "department path", "org path", "部门路径", "组织路径", "部门全路径", "组织全路径"},
-		fManager:      {"manager", "manager id", "manager number", "manager employee number", "supervisor id", "reports to", "line manager", "supervisor", "直属上级", "上级", "直接上级", "直属领导", "直接主管", "汇报对象", "直属上级工号", "上级工号", "直接上级工号", "主管工号", "汇报对象工号", "经理工号"},
+		fManager:      {"manager", "manager id", "manager number", "manager employee number", "supervisor id", "reports to", "line manager", "supervisor", "直属上级", "上级", "直接上级", "直属领导", "直接主管", "汇报对象", "直属上级工号", "上级工号", "直接上级工号", "主管工号", "汇报对象工号", "经理工号", "直属领导工号", "直接主管工号", "直属主管工号"},
 		fZone:         {"time zone", "timezone", "时区"},
 		fLocale:       {"locale", "language", "语言"},
 		fStart:        {"start", "start date", "hire date", "date of joining", "入职日期", "入职时间", "到岗日期", "雇佣开始日期", "开始日期"},
@@ -230,8 +230,16 @@ func (c columns) tooWide(r row) string {
 	return fmt.Sprintf("it has %d columns, and the header names %d: a text that holds a separator stands in quotes", max(filled, r.wide), c.last)
 }
 
-// match finds the fields of a header. One that the mapping says counts before one that is known by its heading, and the first telephone before another. Any other
-// two columns of one field are an error: nobody knows which of them counts. It names all of them.
+// saysNumber tells whether a heading speaks of a number, and not of a name.
+func saysNumber(heading string) bool {
+	heading = strings.ToLower(heading)
+	words := strings.FieldsFunc(heading, func(r rune) bool { return !unicode.IsLetter(r) })
+	return strings.Contains(heading, "工号") || strings.Contains(heading, "编号") ||
+		slices.ContainsFunc(words, func(w string) bool { return w == "number" || w == "no" || w == "id" })
+}
+
+// match finds the fields of a header. One that the mapping says counts before one that is known by its heading, the first telephone before another, and
+// the manager's number before the name beside it. Any other two columns of one field are an error: nobody knows which of them counts. It names all of them.
 func (m Mapping) match(names []string) (columns, error) {
 	known := map[string]string{}
 	for field, list := range headings() {
@@ -246,10 +254,13 @@ func (m Mapping) match(names []string) (columns, error) {
 	}
 	c := columns{fields: make([]string, len(names)), names: names}
 	taken, chosen := map[string]string{}, map[string]bool{} // by field: the column; whether the mapping says so
+	numbered := false                                       // a column is the manager's number
 	for _, name := range names {
-		if field := own[plainHeading(name)]; field != "" {
+		field := own[plainHeading(name)]
+		if field != "" {
 			chosen[field] = true
 		}
+		numbered = numbered || field == "" && known[plainHeading(name)] == fManager && saysNumber(name)
 	}
 	leave := func(name, field string) {
 		c.twice = append(c.twice, Finding{Column: cutText(name), Code: "column_twice", Text: "another column is the " + field + "; this one was left out"})
@@ -270,7 +281,7 @@ func (m Mapping) match(names []string) (columns, error) {
 		case field == "":
 			c.unknown = append(c.unknown, cutText(name))
 			continue
-		case !said && chosen[field], taken[field] != "" && (field == fPhone || field == fMobile):
+		case !said && chosen[field], taken[field] != "" && (field == fPhone || field == fMobile), !said && field == fManager && numbered && !saysNumber(name):
 			leave(name, field)
 			continue
 		case taken[field] != "":
