@@ -8,6 +8,7 @@ import { Section } from "../../ui/page";
 import { Tag, Who } from "../../ui/people";
 import { Loaded, More } from "../../ui/states";
 import { useChannelNames, useGroupNames } from "../groups/names";
+import { givenBy } from "./words";
 import styles from "../admin.module.css";
 
 const counts = (c: Tally) => [c.added && `+${c.added}`, c.removed && `−${c.removed}`, c.changed && `~${c.changed}`].filter(Boolean).join(" ");
@@ -16,6 +17,7 @@ const counts = (c: Tally) => [c.added && `+${c.added}`, c.removed && `−${c.rem
 export function PlanChanges({ plan }: { plan: Plan }) {
   const { t } = useTexts();
   const called = useGroupNames();
+  const channel = useChannelNames();
   const [op, setOp] = useState(tally(plan).removed > 0 ? "remove" : "");
   const [group, setGroup] = useState<string>();
   const [ground, setGround] = useState<string>();
@@ -25,16 +27,13 @@ export function PlanChanges({ plan }: { plan: Plan }) {
     queryFn: ({ pageParam, signal }) => readPlan(plan.id, { op, group, ground, cursor: pageParam, limit: 50 }, signal),
     getNextPageParam: (page) => page.next,
   });
-  const ruled = (r: string) => {
-    const found = /^rule (.+)@(\d+)$/.exec(r);
-    return found?.[1] ? t.words.reason.rule(found[1], Number(found[2])) : r;
-  };
+  const keyOf = (c: PlanChange) => (typeof c.group === "string" ? c.group : (c.group?.key ?? ""));
   const columns: TableColumnsType<PlanChange> = [
     { title: t.policies.effect, key: "op", render: (_, c) => <Effect change={c} /> },
     { title: t.policies.person, key: "person", render: (_, c) => (typeof c.person === "string" ? <Who id={c.person} name={c.person_name} link /> : c.person ? <Who id={c.person.id} name={c.person.display_name} link /> : "–") },
-    { title: t.policies.group, key: "group", render: (_, c) => called(typeof c.group === "string" ? c.group : (c.group?.key ?? "")) },
+    { title: t.policies.group, key: "group", render: (_, c) => called(keyOf(c)) },
     { title: t.policies.role, key: "role", render: (_, c) => [c.from_role, c.role].filter(Boolean).map((r) => word(t.words.role, r)).join(" → ") },
-    { title: t.policies.cause, key: "ground", render: (_, c) => [word(t.policies.ground, c.ground), (c.reasons ?? []).map(ruled).join(", ")].filter(Boolean).map((line) => <div key={line}>{line}</div>), responsive: ["md"] },
+    { title: t.policies.cause, key: "ground", render: (_, c) => [word(t.policies.ground, c.ground), (c.reasons ?? []).map((r) => givenBy(t, { group: called, channel }, keyOf(c), r)).join(", ")].filter(Boolean).map((line) => <div key={line}>{line}</div>), responsive: ["md"] },
     { title: `${t.policies.gains} / ${t.policies.loses}`, key: "sight", render: (_, c) => <Sight change={c} />, responsive: ["md"] },
   ];
   const options = (list: Tally[] | undefined, name: (key: string) => string) => (list ?? []).map((x) => ({ value: x.name, label: `${name(x.name)}  ${counts(x)}` }));

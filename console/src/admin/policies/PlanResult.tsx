@@ -8,6 +8,7 @@ import { useChannelNames, useGroupNames } from "../groups/names";
 import { Differences } from "./Differences";
 import { Due, PlanActions } from "./PlanActions";
 import { PlanChanges } from "./PlanChanges";
+import { placeOf } from "./words";
 import styles from "../admin.module.css";
 
 /** PlanResult is what a plan would do: how many join and leave, what stands against it, who, and what one may do with it. */
@@ -125,6 +126,7 @@ function UnknownNames({ items }: { items: Unknown[] }) {
 function Conflicts({ items }: { items: Conflict[] }) {
   const { t } = useTexts();
   const called = useGroupNames();
+  const named = { group: called, channel: useChannelNames() };
   if (items.length === 0) return null;
   return (
     <Section title={t.policies.conflicts} hint={t.policies.conflictsHint}>
@@ -135,7 +137,7 @@ function Conflicts({ items }: { items: Conflict[] }) {
             <span className={styles.lineText} style={{ whiteSpace: "normal" }}>
               {[c.group && called(c.group), word(t.words.role, c.role)].filter(Boolean).join(" · ")}
               <div className={styles.small}>
-                {c.separation || c.rule}: {c.unjudged ? t.policies.unjudged : (c.against ?? []).length > 0 ? t.policies.against((c.against ?? []).join(", ")) : t.policies.forbidden}
+                {c.separation ? t.policies.setting.separation(c.separation) : t.words.reason.rule(c.rule ?? "")}: {c.unjudged ? t.policies.unjudged : (c.against ?? []).length > 0 ? t.policies.against((c.against ?? []).map((place) => placeOf(named, place)).join(", ")) : t.policies.forbidden}
               </div>
             </span>
             {c.held && <Tag tone="bad">{t.policies.endsNow}</Tag>}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { en } from "../../i18n/en";
 import { zhCN } from "../../i18n/zh-CN";
-import { said, settingOf } from "./words";
+import { givenBy, placeOf, said, settingOf } from "./words";
 
 const called = { group: (key: string) => key.toUpperCase(), channel: (_: string, key: string) => `#${key}` };
 
@@ -19,6 +19,34 @@ describe("settingOf", () => {
     }
   });
   it("leaves what it does not know", () => expect(settingOf(en, called, "new.thing")).toBe("new.thing"));
+});
+
+describe("givenBy", () => {
+  const reasons = ["rule apollo/rnd@3", "handover ops@3", "guest ops", "approval elevation/ask_1", "approval request/ask_1", "grant tok_1", "join eligibility", "keep hld_1"]; // Reason.String
+  it.each(reasons)("%s has words in both languages", (reason) => {
+    for (const t of [en, zhCN]) {
+      const text = givenBy(t, called, "apollo", reason);
+      expect(text).not.toMatch(/apollo|ask_|hld_|tok_|eligibility|@|undefined/);
+      if (reason.startsWith("rule")) expect(text).toContain("APOLLO / rnd");
+      if (reason.includes("ops")) expect(text).toContain("#ops");
+    }
+  });
+  it("leaves what it does not know", () => expect(givenBy(en, called, "apollo", "new thing")).toBe("new thing"));
+});
+
+describe("placeOf", () => {
+  it.each([
+    ["apollo", "APOLLO"],
+    ["apollo/ops", "APOLLO / # #ops"],
+  ])("%s", (name, text) => expect(placeOf(called, name)).toBe(text));
+});
+
+describe("fields of a difference", () => {
+  // Every name that policies.Diff gives to a field.
+  const fields = "name description eligibility successors approvals notifications labels access default_history handover role when never_together never by people lapse_days most_days default floor ceiling before_end_days tell four_eyes sponsor limits absence cleanup move attribute cleared unit group";
+  it.each(fields.split(" "))("%s has words in both languages", (field) => {
+    for (const t of [en, zhCN]) expect(Object.hasOwn(t.policies.field, field)).toBe(true);
+  });
 });
 
 describe("said", () => {

@@ -22,6 +22,35 @@ export function settingOf(t: Texts, called: Called, name: string): string {
   return name;
 }
 
+/** placeOf says which group, or channel of a group, the server means by "apollo" or "apollo/general". */
+export function placeOf(called: Called, name: string): string {
+  const [group = "", channel = ""] = name.split("/");
+  return channel ? `${called.group(group)} / # ${called.channel(group, channel)}` : called.group(group);
+}
+
+/** givenBy says what gives a place in a group, as a plan of the server names it: "rule apollo/rnd@3", "handover ops@3", "join eligibility"; what is not known stands as it is. */
+export function givenBy(t: Texts, called: Called, group: string, reason: string): string {
+  const [, kind = "", ref = "", version] = /^(\S+) (.*?)(?:@(\d+))?$/.exec(reason) ?? [];
+  const [of = "", key = ""] = ref.split("/");
+  switch (kind) {
+    case "rule":
+      return t.words.reason.rule(`${called.group(of)} / ${key}`, version ? Number(version) : undefined);
+    case "handover":
+      return t.policies.givenBy.handover(called.channel(group, ref));
+    case "guest":
+      return t.policies.givenBy.guest(called.channel(group, ref));
+    case "approval":
+      return of === "elevation" ? t.policies.givenBy.elevation : t.policies.givenBy.request;
+    case "grant":
+      return t.words.reason.grant("");
+    case "join":
+      return t.words.reason.join();
+    case "keep":
+      return t.words.reason.keep();
+  }
+  return reason;
+}
+
 const plain = /^[\p{L}\p{N}_./-]+( [\p{L}\p{N}_./-]+)*$/u;
 
 /** said writes a value of a policy on one line, as the file would say it. */

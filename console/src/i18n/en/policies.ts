@@ -113,9 +113,16 @@ export const policies = {
   onlyWords: "Nobody joins or leaves by this plan now. What it changes of the policy stands below; applying it puts that into force.",
   ease: { loosens: "loosens", tightens: "tightens", both: "loosens in part, tightens in part" },
   field: {
+    default: "what people hear of who chose nothing", floor: "what nobody hears less than", ceiling: "what nobody hears more than", before_end_days: "how many days before an end managers are told", tell: "who is told of places",
     name: "name", description: "description", eligibility: "who may join or ask", successors: "successors", approvals: "who decides", notifications: "notifications", labels: "labels", access: "access", default_history: "history", handover: "handover period",
     role: "role", when: "for whom", never_together: "never together", never: "never", by: "who decides", people: "how many decide", lapse_days: "days until a request lapses", most_days: "days at most", sponsor: "who may answer for guests", limits: "limits", four_eyes: "from how many people one administrator may take something",
     absence: "people whom a source finds no more", cleanup: "people who left", move: "people who moved", attribute: "people with another value of an attribute", cleared: "people whose attribute is emptied", unit: "people of one unit", group: "people of one directory group",
+  },
+  givenBy: {
+    handover: (channel: string) => `# ${channel}, for the handover`,
+    guest: (channel: string) => `A guest in # ${channel}`,
+    elevation: "A stronger role for some time",
+    request: "Asked for, and granted",
   },
   setting: {
     fourEyes: "from how many people one administrator may take something",

@@ -115,9 +115,16 @@ export const policies = {
   onlyWords: "此计划目前不影响任何人的成员资格。策略的变化见下；应用后生效。",
   ease: { loosens: "放宽", tightens: "收紧", both: "部分放宽，部分收紧" },
   field: {
+    default: "未作选择者收到的通知", floor: "任何人至少收到的通知", ceiling: "任何人至多收到的通知", before_end_days: "结束前多少天通知经理", tell: "成员变动通知谁",
     name: "名称", description: "说明", eligibility: "谁可加入或申请", successors: "接任者", approvals: "由谁审批", notifications: "通知", labels: "标签", access: "权限", default_history: "历史记录", handover: "交接期",
     role: "角色", when: "适用于", never_together: "不得并存", never: "一律不得", by: "由谁审批", people: "审批人数", lapse_days: "申请失效天数", most_days: "最多天数", sponsor: "谁可担任访客的责任人", limits: "限额", four_eyes: "一名管理员独自可影响的人数",
     absence: "数据源中不再出现的人员", cleanup: "离职人员", move: "调动人员", attribute: "某属性变更的人员", cleared: "某属性被清空的人员", unit: "同一部门的人员", group: "同一目录组的人员",
+  },
+  givenBy: {
+    handover: (channel: string) => `因交接保留 # ${channel}`,
+    guest: (channel: string) => `# ${channel} 的访客`,
+    elevation: "临时提升的角色",
+    request: "申请并获批准",
   },
   setting: {
     fourEyes: "一名管理员独自可影响的人数",
