@@ -44,6 +44,7 @@ type Erased struct {
 	People []id.Person // Person, and who was merged into them
 	Links  []id.Link
 	Keys   map[id.Source][]string // what their records are called in each source
+	About  []string               // ids of what is about them and nobody else, where another package has such things
 	Words  []string               // what tells them apart, now or before: user names, addresses, numbers, and names that nobody else has
 	Counts map[string]int64       // what the directory itself erases
 }
@@ -57,7 +58,7 @@ func (e Erased) IDs() []string {
 	for _, l := range e.Links {
 		out = append(out, string(l))
 	}
-	return out
+	return append(out, e.About...)
 }
 
 // Pseudonym is what somebody is called who was erased.

@@ -9,6 +9,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/roles"
 	"github.com/rollcall-im/rollcall/policies"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
+	"github.com/rollcall-im/rollcall/provisioning/erasure"
 )
 
 // wireApprovals ties what people may ask for to who decides it.
@@ -41,7 +42,17 @@ func (a *app) agree(ctx context.Context, cause directory.Cause, approver id.Pers
 	return a.asks.ApproveAbout(ctx, cause, approver, policies.ApprovePlan, string(plan))
 }
 
-// guarded are the permissions without which nobody asks for, or agrees to, what administrators do.
-func guarded() map[policies.ApprovalKind]roles.Permission {
-	return map[policies.ApprovalKind]roles.Permission{policies.ApproveBreakGlass: roles.BreakGlassRead, policies.ApprovePlan: roles.PoliciesApply, policies.ApproveRelease: roles.HoldsDecide}
+// guarded answers the permission without which nobody asks for, or agrees to, what administrators do.
+func guarded(kind policies.ApprovalKind, object string) roles.Permission {
+	switch kind {
+	case policies.ApproveBreakGlass:
+		return roles.BreakGlassRead
+	case policies.ApprovePlan:
+		return roles.PoliciesApply
+	case policies.ApproveRelease:
+		return roles.HoldsDecide
+	case policies.ApproveRetention:
+		return erasure.Wants(object)
+	}
+	return ""
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/internal/session/replay"
+	"github.com/rollcall-im/rollcall/policies"
 	"github.com/rollcall-im/rollcall/provisioning"
 	"github.com/rollcall-im/rollcall/provisioning/approvals"
 	"github.com/rollcall-im/rollcall/provisioning/erasure"
@@ -28,7 +29,7 @@ import (
 	"github.com/rollcall-im/rollcall/provisioning/reviews"
 )
 
-// wireErasure says what of a person each package erases.
+// wireErasure says what of a person each package erases, and who has to agree.
 func (a *app) wireErasure() {
 	words := func(e directory.Erased) []string { return append(e.IDs(), e.Words...) }
 	people := func(e directory.Erased) []string {
@@ -38,7 +39,8 @@ func (a *app) wireErasure() {
 		}
 		return out
 	}
-	a.erasure = &erasure.Engine{DB: a.db, Directory: a.people, After: a.cfg.Erasure.After, Messages: a.cfg.Erasure.Messages == "erase", Log: a.log,
+	a.erasure = &erasure.Engine{DB: a.db, Directory: a.people, After: a.cfg.Erasure.After, Messages: a.cfg.Erasure.Messages == "erase", Log: a.log, Asks: a.asks, Permits: a.door.HoldsTx,
+		Decides: func(tx *db.Tx) (policies.Approval, bool, error) { return a.access.Decides(tx, "", policies.ApproveRetention) },
 		Before: func(ctx context.Context) error { return a.journal.Write(ctx) },
 		Parts: []erasure.Part{
 			{Kind: "signals", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return 0, a.telling.Erase(tx, e.People) }},
@@ -53,7 +55,7 @@ func (a *app) wireErasure() {
 				return n, nil
 			}},
 			{Kind: "personnel_files", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return hrfeed.Erase(tx, words(e)) }},
-			{Kind: "requests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return approvals.Erase(tx, e.People, e.Words) }, Naming: approvals.Naming},
+			{Kind: "requests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return approvals.Erase(tx, e.People, e.About, e.Words) }, Naming: approvals.Naming},
 			{Kind: "reviews", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return reviews.Erase(tx, e.People, e.Words) }, Naming: reviews.Naming},
 			{Kind: "guests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return guests.Erase(tx, e.People, e.Words) }, Naming: guests.Naming},
 			{Kind: "plans", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return provisioning.Erase(tx, e.Words) }},
@@ -77,6 +79,7 @@ func (a *app) wireErasure() {
 					return audit.NamingAboutIn(tx, e.IDs(), e.Words, others)
 				}},
 		}}
+	a.asks.Kinds[policies.ApproveRetention] = erasure.Retention{Engine: a.erasure}
 }
 
 type erasureAnswer struct {
@@ -90,6 +93,9 @@ type erasureAnswer struct {
 
 func (e erasureAnswer) print(w io.Writer) {
 	fmt.Fprintf(w, "%s\t%s\n", e.Person, e.State)
+	if id, _ := e.Request["id"].(string); id != "" {
+		fmt.Fprintf(w, "erasure\t%s\n", id)
+	}
 	for _, kind := range slices.Sorted(maps.Keys(e.Erases)) {
 		fmt.Fprintf(w, "%s\t%d\n", kind, e.Erases[kind])
 	}
@@ -120,6 +126,7 @@ func eraseCommand() *cobra.Command {
 }
 
 type legalHold struct {
+	ID     string `json:"id,omitempty"`
 	Person string `json:"person"`
 	Name   string `json:"name,omitempty"`
 	Reason string `json:"reason,omitempty"`
@@ -151,7 +158,7 @@ func legalHoldCommand() *cobra.Command {
 			return h, api.do(c.Context(), "DELETE", "/api/v1/people/"+url.PathEscape(person)+"/legal-hold", nil, &h)
 		}), remote(&cobra.Command{Use: "list", Short: "The legal holds that stand", Args: cobra.NoArgs}, func(w io.Writer, l listOf[legalHold]) {
 		for _, h := range l.Items {
-			fmt.Fprintf(w, "%s\t%s\tsince %s\tby %s\t%s\n", h.Person, h.Name, h.Since, h.MadeBy, h.Reason)
+			fmt.Fprintf(w, "%s\t%s\tsince %s\tby %s\t%s\t%s\n", h.Person, h.Name, h.Since, h.MadeBy, h.Reason, h.ID)
 		}
 	}, func(c *cobra.Command, api *client, _ []string) (listOf[legalHold], error) {
 		var l listOf[legalHold]

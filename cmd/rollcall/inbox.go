@@ -53,6 +53,18 @@ func (a *app) called(ctx context.Context, ids []string) (map[string]map[string]s
 			if err == nil {
 				out[one] = dated("the plan of %s", "%s 的计划", p.CreatedAt)
 			}
+		case "ers", "lgh":
+			person, err := a.erasure.About(ctx, one)
+			if err != nil {
+				return nil, err
+			}
+			names, err := a.people.Names(ctx, []id.Person{person})
+			if err != nil {
+				return nil, err
+			}
+			if name := names[person]; name != "" {
+				out[one] = map[string]string{"": name}
+			}
 		case "inv":
 			name, err := a.guests.Called(ctx, id.Invitation(one))
 			if err != nil {

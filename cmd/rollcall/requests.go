@@ -45,7 +45,7 @@ func requestsCommand() *cobra.Command {
 	command := &cobra.Command{Use: "requests", Short: "What people ask for, and what of it you may decide"}
 	list := &cobra.Command{Use: "list", Short: "What people asked for, the newest first", Args: cobra.NoArgs}
 	state := list.Flags().String("state", "waiting", "waiting, granted, refused, withdrawn, lapsed, or empty for all")
-	kind := list.Flags().String("kind", "", "only of this kind: join, elevation, plan, release, break_glass")
+	kind := list.Flags().String("kind", "", "only of this kind: join, guest, elevation, plan, release, break_glass, retention")
 	mine := list.Flags().Bool("mine", false, "what waits for you to decide: the token is one of your own")
 	command.AddCommand(remote(list, printRequests, func(c *cobra.Command, api *client, _ []string) (requestList, error) {
 		var l requestList
@@ -74,7 +74,7 @@ func requestsCommand() *cobra.Command {
 
 // askCommand asks for something with a token of one's own.
 func askCommand() *cobra.Command {
-	ask := &cobra.Command{Use: "ask KIND OBJECT", Short: "Ask for something: join or elevation of a project group, plan for the approval of a plan of yours, release for that of a hold", Args: cobra.ExactArgs(2)}
+	ask := &cobra.Command{Use: "ask KIND OBJECT", Short: "Ask for something: join or elevation of a project group, plan for the approval of a plan of yours, release for that of a hold, retention for an erasure or the end of a legal hold that you asked for", Args: cobra.ExactArgs(2)}
 	reason := ask.Flags().String("reason", "", "why; who decides reads it")
 	role := ask.Flags().String("role", "", "of an elevation: owner, participant")
 	days := ask.Flags().Int("days", 0, "for how many days, from the decision on; 0: as long as the policy lets")

@@ -51,7 +51,7 @@ func (a *app) routes() []httpapi.Route {
 	hand := &handover.API{Engine: a.heirs, Names: a.called}
 	check := &reviews.API{Engine: a.reviews}
 	proof := &evidence.API{Store: a.evidence()}
-	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called, Guarded: guarded()}
+	ask := &approvals.API{Engine: a.asks, Groups: approvals.Groups{Reactor: a.access}, Names: a.called, Guarded: guarded}
 	glass := a.breakGlassAPI()
 	gone := &erasure.API{Engine: a.erasure, Names: a.called}
 	rehearse := &drill.API{Engine: a.drills}

@@ -44,7 +44,7 @@ func (p Planning) Rule(tx *db.Tx, _ Request) (policies.Approval, error) {
 }
 
 // May implements Act.
-func (p Planning) May(tx *db.Tx, person id.Person) (bool, error) {
+func (p Planning) May(tx *db.Tx, _ Request, person id.Person) (bool, error) {
 	return p.Reactor.MayDecide(tx, person)
 }
 
@@ -106,7 +106,7 @@ func (l Releasing) Rule(tx *db.Tx, _ Request) (policies.Approval, error) {
 }
 
 // May implements Act.
-func (l Releasing) May(tx *db.Tx, person id.Person) (bool, error) {
+func (l Releasing) May(tx *db.Tx, _ Request, person id.Person) (bool, error) {
 	return l.Holds(tx, person, roles.HoldsDecide)
 }
 
@@ -127,7 +127,7 @@ func (l Releasing) Check(tx *db.Tx, r *Request) error {
 	case state != provisioning.HoldOpen:
 		return fmt.Errorf("hold %s is %s: %w", r.Object, state, ErrGone)
 	}
-	may, err := l.May(tx, r.Requester)
+	may, err := l.May(tx, *r, r.Requester)
 	if err == nil && !may {
 		err = fmt.Errorf("hold %s: %w", r.Object, ErrNotOffered)
 	}
@@ -155,6 +155,26 @@ func (e *Engine) ApproveAbout(ctx context.Context, cause directory.Cause, approv
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// CloseAbout ends in tx what waits about a thing of which there is nothing to be decided any more.
+func (e *Engine) CloseAbout(tx *db.Tx, kind policies.ApprovalKind, object string) error {
+	list, err := e.load(tx.DB, "state = 'waiting' and kind = ? and object = ? order by id", kind, object)
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		if r, err = e.locked(tx, r.ID); errors.Is(err, ErrClosed) {
+			continue
+		}
+		if err == nil {
+			err = e.close(tx, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Deciders answers who may decide a request by the rule of its kind, on the state that tx sees, whether or not there is one.

@@ -20,8 +20,8 @@ type API struct {
 	Groups Groups
 	// Names answers what ids are called, by language; "" stands for every language.
 	Names func(ctx context.Context, ids []string) (map[string]map[string]string, error)
-	// Guarded names the permission that asking for and agreeing to requests of a kind wants, with the second factor where that is dangerous.
-	Guarded map[policies.ApprovalKind]roles.Permission
+	// Guarded names the permission that asking for and agreeing to requests of a kind about an object wants, with the second factor where that is dangerous; empty: none.
+	Guarded func(kind policies.ApprovalKind, object string) roles.Permission
 }
 
 // Cases is this package's part of the table of errors.
@@ -65,7 +65,7 @@ type RequestView struct {
 	Kind      policies.ApprovalKind `json:"kind"`
 	Requester id.Person             `json:"requester"`
 	Subject   id.Person             `json:"subject" doc:"whom it is for"`
-	Object    string                `json:"object" doc:"id of what it is about: a project group, a channel, a plan, a hold"`
+	Object    string                `json:"object" doc:"id of what it is about: a project group, a channel, a plan, a hold, an erasure, a legal hold"`
 	Role      policies.Role         `json:"role,omitempty"`
 	Days      int                   `json:"days,omitempty" doc:"for how long; absent: as long as the policy lets"`
 	Minutes   int                   `json:"minutes,omitempty" doc:"of break_glass: for how long, from the decision on"`
@@ -165,8 +165,8 @@ func (a *API) Mine(ctx context.Context, in *MineInput) (*RequestsOutput, error) 
 // AskInput is what somebody asks for.
 type AskInput struct {
 	Body struct {
-		Kind   policies.ApprovalKind `json:"kind" enum:"join,elevation,plan,release"`
-		Object string                `json:"object" minLength:"1" maxLength:"64" doc:"the project group; of plan the plan that is to be approved, of release the hold"`
+		Kind   policies.ApprovalKind `json:"kind" enum:"join,elevation,plan,release,retention"`
+		Object string                `json:"object" minLength:"1" maxLength:"64" doc:"the project group; of plan the plan that is to be approved, of release the hold, of retention the erasure that was asked for or the legal hold that is to end"`
 		Role   policies.Role         `json:"role,omitempty" enum:"owner,participant" doc:"of an elevation; joining gives the role that the policy says"`
 		Days   int                   `json:"days,omitempty" minimum:"0" maximum:"3650" doc:"for how long, from the decision on; absent: as long as the policy lets"`
 		Until  time.Time             `json:"until,omitzero" doc:"until when, at most; absent: no instant"`
@@ -180,7 +180,7 @@ type RequestOutput struct{ Body RequestView }
 // Ask answers POST /api/v1/me/requests.
 func (a *API) Ask(ctx context.Context, in *AskInput) (*RequestOutput, error) {
 	me := httpapi.CallerFrom(ctx).Person
-	if err := a.guard(ctx, in.Body.Kind); err != nil {
+	if err := a.guard(ctx, in.Body.Kind, in.Body.Object); err != nil {
 		return nil, err
 	}
 	r, err := a.Engine.Ask(ctx, directory.CauseFrom(ctx, ""), Request{Kind: in.Body.Kind, Requester: me, Subject: me, Object: in.Body.Object, Role: in.Body.Role,
@@ -226,7 +226,7 @@ type DecideInput struct {
 // Approve answers POST /api/v1/me/approvals/{id}/approve.
 func (a *API) Approve(ctx context.Context, in *DecideInput) (*struct{}, error) {
 	if r, err := a.Engine.Request(ctx, in.ID); err == nil {
-		if err := a.guard(ctx, r.Kind); err != nil {
+		if err := a.guard(ctx, r.Kind, r.Object); err != nil {
 			return nil, err
 		}
 	}
@@ -235,8 +235,8 @@ func (a *API) Approve(ctx context.Context, in *DecideInput) (*struct{}, error) {
 }
 
 // guard is a Problem where the caller has not the permission that requests of a kind want.
-func (a *API) guard(ctx context.Context, kind policies.ApprovalKind) error {
-	if p := a.Guarded[kind]; p != "" {
+func (a *API) guard(ctx context.Context, kind policies.ApprovalKind, object string) error {
+	if p := a.Guarded(kind, object); p != "" {
 		return httpapi.Require(ctx, p)
 	}
 	return nil

@@ -128,7 +128,7 @@ type Kind interface {
 type Act interface {
 	Kind
 	// May tells whether somebody may do what is asked for.
-	May(tx *db.Tx, person id.Person) (bool, error)
+	May(tx *db.Tx, r Request, person id.Person) (bool, error)
 	// Over tells whether there is nothing to be decided any more about what the request is about.
 	Over(tx *db.Tx, r Request) (bool, error)
 }

@@ -70,7 +70,7 @@ func (s *sight) approvers(r Request, rule policies.Approval) ([]id.Person, error
 		for _, p := range list {
 			able, err := s.able(p)
 			if able && acts && err == nil {
-				able, err = act.May(s.tx, p)
+				able, err = act.May(s.tx, r, p)
 			}
 			if err != nil {
 				return err

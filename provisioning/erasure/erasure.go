@@ -20,6 +20,9 @@ import (
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/internal/roles"
+	"github.com/rollcall-im/rollcall/policies"
+	"github.com/rollcall-im/rollcall/provisioning/approvals"
 )
 
 //go:embed migrations/*.sql
@@ -38,6 +41,7 @@ var (
 	ErrNobody   = errors.New("this wants an administrator who is a person")
 	ErrNoHold   = errors.New("there is no legal hold on this person")
 	ErrReason   = errors.New("a legal hold needs its reason")
+	ErrAlone    = errors.New("the policy says who agrees to this: who asked for it asks them")
 )
 
 // Cases is this package's part of the table of errors.
@@ -51,6 +55,7 @@ func Cases() []httpapi.Case {
 		{Err: ErrNobody, Status: http.StatusForbidden, Code: "nobody"},
 		{Err: ErrNoHold, Status: http.StatusNotFound, Code: "no_legal_hold"},
 		{Err: ErrReason, Status: http.StatusUnprocessableEntity, Code: "reason_missing"},
+		{Err: ErrAlone, Status: http.StatusConflict, Code: "needs_approval"},
 		{Err: directory.ErrHere, Status: http.StatusConflict, Code: "still_here"},
 		{Err: directory.ErrErased, Status: http.StatusConflict, Code: "erased"},
 	}
@@ -80,6 +85,9 @@ type Engine struct {
 	Before    func(context.Context) error // has others write what they still hold; nil: nothing
 	After     time.Duration               // how long what is known is kept after somebody left
 	Messages  bool                        // one of Parts empties what they wrote
+	Asks      *approvals.Engine           // has others agree: Retention is its kind
+	Permits   func(tx *db.Tx, person id.Person, permission roles.Permission) (bool, error)
+	Decides   func(tx *db.Tx) (policies.Approval, bool, error) // what the policy says of who agrees; false where it says nothing
 	Now       func() time.Time            // nil: time.Now
 	Log       *slog.Logger
 }
@@ -103,6 +111,22 @@ func (e *Engine) clock() time.Time {
 	return time.Now().UTC()
 }
 
+// About answers whom an erasure or a legal hold is about; empty where there is no such thing.
+func (e *Engine) About(ctx context.Context, object string) (person id.Person, err error) {
+	if err := e.DB.Read(ctx).Raw("select person from erasures where id = ? union select person from legal_holds where id = ?", object, object).Scan(&person).Error; err != nil {
+		return "", fmt.Errorf("read erasures: %w", err)
+	}
+	return person, nil
+}
+
+// about answers the erasures and legal holds of people: what is said where others are asked about them is about these people, in whatever words.
+func about(tx *db.Tx, people []id.Person) (out []string, err error) {
+	if err := tx.Raw("select id from erasures where person in ? union select id from legal_holds where person in ?", people, people).Scan(&out).Error; err != nil {
+		return nil, fmt.Errorf("read erasures: %w", err)
+	}
+	return out, nil
+}
+
 // Preview answers how much would be erased, by kind, and writes nothing.
 func (e *Engine) Preview(ctx context.Context, cause directory.Cause, person id.Person) (map[string]int64, error) {
 	if err := e.ripe(ctx, person); err != nil {
@@ -111,11 +135,16 @@ func (e *Engine) Preview(ctx context.Context, cause directory.Cause, person id.P
 	counts, whom := map[string]int64{}, directory.Erased{}
 	var others []string
 	before := func(tx *db.Tx, of directory.Erased) (err error) {
-		others, err = e.free(ctx, tx, of)
+		if of.About, err = about(tx, of.People); err == nil {
+			others, err = e.free(ctx, tx, of)
+		}
 		return err
 	}
 	_, err := e.Directory.Try(ctx, cause, func(*db.Tx) error { return nil }, directory.ErasePerson{Person: person, Before: before, Also: func(tx *db.Tx, of directory.Erased) (map[string]int64, error) {
 		var err error
+		if of.About, err = about(tx, of.People); err != nil {
+			return nil, err
+		}
 		whom = of
 		counts, err = e.parts(tx, of, func(p Part) bool { return p.Count == nil })
 		return counts, err
@@ -247,24 +276,45 @@ func (e *Engine) Withdraw(ctx context.Context, cause directory.Cause, person id.
 }
 
 func (e *Engine) withdraw(tx *db.Tx, cause directory.Cause, person id.Person) error {
-	closed := tx.Exec("update erasures set closed_at = ? where person = ? and closed_at is null", db.At(e.clock()), person)
-	if closed.Error != nil || closed.RowsAffected == 0 {
-		return closed.Error
+	var waits []string
+	if err := tx.Raw("update erasures set closed_at = ? where person = ? and closed_at is null returning id", db.At(e.clock()), person).Scan(&waits).Error; err != nil || len(waits) == 0 {
+		return err
+	}
+	for _, erasure := range waits {
+		if err := e.Asks.CloseAbout(tx, policies.ApproveRetention, erasure); err != nil {
+			return err
+		}
 	}
 	return audit.Append(tx, audit.Record{At: e.clock(), Actor: actor(cause), Action: "erasure.withdrawn", Subject: string(person), RequestID: string(cause.Request)})
 }
 
-// Confirm erases whom another administrator asked to erase, for ever. It may be made again where it was cut off: what is done is not done twice.
+// Confirm erases whom another administrator asked to erase, for ever, or agrees to that where several have to: then what is answered still waits. It may be made again
+// where it was cut off: what is done is not done twice.
 func (e *Engine) Confirm(ctx context.Context, cause directory.Cause, by, person id.Person) (Request, error) {
 	if by == "" {
 		return Request{}, ErrNobody
 	}
-	if done, err := e.Last(ctx, person); err != nil || done != nil && !done.DoneAt.IsZero() {
-		if err != nil {
-			return Request{}, err
+	last, err := e.Last(ctx, person)
+	switch {
+	case err != nil:
+		return Request{}, err
+	case last != nil && !last.DoneAt.IsZero():
+		return *last, e.scrub(ctx)
+	case last != nil && last.AskedBy != by:
+		if agreed, err := e.agree(ctx, cause, by, string(last.ID)); err != nil {
+			return Request{}, inner(err)
+		} else if agreed {
+			if last, err = e.Last(ctx, person); err != nil || last == nil {
+				return Request{}, cmp.Or(err, ErrNotAsked)
+			}
+			return *last, nil
 		}
-		return *done, e.scrub(ctx)
 	}
+	return e.erase(ctx, cause, by, person, "", nil)
+}
+
+// erase does what Confirm says, where ask is empty by the second administrator alone, else by agreement to what ask names; also notes that, in the same transaction.
+func (e *Engine) erase(ctx context.Context, cause directory.Cause, by, person id.Person, ask id.Erasure, also func(*db.Tx) ([]audit.Record, error)) (Request, error) {
 	if err := e.ripe(ctx, person); err != nil {
 		return Request{}, err
 	}
@@ -278,7 +328,11 @@ func (e *Engine) Confirm(ctx context.Context, cause directory.Cause, by, person 
 		if err := errors.Join(lock(tx, holdsLock), lock(tx, person)); err != nil {
 			return err
 		}
-		others, err := e.free(ctx, tx, of)
+		var others []string
+		var err error
+		if of.About, err = about(tx, of.People); err == nil {
+			others, err = e.free(ctx, tx, of)
+		}
 		for _, part := range e.Parts {
 			if err != nil || part.OthersIn == nil || len(others) == 0 {
 				continue
@@ -297,6 +351,23 @@ func (e *Engine) Confirm(ctx context.Context, cause directory.Cause, by, person 
 		}
 		if out.AskedBy == by {
 			return nil, ErrSame
+		}
+		if ask != "" && out.ID != ask {
+			return nil, ErrNotAsked
+		}
+		note := also
+		if note == nil {
+			note = e.alone(string(out.ID))
+		}
+		records, err := note(tx)
+		if err == nil {
+			err = audit.Append(tx, records...) // before the log forgets what names them
+		}
+		if err == nil {
+			of.About, err = about(tx, of.People)
+		}
+		if err != nil {
+			return nil, err
 		}
 		if out.Erased, err = e.parts(tx, of, func(Part) bool { return true }); err != nil {
 			return nil, err

@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/audit"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
+	"github.com/rollcall-im/rollcall/policies"
 )
 
 // Hold is a legal hold on a person: nothing of what is known of them is erased.
@@ -97,7 +98,10 @@ func (e *Engine) SetHold(ctx context.Context, cause directory.Cause, person id.P
 		}
 		if have != nil {
 			out, out.LiftBy = *have, ""
-			return tx.Exec("update legal_holds set lift_by = '' where id = ?", have.ID).Error
+			if err := tx.Exec("update legal_holds set lift_by = '' where id = ?", have.ID).Error; err != nil {
+				return err
+			}
+			return e.Asks.CloseAbout(tx, policies.ApproveRetention, string(have.ID))
 		}
 		out = Hold{ID: id.New[id.LegalHold](), Person: person, Reason: reason, MadeBy: actor(cause), Since: e.clock()}
 		if err := tx.Exec("insert into legal_holds (id, person, reason, made_by, since, lift_by, lifted_by) values (?, ?, ?, ?, ?, '', '')",
@@ -117,11 +121,32 @@ func (e *Engine) SetHold(ctx context.Context, cause directory.Cause, person id.P
 	return out, err
 }
 
-// LiftHold asks for the end of a legal hold, or, by another person than the one who asked, ends it: then lifted is true.
+// LiftHold asks for the end of a legal hold, or, by another person than the one who asked, ends it, or agrees to that where several have to: where it ended lifted is true.
 func (e *Engine) LiftHold(ctx context.Context, cause directory.Cause, by, person id.Person) (lifted bool, err error) {
 	if by == "" {
 		return false, ErrNobody
 	}
+	holds, err := e.Holds(ctx, person)
+	if err != nil {
+		return false, err
+	}
+	for _, h := range holds {
+		if h.LiftBy == "" || h.LiftBy == by {
+			continue
+		}
+		if agreed, err := e.agree(ctx, cause, by, string(h.ID)); err != nil || agreed {
+			if err == nil {
+				holds, err = e.Holds(ctx, person)
+			}
+			return err == nil && len(holds) == 0, err
+		}
+	}
+	return e.lift(ctx, cause, by, person, "", nil)
+}
+
+// lift does what LiftHold says, where hold is empty by one administrator after the other, else by agreement to the end of that hold; also notes that, in the same
+// transaction.
+func (e *Engine) lift(ctx context.Context, cause directory.Cause, by, person id.Person, hold id.LegalHold, also func(*db.Tx) ([]audit.Record, error)) (lifted bool, err error) {
 	err = e.DB.Tx(ctx, func(tx *db.Tx) error {
 		if err := lock(tx, person); err != nil {
 			return err
@@ -130,7 +155,7 @@ func (e *Engine) LiftHold(ctx context.Context, cause directory.Cause, by, person
 		switch {
 		case err != nil:
 			return err
-		case have == nil:
+		case have == nil || hold != "" && (have.ID != hold || have.LiftBy == ""):
 			return ErrNoHold
 		case have.LiftBy == by:
 			return nil
@@ -140,11 +165,19 @@ func (e *Engine) LiftHold(ctx context.Context, cause directory.Cause, by, person
 			}
 			return audit.Append(tx, e.record(cause, "legal_hold.lift_asked", *have, nil))
 		}
+		note := also
+		if note == nil {
+			note = e.alone(string(have.ID))
+		}
+		records, err := note(tx)
+		if err != nil {
+			return err
+		}
 		lifted = true
 		if err := tx.Exec("update legal_holds set lifted_by = ?, lifted_at = ? where id = ?", by, db.At(e.clock()), have.ID).Error; err != nil {
 			return err
 		}
-		return audit.Append(tx, e.record(cause, "legal_hold.lifted", *have, nil))
+		return audit.Append(tx, append(records, e.record(cause, "legal_hold.lifted", *have, nil))...)
 	})
 	return lifted, err
 }

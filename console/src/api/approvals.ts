@@ -34,7 +34,7 @@ export type AskedPage = { items: Asked[]; next?: string; names: Called };
 export type Place = { id: string; key: string; names: Names; description?: Names; role?: string; has?: string; may: ("join" | "ask" | "leave" | "elevate")[]; apart?: boolean };
 
 /** NewRequest is what somebody asks for. */
-export type NewRequest = { kind: "join" | "elevation" | "plan" | "release"; object: string; role?: string; days?: number; reason: string };
+export type NewRequest = { kind: "join" | "elevation" | "plan" | "release" | "retention"; object: string; role?: string; days?: number; reason: string };
 
 export const myPlaces = (signal?: AbortSignal) => call<{ items: Place[] }>("GET", "/me/groups", { signal });
 export const join = (group: string) => call<unknown>("POST", path`/me/groups/${group}/join`);

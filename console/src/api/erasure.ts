@@ -2,7 +2,7 @@ import { call, list, path } from "./client";
 
 export type Erasing = {
   state: "possible" | "waiting" | "erased";
-  request?: { asked_by: string; asked_at: string; lapses_at: string; done_at?: string };
+  request?: { id: string; asked_by: string; asked_at: string; lapses_at: string; done_at?: string };
   erases: Record<string, number>;
 };
 

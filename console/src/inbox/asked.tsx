@@ -10,7 +10,8 @@ import { nameOf } from "./words";
 export function Text({ asked: r, names, linked }: { asked: Asked; names: Called; linked?: boolean }) {
   const { t, locale } = useTexts();
   const who = nameOf(names, locale, r.subject);
-  const what = t.approvals.what(r.kind, word(t.approvals.kind, r.kind), nameOf(names, locale, r.object), word(t.words.role, r.role));
+  const act = r.kind !== "retention" ? r.kind : r.object.startsWith("lgh_") ? "legal_hold" : "erasure";
+  const what = t.approvals.what(act, word(t.approvals.kind, r.kind), nameOf(names, locale, r.object), word(t.words.role, r.role));
   const span = known(r.until) ? t.approvals.until(full(r.until, locale)) : known(r.asked_until) ? t.approvals.until(full(r.asked_until, locale)) : r.days ? t.approvals.days(r.days) : r.minutes ? t.glass.span(r.minutes) : "";
   return (
     <span className={styles.lineText} style={{ whiteSpace: "normal", minWidth: 220 }}>

@@ -44,6 +44,7 @@ export function whereTo(me: Me, n: Notice): string {
     case "approval.lapsed":
       if (n.about["kind"] === "plan") return may(me, "plans.read") && n.about["object"] ? `/admin/policies/plans/${n.about["object"]}` : "";
       if (n.about["kind"] === "release") return may(me, "holds.read") ? "/admin/holds" : "";
+      if (n.about["kind"] === "retention") return may(me, "requests.read") ? "/admin/approvals" : "";
       return n.about["kind"] === "break_glass" ? (may(me, "requests.read") ? "/admin/approvals" : "") : "/groups";
     case "guest.ending":
       return "/guests";

@@ -7,8 +7,8 @@ import { useTexts } from "../../i18n";
 import { useProblemText } from "../../ui/states";
 import styles from "../admin.module.css";
 
-/** AskOthers asks other administrators to agree to what nobody does alone: that a hold is released, or a plan applied. */
-export function AskOthers({ kind, object, close }: { kind: "plan" | "release"; object: string; close: () => void }) {
+/** AskOthers asks other administrators to agree to what nobody does alone: that a hold is released, a plan applied, somebody erased, or a legal hold ended. */
+export function AskOthers({ kind, object, close }: { kind: "plan" | "release" | "retention"; object: string; close: () => void }) {
   const { t } = useTexts();
   const { message } = AntApp.useApp();
   const textOf = useProblemText();
@@ -24,7 +24,7 @@ export function AskOthers({ kind, object, close }: { kind: "plan" | "release"; o
   });
   return (
     <Modal open title={t.approvals.othersTitle} okText={t.approvals.send} cancelText={t.shell.cancel} okButtonProps={{ disabled: !reason.trim(), loading: send.isPending }} onOk={() => send.mutate()} onCancel={close}>
-      <p>{kind === "plan" ? t.approvals.othersPlan : t.approvals.othersRelease}</p>
+      <p>{{ plan: t.approvals.othersPlan, release: t.approvals.othersRelease, retention: t.approvals.othersRetention }[kind]}</p>
       <Input.TextArea aria-label={t.approvals.reason} placeholder={t.approvals.reason} maxLength={500} rows={3} value={reason} onChange={(e) => setReason(e.target.value)} />
       <p className={styles.small}>{t.approvals.askHint}</p>
       {send.error && (

@@ -10,6 +10,7 @@ import { may, mayEverywhere } from "../../session/rules";
 import { useMe } from "../../session/session";
 import { Card, Section } from "../../ui/page";
 import { useProblemText } from "../../ui/states";
+import { AskOthers } from "../approvals/AskOthers";
 import { Name } from "../Name";
 import styles from "../admin.module.css";
 
@@ -42,6 +43,7 @@ function Erasing({ id }: { id: string }) {
   const me = useMe();
   const textOf = useProblemText();
   const [sure, setSure] = useState(false);
+  const [asking, setAsking] = useState(false);
   const query = useQuery({ queryKey: ["erasure", id], queryFn: ({ signal }) => erasing(id, signal), retry: false });
   const ask = useDeed(id, () => askErasure(id));
   const withdraw = useDeed(id, () => withdrawErasure(id));
@@ -70,7 +72,9 @@ function Erasing({ id }: { id: string }) {
               <Name id={e.request.asked_by} /> <span className={styles.small}>{t.erasure.waiting}</span>
             </span>
             <Button onClick={() => withdraw.mutate(undefined)}>{t.erasure.withdraw}</Button>
-            {e.request.asked_by !== me.person?.id && (
+            {e.request.asked_by === me.person?.id ? (
+              <Button onClick={() => setAsking(true)}>{t.approvals.othersTitle}</Button>
+            ) : (
               <Button danger type="primary" disabled={!!refused} onClick={() => setSure(true)}>
                 {t.erasure.confirm}
               </Button>
@@ -78,6 +82,7 @@ function Erasing({ id }: { id: string }) {
           </div>
         )}
       </Card>
+      {asking && e?.request && <AskOthers kind="retention" object={e.request.id} close={() => setAsking(false)} />}
       <Modal
         open={sure}
         title={waits ? t.erasure.confirm : t.erasure.ask}
@@ -96,7 +101,9 @@ function Erasing({ id }: { id: string }) {
 
 function Hold({ id, write }: { id: string; write: boolean }) {
   const { t, locale } = useTexts();
+  const me = useMe();
   const [reason, setReason] = useState("");
+  const [asking, setAsking] = useState(false);
   const query = useQuery({ queryKey: ["legal-hold", id], queryFn: ({ signal }) => legalHolds(id, signal) });
   const set = useDeed(id, (why: string) => setLegalHold(id, why));
   const lift = useDeed(id, () => liftLegalHold(id));
@@ -116,7 +123,7 @@ function Hold({ id, write }: { id: string; write: boolean }) {
           ) : (
             <Input value={reason} onChange={(e) => setReason(e.target.value)} placeholder={t.erasure.reason} aria-label={t.erasure.reason} maxLength={500} />
           )}
-          {write && hold && <Button onClick={() => lift.mutate(undefined)}>{t.erasure.lift}</Button>}
+          {write && hold && (hold.lift_by && hold.lift_by === me.person?.id ? <Button onClick={() => setAsking(true)}>{t.approvals.othersTitle}</Button> : <Button onClick={() => lift.mutate(undefined)}>{t.erasure.lift}</Button>)}
           {write && !hold && (
             <Button disabled={!reason.trim()} loading={set.isPending} onClick={() => set.mutate(reason.trim())}>
               {t.erasure.hold}
@@ -124,6 +131,7 @@ function Hold({ id, write }: { id: string; write: boolean }) {
           )}
         </div>
       </Card>
+      {asking && hold && <AskOthers kind="retention" object={hold.id} close={() => setAsking(false)} />}
     </Section>
   );
 }
