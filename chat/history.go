@@ -75,6 +75,31 @@ func (a *API) history(ctx context.Context, channel id.Channel, in *Window, from 
 	return out, nil
 }
 
+// Read reads the messages of a channel from an instant on, in the order of writing, as they are called today, and answers the first error of each. Who may have them is for who calls.
+func (c *Chat) Read(ctx context.Context, channel id.Channel, from time.Time, each func(Message) error) error {
+	for after, more := int64(0), true; more; {
+		p, err := c.store.history(ctx, channel, 0, after, 200, from)
+		if err != nil {
+			return err
+		}
+		some := make([]*Message, len(p.messages))
+		for i := range p.messages {
+			some[i] = &p.messages[i]
+		}
+		if err := c.name(ctx, some); err != nil {
+			return err
+		}
+		for _, m := range p.messages {
+			if err := each(m); err != nil {
+				return err
+			}
+			after = m.Seq
+		}
+		more = p.more
+	}
+	return nil
+}
+
 // settle waits until what is in force here is at least as new as the messages, and names their authors.
 func (a *API) settle(ctx context.Context, rev int64, messages []*Message) error {
 	if err := a.Chat.hub.Await(ctx, rev); err != nil {

@@ -55,7 +55,19 @@ func Parse(files ...File) (*Policy, error) {
 			return nil, err
 		}
 	}
+	p.policy.close()
 	return p.policy, nil
+}
+
+// close takes the groups that are closed out of a policy that was checked with them: what else names one still may.
+func (p *Policy) close() {
+	if len(p.Closed) == 0 {
+		return
+	}
+	slices.Sort(p.Closed)
+	p.Closed = slices.Compact(p.Closed)
+	p.Groups = slices.DeleteFunc(p.Groups, func(g Group) bool { return slices.Contains(p.Closed, g.Key) })
+	p.makeIndex()
 }
 
 // parser puts one policy together.
@@ -105,7 +117,7 @@ func evens(nodes []*yaml.Node) []*yaml.Node {
 
 // sections are the keys of a policy file. Which of them are read, and which passed over, is the difference between first and second.
 func (p *parser) sections() []string {
-	return []string{"apiVersion", "templates", "groups", "separation", "approvals", "notifications", "limits", "guests", "guard"}
+	return []string{"apiVersion", "templates", "groups", "closed", "separation", "approvals", "notifications", "limits", "guests", "guard"}
 }
 
 func (p *parser) only(known fields) fields {
@@ -134,6 +146,7 @@ func (p *parser) first(r *reader) fields {
 func (p *parser) second(r *reader) fields {
 	return p.only(fields{
 		"groups":     func(n *yaml.Node) error { return r.sequence(n, func(n *yaml.Node) error { return p.group(r, n) }) },
+		"closed":     func(n *yaml.Node) error { return p.closed(r, n) },
 		"separation": func(n *yaml.Node) error { return r.sequence(n, func(n *yaml.Node) error { return p.separation(r, n) }) },
 		"approvals": func(n *yaml.Node) error {
 			return p.once(r, n, "approvals", func() error { return r.approvals(n, &p.policy.Approvals, ApprovalKinds()) })
@@ -150,6 +163,21 @@ func (p *parser) second(r *reader) fields {
 		"guard": func(n *yaml.Node) error {
 			return p.once(r, n, "guard", func() error { return r.guard(n, &p.policy.Guard) })
 		},
+	})
+}
+
+// closed reads keys of groups that are closed. One that no file has, or none any more, may stand there: so that a file that closes outlives what it closes.
+func (p *parser) closed(r *reader, n *yaml.Node) error {
+	if p.policy.Closed == nil {
+		p.policy.Closed = []string{} // says that none is
+	}
+	return r.sequence(n, func(n *yaml.Node) error {
+		var key string
+		if err := r.key(n, &key); err != nil {
+			return err
+		}
+		p.policy.Closed = append(p.policy.Closed, key)
+		return nil
 	})
 }
 

@@ -61,6 +61,7 @@ type Policy struct {
 	Notifications Notifications             `json:"notifications,omitzero"`
 	Limits        Limits                    `json:"limits,omitzero"`
 	Guests        Guests                    `json:"guests,omitzero"`
+	Closed        []string                  `json:"closed,omitempty"` // keys of groups that are not among Groups although a file may have them, in order; nil where nothing is said of it
 
 	language *language
 	index    index

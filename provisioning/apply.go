@@ -72,6 +72,10 @@ const seedTries = 50
 // SetPolicy plans and applies files in one go, whatever the guard says and whoever is written to meanwhile: for seeding. The policy in force
 // already writes nothing.
 func (r *Reactor) SetPolicy(ctx context.Context, cause directory.Cause, files []File) (Result, error) {
+	files, err := r.carried(ctx, files)
+	if err != nil {
+		return Result{}, err
+	}
 	policy, err := parse(files)
 	if err != nil {
 		return Result{}, err

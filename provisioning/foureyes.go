@@ -123,7 +123,7 @@ func (r *Reactor) fourEyes(tx *db.Tx, c *catalog, p *Plan) (FourEyes, error) {
 	if said {
 		out.People = max(out.People, rule.People)
 	}
-	if p.Behind != "" && !p.Applied {
+	if p.Behind != "" && !p.Applied && p.closes == "" { // owners close without being able to put anything else in force
 		may, err := r.mayApply(tx, p.Behind)
 		if err != nil {
 			return out, err

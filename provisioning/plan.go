@@ -114,6 +114,7 @@ type planBody struct {
 	// Words are what the policy says otherwise and neither shapes nor changes tell, the first planWords of them.
 	Words   []policies.Difference `json:"words,omitempty"`
 	Undoes  id.Request            `json:"undoes,omitempty"`  // see Plan.undoes
+	Closes  id.Group              `json:"closes,omitempty"`  // see Plan.Closes
 	Unknown []Unknown             `json:"unknown,omitempty"` // what the policy names and nobody knows
 	Total   int                   `json:"total"`             // changes
 	Summary Summary               `json:"summary"`
@@ -175,6 +176,7 @@ type Plan struct {
 	applier  id.Person // while it is applied: to whom, other than its maker, it gives something, and who applies it
 	digest   string
 	present  *presentPart
+	closes   id.Group
 	undoes   id.Request // the run, or the plan, whose way back it is: what that took comes back with it
 }
 
@@ -198,6 +200,10 @@ func (r *Reactor) PlanPolicy(ctx context.Context, files []File, author string) (
 
 // PlanFor is PlanPolicy on behalf of a person, who cannot approve it then.
 func (r *Reactor) PlanFor(ctx context.Context, files []File, author string, behind id.Person) (*Plan, error) {
+	files, err := r.carried(ctx, files)
+	if err != nil {
+		return nil, err
+	}
 	return r.planFor(ctx, files, author, behind, "")
 }
 

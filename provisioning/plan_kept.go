@@ -63,7 +63,7 @@ func loadPlan(q reader, plan id.Plan) ([]File, *Plan, error) {
 	row, body := rows[0], rows[0].Body.V
 	p := &Plan{ID: row.ID, Hash: row.Hash, Basis: row.Basis.V, Shapes: body.Shapes, Total: max(body.Total, len(body.Changes)), Changes: body.Changes, Groups: body.Groups,
 		Grounds: body.Grounds, Sights: body.Sights, Conflicts: body.Conflicts, Unknown: body.Unknown, Words: body.Words, Verdict: body.Verdict, Units: body.Units, Author: row.Author, Behind: row.Behind, Applied: row.State == "applied", CreatedAt: row.CreatedAt.Time,
-		AppliedAt: row.AppliedAt.Time, summary: body.Summary, together: body.Together, loosens: body.Loosens, opens: body.Opens, gives: body.Gives, digest: body.Digest, present: body.Present, undoes: body.Undoes}
+		AppliedAt: row.AppliedAt.Time, summary: body.Summary, together: body.Together, loosens: body.Loosens, opens: body.Opens, gives: body.Gives, digest: body.Digest, present: body.Present, undoes: body.Undoes, closes: body.Closes}
 	if p.Total > 0 && len(p.Changes) == 0 {
 		var err error
 		if p.Changes, err = planChanges(q, plan, 0, planPage); err != nil {

@@ -36,6 +36,9 @@ func (r *Reactor) Propose(ctx context.Context, p Proposal, author string) (*Plan
 		if err == nil {
 			err = idle(policy)
 		}
+		if err == nil {
+			p.Files, err = r.carried(ctx, p.Files)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -74,6 +77,10 @@ func (r *Reactor) Compare(ctx context.Context, from, to int64) ([]policies.Diffe
 
 // CompareFiles answers what files say otherwise than version, 0 being the one in force.
 func (r *Reactor) CompareFiles(ctx context.Context, version int64, files []File) ([]policies.Difference, error) {
+	files, err := r.carried(ctx, files)
+	if err != nil {
+		return nil, err
+	}
 	after, err := parse(files)
 	if err != nil {
 		return nil, err

@@ -93,6 +93,7 @@ var exitList = []struct {
 	{"reviews", onToken, "GET /api/v1/me/reviews", gets(byToken, "/api/v1/me/reviews")},
 	{"guests I answer for", onToken, "GET /api/v1/me/guests", gets(byToken, "/api/v1/me/guests")},
 	{"what I may let guests into", onToken, "GET /api/v1/me/guests/doors", gets(byToken, "/api/v1/me/guests/doors")},
+	{"closed project groups", onToken, "GET /api/v1/me/closings", gets(byToken, "/api/v1/me/closings")},
 	{"handovers", onToken, "GET /api/v1/me/handovers", gets(byToken, "/api/v1/me/handovers")},
 	{"plans of owners", onToken, "GET /api/v1/me/plans", gets(byToken, "/api/v1/me/plans")},
 	{"a ticket for a stream", onToken, "POST /api/v1/stream/tickets", func(w *exitWorld, p *leaver) bool { return w.ticket(p) != "" }},
@@ -262,6 +263,8 @@ var acts = []string{"DELETE /api/v1/me/sessions/{id}", "POST /api/v1/me/tokens",
 	"POST /api/v1/me/guests/import/preview", "POST /api/v1/me/guests/import",
 	"GET /api/v1/me/guests/{id}",                                                                                                  // what the list of guests leads to
 	"GET /api/v1/me/groups/{id}/guests", "POST /api/v1/me/groups/{id}/guests/preview", "POST /api/v1/me/groups/{id}/guests/apply", // for owners of the group: nothing of a channel
+	"POST /api/v1/me/groups/{id}/closing/preview", "POST /api/v1/me/groups/{id}/closing", // likewise
+	"GET /api/v1/me/closings/{id}/archive",                                                                         // what the list of closings leads to; TestArchiveIsOfWhoOwnedIt
 	"GET /api/v1/me/factor", "POST /api/v1/me/factor", "POST /api/v1/me/factor/confirm", "POST /api/v1/me/step-up", // by a session alone
 	"GET /api/v1/me/plans/{id}"} // what the list of plans leads to
 

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/rollcall-im/rollcall/chat"
+	"github.com/rollcall-im/rollcall/chat/delivery"
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/session"
@@ -22,6 +24,12 @@ import (
 func (a *app) wireGuests() {
 	a.guests = &guests.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Asks: a.asks, Log: a.log,
 		PublicURL: strings.TrimSuffix(a.cfg.PublicURL, "/"), Sessions: a.door, Mail: a.mailer(), Key: a.cfg.key}
+	a.guests.Sees = func(p id.Person, c id.Channel) (bool, time.Time) { return a.index.Allow(p, c, delivery.View) }
+	a.guests.Messages = func(ctx context.Context, c id.Channel, from time.Time, each func(guests.Message) error) error {
+		return a.chat.Read(ctx, c, from, func(m chat.Message) error {
+			return each(guests.Message{ID: m.ID, Seq: m.Seq, At: m.At, Author: m.Author.ID, Name: m.Author.Name, Kind: m.Kind, Language: m.Language, Text: m.Text, Erased: m.Erased})
+		})
+	}
 	a.asks.Kinds[policies.ApproveGuest] = guests.Asking{Engine: a.guests}
 	a.access.Outside = a.guests.Explain
 }

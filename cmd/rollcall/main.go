@@ -69,7 +69,7 @@ func rootCommand() *cobra.Command {
 	root.PersistentFlags().String("output", "table", "json, yaml or table")
 	root.AddCommand(
 		demoCommand(), serveCommand(), migrateCommand(), readyCommand(), doctorCommand(), backupCommand(), restoreBackupCommand(), configCommand(), auditCommand(), versionCommand(),
-		planCommand(), applyCommand(), diffCommand(), policyCommand(), explainCommand(), accessedCommand(), unitsCommand(), unlockCommand(), audienceCommand(), evidenceCommand(), reviewCommand(), companyCommand(), guestCommand(), holdCommand(), requestsCommand(), breakGlassCommand(), eraseCommand(), legalHoldCommand(), drillCommand(), transmitterCommand(),
+		planCommand(), applyCommand(), diffCommand(), policyCommand(), explainCommand(), accessedCommand(), unitsCommand(), unlockCommand(), audienceCommand(), evidenceCommand(), reviewCommand(), companyCommand(), guestCommand(), projectCommand(), holdCommand(), requestsCommand(), breakGlassCommand(), eraseCommand(), legalHoldCommand(), drillCommand(), transmitterCommand(),
 		restoreCommand("undo RUN|PLAN|REQUEST|HOLD [PERSON…]", "Undo what a run, a plan, a call or a hold took, for 14 days"), sourceCommand(), syncCommand(), adminCommand(), emergencyCommand(),
 	)
 	return root

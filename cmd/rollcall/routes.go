@@ -56,7 +56,7 @@ func (a *app) routes() []httpapi.Route {
 	gone := &erasure.API{Engine: a.erasure, Names: a.called}
 	rehearse := &drill.API{Engine: a.drills}
 	tell := &transmit.API{Transmitter: a.telling}
-	outside, door := &guests.API{Engine: a.guests, Names: a.called}, &guests.Door{Engine: a.guests}
+	outside, door := &guests.API{Engine: a.guests, Names: a.called, Enter: a.chat.Hub().Exits().EnterOn}, &guests.Door{Engine: a.guests}
 	seen := &journal.API{Journal: a.journal, Store: a.people, Limits: a.scim.Limits}
 	return []httpapi.Route{
 		httpapi.Plain("GET", "/healthz", anybody, "Whether the process lives", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "alive") })),
@@ -130,6 +130,10 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/me/groups/{id}/guests", people, "Who from outside is in a project group that I own", outside.InProject),
 		httpapi.Op("POST", "/api/v1/me/groups/{id}/guests/preview", people, "What extending or ending several of them would do", outside.LookBulk),
 		httpapi.Op("POST", "/api/v1/me/groups/{id}/guests/apply", people, "Do that, as it was shown", outside.Bulk),
+		httpapi.Op("POST", "/api/v1/me/groups/{id}/closing/preview", people, "What closing a project group that I own would end, or opening one again would give", outside.LookMyClosing),
+		httpapi.Op("POST", "/api/v1/me/groups/{id}/closing", people, "Do that, as it was shown", outside.CloseMine),
+		httpapi.Op("GET", "/api/v1/me/closings", people, "Project groups of mine that were closed", outside.MyClosings),
+		httpapi.Op("GET", "/api/v1/me/closings/{id}/archive", people, "The archive of one, a zip file", outside.Archive),
 		httpapi.Op("POST", "/api/v1/me/guests/import/preview", people, "What would become of a file of people to let in", outside.LookImportMine),
 		httpapi.Op("POST", "/api/v1/me/guests/import", people, "Let them in, as it was shown", outside.ImportMine),
 		httpapi.Op("POST", "/api/v1/me/guests/{id}/renew", people, "Have a guest of mine stay longer, or shorter", outside.RenewMine),
@@ -275,6 +279,9 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/reviews/{id}", reviewsRead, "One, with its places", check.Show),
 		httpapi.Op("GET", "/api/v1/reviews/{id}/evidence", reviewsRead, "Its evidence", check.Document),
 		httpapi.Op("POST", "/api/v1/reviews/{id}/decide", reviewsWrite, "Decide about places in place of a reviewer", check.Decide),
+		httpapi.Op("POST", "/api/v1/groups/{id}/closing/preview", policiesPlan, "What closing a project group would end, or opening it again would give", outside.LookClosing),
+		httpapi.Op("POST", "/api/v1/groups/{id}/closing", policiesApply, "Do that, as it was shown", outside.CloseProject),
+		httpapi.Op("GET", "/api/v1/closings", policiesRead, "Project groups that were closed", outside.Closings),
 		httpapi.Op("GET", "/api/v1/companies", guestsRead, "Companies whose people may be let in", outside.Companies),
 		httpapi.Op("POST", "/api/v1/companies", guestsWrite, "Add one", outside.AddCompany),
 		httpapi.Op("GET", "/api/v1/companies/{id}", guestsRead, "One, by id or key", outside.Company),

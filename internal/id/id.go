@@ -80,6 +80,8 @@ type (
 	GuestLink string
 	// Arrival is a browser that showed such a link.
 	Arrival string
+	// Closing is that a project group was closed.
+	Closing string
 )
 
 func (Person) prefix() string         { return "per_" }
@@ -116,6 +118,7 @@ func (Guest) prefix() string          { return "gst_" }
 func (Invitation) prefix() string     { return "inv_" }
 func (GuestLink) prefix() string      { return "gln_" }
 func (Arrival) prefix() string        { return "arr_" }
+func (Closing) prefix() string        { return "cls_" }
 
 // Typed is any id of this package.
 type Typed interface {

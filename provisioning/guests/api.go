@@ -3,7 +3,10 @@ package guests
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/httpapi"
@@ -15,6 +18,8 @@ type API struct {
 	Engine *Engine
 	// Names answers what ids are called, by language; "" stands for every language.
 	Names func(ctx context.Context, ids []string) (map[string]map[string]string, error)
+	// Enter makes the answer of a request conditional: each piece goes out only while ground says so, and while who is not frozen.
+	Enter func(ctx context.Context, who httpapi.Caller, ground func() bool) (context.Context, error)
 }
 
 // CompanyView is one company in an answer.
@@ -571,4 +576,31 @@ func (a *API) Suspend(ctx context.Context, in *GuestReasonInput) (*GuestOutput, 
 // Resume answers POST /api/v1/guests/{id}/resume.
 func (a *API) Resume(ctx context.Context, in *GuestReasonInput) (*GuestOutput, error) {
 	return a.after(ctx, in.ID, a.Engine.SuspendGuest(ctx, directory.CauseFrom(ctx, in.Body.why()), in.ID, true))
+}
+
+// ArchiveInput names a closing.
+type ArchiveInput struct {
+	ID id.Closing `path:"id"`
+}
+
+// Archive answers GET /api/v1/me/closings/{id}/archive: a zip file, to one of those who owned the project group. enter guards the answer: each piece of it goes out only while the archive stands and the caller is not frozen.
+func (a *API) Archive(ctx context.Context, in *ArchiveInput) (*huma.StreamResponse, error) {
+	who := httpapi.CallerFrom(ctx)
+	archive, err := a.Engine.Archive(ctx, directory.CauseFrom(ctx, ""), who.Person, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	guarded, err := a.Enter(ctx, who, archive.Stands)
+	if err != nil {
+		return nil, err
+	}
+	return &huma.StreamResponse{Body: func(h huma.Context) {
+		h.SetHeader("Content-Type", "application/zip")
+		h.SetHeader("Content-Disposition", `attachment; filename="`+archive.Name()+`"`)
+		h.SetHeader("Cache-Control", "no-store")
+		if err := archive.Write(guarded, h.BodyWriter()); err != nil {
+			a.Engine.Log.ErrorContext(ctx, "archive was not written to its end", "error", err)
+			panic(http.ErrAbortHandler) // the caller must not take a part for the whole
+		}
+	}}, nil
 }

@@ -347,26 +347,31 @@ func (e *Engine) leave(cause directory.Cause, group id.Group, row Row) act {
 		if err != nil {
 			return nil, err
 		}
-		now := e.clock()
-		if err := tx.Exec("update guest_invitations set state = ?, decided_at = ? where state = ? and guest = ? and group_id = ?", Withdrawn, db.At(now), Waiting, g.ID, group).Error; err != nil {
-			return nil, fmt.Errorf("write invitations: %w", err)
-		}
-		if err := tx.Exec("update guest_places set until_at = ? where guest = ? and group_id = ? and until_at > ?", db.At(now), g.ID, group, db.At(now)).Error; err != nil {
-			return nil, fmt.Errorf("write places of guest: %w", err)
-		}
-		over := g.EndedAt
-		if !slices.ContainsFunc(g.Places, func(p Place) bool { return p.Group != group && p.Until.After(now) }) {
-			over = now // who has a place elsewhere stays a guest
-			if err := e.dead(tx, "guest = ?", g.ID); err != nil {
-				return nil, err
-			}
-		}
-		if err := tx.Exec("update guests set version = version + 1, ended_at = ? where id = ?", db.At(over), g.ID).Error; err != nil {
-			return nil, fmt.Errorf("write guest: %w", err)
-		}
 		row.Op = OpEnd
-		return &entered{guest: g.ID}, audit.Append(tx, e.record(cause, "guest.ended", string(g.ID), map[string]any{"company": string(g.Company), "person": string(g.Person), "group": string(group)}))
+		return &entered{guest: g.ID}, e.depart(tx, cause, g, group)
 	}}
+}
+
+// depart writes that everything a guest has or was asked for in a project group is over. The lock is held.
+func (e *Engine) depart(tx *db.Tx, cause directory.Cause, g Guest, group id.Group) error {
+	now := e.clock()
+	if err := tx.Exec("update guest_invitations set state = ?, decided_at = ? where state = ? and guest = ? and group_id = ?", Withdrawn, db.At(now), Waiting, g.ID, group).Error; err != nil {
+		return fmt.Errorf("write invitations: %w", err)
+	}
+	if err := tx.Exec("update guest_places set until_at = ? where guest = ? and group_id = ? and until_at > ?", db.At(now), g.ID, group, db.At(now)).Error; err != nil {
+		return fmt.Errorf("write places of guest: %w", err)
+	}
+	over := g.EndedAt
+	if !slices.ContainsFunc(g.Places, func(p Place) bool { return p.Group != group && p.Until.After(now) }) {
+		over = now // who has a place elsewhere stays a guest
+		if err := e.dead(tx, "guest = ?", g.ID); err != nil {
+			return err
+		}
+	}
+	if err := tx.Exec("update guests set version = version + 1, ended_at = ? where id = ?", db.At(over), g.ID).Error; err != nil {
+		return fmt.Errorf("write guest: %w", err)
+	}
+	return audit.Append(tx, e.record(cause, "guest.ended", string(g.ID), map[string]any{"company": string(g.Company), "person": string(g.Person), "group": string(group)}))
 }
 
 // refused is an act that cannot be, as its row says.

@@ -189,7 +189,10 @@ type Engine struct {
 	PublicURL string        // where browsers come in, without a slash at the end
 	Sessions  *session.Door // who is proved is given a session there
 	Key       *seal.Key     // seals secrets of identity providers; nil: companies have none
-	Mail      Mailer        // nil: nothing is sent, and links are passed on by who invited
+	// Sees answers whether somebody may read a channel now, and from when on; Messages reads one from an instant on, in the order of writing, and answers the first error of each.
+	Sees     func(id.Person, id.Channel) (bool, time.Time)
+	Messages func(ctx context.Context, channel id.Channel, from time.Time, each func(Message) error) error
+	Mail     Mailer // nil: nothing is sent, and links are passed on by who invited
 
 	once sync.Once
 	wake chan struct{}

@@ -189,3 +189,40 @@ func (providerRow) TableName() string { return "guest_providers" }
 func (r providerRow) provider() Provider {
 	return Provider{Company: r.Company, Issuer: r.Issuer, ClientID: r.ClientID, Claims: r.Claims.V, MadeBy: r.MadeBy, MadeAt: r.MadeAt.Time}
 }
+
+type closingRow struct {
+	ID         id.Closing
+	GroupID    id.Group
+	Plan       id.Plan
+	MadeBy     string
+	At         db.Instant
+	DoneAt     db.Instant
+	ReopenedAt db.Instant
+}
+
+func (closingRow) TableName() string { return "project_closings" }
+
+func closingRowOf(c Closing) *closingRow {
+	return &closingRow{ID: c.ID, GroupID: c.Group, Plan: c.Plan, MadeBy: c.MadeBy, At: db.At(c.At), DoneAt: db.At(c.DoneAt), ReopenedAt: db.At(c.ReopenedAt)}
+}
+
+func (r closingRow) closing() Closing {
+	return Closing{ID: r.ID, Group: r.GroupID, Plan: r.Plan, MadeBy: r.MadeBy, At: r.At.Time, DoneAt: r.DoneAt.Time, ReopenedAt: r.ReopenedAt.Time}
+}
+
+type closingOwnerRow struct {
+	Closing id.Closing
+	Person  id.Person
+	Placed  string
+}
+
+func (closingOwnerRow) TableName() string { return "project_closing_owners" }
+
+type closingReadRow struct {
+	Closing id.Closing
+	Person  id.Person
+	Channel id.Channel
+	FromAt  db.Instant
+}
+
+func (closingReadRow) TableName() string { return "project_closing_reads" }

@@ -328,3 +328,15 @@ func (e *Engine) provider(ctx context.Context, company string) (providerRow, err
 	}
 	return rows[0], nil
 }
+
+func closings(q *gorm.DB, where string, args ...any) ([]Closing, error) {
+	var rows []closingRow
+	if err := q.Raw("select * from project_closings where "+where, args...).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("read closings: %w", err)
+	}
+	out := make([]Closing, len(rows))
+	for i, row := range rows {
+		out[i] = row.closing()
+	}
+	return out, nil
+}

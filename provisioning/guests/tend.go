@@ -40,7 +40,7 @@ func (e *Engine) Tend(ctx context.Context) error {
 	if err := e.DB.Read(ctx).Raw("select id from guests where settled <> version order by id").Scan(&unsettled).Error; err != nil {
 		return err
 	}
-	return errors.Join(e.settle(ctx, directory.Cause{}, unsettled), e.unenforced(ctx), e.remind(ctx), e.prune(ctx))
+	return errors.Join(e.settle(ctx, directory.Cause{}, unsettled), e.unenforced(ctx), e.followClosings(ctx), e.remind(ctx), e.prune(ctx))
 }
 
 // unenforced keeps out whom a suspension that was interrupted left in, and lets in whom a resumption left out.

@@ -74,3 +74,12 @@ export const importFile = (mine: boolean, file: string, shown?: Shown) => call<B
 export const myGuests = (signal?: AbortSignal) => everything<Guest>("/me/guests", { signal });
 export const inProject = (group: string, signal?: AbortSignal) => everything<Guest>(path`/me/groups/${group}/guests`, { signal });
 export const bulk = (group: string, body: Bulk, shown?: Shown) => call<Batch>("POST", `${path`/me/groups/${group}/guests`}/${shown ? "apply" : "preview"}`, { body: { ...body, ...shown } });
+
+/** Toll is what closing a project group would end, or what opening it again would give. */
+export type Toll = { plan: string; basis: string; group: string; key: string; names: Names; people: number; channels: string[]; guests: { id: string; name: string; company: string; stays: boolean }[]; waiting: number; approval: boolean };
+export type ClosedProject = { id: string; group: string; key: string; names: Names; at: string; until: string };
+export const closings = (signal?: AbortSignal) => call<{ items: ClosedProject[] }>("GET", "/me/closings", { signal });
+export const lookClosing = (group: string, body: { open: boolean; reason: string }) => call<Toll>("POST", `${path`/me/groups/${group}/closing`}/preview`, { body });
+export const setClosed = (group: string, body: { open: boolean; reason: string; plan: string; basis: string }) => call<ClosedProject>("POST", path`/me/groups/${group}/closing`, { body });
+/** archiveOf is where the archive of a closed project group is fetched. */
+export const archiveOf = (closing: string) => `/api/v1${path`/me/closings/${closing}`}/archive`;

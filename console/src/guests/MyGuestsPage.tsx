@@ -12,6 +12,7 @@ import { Card, Page, Section } from "../ui/page";
 import { Avatar } from "../ui/people";
 import { Empty, Loaded } from "../ui/states";
 import { useGuestChange } from "./change";
+import { ClosedProjects } from "./Closing";
 import { ImportFile } from "./ImportFile";
 import { Invite } from "./Invite";
 import { Renew } from "./Renew";
@@ -76,6 +77,7 @@ function Guests() {
         }}
       </Loaded>
       {open.data && <Projects open={open.data} />}
+      <ClosedProjects />
       {dialog === "invite" && <Invite mine group={query.get("group") ?? undefined} channel={query.get("channel") ?? undefined} close={close} />}
       {dialog === "file" && <ImportFile mine close={close} />}
     </Page>

@@ -13,6 +13,7 @@ import { Frame } from "../ui/Frame";
 import { Card, Page, Section } from "../ui/page";
 import { Avatar, Tag } from "../ui/people";
 import { Empty, Loaded } from "../ui/states";
+import { CloseProject } from "./Closing";
 import { Rows } from "./Rows";
 import { Field, inDays, Left, Refused, StateTag, Until } from "./words";
 
@@ -34,6 +35,7 @@ export default function ProjectPage({ id }: { id: string }) {
       >
         <Outside group={id} />
         <Inside group={id} />
+        <CloseProject group={id} />
       </Page>
     </Frame>
   );
