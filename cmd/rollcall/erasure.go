@@ -40,7 +40,9 @@ func (a *app) wireErasure() {
 		return out
 	}
 	a.erasure = &erasure.Engine{DB: a.db, Directory: a.people, After: a.cfg.Erasure.After, Messages: a.cfg.Erasure.Messages == "erase", Log: a.log, Asks: a.asks, Permits: a.door.HoldsTx,
-		Decides: func(tx *db.Tx) (policies.Approval, bool, error) { return a.access.Decides(tx, "", policies.ApproveRetention) },
+		Decides: func(tx *db.Tx) (policies.Approval, bool, error) {
+			return a.access.Decides(tx, "", policies.ApproveRetention)
+		},
 		Before: func(ctx context.Context) error { return a.journal.Write(ctx) },
 		Parts: []erasure.Part{
 			{Kind: "signals", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return 0, a.telling.Erase(tx, e.People) }},
@@ -55,7 +57,9 @@ func (a *app) wireErasure() {
 				return n, nil
 			}},
 			{Kind: "personnel_files", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return hrfeed.Erase(tx, words(e)) }},
-			{Kind: "requests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return approvals.Erase(tx, e.People, e.About, e.Words) }, Naming: approvals.Naming},
+			{Kind: "requests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) {
+				return approvals.Erase(tx, e.People, e.About, e.Words)
+			}, Naming: approvals.Naming},
 			{Kind: "reviews", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return reviews.Erase(tx, e.People, e.Words) }, Naming: reviews.Naming},
 			{Kind: "guests", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return guests.Erase(tx, e.People, e.Words) }, Naming: guests.Naming},
 			{Kind: "plans", Erase: func(tx *db.Tx, e directory.Erased) (int64, error) { return provisioning.Erase(tx, e.Words) }},

@@ -88,7 +88,7 @@ type Engine struct {
 	Asks      *approvals.Engine           // has others agree: Retention is its kind
 	Permits   func(tx *db.Tx, person id.Person, permission roles.Permission) (bool, error)
 	Decides   func(tx *db.Tx) (policies.Approval, bool, error) // what the policy says of who agrees; false where it says nothing
-	Now       func() time.Time            // nil: time.Now
+	Now       func() time.Time                                 // nil: time.Now
 	Log       *slog.Logger
 }
 
