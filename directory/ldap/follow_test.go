@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -166,8 +167,13 @@ func inStep(t *testing.T, w *world, g *grove, sy *ldap.Syncer) {
 	}
 }
 
-// without answers a group as picture says it, less those of stay whom want has not.
+var bossOf = regexp.MustCompile(`<([^<>]*)> `)
+
+// without answers a group as picture says it, less those of stay whom want has not, or a person, less such a manager.
 func without(got, want string, stay map[string]bool) string {
+	if boss := bossOf.FindStringSubmatch(got); boss != nil && stay[boss[1]] && strings.Contains(want, "<> ") {
+		return strings.Replace(got, boss[0], "<> ", 1)
+	}
 	i, j := strings.LastIndexByte(got, '['), strings.LastIndexByte(want, '[')
 	if i < 0 || j < 0 {
 		return got

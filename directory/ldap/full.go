@@ -305,12 +305,16 @@ func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
 	p.blind = c.count[ClassGroup] > 0 && !c.visible
 	p.index()
 	p.follow()
-	doubles, unknown := 0, 0
+	doubles, unknown, renamed := 0, 0, 0
 	for _, o := range p.sp.objects {
 		if o.class == ClassPerson && o.user != "" && !p.sp.keeps(o) {
 			doubles++
 		}
-		if o.class == ClassPerson && o.manager != nil && o.manager.owner == nil {
+		switch {
+		case o.class != ClassPerson || o.manager == nil || o.manager.owner != nil:
+		case o.bossRenamed():
+			renamed++
+		default:
 			unknown++
 		}
 	}
@@ -319,6 +323,9 @@ func (s *Syncer) settle(ctx context.Context, c *fullPass) error {
 	}
 	if unknown > 0 {
 		rep.find(Info, "manager_unknown", "%s a manager who is not in the directory", persons(unknown, "names", "name"))
+	}
+	if renamed > 0 {
+		rep.find(Warning, "manager_renamed", "%s a manager as they were called before they were renamed: the server does not mend references; they keep that manager", persons(renamed, "names", "name"))
 	}
 	p.orphans()
 	if p.blind {

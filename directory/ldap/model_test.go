@@ -167,7 +167,7 @@ func cutRDN(dn string) (first, parent string) {
 
 // identified answers what is at dn and below, by name, with the ids of the server.
 func (v *vandal) identified(dn, filter string) (out []*goldap.Entry) {
-	found, err := v.conn.Search(goldap.NewSearchRequest(dn, 2, 0, 0, 0, false, filter, []string{"entryUUID", "nsUniqueId", "member"}, nil))
+	found, err := v.conn.Search(goldap.NewSearchRequest(dn, 2, 0, 0, 0, false, filter, []string{"entryUUID", "nsUniqueId", "member", "manager"}, nil))
 	v.can(err)
 	return found.Entries
 }
@@ -187,20 +187,23 @@ func (v *vandal) note(dn string) {
 	}
 }
 
-// stay answers, by the id of a group, who may still be in it because it names them as they were called before, and nobody is called so now.
+// stay answers, by the id of a group, who may still be in it because it names them as they were called before, and nobody is called so now; by that of a person, who
+// may still be their manager.
 func (v *vandal) stay() map[string]map[string]bool {
 	called, out := map[string]bool{}, map[string]map[string]bool{}
 	for _, e := range v.identified(base, "(objectClass=*)") {
 		called[strings.ToLower(e.DN)] = true
 	}
-	for _, g := range v.identified(base, "(objectClass=groupOfNames)") {
+	for _, g := range v.identified(base, "(|(objectClass=groupOfNames)(objectClass=inetOrgPerson))") {
 		may := map[string]bool{}
-		for _, m := range g.GetEqualFoldAttributeValues("member") {
+		for _, m := range append(g.GetEqualFoldAttributeValues("member"), g.GetEqualFoldAttributeValues("manager")...) {
 			for _, id := range v.was[strings.ToLower(m)] {
 				may[id] = may[id] || !called[strings.ToLower(m)]
 			}
 		}
-		out[idOf(g)] = may
+		if len(may) > 0 {
+			out[idOf(g)] = may
+		}
 	}
 	return out
 }

@@ -290,7 +290,7 @@ func (p *pass) differs(o *object) bool {
 // boss answers the key of the manager of o. Where a name leads to nobody it may be the name of before: then the one who was found by it stays.
 func (p *pass) boss(o *object, shown bool) string {
 	found := o.chief()
-	if found == "" && o.manager != nil && o.manager.owner == nil && (p.raced || !p.whole && !shown) {
+	if found == "" && o.manager != nil && o.manager.owner == nil && (p.raced || !p.whole && !shown || o.bossRenamed()) {
 		return o.boss
 	}
 	return found

@@ -81,7 +81,11 @@ ou: groups
 	var ldif strings.Builder
 	ldif.WriteString(company)
 	for i := range 6 {
-		fmt.Fprintf(&ldif, "dn: uid=a%d,ou=lab,ou=people,%s\nobjectClass: inetOrgPerson\nuid: a%d\ncn: A %d\nsn: A\n\n", i, base, i, i)
+		fmt.Fprintf(&ldif, "dn: uid=a%d,ou=lab,ou=people,%s\nobjectClass: inetOrgPerson\nuid: a%d\ncn: A %d\nsn: A\n", i, base, i, i)
+		if at, ok := map[int]int{2: 0, 3: 5}[i]; ok {
+			fmt.Fprintf(&ldif, "manager: uid=a%d,ou=lab,ou=people,%s\n", at, base)
+		}
+		ldif.WriteString("\n")
 	}
 	group := func(name string, members ...string) {
 		fmt.Fprintf(&ldif, "dn: cn=%s,ou=groups,%s\nobjectClass: groupOfNames\ncn: %s\n", name, base, name)
@@ -104,8 +108,23 @@ ou: groups
 		t.Helper()
 		wait(t, what, func() bool { return strings.Join(w.membersOf(group), " ") == members })
 	}
+	boss := func(what, login, of string) {
+		t.Helper()
+		wait(t, what, func() bool {
+			var key string
+			for _, r := range w.people() {
+				if cmp.Or(r.UserName, r.DisplayName) == of {
+					key = r.Key
+				}
+			}
+			return w.people()[login].ManagerKey == key
+		})
+	}
 	told := func(findings []ldap.Finding) bool {
-		return slices.ContainsFunc(findings, func(f ldap.Finding) bool { return f.Code == "member_renamed" && f.Severity == ldap.Warning })
+		return slices.ContainsFunc(findings, func(f ldap.Finding) bool { return f.Code == "member_renamed" && f.Severity == ldap.Warning }) &&
+			slices.ContainsFunc(findings, func(f ldap.Finding) bool {
+				return f.Code == "manager_renamed" && strings.HasPrefix(f.Text, "2 people name ")
+			})
 	}
 	rename := func(dn, rdn, superior string) {
 		t.Helper()
@@ -126,6 +145,8 @@ ou: groups
 	time.Sleep(3 * time.Second) // its groups are looked at once more after a while of silence
 	want("the unit is renamed", "guild", "a0 a1 a2")
 	want("in nested groups too", "inner", "a3")
+	boss("the manager stays", "a2", "a0")
+	boss("every one", "a3", "a5")
 	rename("cn=inner,ou=groups", "cn=innermost", "")
 	rename("uid=a1,ou=research,ou=people", "uid=b1", "ou=ops,ou=people")
 	time.Sleep(3 * time.Second)
@@ -136,10 +157,11 @@ ou: groups
 	sy = w.syncer(slapdConfig(s))
 	rep := w.sync(sy)
 	want("read anew", "guild", "a0 a2 b1")
+	boss("the manager, read anew", "a2", "a0")
 	if !told(rep.Findings) {
 		t.Errorf("not told: %+v", rep.Findings)
 	}
-	if slices.ContainsFunc(rep.Findings, func(f ldap.Finding) bool { return f.Code == "member_unknown" }) {
+	if slices.ContainsFunc(rep.Findings, func(f ldap.Finding) bool { return f.Code == "member_unknown" || f.Code == "manager_unknown" }) {
 		t.Errorf("whoever is known by the name of before is told of once: %+v", rep.Findings)
 	}
 	s.Modify(t, "dn: cn=guild,ou=groups,"+base+"\nchangetype: modify\nadd: description\ndescription: something else\n-\ndelete: member\nmember: "+lab(2)+","+base+"\n")
@@ -150,6 +172,13 @@ ou: groups
 		"dn: "+lab(0)+","+base+"\nchangetype: add\nobjectClass: inetOrgPerson\nuid: new\nuid: a0\ncn: New\nsn: New\n")
 	w.sync(sy)
 	want("the name is another's", "guild", "New b1")
+	boss("and the manager is another", "a2", "New")
+	boss("the other one stays", "a3", "a5")
+	s.Modify(t, "dn: uid=a4,ou=research,ou=people,"+base+"\nchangetype: modify\nadd: manager\nmanager: "+lab(5)+","+base+"\n\n"+
+		"dn: uid=a3,ou=research,ou=people,"+base+"\nchangetype: modify\ndelete: manager\n")
+	w.sync(sy)
+	boss("nobody gets a manager by a name of before", "a4", "")
+	boss("nor keeps one who is named no more", "a3", "")
 	// A group that is written now with a name of before says nobody.
 	s.Modify(t, "dn: cn=other,ou=groups,"+base+"\nchangetype: modify\nadd: member\nmember: "+lab(4)+","+base+"\n")
 	w.sync(sy)

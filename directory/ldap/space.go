@@ -267,6 +267,11 @@ func (o *object) chief() string {
 	return o.manager.owner.key
 }
 
+// bossRenamed tells whether o names the manager it has as that one was called before: the server does not mend references.
+func (o *object) bossRenamed() bool {
+	return o.boss != "" && o.manager != nil && o.manager.owner == nil && o.manager.former != nil && o.manager.former.key == o.boss
+}
+
 // beneath answers the entries below a folded name, in order of key.
 func (sp *space) beneath(folded string) []*object {
 	var out []*object

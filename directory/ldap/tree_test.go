@@ -151,16 +151,16 @@ func (g *grove) renames(fn func()) {
 	}
 }
 
-// stay answers who may still be in a group that names them as they were called before, where nobody is called so now.
-func (g *grove) stay(group string) map[string]bool {
+// stay answers who may still be in a group that names them as they were called before, where nobody is called so now, or be the manager of a person who does.
+func (g *grove) stay(key string) map[string]bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	out, called := map[string]bool{}, map[string]bool{}
 	for _, l := range g.entries {
 		called[g.dn(l)] = true
 	}
-	if l := g.entries[group]; l != nil && !g.refint {
-		for _, m := range l.members {
+	if l := g.entries[key]; l != nil && !g.refint {
+		for _, m := range append(slices.Clone(l.members), l.manager) {
 			for _, k := range g.was[m] {
 				out[k] = !called[m] || out[k]
 			}

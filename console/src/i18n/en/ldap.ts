@@ -85,6 +85,7 @@ export const ldap = {
     login_twice: { what: "Some people have the login of another entry.", todo: "Whoever had it first keeps it, and the others are kept without it; each pair is a work item that names both. Give each person a login of their own, or map another attribute." },
     login_taken: { what: "Some people have a login that another record still holds.", todo: "They are kept without it until it is free." },
     manager_unknown: { what: "Some managers are not in the directory.", todo: "Nothing to do if they are outside the base." },
+    manager_renamed: { what: "Some people name their manager as they were called before they were renamed. They keep that manager.", todo: "Mend the entries, or have the server keep references (refint, referential integrity). Whose old name another entry gets is no longer meant." },
     member_renamed: { what: "Some groups name members as they were called before they were renamed. They stay members.", todo: "Mend the groups, or have the server keep references (refint, referential integrity). Who is taken out of a group, or whose old name another entry gets, is out." },
     member_unknown: { what: "Some members of groups are not in the directory.", todo: "Nothing to do if they are outside the base." },
     refused: { what: "Some entries were refused.", todo: "The server's log says which and why; the others went in." },
