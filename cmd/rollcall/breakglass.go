@@ -84,12 +84,19 @@ type glassView struct {
 	Reads    int    `json:"reads"`
 }
 
-func (v glassView) row(w io.Writer) {
+// glassList are readings with what they name is called.
+type glassList struct {
+	Items []glassView                  `json:"items"`
+	Next  string                       `json:"next,omitempty"`
+	Names map[string]map[string]string `json:"names"`
+}
+
+func (v glassView) row(w io.Writer, names map[string]map[string]string) {
 	until := "lapses " + v.LapsesAt
 	if v.Until != "" {
 		until = "until " + v.Until
 	}
-	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d minutes\t%s\tread %d times\t%s\n", v.ID, v.State, v.Person, v.Channel, v.Minutes, until, v.Reads, v.Reason)
+	fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d minutes\t%s\tread %d times\t%s\n", v.ID, v.State, calledIn(names, v.Person), calledIn(names, v.Channel), v.Minutes, until, v.Reads, v.Reason)
 }
 
 type glassPage struct {
@@ -108,12 +115,15 @@ type glassPage struct {
 func breakGlassCommand() *cobra.Command {
 	command := &cobra.Command{Use: "break-glass", Short: "Read a channel that you have no place in, after somebody else agreed"}
 	list := &cobra.Command{Use: "list", Short: "Who asked for that, the newest first", Args: cobra.NoArgs}
-	command.AddCommand(glassAskCommand(), glassReadCommand(), remote(list, func(w io.Writer, l listOf[glassView]) {
+	command.AddCommand(glassAskCommand(), glassReadCommand(), remote(list, func(w io.Writer, l glassList) {
 		for _, v := range l.Items {
-			v.row(w)
+			v.row(w, l.Names)
 		}
-	}, func(c *cobra.Command, api *client, _ []string) (listOf[glassView], error) {
-		var l listOf[glassView]
+		if l.Next != "" {
+			fmt.Fprintln(w, "and more")
+		}
+	}, func(c *cobra.Command, api *client, _ []string) (glassList, error) {
+		var l glassList
 		return l, api.do(c.Context(), "GET", "/api/v1/break-glass?limit=200", nil, &l)
 	}))
 	for verb, short := range map[string]string{"approve": "Agree that somebody else reads", "end": "End it before its time"} {
@@ -129,9 +139,13 @@ func glassAskCommand() *cobra.Command {
 	ask := &cobra.Command{Use: "ask CHANNEL", Short: "Ask to read a channel", Args: cobra.ExactArgs(1)}
 	minutes := ask.Flags().Int("minutes", 60, "for how long, from the decision on: 1 to 240")
 	reason := ask.Flags().String("reason", "", "why; who decides reads it")
-	return remote(ask, func(w io.Writer, v glassView) { v.row(w) }, func(c *cobra.Command, api *client, args []string) (glassView, error) {
+	return remote(ask, func(w io.Writer, v glassView) { v.row(w, nil) }, func(c *cobra.Command, api *client, args []string) (glassView, error) {
 		var v glassView
-		return v, api.do(c.Context(), "POST", "/api/v1/break-glass", map[string]any{"channel": args[0], "minutes": *minutes, "reason": *reason}, &v)
+		channel, err := channelNamed(c.Context(), api, args[0])
+		if err != nil {
+			return v, err
+		}
+		return v, api.do(c.Context(), "POST", "/api/v1/break-glass", map[string]any{"channel": channel, "minutes": *minutes, "reason": *reason}, &v)
 	})
 }
 

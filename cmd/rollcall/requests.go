@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -29,16 +31,6 @@ type requestList struct {
 	Items []request                    `json:"items"`
 	Next  string                       `json:"next,omitempty"`
 	Names map[string]map[string]string `json:"names"`
-}
-
-// called answers what an id is called, else the id.
-func (l requestList) called(id string) string {
-	for _, language := range []string{"", "en", "zh"} {
-		if name := l.Names[id][language]; name != "" {
-			return name
-		}
-	}
-	return id
 }
 
 func requestsCommand() *cobra.Command {
@@ -80,7 +72,11 @@ func askCommand() *cobra.Command {
 	days := ask.Flags().Int("days", 0, "for how many days, from the decision on; 0: as long as the policy lets")
 	return remote(ask, func(w io.Writer, r request) { fmt.Fprintf(w, "%s: waits until %s\n", r.ID, r.LapsesAt) },
 		func(c *cobra.Command, api *client, args []string) (request, error) {
-			body := map[string]any{"kind": args[0], "object": args[1], "reason": *reason}
+			object, err := ownGroupNamed(c.Context(), api, args[0], args[1])
+			if err != nil {
+				return request{}, err
+			}
+			body := map[string]any{"kind": args[0], "object": object, "reason": *reason}
 			if *role != "" {
 				body["role"] = *role
 			}
@@ -92,9 +88,27 @@ func askCommand() *cobra.Command {
 		})
 }
 
+// ownGroupNamed answers the id of a project group that somebody may do something about, by its key or name; of other kinds than those about groups, the word itself.
+func ownGroupNamed(ctx context.Context, api *client, kind, word string) (string, error) {
+	if kind != "join" && kind != "elevation" || strings.HasPrefix(word, "grp_") {
+		return word, nil
+	}
+	var groups listOf[namedGroup]
+	if err := api.do(ctx, "GET", "/api/v1/me/groups", nil, &groups); err != nil {
+		return "", err
+	}
+	var found []candidate
+	for _, g := range groups.Items {
+		if says(word, g.Key, g.Name) {
+			found = append(found, candidate{g.ID, g.Key})
+		}
+	}
+	return one("group", word, found)
+}
+
 func printRequests(w io.Writer, l requestList) {
 	for _, r := range l.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\tlapses %s\t%s\n", r.ID, r.State, r.Kind, l.called(r.Subject), l.called(r.Object), r.Role, r.LapsesAt, r.Reason)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\tlapses %s\t%s\n", r.ID, r.State, r.Kind, calledIn(l.Names, r.Subject), calledIn(l.Names, r.Object), r.Role, r.LapsesAt, r.Reason)
 	}
 	if l.Next != "" {
 		fmt.Fprintln(w, "and more")
