@@ -51,7 +51,7 @@ var (
 	ErrNoPerson          = errors.New("the directory knows nobody for this")
 	ErrNoIdentity        = errors.New("there is no such identity")
 	ErrOtherPerson       = errors.New("this person signs in as another subject already")
-	ErrLastAdmin         = errors.New("the last owner stays one")
+	ErrLastAdmin         = errors.New("the last one who has this role, and can get in, keeps it")
 	ErrSeparation        = errors.New("the separation of powers forbids it")
 	ErrNoUnit            = errors.New("there is no such unit")
 	ErrRole              = errors.New("this role cannot be given so")
