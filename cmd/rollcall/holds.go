@@ -24,6 +24,17 @@ type hold struct {
 	Causes     []heldCause     `json:"causes,omitempty"`
 	Effects    []heldEffect    `json:"effects,omitempty"`
 	Removals   []heldRemoval   `json:"removals,omitempty"`
+	Burst      *heldBurst      `json:"burst,omitempty"`
+}
+
+// heldBurst is whom a source stopped, where a hold is about that.
+type heldBurst struct {
+	Freezes []struct {
+		Person  personRef `json:"person"`
+		Cause   string    `json:"cause"`
+		At      string    `json:"at"`
+		Outcome string    `json:"outcome,omitempty"`
+	} `json:"freezes"`
 }
 
 type heldCause struct {
@@ -100,6 +111,11 @@ func holdCommand() *cobra.Command {
 			}
 			for _, e := range h.Effects {
 				fmt.Fprintf(w, "%s\t%s\t%s\n", e.Cause, e.Group.Key, severalPeople(e.People))
+			}
+			if h.Burst != nil {
+				for _, f := range h.Burst.Freezes {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", f.Cause, f.At, f.Person.ID, f.Person.DisplayName, cmp.Or(f.Outcome, "waits"))
+				}
 			}
 			for _, r := range h.Removals {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", cmp.Or(r.Now, r.Cause), r.Group.Key, r.Person.ID, r.Person.DisplayName)
