@@ -14,6 +14,7 @@ import (
 	"github.com/rollcall-im/rollcall/chat"
 	"github.com/rollcall-im/rollcall/chat/delivery"
 	"github.com/rollcall-im/rollcall/internal/db"
+	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/policies"
@@ -32,6 +33,16 @@ func (a *app) wireGuests() {
 	}
 	a.asks.Kinds[policies.ApproveGuest] = guests.Asking{Engine: a.guests}
 	a.access.Outside = a.guests.Explain
+}
+
+// ownToken answers POST /api/v1/me/tokens: guests make none.
+func (a *app) ownToken(sess *session.API) func(context.Context, *session.CreateTokenInput) (*session.CreateTokenOutput, error) {
+	return func(ctx context.Context, in *session.CreateTokenInput) (*session.CreateTokenOutput, error) {
+		if err := a.guests.NoBots(ctx, httpapi.CallerFrom(ctx).Person); err != nil {
+			return nil, err
+		}
+		return sess.CreateMyToken(ctx, in)
+	}
 }
 
 type company struct {

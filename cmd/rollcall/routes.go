@@ -102,7 +102,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/me/sessions", people, "My sessions", sess.ListSessions),
 		httpapi.Op("DELETE", "/api/v1/me/sessions/{id}", people, "End a session of mine", sess.EndSession),
 		httpapi.Op("GET", "/api/v1/me/tokens", people, "My API tokens", sess.ListMyTokens),
-		httpapi.Op("POST", "/api/v1/me/tokens", people, "Make an API token of my own", sess.CreateMyToken).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/me/tokens", people, "Make an API token of my own", a.ownToken(sess)).Unrepeatable(),
 		httpapi.Op("DELETE", "/api/v1/me/tokens/{id}", people, "End an API token of mine", sess.RevokeMyToken),
 		httpapi.Op("GET", "/api/v1/inbox", people, "What I am told", inbox.List),
 		httpapi.Op("POST", "/api/v1/inbox/read", people, "I have read it up to here", inbox.ReadAll),

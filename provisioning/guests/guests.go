@@ -57,6 +57,8 @@ var (
 	ErrSuspended = errors.New("suspended")
 	// ErrOver says that a contract or a guest's time is over, or that an invitation is.
 	ErrOver = errors.New("this is over")
+	// ErrNoBots says that somebody from outside wants something that acts without a person.
+	ErrNoBots = errors.New("guests make no API tokens: what acts by itself here is somebody's who works here")
 	// ErrDrift says that what a batch would do is not any more what was shown.
 	ErrDrift = errors.New("it would do something else now than what you were shown: look at it again")
 )
@@ -77,6 +79,7 @@ func Cases() []httpapi.Case {
 		{Err: ErrNoSeal, Status: http.StatusConflict, Code: "no_seal"},
 		{Err: session.ErrNoProvider, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: ErrNoMail, Status: http.StatusConflict, Code: "no_mail"},
+		{Err: ErrNoBots, Status: http.StatusForbidden, Code: "guest_token"},
 		{Err: ErrDrift, Status: http.StatusConflict, Code: "guest_drift"},
 		{Err: provisioning.ErrNoGuests, Status: http.StatusUnprocessableEntity, Code: "no_guests"},
 	}

@@ -340,3 +340,13 @@ func closings(q *gorm.DB, where string, args ...any) ([]Closing, error) {
 	}
 	return out, nil
 }
+
+// NoBots is ErrNoBots for somebody whom nobody but guests' companies vouches for.
+func (e *Engine) NoBots(ctx context.Context, person id.Person) error {
+	tx := &db.Tx{DB: e.DB.Read(ctx)}
+	facts, err := e.Directory.In(tx).Facts(tx, []id.Person{person}, false)
+	if err == nil && len(facts) == 1 && facts[0].Guest {
+		err = ErrNoBots
+	}
+	return err
+}

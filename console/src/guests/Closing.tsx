@@ -102,7 +102,7 @@ function Ask({ group, open, close }: { group: string; open: boolean; close: () =
       {shown && (
         <Card rows>
           <Line label={t.guests.closing.people} text={t.words.people(shown.people)} />
-          <Line label={open ? t.guests.closing.back : t.guests.closing.archived} text={shown.channels.map((c) => `# ${c}`).join(" ") || "–"} />
+          <Line label={open ? t.guests.closing.back : t.guests.closing.archived} text={shown.channels.map((c) => `#\u00a0${c}`).join(" ") || "–"} />
           {shown.guests.length > 0 && <Line label={t.guests.closing.guests} text={shown.guests.map((g) => (g.stays ? t.guests.closing.stays(g.name, g.company) : `${g.name} (${g.company})`)).join(", ")} />}
           {shown.waiting > 0 && <Line label={t.guests.closing.waiting} text={String(shown.waiting)} />}
           {shown.approval && <Line label={t.guests.closing.approval} text={t.guests.closing.approvalHint} />}
