@@ -33,7 +33,7 @@ func (a *app) wireDoor(ctx context.Context) (err error) {
 		DB: a.db, Log: a.log, HTTPClient: a.way.Client(10 * time.Second), Standing: a.index, PublicURL: a.cfg.PublicURL,
 		Issuer: o.Issuer, ClientID: o.ClientID, ClientSecret: o.ClientSecret, AnyLogoutType: o.AnyLogoutType, Scopes: o.Scopes,
 		Resolve: a.resolve, BootstrapToken: a.cfg.BootstrapToken,
-		Companies: atCompanies{a},
+		Companies: atCompanies{a}, Outsiders: a.access.Outsiders,
 		Turned: func(w http.ResponseWriter, r *http.Request, person id.Person, c session.Claims) bool {
 			return (&guests.Door{Engine: a.guests}).Turn(w, r, person, c)
 		},

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -39,6 +40,26 @@ func (d *Door) Used(ctx context.Context, person id.Person, since time.Time) ([]U
 	}
 	for _, r := range tokens {
 		out = append(out, Use{Token: id.Token(r.ID), CreatedAt: r.CreatedAt.Time, LastAt: r.LastAt.Time, EndedAt: r.EndedAt.Time})
+	}
+	return out, nil
+}
+
+// LastSeen answers when people last used a session or a token of theirs, coarsely. Who never did, or long ago, is not there.
+func (d *Door) LastSeen(ctx context.Context, people []id.Person) (map[id.Person]time.Time, error) {
+	out := map[id.Person]time.Time{}
+	for some := range slices.Chunk(people, 500) {
+		var rows []struct {
+			Person id.Person
+			At     db.Instant
+		}
+		some = db.Pad(some)
+		if err := d.DB.Read(ctx).Raw(`select person, max(at) as at from (select person, last_seen_at as at from sessions where person in ?
+			union all select person, last_used_at from session_tokens where person in ? and last_used_at is not null) used group by person`, some, some).Scan(&rows).Error; err != nil {
+			return nil, fmt.Errorf("read sessions: %w", err)
+		}
+		for _, r := range rows {
+			out[r.Person] = r.At.Time
+		}
 	}
 	return out, nil
 }

@@ -61,6 +61,7 @@ var (
 	ErrNobody            = errors.New("there is no such person")
 	ErrTooMany           = errors.New("this person has too many tokens; revoke one first")
 	ErrBadRequest        = errors.New("the request is not valid")
+	ErrOutside           = errors.New("who is from outside has no API tokens, bots or webhooks here")
 )
 
 // Cases is this package's part of the table of errors.
@@ -88,6 +89,7 @@ func Cases() []httpapi.Case {
 		{Err: ErrNotFound, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: ErrNobody, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: ErrTooMany, Status: http.StatusConflict, Code: "too_many_tokens"},
+		{Err: ErrOutside, Status: http.StatusForbidden, Code: "from_outside"},
 		{Err: ErrBadRequest, Status: http.StatusBadRequest, Code: "invalid_request"},
 	}
 }
@@ -129,6 +131,8 @@ type Options struct {
 	// Passwords, where set, lets people sign in with the password of their directory.
 	Passwords Passwords
 	Conduct
+	// Outsiders, where set, answers which of these people are from outside: they make no API tokens, which would be programs of theirs.
+	Outsiders func(ctx context.Context, people []id.Person) (map[id.Person]bool, error)
 	// Companies knows the identity providers of companies; nil: there are none.
 	Companies Companies
 	// Turned, where set, is asked about somebody whom the identity provider has proved and who has no access now; true: it has answered the browser.

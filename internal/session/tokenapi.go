@@ -118,7 +118,13 @@ func (a *API) ListMyTokens(ctx context.Context, _ *struct{}) (*httpapi.Page[Toke
 
 // CreateMyToken makes a token of the caller's own.
 func (a *API) CreateMyToken(ctx context.Context, in *CreateTokenInput) (*CreateTokenOutput, error) {
-	return a.create(ctx, in.token(httpapi.CallerFrom(ctx).Person), in.Body.ExpiresInDays)
+	me := httpapi.CallerFrom(ctx).Person
+	if a.Door.Outsiders != nil {
+		if out, err := a.Door.Outsiders(ctx, []id.Person{me}); err != nil || out[me] {
+			return nil, cmp.Or(err, ErrOutside)
+		}
+	}
+	return a.create(ctx, in.token(me), in.Body.ExpiresInDays)
 }
 
 // RevokeMyToken ends one of the caller's own tokens.

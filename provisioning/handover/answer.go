@@ -17,8 +17,17 @@ func (e *Engine) Accept(ctx context.Context, person id.Person, step id.Handover)
 	if err != nil {
 		return err
 	}
+	owned, err := e.kind(s.Kind)
+	if err != nil {
+		return err
+	}
 	s.State, s.ClosedAt, s.ClosedBy = Accepted, e.clock(), string(person)
 	return e.DB.Tx(ctx, func(tx *db.Tx) error {
+		if taker, ok := owned.(Taker); ok {
+			if err := taker.Taken(tx, s.Thing, person); err != nil {
+				return err
+			}
+		}
 		if err := closeStep(tx, s); err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ func Cases() []httpapi.Case {
 // StepView is one step in an answer.
 type StepView struct {
 	ID       id.Handover `json:"id"`
-	Kind     string      `json:"kind" doc:"of the thing: group"`
+	Kind     string      `json:"kind" doc:"of the thing: group, guest"`
 	Thing    string      `json:"thing" doc:"its id"`
 	From     id.Person   `json:"from" doc:"who answered for it last"`
 	To       id.Person   `json:"to,omitempty" doc:"to whom it was offered; absent while it waits for an administrator"`

@@ -116,6 +116,11 @@ type Owned interface {
 	Suspend(ctx context.Context, cause directory.Cause, thing string, also func(*db.Tx) ([]audit.Record, error)) error
 }
 
+// Taker is an Owned that has something to write when somebody takes a thing over for good, in the transaction that closes the step, and before it does.
+type Taker interface {
+	Taken(tx *db.Tx, thing string, by id.Person) error
+}
+
 // Engine works out successions. Its methods may be called at the same time, on several nodes.
 type Engine struct {
 	DB        *db.DB

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
@@ -69,6 +70,16 @@ func (e *Engine) current(ctx context.Context, kind string, things []string, all 
 		}
 	}
 	return out, nil
+}
+
+// Untaken answers the things of a kind that nobody has accepted in a succession that is open and began before an instant.
+func (e *Engine) Untaken(ctx context.Context, kind string, before time.Time) ([]string, error) {
+	var things []string
+	if err := e.DB.Read(ctx).Raw("select h.thing from handovers h where h.kind = ? and h.closed_at is null and (select min(c.opened_at) from handovers c where c.case_id = h.case_id) < ? order by h.thing",
+		kind, db.At(before)).Scan(&things).Error; err != nil {
+		return nil, fmt.Errorf("read handovers: %w", err)
+	}
+	return things, nil
 }
 
 // asked answers to whom a succession was offered and who did not take it.
