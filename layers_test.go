@@ -23,6 +23,7 @@ var layers = map[string][]string{
 	"internal/seal":     {},
 	"internal/outbound": {},
 	"internal/mail":     {},
+	"internal/sms":      {"internal/webhook"},
 	"internal/trace":    {},
 	"internal/feed":     {"internal/db", "internal/trace"},
 	"internal/webhook":  {},

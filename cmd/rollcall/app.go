@@ -309,6 +309,7 @@ func (a *app) background() map[string]func(context.Context) error {
 		"reviews":    a.once("reviews", a.reviews.Run),
 		"guests":     a.once("guests", a.guests.Run),
 		"mail":       a.guests.Post,
+		"joined":     func(ctx context.Context) error { return a.feed.Run(ctx, a.guests.Follower()) },
 		"approvals":  a.once("approvals", a.asks.Run),
 		"glass":      a.once("glass", a.glass.Run),
 		"erasure":    a.once("erasure", a.erasure.Run),

@@ -57,6 +57,7 @@ type Config struct {
 	Secrets        Secrets               `koanf:"secrets"`
 	Outbound       Outbound              `koanf:"outbound"`
 	Mail           Mail                  `koanf:"mail"`
+	SMS            SMS                   `koanf:"sms"`
 	Administration Administration        `koanf:"administration"`
 	Audit          Audit                 `koanf:"audit"`
 	Tracing        Tracing               `koanf:"tracing"`
@@ -359,6 +360,7 @@ func (c Config) validate() error {
 	c.Audit.check(bad)
 	c.Outbound.check(bad)
 	c.Mail.check(bad)
+	c.SMS.check(bad)
 	c.Tracing.check(bad)
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.Log.Level)); err != nil {

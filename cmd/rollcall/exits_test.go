@@ -258,7 +258,7 @@ func TestEveryExitIsShut(t *testing.T) {
 var acts = []string{"DELETE /api/v1/me/sessions/{id}", "POST /api/v1/me/tokens", "DELETE /api/v1/me/tokens/{id}", "POST /api/v1/inbox/read", "POST /api/v1/inbox/{id}/read",
 	"POST /api/v1/me/handovers/{id}/accept", "POST /api/v1/me/handovers/{id}/refuse", "POST /api/v1/me/groups/{id}/join", "POST /api/v1/me/groups/{id}/leave", "POST /api/v1/me/requests",
 	"POST /api/v1/me/requests/{id}/withdraw", "POST /api/v1/me/approvals/{id}/approve", "POST /api/v1/me/approvals/{id}/refuse", "POST /api/v1/me/reviews/{id}/decide",
-	"POST /api/v1/me/guests", "POST /api/v1/me/guests/{id}/renew", "POST /api/v1/me/guests/{id}/end", "POST /api/v1/me/guests/{id}/link", "POST /api/v1/me/guests/{id}/mail",
+	"POST /api/v1/me/guests", "POST /api/v1/me/guests/{id}/renew", "POST /api/v1/me/guests/{id}/end", "POST /api/v1/me/guests/{id}/resume", "GET /api/v1/me/stay", "POST /api/v1/me/stay", "POST /api/v1/me/guests/{id}/link", "POST /api/v1/me/guests/{id}/mail",
 	"POST /api/v1/me/guests/{id}/confirm",
 	"POST /api/v1/me/guests/import/preview", "POST /api/v1/me/guests/import",
 	"GET /api/v1/me/guests/{id}",                                                                                                  // what the list of guests leads to

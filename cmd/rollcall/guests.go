@@ -14,7 +14,6 @@ import (
 	"github.com/rollcall-im/rollcall/chat"
 	"github.com/rollcall-im/rollcall/chat/delivery"
 	"github.com/rollcall-im/rollcall/internal/db"
-	"github.com/rollcall-im/rollcall/internal/httpapi"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/policies"
@@ -24,25 +23,19 @@ import (
 // wireGuests ties guests to the directory that knows them and to who has to agree.
 func (a *app) wireGuests() {
 	a.guests = &guests.Engine{DB: a.db, Directory: a.people, Reactor: a.access, Asks: a.asks, Log: a.log,
-		PublicURL: strings.TrimSuffix(a.cfg.PublicURL, "/"), Sessions: a.door, Mail: a.mailer(), Key: a.cfg.key}
+		PublicURL: strings.TrimSuffix(a.cfg.PublicURL, "/"), Sessions: a.door, Mail: a.mailer(), Texts: a.texter(), Key: a.cfg.key, Seen: a.door.LastSeen,
+		Untaken: func(ctx context.Context, before time.Time) ([]string, error) {
+			return a.heirs.Untaken(ctx, guests.KindGuest, before)
+		}}
 	a.guests.Sees = func(p id.Person, c id.Channel) (bool, time.Time) { return a.index.Allow(p, c, delivery.View) }
 	a.guests.Messages = func(ctx context.Context, c id.Channel, from time.Time, each func(guests.Message) error) error {
 		return a.chat.Read(ctx, c, from, func(m chat.Message) error {
 			return each(guests.Message{ID: m.ID, Seq: m.Seq, At: m.At, Author: m.Author.ID, Name: m.Author.Name, Kind: m.Kind, Language: m.Language, Text: m.Text, Erased: m.Erased})
 		})
 	}
+	a.heirs.Kinds[guests.KindGuest] = guests.Sponsored{Engine: a.guests}
 	a.asks.Kinds[policies.ApproveGuest] = guests.Asking{Engine: a.guests}
 	a.access.Outside = a.guests.Explain
-}
-
-// ownToken answers POST /api/v1/me/tokens: guests make none.
-func (a *app) ownToken(sess *session.API) func(context.Context, *session.CreateTokenInput) (*session.CreateTokenOutput, error) {
-	return func(ctx context.Context, in *session.CreateTokenInput) (*session.CreateTokenOutput, error) {
-		if err := a.guests.NoBots(ctx, httpapi.CallerFrom(ctx).Person); err != nil {
-			return nil, err
-		}
-		return sess.CreateMyToken(ctx, in)
-	}
 }
 
 type company struct {

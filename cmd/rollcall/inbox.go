@@ -11,6 +11,7 @@ import (
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/session"
 	"github.com/rollcall-im/rollcall/provisioning"
+	"github.com/rollcall-im/rollcall/provisioning/guests"
 	"github.com/rollcall-im/rollcall/provisioning/notices"
 )
 
@@ -73,6 +74,12 @@ func (a *app) called(ctx context.Context, ids []string) (map[string]map[string]s
 			if name != "" {
 				out[one] = map[string]string{"": name}
 			}
+		case "gst":
+			g, err := a.guests.Guest(ctx, id.Guest(one))
+			if err != nil && !errors.Is(err, guests.ErrNotFound) {
+				return nil, err
+			}
+			out[one] = map[string]string{"": g.Name}
 		case "tok":
 			if one == string(session.BootstrapToken) {
 				out[one] = map[string]string{"en": "the token of the configuration", "zh": "配置文件中的令牌"}

@@ -102,7 +102,7 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("GET", "/api/v1/me/sessions", people, "My sessions", sess.ListSessions),
 		httpapi.Op("DELETE", "/api/v1/me/sessions/{id}", people, "End a session of mine", sess.EndSession),
 		httpapi.Op("GET", "/api/v1/me/tokens", people, "My API tokens", sess.ListMyTokens),
-		httpapi.Op("POST", "/api/v1/me/tokens", people, "Make an API token of my own", a.ownToken(sess)).Unrepeatable(),
+		httpapi.Op("POST", "/api/v1/me/tokens", people, "Make an API token of my own", sess.CreateMyToken).Unrepeatable(),
 		httpapi.Op("DELETE", "/api/v1/me/tokens/{id}", people, "End an API token of mine", sess.RevokeMyToken),
 		httpapi.Op("GET", "/api/v1/inbox", people, "What I am told", inbox.List),
 		httpapi.Op("POST", "/api/v1/inbox/read", people, "I have read it up to here", inbox.ReadAll),
@@ -138,9 +138,13 @@ func (a *app) routes() []httpapi.Route {
 		httpapi.Op("POST", "/api/v1/me/guests/import", people, "Let them in, as it was shown", outside.ImportMine),
 		httpapi.Op("POST", "/api/v1/me/guests/{id}/renew", people, "Have a guest of mine stay longer, or shorter", outside.RenewMine),
 		httpapi.Op("POST", "/api/v1/me/guests/{id}/end", people, "End everything a guest of mine has, at once", outside.EndMine),
+		httpapi.Op("POST", "/api/v1/me/guests/{id}/resume", people, "Let a guest of mine in again who was not seen for 30 days", outside.WakeMine),
 		httpapi.Op("POST", "/api/v1/me/guests/{id}/link", people, "A link to pass on, by which a guest of mine comes in once", outside.MakeMyLink).Unrepeatable(),
 		httpapi.Op("POST", "/api/v1/me/guests/{id}/mail", people, "Send a guest of mine the invitation again", outside.SendMyLink),
 		httpapi.Op("POST", "/api/v1/me/guests/{id}/confirm", people, "It is my guest who waits with this code", outside.ConfirmMine).Unrepeatable(),
+
+		httpapi.Op("GET", "/api/v1/me/stay", people, "Guests: until when I am let in, and whom to ask", outside.Stay),
+		httpapi.Op("POST", "/api/v1/me/stay", people, "Guests: tell who answers for me that I ask to stay longer", outside.AskToStay),
 
 		httpapi.Op("GET", "/api/v1/me/plans", people, "Plans that would change who is in a project group of mine", prov.OwnedPlans),
 		httpapi.Op("GET", "/api/v1/me/plans/{id}", people, "Whom one would change there", prov.OwnedChanges),

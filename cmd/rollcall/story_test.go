@@ -57,7 +57,7 @@ func TestStories(t *testing.T) {
 					"eventually": eventuallyWord, "listen": listenWord, "hears": hearsWord, "unheard": unheardWord, "cut": cutWord, "login": loginWord,
 					"slapd": slapdWord, "password": passwordWord, "session": sessionWord, "quiet": quietWord, "channel": channelWord, "hook": hookWord,
 					"carry": carryWord, "soon": soonWord, "reach": reachWord, "database": databaseWord, "reload": reloadWord,
-					"postbox": postboxWord, "postbox-refuses": postboxRefusesWord, "mailed": mailedWord, "browse": browseWord, "quiet-about": quietAboutWord, "link-of": linkOfWord,
+					"postbox": postboxWord, "postbox-refuses": postboxRefusesWord, "mailed": mailedWord, "browse": browseWord, "quiet-about": quietAboutWord, "link-of": linkOfWord, "smsbox": smsboxWord, "texted": textedWord,
 				},
 			})
 		})
@@ -84,6 +84,7 @@ type story struct {
 	body      []byte
 	listeners map[string]*listener
 	postbox   *mailtest.Sink
+	smsbox    *smsbox
 	browsers  map[string]*http.Client // by whose they are
 }
 

@@ -27,17 +27,36 @@ func Domain(text string) (string, error) {
 	return ascii, nil
 }
 
-// Address is an e-mail address in the one form in which addresses are compared.
+// Address is an e-mail address, or the number of somebody who has none, in the one form in which addresses are compared.
 type Address struct {
-	Text   string // lower case, domain as A-labels; where mail goes
+	Text   string // lower case, domain as A-labels; where mail goes. A number as E.164 has it: +8613800138000
 	Key    string // the same without the tag behind a plus sign: who it is
-	Domain string
+	Domain string // empty for a number
 }
 
-// ParseAddress reads an e-mail address. What is before the @ is lower case ASCII then: a letter of another alphabet that looks like it is somebody else.
+// number tells whether the text of an Address is a number: no e-mail address begins with a plus sign here.
+func number(text string) bool { return strings.HasPrefix(text, "+") }
+
+const (
+	digitsLeast = 7
+	digitsMost  = 15 // ITU-T E.164 section 6.2.1
+)
+
+func parseNumber(text string) (Address, error) {
+	digits := strings.NewReplacer(" ", "", "-", "", "(", "", ")", "", ".", "").Replace(text[1:])
+	if len(digits) < digitsLeast || len(digits) > digitsMost || digits[0] == '0' || strings.ContainsFunc(digits, func(r rune) bool { return r < '0' || r > '9' }) {
+		return Address{}, fmt.Errorf("%w: %q is no number with its country, as +8613800138000", ErrInvalid, text)
+	}
+	return Address{Text: "+" + digits, Key: "+" + digits}, nil
+}
+
+// ParseAddress reads an e-mail address, or a number that begins with a plus sign. What is before the @ is lower case ASCII then: a letter of another alphabet that looks like it is somebody else.
 // ErrInvalid.
 func ParseAddress(text string) (Address, error) {
 	text = strings.TrimSpace(text)
+	if number(text) && !strings.Contains(text, "@") {
+		return parseNumber(text)
+	}
 	at := strings.LastIndex(text, "@")
 	if at < 1 || strings.TrimSpace(text[at+1:]) != text[at+1:] {
 		return Address{}, fmt.Errorf("%w: %q is no e-mail address", ErrInvalid, text)

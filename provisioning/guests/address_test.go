@@ -51,3 +51,17 @@ func FuzzParseAddress(f *testing.F) {
 		}
 	})
 }
+
+// Who has no e-mail address is known by a number with its country, however it is written.
+func TestParseNumber(t *testing.T) {
+	for text, want := range map[string]string{"+8613800138000": "+8613800138000", " +86 138-0013 8000": "+8613800138000", "+1 (555) 010.0000": "+15550100000"} {
+		if got, err := ParseAddress(text); err != nil || got.Text != want || got.Key != want || got.Domain != "" {
+			t.Errorf("%q: %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"+", "13800138000", "008613800138000", "+012345678", "+123456", "+1234567890123456", "+86138x0138000", "+86１３８００１３８０００", "++8613800138000", "+8613800138000\n1"} {
+		if got, err := ParseAddress(text); !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q is taken for %+v (%v)", text, got, err)
+		}
+	}
+}

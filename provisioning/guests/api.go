@@ -254,9 +254,12 @@ type GuestView struct {
 	DaysLeft    int         `json:"days_left" doc:"begun days count; 0: it is over"`
 	CreatedAt   time.Time   `json:"created_at"`
 	Places      []PlaceView `json:"places" nullable:"false"`
-	BoundBy     Bound       `json:"bound_by,omitempty" enum:"asked,policy,contract,approval" doc:"in the answer to an invitation: what set the end"`
-	Waiting     bool        `json:"waiting,omitempty" doc:"in the answer to an invitation: others have to agree first"`
-	Note        string      `json:"note,omitempty" doc:"in the answer to an invitation: why the term is shorter than asked, or that it waits"`
+
+	SuspendedFor Suspension `json:"suspended_for,omitempty" enum:"idle,unsponsored" doc:"where one alone is suspended, and not by an administrator: not seen for 30 days; nobody took them over"`
+
+	BoundBy Bound  `json:"bound_by,omitempty" enum:"asked,policy,contract,approval" doc:"in the answer to an invitation: what set the end"`
+	Waiting bool   `json:"waiting,omitempty" doc:"in the answer to an invitation: others have to agree first"`
+	Note    string `json:"note,omitempty" doc:"in the answer to an invitation: why the term is shorter than asked, or that it waits"`
 }
 
 func (a *API) views(ctx context.Context, list []Guest) ([]GuestView, error) {
@@ -288,7 +291,7 @@ func (a *API) views(ctx context.Context, list []Guest) ([]GuestView, error) {
 		case g.version == 0:
 			v.State = "waiting"
 		case g.Runs(now) && (!closed.IsZero() || !g.SuspendedAt.IsZero() || !of[g.Company].SuspendedAt.IsZero()):
-			v.State = "suspended"
+			v.State, v.SuspendedFor = "suspended", g.SuspendedFor
 		case g.Runs(now):
 			v.State = "running"
 		}
@@ -412,7 +415,7 @@ func (a *API) Show(ctx context.Context, in *GuestInput) (*ShowOutput, error) {
 // InviteBody is who is to be let in.
 type InviteBody struct {
 	Company  string    `json:"company" minLength:"1" maxLength:"64" doc:"by id or key"`
-	Email    string    `json:"email" minLength:"3" maxLength:"320"`
+	Email    string    `json:"email" minLength:"3" maxLength:"320" doc:"or, of somebody who has none and for administrators only, a number with its country: +8613800138000"`
 	Name     string    `json:"name" minLength:"1" maxLength:"200"`
 	Group    id.Group  `json:"group"`
 	Channels []string  `json:"channels" minItems:"1" maxItems:"50" doc:"keys in the group"`
@@ -528,7 +531,7 @@ func (a *API) own(ctx context.Context, guest id.Guest) error {
 	if err != nil {
 		return err
 	}
-	if g.Sponsor == me {
+	if g.Sponsor == me || g.keeper == me {
 		return nil
 	}
 	c, err := a.Engine.Company(ctx, string(g.Company))
@@ -603,4 +606,41 @@ func (a *API) Archive(ctx context.Context, in *ArchiveInput) (*huma.StreamRespon
 			panic(http.ErrAbortHandler) // the caller must not take a part for the whole
 		}
 	}}, nil
+}
+
+// WakeMine answers POST /api/v1/me/guests/{id}/resume: for who answers for a guest who was not seen for long.
+func (a *API) WakeMine(ctx context.Context, in *GuestReasonInput) (*GuestOutput, error) {
+	if err := a.own(ctx, in.ID); err != nil {
+		return nil, err
+	}
+	return a.after(ctx, in.ID, a.Engine.Wake(ctx, directory.CauseFrom(ctx, in.Body.why()), in.ID))
+}
+
+// StayOutput is until when the caller, a guest, is let in.
+type StayOutput struct {
+	Body struct {
+		Company string    `json:"company" doc:"key of the one that they work for"`
+		Until   time.Time `json:"until"`
+		Ask     string    `json:"ask" doc:"the name of who answers for them"`
+	}
+}
+
+// Stay answers GET /api/v1/me/stay: for guests.
+func (a *API) Stay(ctx context.Context, _ *struct{}) (*StayOutput, error) {
+	g, who, err := a.Engine.Stay(ctx, httpapi.CallerFrom(ctx).Person)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.Engine.Company(ctx, string(g.Company))
+	out := &StayOutput{}
+	out.Body.Company, out.Body.Until, out.Body.Ask = c.Key, g.Until(), who.DisplayName
+	return out, err
+}
+
+// AskToStay answers POST /api/v1/me/stay: who answers for the caller, a guest, is told that they ask to stay longer.
+func (a *API) AskToStay(ctx context.Context, in *struct{}) (*StayOutput, error) {
+	if err := a.Engine.AskToStay(ctx, httpapi.CallerFrom(ctx).Person); err != nil {
+		return nil, err
+	}
+	return a.Stay(ctx, in)
 }

@@ -43,6 +43,7 @@ type page struct {
 	Whom    string // to ask
 	Terms   Terms  // to be accepted
 	Mail    bool   // links are sent by mail here
+	Texts   bool   // codes are sent to numbers here
 	Again   bool   // it looks again by itself
 }
 
@@ -70,7 +71,7 @@ func (d *Door) remember(w http.ResponseWriter, secret string) {
 }
 
 func (d *Door) show(w http.ResponseWriter, status int, p page) {
-	p.Mail = d.Engine.Mail != nil
+	p.Mail, p.Texts = d.Engine.Mail != nil, d.Engine.Texts != nil
 	sum := sha256.Sum256([]byte(doorStyle))
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")

@@ -57,8 +57,6 @@ var (
 	ErrSuspended = errors.New("suspended")
 	// ErrOver says that a contract or a guest's time is over, or that an invitation is.
 	ErrOver = errors.New("this is over")
-	// ErrNoBots says that somebody from outside wants something that acts without a person.
-	ErrNoBots = errors.New("guests make no API tokens: what acts by itself here is somebody's who works here")
 	// ErrDrift says that what a batch would do is not any more what was shown.
 	ErrDrift = errors.New("it would do something else now than what you were shown: look at it again")
 )
@@ -79,7 +77,6 @@ func Cases() []httpapi.Case {
 		{Err: ErrNoSeal, Status: http.StatusConflict, Code: "no_seal"},
 		{Err: session.ErrNoProvider, Status: http.StatusNotFound, Code: "not_found"},
 		{Err: ErrNoMail, Status: http.StatusConflict, Code: "no_mail"},
-		{Err: ErrNoBots, Status: http.StatusForbidden, Code: "guest_token"},
 		{Err: ErrDrift, Status: http.StatusConflict, Code: "guest_drift"},
 		{Err: provisioning.ErrNoGuests, Status: http.StatusUnprocessableEntity, Code: "no_guests"},
 	}
@@ -107,7 +104,7 @@ type Company struct {
 type Guest struct {
 	ID          id.Guest
 	Company     id.Company
-	Email       string
+	Email       string // or a number, as Address.Text
 	Name        string
 	Sponsor     id.Person // who works here and answers for the guest
 	Person      id.Person // in the directory; empty while nobody was let in
@@ -116,7 +113,11 @@ type Guest struct {
 	EndedAt     time.Time
 	Places      []Place
 
-	key              string // who it is, in the company
+	SuspendedFor Suspension // why, where SuspendedAt is set
+
+	key              string    // who it is, in the company
+	keeper           id.Person // who answers for the guest in the sponsor's place, by keeperRef
+	keeperRef        string
 	version, settled int64
 }
 
@@ -192,13 +193,21 @@ type Engine struct {
 	PublicURL string        // where browsers come in, without a slash at the end
 	Sessions  *session.Door // who is proved is given a session there
 	Key       *seal.Key     // seals secrets of identity providers; nil: companies have none
+	Mail      Mailer        // nil: nothing is sent, and links are passed on by who invited
+	Texts     Texter        // nil: nobody is let in by a number
 	// Sees answers whether somebody may read a channel now, and from when on; Messages reads one from an instant on, in the order of writing, and answers the first error of each.
 	Sees     func(id.Person, id.Channel) (bool, time.Time)
 	Messages func(ctx context.Context, channel id.Channel, from time.Time, each func(Message) error) error
-	Mail     Mailer // nil: nothing is sent, and links are passed on by who invited
 
-	once sync.Once
-	wake chan struct{}
+	// Untaken answers the guests whose sponsor could not answer for them any more before an instant, and whom nobody took over since; nil: nobody asks.
+	Untaken func(ctx context.Context, before time.Time) ([]string, error)
+	// Seen answers when people were seen last; nil: nobody is idle.
+	Seen func(ctx context.Context, people []id.Person) (map[id.Person]time.Time, error)
+
+	once   sync.Once
+	wake   chan struct{}
+	looks  sync.Once
+	looked chan struct{}
 }
 
 func (e *Engine) clock() time.Time {

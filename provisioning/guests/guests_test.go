@@ -264,10 +264,17 @@ func TestGuestWhoIsAnEmployee(t *testing.T) {
 		w := newWorld(t, d)
 		g := w.invite("wei@acme.example", "shared")
 		wei := w.put("wei", directory.Record{})
+		other := w.invite("ann@acme.example", "shared")
 		_, err := w.people.Apply(ctx, directory.Cause{Actor: "tester"}, directory.MergePeople{Keep: wei, Gone: g.Person, Anyway: true})
 		w.ok(err)
+		w.ok(w.e.joined(ctx, []id.Person{g.Person, wei, other.Person}))
+		if now := w.guest(g); now.EndedAt.IsZero() || w.sees(other) != "shared" {
+			t.Errorf("the guest whom somebody was is not over: %+v; another sees %q", now, w.sees(other))
+		}
 		_, err = w.e.Close(ctx, directory.Cause{Actor: "tester"}, false)
 		w.ok(err)
+		w.ok(w.e.settle(ctx, directory.Cause{}, []id.Guest{g.ID}))
+		w.ok(w.e.Tend(ctx))
 		p, err := w.people.Person(ctx, wei)
 		w.ok(err)
 		if p.Frozen || p.Status != directory.StatusActive {

@@ -53,7 +53,12 @@ func (e *Engine) Invite(ctx context.Context, cause directory.Cause, w Wish) (Inv
 // newcomer answers who an address is to a company: the guest whom it knows already, or a new one.
 func (e *Engine) newcomer(ctx context.Context, address Address, w Wish) func(*db.Tx, Company) (Guest, error) {
 	return func(tx *db.Tx, c Company) (Guest, error) {
-		if !c.has(address.Domain) {
+		switch {
+		case number(address.Text) && e.Texts == nil:
+			return Guest{}, ErrNoMail
+		case number(address.Text) && !w.Any:
+			return Guest{}, fmt.Errorf("%w by a number: it says of nobody whose people they are, and only an administrator does", ErrNotSponsor)
+		case !number(address.Text) && !c.has(address.Domain):
 			return Guest{}, fmt.Errorf("%s: %w; it has %s", address.Domain, ErrDomain, strings.Join(c.Domains, ", "))
 		}
 		works, err := e.Directory.In(tx).WithEmail(ctx, address.Text, address.Key)
@@ -364,12 +369,12 @@ func (e *Engine) admit(tx *db.Tx, cause directory.Cause, g Guest, inv *Invitatio
 	}
 	back := ""
 	if !g.EndedAt.IsZero() { // who comes back is not kept out by what was before
-		back = ", ended_at = null, suspended_at = null"
+		back = ", ended_at = null, suspended_at = null, suspended_for = ''"
 	}
-	if err := tx.Exec("update guests set version = version + 1, email = ?, name = ?, sponsor = ?"+back+" where id = ?", inv.Email, inv.Name, inv.Sponsor, g.ID).Error; err != nil {
+	if err := tx.Exec("update guests set version = version + 1, email = ?, name = ?, sponsor = ?, awake_at = ?"+back+" where id = ?", inv.Email, inv.Name, inv.Sponsor, db.At(now), g.ID).Error; err != nil {
 		return g, fmt.Errorf("write guest: %w", err)
 	}
-	if comes && e.Mail != nil {
+	if comes && e.reaches(inv.Email) {
 		if _, err := e.post(tx, cause, g.ID); err != nil {
 			return g, err
 		}

@@ -44,8 +44,8 @@ var (
 	errLink = errors.New("this link opens nothing")
 	// ErrPairing says that nobody waits with that code.
 	ErrPairing = errors.New("nobody waits with this code: it is wrong, or they waited too long")
-	// ErrNoMail says that no server is configured by which mail goes out.
-	ErrNoMail = errors.New("no server is configured that mail goes out by")
+	// ErrNoMail says that nothing is configured that reaches an address.
+	ErrNoMail = errors.New("nothing is configured that mail, or short messages, go out by")
 )
 
 // Link is that somebody may come in once. Its secret is shown, or sent, and not kept.
@@ -130,14 +130,14 @@ func (e *Engine) MakeLink(ctx context.Context, cause directory.Cause, guest id.G
 
 // Remind sends a guest who is let in another invitation by mail; the links of those before open nothing any more. ErrNoMail, ErrOver, ErrSuspended.
 func (e *Engine) Remind(ctx context.Context, cause directory.Cause, guest id.Guest) error {
-	if e.Mail == nil {
-		return ErrNoMail
-	}
 	return e.DB.Tx(ctx, func(tx *db.Tx) error {
 		if _, err := lock(tx); err != nil {
 			return err
 		}
 		g, err := one(tx.DB, guest)
+		if err == nil && !e.reaches(g.Email) {
+			err = ErrNoMail
+		}
 		if err == nil {
 			err = e.welcome(tx, g)
 		}
@@ -207,7 +207,7 @@ func (e *Engine) shutLinks(tx *db.Tx, where string, args ...any) error {
 // AskToSignIn has a link sent to the address of every guest who has it, which lets a browser in that has this secret. It says to nobody whether there is one.
 func (e *Engine) AskToSignIn(ctx context.Context, email, browser string) error {
 	address, err := ParseAddress(email)
-	if err != nil || e.Mail == nil {
+	if err != nil || !e.reaches(address.Text) {
 		return nil
 	}
 	now := e.clock()

@@ -4,12 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
 	"github.com/rollcall-im/rollcall/internal/id"
 	"github.com/rollcall-im/rollcall/internal/mail"
+	"github.com/rollcall-im/rollcall/internal/sms"
 )
+
+// Texter hands on one short message, and returns when it was taken. An *sms.Error that is Forever is not tried again.
+type Texter interface {
+	Send(ctx context.Context, m sms.Message) error
+}
 
 // Mailer sends one message, and returns when it was taken. A *mail.Error that is Forever is not tried again.
 type Mailer interface {
@@ -51,7 +58,7 @@ func (e *Engine) Post(ctx context.Context) error {
 
 // PostDue sends what is due now.
 func (e *Engine) PostDue(ctx context.Context) error {
-	for e.Mail != nil {
+	for e.Mail != nil || e.Texts != nil {
 		var due id.GuestLink
 		now := e.clock()
 		// A guest whom the directory does not have yet is sent nothing: the link would open nothing.
@@ -91,14 +98,22 @@ func (e *Engine) postOne(ctx context.Context, due id.GuestLink, now time.Time) e
 	if !now.Before(row.UntilAt.Time) {
 		return e.sent(ctx, row, time.Time{}, "it was too late", true)
 	}
-	err = e.Mail.Send(ctx, e.message(row, g, text, code))
-	var said *mail.Error
+	if !e.reaches(g.Email) {
+		return e.sent(ctx, row, time.Time{}, ErrNoMail.Error(), true)
+	}
+	if number(g.Email) {
+		err = e.Texts.Send(ctx, e.short(row, g, text, code))
+	} else {
+		err = e.Mail.Send(ctx, e.message(row, g, text, code))
+	}
+	var refused *mail.Error
+	var declined *sms.Error
 	switch {
 	case err == nil:
 		return e.sent(ctx, row, e.clock(), "", true)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.As(err, &said) && said.Forever:
+	case errors.As(err, &refused) && refused.Forever, errors.As(err, &declined) && declined.Forever:
 		e.Log.WarnContext(ctx, "mail to a guest was refused", "link", row.ID, "error", err)
 		return e.sent(ctx, row, time.Time{}, err.Error(), true)
 	}
@@ -124,6 +139,27 @@ func (e *Engine) sent(ctx context.Context, row linkRow, at time.Time, failed str
 		}
 		return nil
 	})
+}
+
+// reaches tells whether something is configured that reaches an address.
+func (e *Engine) reaches(address string) bool {
+	if number(address) {
+		return e.Texts != nil
+	}
+	return e.Mail != nil
+}
+
+// short answers the short message to a guest who is known by a number: a code to be typed in the browser that asked for it, or the link of an invitation. Each try has its own id: each has its own secret.
+func (e *Engine) short(row linkRow, g Guest, text, code string) sms.Message {
+	m := sms.Message{ID: string(row.ID) + "-" + strconv.Itoa(row.Tries), To: g.Email}
+	if row.Way == ToSignIn {
+		m.Kind, m.Code, m.Minutes = "code", shown(code), int(signInFor/time.Minute)
+		m.Text = fmt.Sprintf("Rollcall 验证码 · code: %s。10 分钟内有效，请勿告诉任何人。Holds for 10 minutes; tell nobody.", m.Code)
+		return m
+	}
+	m.Kind, m.Link, m.Minutes = "invitation", e.PublicURL+"/auth/guest?link="+text, int(linkFor/time.Minute)
+	m.Text = fmt.Sprintf("Rollcall 访客邀请 · invitation: %s 72 小时内有效，仅一次，请勿转发。Holds for 72 hours and once; do not pass it on.", m.Link)
+	return m
 }
 
 // message answers what a guest is sent, in both languages: nobody knows which one they read. It says nothing about whom they meet.

@@ -51,18 +51,23 @@ type guestRow struct {
 	CreatedAt   db.Instant
 	SuspendedAt db.Instant
 	EndedAt     db.Instant
+
+	Keeper       id.Person
+	KeeperRef    string
+	SuspendedFor Suspension
+	AwakeAt      db.Instant
 }
 
 func (guestRow) TableName() string { return "guests" }
 
 func guestRowOf(g Guest) guestRow {
 	return guestRow{ID: g.ID, Company: g.Company, Email: g.Email, EmailKey: g.key, Name: g.Name, Sponsor: g.Sponsor, Person: g.Person, Version: g.version, Settled: g.settled,
-		CreatedAt: db.At(g.CreatedAt), SuspendedAt: db.At(g.SuspendedAt), EndedAt: db.At(g.EndedAt)}
+		CreatedAt: db.At(g.CreatedAt), SuspendedAt: db.At(g.SuspendedAt), EndedAt: db.At(g.EndedAt), Keeper: g.keeper, KeeperRef: g.keeperRef, SuspendedFor: g.SuspendedFor, AwakeAt: db.At(g.CreatedAt)}
 }
 
 func (r guestRow) guest() Guest {
 	return Guest{ID: r.ID, Company: r.Company, Email: r.Email, key: r.EmailKey, Name: r.Name, Sponsor: r.Sponsor, Person: r.Person, version: r.Version, settled: r.Settled,
-		CreatedAt: r.CreatedAt.Time, SuspendedAt: r.SuspendedAt.Time, EndedAt: r.EndedAt.Time}
+		CreatedAt: r.CreatedAt.Time, SuspendedAt: r.SuspendedAt.Time, EndedAt: r.EndedAt.Time, keeper: r.Keeper, keeperRef: r.KeeperRef, SuspendedFor: r.SuspendedFor}
 }
 
 type placeRow struct {

@@ -115,7 +115,11 @@ func (g Guest) record(source id.Source, c Company) directory.Record {
 		rec.EndAt = g.EndedAt
 	}
 	rec.DisplayName, rec.Company, rec.EmployeeType = g.Name, name, EmployeeType
-	rec.Emails = []directory.Email{{Value: g.Email, Type: "work", Primary: true}}
+	if number(g.Email) {
+		rec.Phones = []directory.Phone{{Value: g.Email, Type: "mobile"}}
+	} else {
+		rec.Emails = []directory.Email{{Value: g.Email, Type: "work", Primary: true}}
+	}
 	return rec
 }
 
@@ -238,20 +242,16 @@ func (e *Engine) enforceOne(ctx context.Context, cause directory.Cause, list []G
 	if err != nil {
 		return err
 	}
-	known, err := e.Directory.PeopleByID(ctx, people)
+	facts, err := e.factsOf(ctx, list)
 	if err != nil {
 		return err
-	}
-	alone := map[id.Person]bool{}
-	for _, p := range known {
-		alone[p.ID] = p.MergedInto == ""
 	}
 	var changes []directory.Change
 	lifts := false
 	for _, g := range list {
 		at := slices.IndexFunc(standing[g.Person], func(f directory.Freeze) bool { return f.Slot == directory.SlotOfGuests(which) })
 		switch {
-		case out[g.ID] && alone[g.Person]:
+		case out[g.ID] && facts[g.Person].Guest:
 			if at < 0 || which != directory.GuestsTerms { // where a suspension stands, the call waits until it is in force
 				changes = append(changes, directory.FreezePerson{Person: g.Person, Guests: which})
 			}

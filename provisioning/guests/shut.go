@@ -31,6 +31,11 @@ func (e *Engine) Suspend(ctx context.Context, cause directory.Cause, name string
 				return err
 			}
 		}
+		if off {
+			if err := e.awake(tx, "company = ?", c.ID); err != nil {
+				return err
+			}
+		}
 		if err := tx.Exec("update guest_companies set suspended_at = ? where id = ?", db.At(c.SuspendedAt), c.ID).Error; err != nil {
 			return fmt.Errorf("write company: %w", err)
 		}
@@ -57,6 +62,11 @@ func (e *Engine) Close(ctx context.Context, cause directory.Cause, off bool) (in
 				return err
 			}
 		}
+		if off {
+			if err := e.awake(tx, "ended_at is null"); err != nil {
+				return err
+			}
+		}
 		if err := tx.Exec("update guests_state set closed_at = ? where id = 1", db.At(at)).Error; err != nil {
 			return fmt.Errorf("write guests: %w", err)
 		}
@@ -70,13 +80,22 @@ func (e *Engine) Close(ctx context.Context, cause directory.Cause, off bool) (in
 
 // SuspendGuest keeps one guest out or, where off, lets them in again as they were. It returns when that is in force.
 func (e *Engine) SuspendGuest(ctx context.Context, cause directory.Cause, guest id.Guest, off bool) error {
+	return e.suspendGuest(ctx, cause, guest, off, ByAdmin, nil)
+}
+
+// suspendGuest is SuspendGuest for a reason, in one transaction with also, where there is one. What an administrator says counts instead of another reason; off lifts any for them, and else the one that is named.
+func (e *Engine) suspendGuest(ctx context.Context, cause directory.Cause, guest id.Guest, off bool, why Suspension, also func(*db.Tx) error) error {
 	err := e.DB.Tx(ctx, func(tx *db.Tx) error {
 		if _, err := lock(tx); err != nil {
 			return err
 		}
 		g, err := one(tx.DB, guest)
-		if err != nil || g.SuspendedAt.IsZero() == off {
+		if err != nil {
 			return err
+		}
+		switch stands := !g.SuspendedAt.IsZero(); {
+		case off && !stands, off && why != ByAdmin && g.SuspendedFor != why, !off && stands && (why != ByAdmin || g.SuspendedFor == ByAdmin):
+			return nil
 		}
 		at, action := time.Time{}, "guest.resumed"
 		if !off {
@@ -85,16 +104,37 @@ func (e *Engine) SuspendGuest(ctx context.Context, cause directory.Cause, guest 
 				return err
 			}
 		}
-		if err := tx.Exec("update guests set suspended_at = ? where id = ?", db.At(at), guest).Error; err != nil {
+		public := map[string]any{"company": string(g.Company), "person": string(g.Person)}
+		if off {
+			why = ByAdmin // none
+			err = e.awake(tx, "id = ?", guest)
+		} else if why != ByAdmin {
+			public["why"] = string(why)
+		}
+		if err == nil && also != nil {
+			err = also(tx)
+		}
+		if err != nil {
+			return err
+		}
+		if err := tx.Exec("update guests set suspended_at = ?, suspended_for = ? where id = ?", db.At(at), why, guest).Error; err != nil {
 			return fmt.Errorf("write guest: %w", err)
 		}
-		return audit.Append(tx, e.record(cause, action, string(guest), map[string]any{"company": string(g.Company), "person": string(g.Person)}))
+		return audit.Append(tx, e.record(cause, action, string(guest), public))
 	})
 	if err != nil {
 		return err
 	}
 	_, err = e.enforceAll(ctx, cause, "g.id = ? and g.person <> ''", guest)
 	return err
+}
+
+// awake notes that guests are let in again: whoever was kept out could not be seen.
+func (e *Engine) awake(tx *db.Tx, where string, args ...any) error {
+	if err := tx.Exec("update guests set awake_at = ? where "+where, append([]any{db.At(e.clock())}, args...)...).Error; err != nil {
+		return fmt.Errorf("write guests: %w", err)
+	}
+	return nil
 }
 
 // enforceAll is enforce of the guests that where chooses, in one call: they are all kept out before it returns.

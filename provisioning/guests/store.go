@@ -127,7 +127,7 @@ func (e *Engine) Guests(ctx context.Context, q Query) (list []Guest, more bool, 
 		where, args = where+" and g.company = ?", append(args, q.Company)
 	}
 	if q.Sponsor != "" {
-		where, args = where+" and (g.sponsor = ? or g.company in (select id from guest_companies where owner = ?))", append(args, q.Sponsor, q.Sponsor)
+		where, args = where+" and (g.sponsor = ? or g.keeper = ? or g.company in (select id from guest_companies where owner = ?))", append(args, q.Sponsor, q.Sponsor, q.Sponsor)
 	}
 	if q.Within > 0 {
 		where = where + ` and g.ended_at is null and exists (select 1 from guest_places p where p.guest = g.id and p.until_at >= ?)
@@ -341,12 +341,83 @@ func closings(q *gorm.DB, where string, args ...any) ([]Closing, error) {
 	return out, nil
 }
 
-// NoBots is ErrNoBots for somebody whom nobody but guests' companies vouches for.
-func (e *Engine) NoBots(ctx context.Context, person id.Person) error {
-	tx := &db.Tx{DB: e.DB.Read(ctx)}
-	facts, err := e.Directory.In(tx).Facts(tx, []id.Person{person}, false)
-	if err == nil && len(facts) == 1 && facts[0].Guest {
-		err = ErrNoBots
+// going is that guest g is let in at an instant, whatever keeps them out for a while.
+const going = "g.version > 0 and (g.ended_at is null or g.ended_at > ?) and exists (select 1 from guest_places p where p.guest = g.id and p.until_at > ?)"
+
+// sponsored answers the guests whose time runs, of these or of all where ids is nil.
+func (e *Engine) sponsored(ctx context.Context, ids []string) (out []Guest, err error) {
+	now := db.At(e.clock())
+	if ids == nil {
+		return load(e.DB.Read(ctx), going+" order by g.id", now, now)
 	}
-	return err
+	for some := range slices.Chunk(ids, 500) {
+		list, err := load(e.DB.Read(ctx), going+" and g.id in ? order by g.id", now, now, db.Pad(some))
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+// sponsoredBy answers the guests whose time runs for whom one of these people answers.
+func (e *Engine) sponsoredBy(ctx context.Context, people []id.Person) (out []string, err error) {
+	now := db.At(e.clock())
+	for some := range slices.Chunk(people, 500) {
+		var ids []string
+		some = db.Pad(some)
+		if err := e.DB.Read(ctx).Raw("select g.id from guests g where (g.sponsor in ? or g.keeper <> '' and g.keeper in ?) and "+going+" order by g.id", some, some, now, now).Scan(&ids).Error; err != nil {
+			return nil, fmt.Errorf("read guests: %w", err)
+		}
+		out = append(out, ids...)
+	}
+	return out, nil
+}
+
+// dozing answers the guests whom nothing keeps out, and who were let in last before an instant.
+func (e *Engine) dozing(ctx context.Context, since time.Time) ([]Guest, error) {
+	now := db.At(e.clock())
+	return load(e.DB.Read(ctx), "g.person <> '' and g.awake_at < ? and g.suspended_at is null and not exists (select 1 from guests_state where closed_at is not null) and "+
+		"g.company not in (select id from guest_companies where suspended_at is not null) and "+going+" order by g.id", db.At(since), now, now)
+}
+
+// guestOf answers the guest whom a person is, whose time runs; ErrNotFound.
+func (e *Engine) guestOf(ctx context.Context, person id.Person) (Guest, error) {
+	now := db.At(e.clock())
+	list, err := load(e.DB.Read(ctx), "g.person = ? and g.person <> '' and "+going+" order by g.id limit 1", person, now, now)
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("person %s: %w", person, ErrNotFound)
+	}
+	if err != nil {
+		return Guest{}, err
+	}
+	return list[0], nil
+}
+
+// goingBy answers the guests among these people whose time runs.
+func (e *Engine) goingBy(ctx context.Context, people []id.Person) (out []Guest, err error) {
+	now := db.At(e.clock())
+	for some := range slices.Chunk(people, 500) {
+		list, err := load(e.DB.Read(ctx), "g.person in ? and "+going+" order by g.id", db.Pad(some), now, now)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
+}
+
+// factsOf answers what the directory knows of guests, by their people.
+func (e *Engine) factsOf(ctx context.Context, list []Guest) (map[id.Person]directory.Fact, error) {
+	people := make([]id.Person, len(list))
+	for i, g := range list {
+		people[i] = g.Person
+	}
+	tx := &db.Tx{DB: e.DB.Read(ctx)}
+	facts, err := e.Directory.In(tx).Facts(tx, people, false)
+	out := make(map[id.Person]directory.Fact, len(facts))
+	for _, f := range facts {
+		out[f.Person.ID] = f
+	}
+	return out, err
 }

@@ -29,9 +29,23 @@ func (e *Engine) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-e.looking():
 		case <-time.After(every):
 		}
 	}
+}
+
+// look has Run look at once.
+func (e *Engine) look() {
+	select {
+	case e.looking() <- struct{}{}:
+	default:
+	}
+}
+
+func (e *Engine) looking() chan struct{} {
+	e.looks.Do(func() { e.looked = make(chan struct{}, 1) })
+	return e.looked
 }
 
 // Tend carries out what is written and was not carried out, and tells of ends that come. Where there is nothing to do it writes nothing.
@@ -40,7 +54,7 @@ func (e *Engine) Tend(ctx context.Context) error {
 	if err := e.DB.Read(ctx).Raw("select id from guests where settled <> version order by id").Scan(&unsettled).Error; err != nil {
 		return err
 	}
-	return errors.Join(e.settle(ctx, directory.Cause{}, unsettled), e.unenforced(ctx), e.followClosings(ctx), e.remind(ctx), e.prune(ctx))
+	return errors.Join(e.settle(ctx, directory.Cause{}, unsettled), e.unenforced(ctx), e.unsponsored(ctx), e.idle(ctx), e.followClosings(ctx), e.remind(ctx), e.prune(ctx))
 }
 
 // unenforced keeps out whom a suspension that was interrupted left in, and lets in whom a resumption left out.
@@ -79,15 +93,20 @@ func (e *Engine) frozen(ctx context.Context) ([]Guest, error) {
 	return load(e.DB.Read(ctx), "g.person in ? order by g.id", db.Pad(people))
 }
 
-// answersFor answers who answers for a guest now: the sponsor, and who owns the company where the sponsor cannot act.
+// answersFor answers who answers for a guest now: the sponsor; where the sponsor cannot act whom it was offered to; and who owns the company where there is nobody.
 func (e *Engine) answersFor(ctx context.Context, g Guest) (directory.Person, error) {
-	p, err := e.Directory.Person(ctx, g.Sponsor)
-	if err != nil && !errors.Is(err, directory.ErrNotFound) || err == nil && handover.Able(p) {
-		return p, err
+	for _, person := range []id.Person{g.Sponsor, g.keeper} {
+		if person == "" {
+			continue
+		}
+		p, err := e.Directory.Person(ctx, person)
+		if err != nil && !errors.Is(err, directory.ErrNotFound) || err == nil && handover.Able(p) {
+			return p, err
+		}
 	}
 	c, err := e.Company(ctx, string(g.Company))
 	if err != nil {
-		return p, err
+		return directory.Person{}, err
 	}
 	return e.Directory.Person(ctx, c.Owner)
 }

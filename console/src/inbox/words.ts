@@ -47,6 +47,9 @@ export function whereTo(me: Me, n: Notice): string {
       if (n.about["kind"] === "retention") return may(me, "requests.read") ? "/admin/approvals" : "";
       return n.about["kind"] === "break_glass" ? (may(me, "requests.read") ? "/admin/approvals" : "") : "/groups";
     case "guest.ending":
+    case "guest.idle":
+    case "guest.unsponsored":
+    case "guest.asks":
       return "/guests";
     case "hold.opened":
       return may(me, "holds.read") ? "/admin/holds" : "";

@@ -12,6 +12,7 @@ export const aside = {
     transmitter: "Who is told what becomes of accounts",
     handover: "Handovers",
     approvals: "Requests",
+    guests: "Guests who work here now",
   },
   closed: "Denied everything until then",
   denied: (n: number) => (n === 1 ? "1 person is denied everything until it is handled, because it is not known what they may do." : `${n} people are denied everything until it is handled, because it is not known what they may do.`),

@@ -47,6 +47,9 @@ const kinds: Record<string, (x: Told) => string> = {
   "review.waiting": () => "A review has places about which nobody but an administrator can decide.",
   "review.finding": () => "A reviewer would take a place that a rule of the policy gives.",
   "plan.due": (x) => (x.state === "applied" ? "Your scheduled plan was applied." : `Your scheduled plan was not applied: ${problems[x.problem] ?? x.problem}.`),
+  "guest.idle": (x) => `${x.who}, a guest you answer for, was not seen for 30 days and is kept out. Let them in again if they still need it.`,
+  "guest.unsponsored": (x) => `${x.who}, a guest, is kept out: nobody has taken them over for 14 days. Who takes them over lets them in again.`,
+  "guest.asks": (x) => `${x.who}, a guest you answer for, asks to stay longer than ${x.at}. Nothing changes unless you do it.`,
   "guest.ending": (x) => `The time of ${x.who}, a guest you answer for, ends at ${x.at}, in ${x.days === "1" ? "a day" : `${x.days} days`} at most. Have them stay longer if they need to.`,
   "emergency.opened": (x) => `The emergency account was opened at ${x.at}. If you do not know why, find out now.`,
 };

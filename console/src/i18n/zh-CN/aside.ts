@@ -14,6 +14,7 @@ export const aside = {
     transmitter: "账号变化的对外告知",
     handover: "交接",
     approvals: "申请",
+    guests: "已成为员工的访客",
   },
   closed: "在此之前被拒绝一切访问",
   denied: (n: number) => `在处理之前，${n} 人被拒绝一切访问，因为无法确定其权限。`,

@@ -45,6 +45,9 @@ const kinds: Record<string, (x: Told) => string> = {
   "review.waiting": () => "复核中有条目仅能由管理员决定。",
   "review.finding": () => "复核人要求移除的成员资格由策略规则授予。",
   "plan.due": (x) => (x.state === "applied" ? "你定时的计划已应用。" : `你定时的计划未能应用：${problems[x.problem] ?? x.problem}。`),
+  "guest.idle": (x) => `你担保的访客${x.who}已 30 天未出现，现已暂停。如仍需要，请恢复。`,
+  "guest.unsponsored": (x) => `访客${x.who}已暂停：14 天内无人接手。由接手的人恢复。`,
+  "guest.asks": (x) => `你担保的访客${x.who}请求在 ${x.at} 之后继续留用。除非你办理，否则不会改变。`,
   "guest.ending": (x) => `你担保的访客${x.who}将于 ${x.at} 到期，至多还有 ${x.days} 天。如有需要，请延长。`,
   "emergency.opened": (x) => `紧急账号已于 ${x.at} 打开。若不知缘由，请立即查明。`,
 };
