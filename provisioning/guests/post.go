@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/db"
@@ -149,9 +148,9 @@ func (e *Engine) reaches(address string) bool {
 	return e.Mail != nil
 }
 
-// short answers the short message to a guest who is known by a number: a code to be typed in the browser that asked for it, or the link of an invitation. Each try has its own id: each has its own secret.
+// short answers the short message to a guest who is known by a number: a code to be typed in the browser that asked for it, or the link of an invitation. Each try has an id of its own, as it has a secret of its own: what is sent again is another message.
 func (e *Engine) short(row linkRow, g Guest, text, code string) sms.Message {
-	m := sms.Message{ID: string(row.ID) + "-" + strconv.Itoa(row.Tries), To: g.Email}
+	m := sms.Message{ID: string(row.ID) + "-" + row.Hash[:12], To: g.Email}
 	if row.Way == ToSignIn {
 		m.Kind, m.Code, m.Minutes = "code", shown(code), int(signInFor/time.Minute)
 		m.Text = fmt.Sprintf("Rollcall 验证码 · code: %s。10 分钟内有效，请勿告诉任何人。Holds for 10 minutes; tell nobody.", m.Code)
