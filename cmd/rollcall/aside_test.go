@@ -36,7 +36,7 @@ func TestSpoiltRecord(t *testing.T) {
 			c.stop(os.Interrupt)
 			c.write(dsn, "update feed_events set data = '{}' where kind = 'person.merged'")
 			c.serve()
-			for _, follower := range []string{"merged", "reconcile"} { // tried again in any case, but later
+			for _, follower := range []string{"merged", "guests", "reconcile"} { // tried again in any case, but later
 				_, _, _ = c.call("POST", "/api/v1/set-aside/"+follower+"/"+person+"/retry", crashToken, "")
 			}
 			c.opened(person, "spoilt", true)
