@@ -11,7 +11,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/webhook"
@@ -78,11 +77,8 @@ func (s *Sender) Send(ctx context.Context, m Message) error {
 	if s.Now != nil {
 		now = s.Now
 	}
-	stamp := strconv.FormatInt(now().Unix(), 10)
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("webhook-id", m.ID)
-	request.Header.Set("webhook-timestamp", stamp)
-	request.Header.Set("webhook-signature", webhook.Sign(s.Secret, m.ID, stamp, body))
+	webhook.Put(request.Header, s.Secret, m.ID, now(), body)
 	client := *s.Client
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	answer, err := client.Do(request)

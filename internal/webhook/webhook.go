@@ -8,7 +8,10 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Version1 begins a signature.
@@ -33,6 +36,14 @@ func Sum(secret []byte, id, stamp string, body []byte) []byte {
 	fmt.Fprintf(mac, "%s.%s.", id, stamp)
 	mac.Write(body)
 	return mac.Sum(nil)
+}
+
+// Put signs a request whose body this is, as of an instant, and says so in its headers.
+func Put(h http.Header, secret []byte, id string, at time.Time, body []byte) {
+	stamp := strconv.FormatInt(at.Unix(), 10)
+	h.Set("webhook-id", id)
+	h.Set("webhook-timestamp", stamp)
+	h.Set("webhook-signature", Sign(secret, id, stamp, body))
 }
 
 // Sign is the value of the header webhook-signature.

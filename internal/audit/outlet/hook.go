@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/rollcall-im/rollcall/internal/webhook"
@@ -66,15 +65,12 @@ func (h *hook) Send(ctx context.Context, p Part) error {
 	if n := len(p.Records); n > 0 {
 		id = fmt.Sprintf("%s-%d-%d", h.name, p.Records[0].Seq, p.Records[n-1].Seq)
 	}
-	stamp := strconv.FormatInt(time.Now().Unix(), 10)
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/jsonl")
-	request.Header.Set("webhook-id", id)
-	request.Header.Set("webhook-timestamp", stamp)
-	request.Header.Set("webhook-signature", webhook.Sign(h.secret, id, stamp, body))
+	webhook.Put(request.Header, h.secret, id, time.Now(), body)
 	answer, err := h.client.Do(request)
 	if err != nil {
 		return err
