@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// addressOf answers where r comes from, as far as Proxies can be believed: the last address in the header they speak by that no proxy of ours has.
-func (d *Door) addressOf(r *http.Request) string {
+// AddressOf answers where r comes from, as far as Proxies can be believed: the last address in the header they speak by that no proxy of ours has.
+func (d *Door) AddressOf(r *http.Request) string {
 	at, _ := d.clientOf(r)
 	if !at.IsValid() {
 		return r.RemoteAddr

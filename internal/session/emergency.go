@@ -170,7 +170,7 @@ func (d *Door) OpenEmergency(w http.ResponseWriter, r *http.Request) {
 	} else if json.NewDecoder(r.Body).Decode(&in) != nil {
 		in.Half = ""
 	}
-	address := d.addressOf(r)
+	address := d.AddressOf(r)
 	var many *tooMany
 	err := d.crowded(r.Context(), address)
 	secret := ""

@@ -27,7 +27,7 @@ func (d *Door) Enter(w http.ResponseWriter, r *http.Request, person id.Person, c
 // Crowded answers how long the address that r comes from has to wait, because of too many failures; 0: not at all.
 func (d *Door) Crowded(r *http.Request) (time.Duration, error) {
 	var many *tooMany
-	err := d.crowded(r.Context(), d.addressOf(r))
+	err := d.crowded(r.Context(), d.AddressOf(r))
 	if errors.As(err, &many) {
 		return many.again, nil
 	}
@@ -36,11 +36,5 @@ func (d *Door) Crowded(r *http.Request) (time.Duration, error) {
 
 // Failed counts a failure of the address that r comes from.
 func (d *Door) Failed(r *http.Request) error {
-	return d.failed(context.WithoutCancel(r.Context()), &guess{address: d.addressOf(r)})
+	return d.failed(context.WithoutCancel(r.Context()), &guess{address: d.AddressOf(r)})
 }
-
-// Bind keeps, in tx, that the subject of c is person from now on; ErrOtherPerson where it is somebody else.
-func (d *Door) Bind(tx *db.Tx, person id.Person, c Claims) error { return d.bind(tx, person, c) }
-
-// AddressOf answers where r comes from, as far as proxies can be believed; of IPv6 the network of 64 bits.
-func (d *Door) AddressOf(r *http.Request) string { return d.addressOf(r) }

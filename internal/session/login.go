@@ -213,7 +213,7 @@ func claimsOf(at idp, token *oidc.IDToken, nonce string) (Claims, error) {
 
 // identify finds whose subject this is, as it was stored, or by Resolve at the first sign-in, and what keeps that it is. A subject of a company's identity provider is a guest of that company and nobody else.
 func (d *Door) identify(ctx context.Context, c Claims) (person id.Person, bind func(*db.Tx) error, no *refused) {
-	bind = func(tx *db.Tx) error { return d.bind(tx, person, c) }
+	bind = func(tx *db.Tx) error { return d.Bind(tx, person, c) }
 	var err error
 	if c.Company != "" {
 		person, bind, err = d.Companies.Guest(ctx, c.Company, c)
@@ -290,9 +290,9 @@ func (d *Door) use(tx *db.Tx, kind, value string, until time.Time) error {
 	return done.Error
 }
 
-// bind keeps that the subject is person. A person who is another subject already stays that one: two accounts with one
+// Bind keeps that the subject is person. A person who is another subject already stays that one: two accounts with one
 // e-mail address are two people until an administrator says otherwise.
-func (d *Door) bind(tx *db.Tx, person id.Person, c Claims) error {
+func (d *Door) Bind(tx *db.Tx, person id.Person, c Claims) error {
 	if err := tx.Exec("insert into session_identities (issuer, subject, person, created_at) values (?, ?, ?, ?) on conflict do nothing",
 		c.Issuer, c.Subject, person, db.At(d.Now())).Error; err != nil {
 		return err

@@ -145,7 +145,7 @@ type guess struct {
 func (d *Door) provePassword(r *http.Request, in passwordInput) (id.Person, Claims, *refused) {
 	ctx, cancel := context.WithTimeout(r.Context(), passwordFor)
 	defer cancel()
-	g := &guess{login: in.Login, password: in.Password, address: d.addressOf(r), reserved: map[string]string{}}
+	g := &guess{login: in.Login, password: in.Password, address: d.AddressOf(r), reserved: map[string]string{}}
 	err := d.ask(ctx, g)
 	no := &refused{status: http.StatusForbidden, code: codeRefused, err: err, claims: Claims{Issuer: "password"}}
 	if g.account.Key != "" {
