@@ -316,13 +316,7 @@ func (e *Engine) channelsOf(ctx context.Context, g Guest, group id.Group) ([]str
 	if err != nil {
 		return nil, err
 	}
-	var out []string
-	for _, p := range g.Places {
-		if _, has := stands[p.at()]; has && p.Group == group {
-			out = append(out, p.Channel)
-		}
-	}
-	return out, nil
+	return g.channels(group, stands), nil
 }
 
 // kept is let for a guest for whom somebody else answers: that one goes on where they still may.
@@ -355,8 +349,8 @@ func (e *Engine) leave(cause directory.Cause, group id.Group, row Row) act {
 // depart writes that everything a guest has or was asked for in a project group is over. The lock is held.
 func (e *Engine) depart(tx *db.Tx, cause directory.Cause, g Guest, group id.Group) error {
 	now := e.clock()
-	if err := tx.Exec("update guest_invitations set state = ?, decided_at = ? where state = ? and guest = ? and group_id = ?", Withdrawn, db.At(now), Waiting, g.ID, group).Error; err != nil {
-		return fmt.Errorf("write invitations: %w", err)
+	if err := e.void(tx, "guest = ? and group_id = ?", g.ID, group); err != nil {
+		return err
 	}
 	if err := tx.Exec("update guest_places set until_at = ? where guest = ? and group_id = ? and until_at > ?", db.At(now), g.ID, group, db.At(now)).Error; err != nil {
 		return fmt.Errorf("write places of guest: %w", err)

@@ -24,6 +24,14 @@ var doorPage string
 //go:embed door.css
 var doorStyle string
 
+var (
+	doorTemplate  = template.Must(template.New("door").Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(doorStyle) }}).Parse(doorPage))
+	doorStyleHash = func() string {
+		sum := sha256.Sum256([]byte(doorStyle))
+		return base64.StdEncoding.EncodeToString(sum[:])
+	}()
+)
+
 // sessionIssuer begins the issuer of a session that a link opened; the subject is the guest.
 const sessionIssuer = "guest"
 
@@ -72,14 +80,12 @@ func (d *Door) remember(w http.ResponseWriter, secret string) {
 
 func (d *Door) show(w http.ResponseWriter, status int, p page) {
 	p.Mail, p.Texts = d.Engine.Mail != nil, d.Engine.Texts != nil
-	sum := sha256.Sum256([]byte(doorStyle))
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+doorStyleHash+"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	w.WriteHeader(status)
-	t := template.Must(template.New("door").Funcs(template.FuncMap{"style": func() template.CSS { return template.CSS(doorStyle) }}).Parse(doorPage))
-	t.Execute(w, p)
+	doorTemplate.Execute(w, p)
 }
 
 // Page answers GET /auth/guest: a button behind a link, which is not looked at, else the form of who signs in again.

@@ -21,10 +21,7 @@ func (e *Engine) Explain(tx *db.Tx, person id.Person, group id.Group, channel st
 	if err != nil {
 		return nil, err
 	}
-	of := map[id.Company]Company{}
-	for _, c := range known {
-		of[c.ID] = c
-	}
+	of := byCompany(known)
 	names, err := e.Directory.In(tx).Names(tx.Statement.Context, sponsorsOf(list))
 	if err != nil {
 		return nil, err

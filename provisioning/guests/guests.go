@@ -16,7 +16,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -204,10 +203,8 @@ type Engine struct {
 	// Seen answers when people were seen last; nil: nobody is idle.
 	Seen func(ctx context.Context, people []id.Person) (map[id.Person]time.Time, error)
 
-	once   sync.Once
-	wake   chan struct{}
-	looks  sync.Once
-	looked chan struct{}
+	posts bell // what Post listens to
+	tends bell // what Run listens to
 }
 
 func (e *Engine) clock() time.Time {

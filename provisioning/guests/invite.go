@@ -100,13 +100,7 @@ func (e *Engine) Renew(ctx context.Context, cause directory.Cause, guest id.Gues
 	w.Company, w.Email, w.Name = string(g.Company), g.Email, g.Name
 	var out []Invitation
 	for _, group := range g.groups() {
-		w.Group, w.Channels = group, nil
-		for _, p := range g.Places {
-			if _, has := stands[p.at()]; has && p.Group == group {
-				w.Channels = append(w.Channels, p.Channel)
-			}
-		}
-		if len(w.Channels) == 0 {
+		if w.Group, w.Channels = group, g.channels(group, stands); len(w.Channels) == 0 {
 			continue
 		}
 		if err := w.check(); err != nil {
@@ -133,6 +127,16 @@ func (e *Engine) running(guest id.Guest) func(*db.Tx, Company) (Guest, error) {
 		}
 		return g, err
 	}
+}
+
+// channels answers the channels of a group in which a guest has a place, of those that stand.
+func (g Guest) channels(group id.Group, stands map[at]time.Time) (out []string) {
+	for _, p := range g.Places {
+		if _, has := stands[p.at()]; has && p.Group == group {
+			out = append(out, p.Channel)
+		}
+	}
+	return out
 }
 
 func (g Guest) groups() []id.Group {
@@ -384,12 +388,7 @@ func (e *Engine) admit(tx *db.Tx, cause directory.Cause, g Guest, inv *Invitatio
 
 // withdraw notes that nothing comes of an invitation.
 func (e *Engine) withdraw(ctx context.Context, invitation id.Invitation) error {
-	return e.DB.Tx(context.WithoutCancel(ctx), func(tx *db.Tx) error {
-		if err := tx.Exec("update guest_invitations set state = ?, decided_at = ? where id = ? and state = ?", Withdrawn, db.At(e.clock()), invitation, Waiting).Error; err != nil {
-			return fmt.Errorf("write invitation: %w", err)
-		}
-		return nil
-	})
+	return e.DB.Tx(context.WithoutCancel(ctx), func(tx *db.Tx) error { return e.void(tx, "id = ?", invitation) })
 }
 
 // End ends everything that a guest has, at once. It returns when that is in force. One that is over is no change.
@@ -421,9 +420,14 @@ func (e *Engine) End(ctx context.Context, cause directory.Cause, guest id.Guest)
 
 // dead notes that nothing comes of the invitations that wait, nor of the links of those that were given.
 func (e *Engine) dead(tx *db.Tx, where string, args ...any) error {
-	if err := e.shutLinks(tx, where, args...); err != nil {
+	if err := shutLinks(tx, e.clock(), where, args...); err != nil {
 		return err
 	}
+	return e.void(tx, where, args...)
+}
+
+// void notes that nothing comes of invitations that wait.
+func (e *Engine) void(tx *db.Tx, where string, args ...any) error {
 	if err := tx.Exec("update guest_invitations set state = ?, decided_at = ? where state = ? and "+where, append([]any{Withdrawn, db.At(e.clock()), Waiting}, args...)...).Error; err != nil {
 		return fmt.Errorf("write invitations: %w", err)
 	}

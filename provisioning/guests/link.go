@@ -107,12 +107,13 @@ func (e *Engine) MakeLink(ctx context.Context, cause directory.Cause, guest id.G
 	text, now := linkPrefix+secret(), e.clock()
 	row := linkRow{ID: id.New[id.GuestLink](), Guest: guest, Way: Copied, Hash: hashed(text), MadeBy: e.record(cause, "", "", nil).Actor, MadeAt: db.At(now), UntilAt: db.At(now.Add(linkFor))}
 	err := e.DB.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := lock(tx); err != nil {
+		closed, err := lock(tx)
+		if err != nil {
 			return err
 		}
 		g, err := one(tx.DB, guest)
 		if err == nil {
-			err = e.welcome(tx, g)
+			err = e.welcome(tx, g, closed)
 		}
 		if err != nil {
 			return err
@@ -131,7 +132,8 @@ func (e *Engine) MakeLink(ctx context.Context, cause directory.Cause, guest id.G
 // Remind sends a guest who is let in another invitation by mail; the links of those before open nothing any more. ErrNoMail, ErrOver, ErrSuspended.
 func (e *Engine) Remind(ctx context.Context, cause directory.Cause, guest id.Guest) error {
 	return e.DB.Tx(ctx, func(tx *db.Tx) error {
-		if _, err := lock(tx); err != nil {
+		closed, err := lock(tx)
+		if err != nil {
 			return err
 		}
 		g, err := one(tx.DB, guest)
@@ -139,7 +141,7 @@ func (e *Engine) Remind(ctx context.Context, cause directory.Cause, guest id.Gue
 			err = ErrNoMail
 		}
 		if err == nil {
-			err = e.welcome(tx, g)
+			err = e.welcome(tx, g, closed)
 		}
 		if err != nil {
 			return err
@@ -162,25 +164,16 @@ func (e *Engine) post(tx *db.Tx, cause directory.Cause, guest id.Guest) (id.Gues
 	if err := tx.Create(&row).Error; err != nil {
 		return "", fmt.Errorf("write link of guest: %w", err)
 	}
-	tx.AfterCommit(e.nudge)
+	tx.AfterCommit(e.posts.ring)
 	return row.ID, nil
 }
 
-// welcome is ErrOver or ErrSuspended where a guest may not come in now.
-func (e *Engine) welcome(tx *db.Tx, g Guest) error {
-	closed, err := lock(tx)
-	if err != nil {
-		return err
-	}
+// welcome is ErrOver or ErrSuspended where a guest may not come in now; closed is since when nobody from outside may, or zero.
+func (e *Engine) welcome(tx *db.Tx, g Guest, closed time.Time) error {
 	c, err := company(tx.DB, string(g.Company))
 	if err != nil {
 		return err
 	}
-	return e.out(g, c, closed)
-}
-
-// out is ErrOver or ErrSuspended where a guest may not come in now.
-func (e *Engine) out(g Guest, c Company, closed time.Time) error {
 	switch {
 	case !g.Runs(e.clock()):
 		return fmt.Errorf("guest %s: %w", g.ID, ErrOver)
@@ -195,9 +188,9 @@ func (e *Engine) out(g Guest, c Company, closed time.Time) error {
 }
 
 // shutLinks has the links and the arrivals of guests open nothing any more.
-func (e *Engine) shutLinks(tx *db.Tx, where string, args ...any) error {
+func shutLinks(tx *db.Tx, now time.Time, where string, args ...any) error {
 	for _, table := range []string{"guest_links set due_at = null,", "guest_arrivals set"} {
-		if err := tx.Exec("update "+table+" ended_at = ? where ended_at is null and "+where, append([]any{db.At(e.clock())}, args...)...).Error; err != nil {
+		if err := tx.Exec("update "+table+" ended_at = ? where ended_at is null and "+where, append([]any{db.At(now)}, args...)...).Error; err != nil {
 			return fmt.Errorf("write links of guests: %w", err)
 		}
 	}
@@ -226,7 +219,7 @@ func (e *Engine) AskToSignIn(ctx context.Context, email, browser string) error {
 			}
 		}
 		if len(list) > 0 {
-			tx.AfterCommit(e.nudge)
+			tx.AfterCommit(e.posts.ring)
 		}
 		return nil
 	})
@@ -328,11 +321,7 @@ func (e *Engine) admissible(tx *db.Tx, g Guest) error {
 	if err := tx.Where("id = 1").Take(&state).Error; err != nil {
 		return fmt.Errorf("read guests: %w", err)
 	}
-	c, err := company(tx.DB, string(g.Company))
-	if err != nil {
-		return err
-	}
-	if err := e.out(g, c, state.ClosedAt.Time); err != nil || g.Person == "" {
+	if err := e.welcome(tx, g, state.ClosedAt.Time); err != nil || g.Person == "" {
 		return err
 	}
 	outside, err := e.Reactor.OutsidersIn(tx, []id.Person{g.Person})
@@ -370,14 +359,7 @@ func (e *Engine) Confirm(ctx context.Context, cause directory.Cause, guest id.Gu
 }
 
 // Restored has nothing open that a backup held: nobody knows which links were used since.
-func Restored(tx *db.Tx, now time.Time) error {
-	for _, table := range []string{"guest_links set due_at = null,", "guest_arrivals set"} {
-		if err := tx.Exec("update "+table+" ended_at = ? where ended_at is null", db.At(now)).Error; err != nil {
-			return fmt.Errorf("end links of guests: %w", err)
-		}
-	}
-	return nil
-}
+func Restored(tx *db.Tx, now time.Time) error { return shutLinks(tx, now, "1 = 1") }
 
 // prune forgets links and arrivals that ended long ago.
 func (e *Engine) prune(ctx context.Context) error {

@@ -27,19 +27,6 @@ const (
 	postLease = 2 * time.Minute // until another node takes what one took and did not finish
 )
 
-// nudge has Post look at once.
-func (e *Engine) nudge() {
-	select {
-	case e.wakes() <- struct{}{}:
-	default:
-	}
-}
-
-func (e *Engine) wakes() chan struct{} {
-	e.once.Do(func() { e.wake = make(chan struct{}, 1) })
-	return e.wake
-}
-
 // Post sends what is to be sent until ctx ends. It runs on every node: what one takes, no other does.
 func (e *Engine) Post(ctx context.Context) error {
 	for {
@@ -49,7 +36,7 @@ func (e *Engine) Post(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-e.wakes():
+		case <-e.posts.heard():
 		case <-time.After(postEvery):
 		}
 	}

@@ -63,7 +63,7 @@ func (e *Engine) settle(ctx context.Context, cause directory.Cause, guests []id.
 			return fmt.Errorf("settle guests: %w", err)
 		}
 	}
-	e.nudge() // an invitation goes out once there is somebody who can come in by it
+	e.posts.ring() // an invitation goes out once there is somebody who can come in by it
 	return nil
 }
 
@@ -203,11 +203,15 @@ func (e *Engine) give(ctx context.Context, cause directory.Cause, list []Guest) 
 
 func (e *Engine) companiesOf(ctx context.Context) (map[id.Company]Company, error) {
 	list, err := e.Companies(ctx)
+	return byCompany(list), err
+}
+
+func byCompany(list []Company) map[id.Company]Company {
 	out := make(map[id.Company]Company, len(list))
 	for _, c := range list {
 		out[c.ID] = c
 	}
-	return out, err
+	return out
 }
 
 // enforce makes the freezes of guests what their company, everybody's and their own suspension and the terms want, and returns when that is in force. Whoever has been found to be somebody
@@ -234,11 +238,7 @@ func (e *Engine) enforceOne(ctx context.Context, cause directory.Cause, list []G
 	if err != nil {
 		return err
 	}
-	people := make([]id.Person, len(list))
-	for i, g := range list {
-		people[i] = g.Person
-	}
-	standing, err := e.Directory.StandingFreezes(ctx, people)
+	standing, err := e.Directory.StandingFreezes(ctx, peopleOf(list))
 	if err != nil {
 		return err
 	}

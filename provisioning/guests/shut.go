@@ -30,11 +30,8 @@ func (e *Engine) Suspend(ctx context.Context, cause directory.Cause, name string
 			if err := e.dead(tx, "guest in (select id from guests where company = ?)", c.ID); err != nil {
 				return err
 			}
-		}
-		if off {
-			if err := e.awake(tx, "company = ?", c.ID); err != nil {
-				return err
-			}
+		} else if err := e.awake(tx, "company = ?", c.ID); err != nil {
+			return err
 		}
 		if err := tx.Exec("update guest_companies set suspended_at = ? where id = ?", db.At(c.SuspendedAt), c.ID).Error; err != nil {
 			return fmt.Errorf("write company: %w", err)
@@ -61,11 +58,8 @@ func (e *Engine) Close(ctx context.Context, cause directory.Cause, off bool) (in
 			if err := e.dead(tx, "1 = 1"); err != nil {
 				return err
 			}
-		}
-		if off {
-			if err := e.awake(tx, "ended_at is null"); err != nil {
-				return err
-			}
+		} else if err := e.awake(tx, "ended_at is null"); err != nil {
+			return err
 		}
 		if err := tx.Exec("update guests_state set closed_at = ? where id = 1", db.At(at)).Error; err != nil {
 			return fmt.Errorf("write guests: %w", err)
@@ -100,7 +94,7 @@ func (e *Engine) suspendGuest(ctx context.Context, cause directory.Cause, guest 
 		at, action := time.Time{}, "guest.resumed"
 		if !off {
 			at, action = e.clock(), "guest.suspended"
-			if err := e.shutLinks(tx, "guest = ?", guest); err != nil {
+			if err := shutLinks(tx, at, "guest = ?", guest); err != nil {
 				return err
 			}
 		}

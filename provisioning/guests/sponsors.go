@@ -107,7 +107,7 @@ func (s Sponsored) Taken(tx *db.Tx, thing string, by id.Person) error {
 		return fmt.Errorf("write guest: %w", back.Error)
 	}
 	if back.RowsAffected > 0 {
-		tx.AfterCommit(s.Engine.look)
+		tx.AfterCommit(s.Engine.tends.ring)
 	}
 	return nil
 }
@@ -150,11 +150,7 @@ func (e *Engine) idle(ctx context.Context) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	people := make([]id.Person, len(list))
-	for i, g := range list {
-		people[i] = g.Person
-	}
-	seen, err := e.Seen(ctx, people)
+	seen, err := e.Seen(ctx, peopleOf(list))
 	if err != nil {
 		return err
 	}

@@ -407,14 +407,18 @@ func (e *Engine) goingBy(ctx context.Context, people []id.Person) (out []Guest, 
 	return out, nil
 }
 
+func peopleOf(list []Guest) []id.Person {
+	out := make([]id.Person, len(list))
+	for i, g := range list {
+		out[i] = g.Person
+	}
+	return out
+}
+
 // factsOf answers what the directory knows of guests, by their people.
 func (e *Engine) factsOf(ctx context.Context, list []Guest) (map[id.Person]directory.Fact, error) {
-	people := make([]id.Person, len(list))
-	for i, g := range list {
-		people[i] = g.Person
-	}
 	tx := &db.Tx{DB: e.DB.Read(ctx)}
-	facts, err := e.Directory.In(tx).Facts(tx, people, false)
+	facts, err := e.Directory.In(tx).Facts(tx, peopleOf(list), false)
 	out := make(map[id.Person]directory.Fact, len(facts))
 	for _, f := range facts {
 		out[f.Person.ID] = f

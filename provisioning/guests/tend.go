@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/rollcall-im/rollcall/directory"
@@ -29,23 +30,28 @@ func (e *Engine) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-e.looking():
+		case <-e.tends.heard():
 		case <-time.After(every):
 		}
 	}
 }
 
-// look has Run look at once.
-func (e *Engine) look() {
+// bell has a loop look at once that looks from time to time. The zero bell is ready.
+type bell struct {
+	once sync.Once
+	rung chan struct{}
+}
+
+func (b *bell) ring() {
 	select {
-	case e.looking() <- struct{}{}:
-	default:
+	case b.heard() <- struct{}{}:
+	default: // it was not heard yet
 	}
 }
 
-func (e *Engine) looking() chan struct{} {
-	e.looks.Do(func() { e.looked = make(chan struct{}, 1) })
-	return e.looked
+func (b *bell) heard() chan struct{} {
+	b.once.Do(func() { b.rung = make(chan struct{}, 1) })
+	return b.rung
 }
 
 // Tend carries out what is written and was not carried out, and tells of ends that come. Where there is nothing to do it writes nothing.
