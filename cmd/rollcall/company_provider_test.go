@@ -21,7 +21,6 @@ import (
 
 	"github.com/rollcall-im/rollcall/directory"
 	"github.com/rollcall-im/rollcall/internal/db"
-	"github.com/rollcall-im/rollcall/internal/seal"
 	"github.com/rollcall-im/rollcall/provisioning"
 )
 
@@ -130,14 +129,7 @@ func (v *visit) signIn(p *tenants, company, at string, claims map[string]any) (s
 func TestCompanyProvider(t *testing.T) {
 	for _, engine := range []db.Engine{db.SQLite, db.Postgres} {
 		t.Run(string(engine), func(t *testing.T) {
-			file, _, err := seal.Generate(time.Now())
-			if err != nil {
-				t.Fatal(err)
-			}
-			key, err := seal.Parse(file)
-			if err != nil {
-				t.Fatal(err)
-			}
+			key := newKey(t)
 			b := newBenchOf(t, engine, slog.New(slog.DiscardHandler), func(cfg *Config) { cfg.key = key })
 			b.hire(0)
 			who, _ := b.person("u0")

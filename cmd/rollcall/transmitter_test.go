@@ -183,7 +183,8 @@ type telling struct {
 	acks       []string
 }
 
-func newTelling(t *testing.T, engine db.Engine) *telling {
+// newKey makes an identity by which secrets are sealed.
+func newKey(t testing.TB) *seal.Key {
 	t.Helper()
 	file, _, err := seal.Generate(time.Now())
 	if err != nil {
@@ -193,6 +194,12 @@ func newTelling(t *testing.T, engine db.Engine) *telling {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return key
+}
+
+func newTelling(t *testing.T, engine db.Engine) *telling {
+	t.Helper()
+	key := newKey(t)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	b := newBenchOf(t, engine, log, func(cfg *Config) {
 		cfg.key = key
