@@ -9,6 +9,7 @@ import { Section } from "../../ui/page";
 import { Empty, Loaded } from "../../ui/states";
 import { useGroupNames } from "../groups/names";
 import { Name } from "../Name";
+import { chosen } from "../Paged";
 import { ChooseChannel, ChoosePerson, useChannels, usePersonName } from "./choose";
 import { ChooseInstant } from "./When";
 import styles from "../admin.module.css";
@@ -20,16 +21,7 @@ export function Explain() {
   const person = query.get("person") ?? "";
   const channel = query.get("channel") ?? "";
   const at = query.get("at") ?? "";
-  const choose = (name: string, value: string | undefined) =>
-    setQuery(
-      (old) => {
-        const next = new URLSearchParams(old);
-        if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
-      },
-      { replace: true },
-    );
+  const choose = (name: string, value: string | undefined) => setQuery((old) => chosen(old, name, value), { replace: true });
   const found = useQuery({ queryKey: ["explain", person, channel, at], queryFn: ({ signal }) => explain(person, channel, at, signal), enabled: person !== "" && channel !== "" });
   return (
     <>

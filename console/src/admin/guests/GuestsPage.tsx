@@ -1,7 +1,7 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { Alert, Button, Select, Table, type TableColumnsType } from "antd";
+import { Alert, Button, Select, type TableColumnsType } from "antd";
 import { useState } from "react";
-import { Link, useLocation, useSearchParams } from "wouter";
+import { Link, useSearchParams } from "wouter";
 import { closeAll, companies, guests, summary, waiting, type Guest } from "../../api/guests";
 import { calledIn } from "../../api/inbox";
 import { useGuestChange } from "../../guests/change";
@@ -14,8 +14,8 @@ import { mayEverywhere } from "../../session/rules";
 import { useMe } from "../../session/session";
 import { Card, Page, Section } from "../../ui/page";
 import { Who } from "../../ui/people";
-import { Empty, Failure } from "../../ui/states";
 import { ChoosePerson } from "../access/choose";
+import { chosen, Paged } from "../Paged";
 import styles from "../admin.module.css";
 
 const within: Record<string, number | undefined> = { now: 3650, week: 7, month: 30, ever: undefined };
@@ -104,7 +104,6 @@ function Waiting() {
 
 function List({ query, setQuery }: { query: URLSearchParams; setQuery: ReturnType<typeof useSearchParams>[1] }) {
   const { t, locale } = useTexts();
-  const [, go] = useLocation();
   const which = Object.hasOwn(within, query.get("which") ?? "") ? (query.get("which") ?? "now") : "now";
   const company = query.get("company") ?? "";
   const [cursors, setCursors] = useState<string[]>([]);
@@ -114,15 +113,7 @@ function List({ query, setQuery }: { query: URLSearchParams; setQuery: ReturnTyp
   const names = new Map((of.data?.items ?? []).map((c) => [c.key, nameIn(locale, c.names, c.key)]));
   const choose = (name: string, value: string | undefined) => {
     setCursors([]);
-    setQuery(
-      (old) => {
-        const next = new URLSearchParams(old);
-        if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
-      },
-      { replace: true },
-    );
+    setQuery((old) => chosen(old, name, value), { replace: true });
   };
   const columns: TableColumnsType<Guest> = [
     { title: t.guests.name, key: "name", render: (_, g) => <Who id={g.id} name={g.name} note={g.email} link={`/admin/guests/${g.id}`} /> },
@@ -144,30 +135,7 @@ function List({ query, setQuery }: { query: URLSearchParams; setQuery: ReturnTyp
         <Select className={styles.wide} aria-label={t.guests.left} value={which} onChange={(v) => choose("which", v === "now" ? undefined : v)} options={Object.entries(t.guests.which).map(([value, label]) => ({ value, label }))} />
         <Select className={styles.wide} aria-label={t.guests.company} showSearch={{ optionFilterProp: "label" }} value={company} onChange={(v) => choose("company", v || undefined)} options={[{ value: "", label: t.guests.anyCompany }, ...[...names].map(([value, label]) => ({ value, label }))]} />
       </div>
-      {found.error && !found.data ? (
-        <Failure error={found.error} retry={() => void found.refetch()} />
-      ) : (
-        <Table<Guest>
-          rowKey="id"
-          columns={columns}
-          dataSource={found.data?.items ?? []}
-          loading={found.isPending || found.isPlaceholderData}
-          pagination={false}
-          rowClassName={styles.tableRow}
-          onRow={(g) => ({ onClick: (e) => !(e.target instanceof HTMLAnchorElement) && go(`/admin/guests/${g.id}`) })}
-          locale={{ emptyText: found.isPending ? " " : <Empty title={t.guests.none} hint={t.guests.noneHint} /> }}
-        />
-      )}
-      {(cursors.length > 0 || found.data?.next) && (
-        <div className={styles.pager}>
-          <Button disabled={cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>
-            {t.shell.previous}
-          </Button>
-          <Button disabled={!found.data?.next || found.isPlaceholderData} onClick={() => found.data?.next && setCursors([...cursors, found.data.next])}>
-            {t.shell.next}
-          </Button>
-        </div>
-      )}
+      <Paged found={found} columns={columns} path="/admin/guests" empty={{ title: t.guests.none, hint: t.guests.noneHint }} cursors={cursors} setCursors={setCursors} />
     </>
   );
 }

@@ -1,12 +1,12 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { Button, Input, Select, Table, TreeSelect, type TableColumnsType } from "antd";
+import { Input, Select, TreeSelect, type TableColumnsType } from "antd";
 import { useEffect, useMemo, useState } from "react";
-import { useLocation, useSearchParams } from "wouter";
+import { useSearchParams } from "wouter";
 import { people, units, type PersonRow, type Status, type Unit } from "../../api/people";
 import { nameIn, useTexts, word, type Locale } from "../../i18n";
 import { Page } from "../../ui/page";
 import { StatusTags, Who } from "../../ui/people";
-import { Empty, Failure } from "../../ui/states";
+import { chosen, Paged } from "../Paged";
 import styles from "../admin.module.css";
 
 const statuses: Status[] = ["active", "pending", "leave", "notice", "terminated", "anonymised"];
@@ -28,7 +28,6 @@ export function tree(rows: Unit[], locale: Locale): Node[] {
 /** PeoplePage lists people: found by the server, a page at a time. What is chosen stands in the address. */
 export default function PeoplePage() {
   const { t, locale } = useTexts();
-  const [, go] = useLocation();
   const [query, setQuery] = useSearchParams();
   const q = query.get("q") ?? "";
   const frozen = query.get("frozen") === "true";
@@ -42,14 +41,9 @@ export default function PeoplePage() {
     setCursors([]);
     setQuery(
       (old) => {
-        const next = new URLSearchParams(old);
-        if (name === "status") next.delete("frozen"); // both stand in one choice
-        if (value === "frozen") {
-          next.delete("status");
-          next.set("frozen", "true");
-        } else if (value) next.set(name, value);
-        else next.delete(name);
-        return next;
+        if (name !== "status") return chosen(old, name, value);
+        const frozen = value === "frozen"; // both stand in one choice
+        return chosen(chosen(old, "frozen", frozen ? "true" : undefined), "status", frozen ? undefined : value);
       },
       { replace: true },
     );
@@ -82,30 +76,7 @@ export default function PeoplePage() {
         <Select className={styles.select} aria-label={t.people.status} value={frozen ? "frozen" : status} onChange={(v) => choose("status", v)} options={[{ value: "", label: t.people.anyStatus }, ...statuses.map((s) => ({ value: s as string, label: word(t.words.status, s) })), { value: "frozen", label: t.people.frozenOnly }]} />
         <TreeSelect className={styles.wide} aria-label={t.people.unit} allowClear showSearch={{ treeNodeFilterProp: "title" }} placeholder={t.people.anyUnit} value={unit || undefined} onChange={(v?: string) => choose("unit", v)} treeData={nodes} treeDefaultExpandAll popupMatchSelectWidth={320} />
       </div>
-      {found.error && !found.data ? (
-        <Failure error={found.error} retry={() => void found.refetch()} />
-      ) : (
-        <Table<PersonRow>
-          rowKey="id"
-          columns={columns}
-          dataSource={found.data?.items ?? []}
-          loading={found.isPending || found.isPlaceholderData}
-          pagination={false}
-          rowClassName={styles.tableRow}
-          onRow={(p) => ({ onClick: (e) => !(e.target instanceof HTMLAnchorElement) && go(`/admin/people/${p.id}`) })}
-          locale={{ emptyText: found.isPending ? " " : <Empty title={t.people.nobody} hint={t.people.nobodyHint} /> }}
-        />
-      )}
-      {(cursors.length > 0 || found.data?.next) && (
-        <div className={styles.pager}>
-          <Button disabled={cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>
-            {t.shell.previous}
-          </Button>
-          <Button disabled={!found.data?.next || found.isPlaceholderData} onClick={() => found.data?.next && setCursors([...cursors, found.data.next])}>
-            {t.shell.next}
-          </Button>
-        </div>
-      )}
+      <Paged found={found} columns={columns} path="/admin/people" empty={{ title: t.people.nobody, hint: t.people.nobodyHint }} cursors={cursors} setCursors={setCursors} />
     </Page>
   );
 }
